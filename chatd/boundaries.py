@@ -353,6 +353,14 @@ class Dialect(Protocol):
         """
 
     @property
+    def enters_lobby(self) -> bool:
+        """Whether clients are in the lobby from the login on, or only after they have entered it."""
+
+    @property
+    def hears_of_watched_users(self) -> bool:
+        """Whether a client is told what the users whom it watches say to be, even if it shares no channel."""
+
+    @property
     def shows_own_messages(self) -> bool:
         """Whether a client is delivered the messages that its user has sent in other sessions."""
 
@@ -474,6 +482,9 @@ class Client(Requester, Protocol):
 
     profile: Profile
     """What the client says of its user."""
+
+    in_lobby: bool
+    """Whether the client is sent what is said in the lobby, and who arrives and departs."""
 
     @property
     def updates_read_marker(self) -> bool:

@@ -203,9 +203,9 @@ class Authority:
         """Return what everybody may know of ``user``, without groups."""
         return describe_user(self.state, self.profile_of, user)
 
-    def channels_of(self, reader: User, token: Token | None) -> tuple[Channel, ...]:
-        """Return the lobby and the groups of ``reader`` with their online members."""
-        return channels_of(self.state, self.online_users.values(), self.profile_of, reader, token)
+    def channels_of(self, reader: User, token: Token | None, in_lobby: bool) -> tuple[Channel, ...]:
+        """Return the groups of ``reader``, and if ``in_lobby`` the lobby, with their online members."""
+        return channels_of(self.state, self.online_users.values(), self.profile_of, reader, token, in_lobby)
 
     def all_sessions(self) -> list[Client]:
         """Return all sessions that are logged in."""

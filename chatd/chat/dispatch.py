@@ -6,9 +6,9 @@ of the chat.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from itertools import chain
-from typing import Final
+from typing import Final, NamedTuple
 
 from twisted.logger import Logger
 
@@ -58,6 +58,14 @@ PRESENCE_DELAY_MAX_SECONDS: Final = 0.1
 """The maximum delay of a batch of arrivals and departures, in seconds."""
 
 
+class Membership(NamedTuple):
+    """A group of a user: its conversation, the ids of its members, and whether the user is an operator."""
+
+    conversation: Conversation
+    audience: tuple[int, ...]
+    is_operator: bool
+
+
 class Dispatcher:
     """Sends entries, arrivals and departures to the sessions that are logged in.
 
@@ -83,7 +91,8 @@ class Dispatcher:
         self.delivery_log = delivery_log
         # Sessions by the id of their user, in the order of arrival.
         self._present: dict[int, list[Client]] = {}
-        # Likewise those whose token is limited to some conversations, which the others need not be asked for.
+        # Likewise those that are not in the lobby, or whose token is limited to some conversations. The
+        # others need not be asked for either.
         self._limited: dict[int, list[Client]] = {}
         self._fanout: Fanout | None = None
         self._channel_clients = 0
@@ -110,13 +119,22 @@ class Dispatcher:
         own = self.sessions_of(transient.user) if transient.dest is None else ()
         self._fanout_to(audience, False, place).add(transient, without=own)
 
-    def announce_profile(self, delivery: ProfileAnnounced, author: Client) -> None:
-        """Send what a user says to be, in the session ``author``, to all other sessions."""
-        self._fanout_to(None, False, LOBBY.id).add(delivery, author)
+    def announce_change(
+        self,
+        delivery: ProfileAnnounced | AccountAnnounced,
+        author: Client,
+        groups: Sequence[Membership],
+        watchers: Collection[Client],
+    ) -> None:
+        """Send what a user, a member of ``groups``, says to be, or that the user has registered or
+        unregistered, in the session ``author``, to all other sessions.
 
-    def announce_account(self, delivery: AccountAnnounced, author: Client) -> None:
-        """Send that a user has registered or unregistered to all sessions except ``author``."""
+        A session outside the lobby is sent it if it shows one of the ``groups`` as a channel, or if it is one
+        of the ``watchers`` of the user and its dialect hears of them.
+        """
         self._fanout_to(None, False, LOBBY.id).add(delivery, author)
+        watching = {one for one in watchers if one.dialect.hears_of_watched_users}
+        self._send_outside_lobby(delivery, groups, author, watching)
 
     def sessions_of(self, user: User) -> list[Client]:
         """Return the sessions of ``user`` that are sent deliveries."""
@@ -143,30 +161,56 @@ class Dispatcher:
         return True
 
     def _sessions_like(self, client: Client) -> dict[int, list[Client]]:
-        return self._limited if client.token is not None and client.token.is_limited else self._present
+        is_limited = client.token is not None and client.token.is_limited
+        return self._limited if is_limited or not client.in_lobby else self._present
 
-    def announce_departure(self, departed: Departed, groups: Iterable[Conversation] = ()) -> None:
+    def set_in_lobby(self, client: Client, user: User, in_lobby: bool) -> None:
+        """Have ``client``, a session of ``user``, enter or leave the lobby."""
+        self.flush()
+        if self.remove_client(client, user):
+            client.in_lobby = in_lobby
+            self.add_client(client, user)
+        client.in_lobby = in_lobby
+
+    def announce_departure(self, departed: Departed, groups: Sequence[Membership] = ()) -> None:
         """Send the departure of a user, a member of ``groups``, to all sessions that are logged in.
 
-        A session whose token is not for the lobby is sent it if it shows one of the ``groups`` as a channel.
+        A session outside the lobby is sent it if it shows one of the ``groups`` as a channel.
         """
         self._log.info("{nick} left", nick=departed.user.nick)
         self._announce(departed)
-        if self._channel_clients and self._limited:
-            ids = [conversation.id for conversation in groups]
-            for client in list(chain.from_iterable(self._limited.values())):
-                token = client.token
-                if (
-                    client.dialect.has_channels
-                    and token is not None
-                    and not token.covers(LOBBY.id)
-                    and any(map(token.covers, ids))
-                ):
-                    self.flush()
-                    for frame in frame_payloads(
-                        client.frame_format, client.frame_format.encoder.encode_delivery(departed)
-                    ):
-                        client.send(frame)
+        self._send_outside_lobby(departed, groups)
+
+    def _send_outside_lobby(
+        self,
+        delivery: Departed | ProfileAnnounced | AccountAnnounced,
+        groups: Sequence[Membership],
+        author: Client | None = None,
+        watching: Collection[Client] = (),
+    ) -> None:
+        """Send ``delivery``, about a member of ``groups``, to the sessions outside the lobby that show one of
+        these as a channel, or are ``watching`` the user, but not to ``author``.
+        """
+        if not (self._channel_clients and self._limited):
+            return
+        places = [(one.conversation.id, frozenset(one.audience)) for one in groups]
+        outside = [
+            client
+            for client in chain.from_iterable(self._limited.values())
+            if client is not author
+            and client.user is not None
+            and client.dialect.has_channels
+            and not _covers(client, LOBBY.id)
+            and (
+                client in watching
+                or any(client.user.id in ids and _covers(client, place) for place, ids in places)
+            )
+        ]
+        if outside:
+            self.flush()
+            fanout = Fanout(None, stored=False)
+            fanout.add(delivery)
+            fanout.flush(outside)
 
     def broadcast_announcement(self, announced: Announced) -> None:
         """Send an announcement of a server operator to all logged-in sessions. The scopes of tokens do not
@@ -315,12 +359,19 @@ class Dispatcher:
         return chain(recipients, self._limited_to(place, audience)) if self._limited else recipients
 
     def _limited_to(self, place: int | None, audience: Audience) -> Iterator[Client]:
-        """Return those among the recipients whose token is limited, to ``place`` among others."""
+        """Return those among the recipients that are outside the lobby or whose token is limited, and that
+        may get what is in ``place``.
+        """
         return (
             client
             for client in _sessions_of(audience, self._limited)
-            if place is None or (client.token is not None and client.token.covers(place))
+            if place is None or _covers(client, place)
         )
+
+
+def _covers(client: Client, place: int) -> bool:
+    """Return whether ``client`` may get what is in the conversation with the id ``place``."""
+    return (client.in_lobby or place != LOBBY.id) and (client.token is None or client.token.covers(place))
 
 
 def _tell(client: Client, answer: Answer) -> None:

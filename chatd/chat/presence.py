@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, NamedTuple
+from typing import Any
 
 from twisted.internet.defer import Deferred
 
 from chatd.boundaries import Client, Clock
 from chatd.chat.authority import Authority
 from chatd.chat.commits import AppliedDecision, Committer
-from chatd.chat.dispatch import Dispatcher
+from chatd.chat.dispatch import Dispatcher, Membership
 from chatd.chat.replay import Replay
 from chatd.chat.token_expiry import TokenExpiry
 from chatd.chat.turns import TurnQueue, not_read_refusal, not_stored_refusal
@@ -21,7 +21,7 @@ from chatd.core.answers import Authenticated, Channel, Goodbye, Welcome
 from chatd.core.channel_commands import Authenticate
 from chatd.core.commands import Hello, Identify
 from chatd.core.counters import Counters
-from chatd.core.events import AccountAnnounced, Arrived, Conversation, Departed, MemberArrived, User
+from chatd.core.events import AccountAnnounced, Arrived, Departed, MemberArrived, User
 from chatd.core.limits import Limits
 from chatd.core.login import Login, find_certified_credential, find_credential
 from chatd.core.refusals import Refusal
@@ -34,14 +34,6 @@ VerifyPassword = Callable[[str, Secret, str | None], Coroutine[Deferred[Any], An
 
 It returns the credential of the nick, or a token of its user. Raises `Refusal`.
 """
-
-
-class _Membership(NamedTuple):
-    """A group of a user: its conversation, the ids of its members, and whether the user is an operator."""
-
-    conversation: Conversation
-    audience: tuple[int, ...]
-    is_operator: bool
 
 
 class PresenceService:
@@ -160,7 +152,7 @@ class PresenceService:
         is_hello = isinstance(request.command, Hello | Identify)
         channels: tuple[Channel, ...] = ()
         if client.dialect.has_channels:
-            channels = self._authority.channels_of(login.user, client.token)
+            channels = self._authority.channels_of(login.user, client.token, client.in_lobby)
         arrival = self._arrive(
             client,
             request if is_hello else None,
@@ -168,7 +160,7 @@ class PresenceService:
             login,
             applied,
             channels,
-            self._memberships(login.user),
+            self.memberships(login.user),
             catches_up,
         )
         self._turns.run_coroutine(client, request if is_hello else None, arrival, paused=catches_up)
@@ -184,7 +176,7 @@ class PresenceService:
         login: Login,
         applied: AppliedDecision,
         channels: tuple[Channel, ...],
-        memberships: list[_Membership],
+        memberships: list[Membership],
         catches_up: bool,
     ) -> None:
         """Wait until the login is stored. Then announce and welcome ``client``, and send missed entries."""
@@ -217,7 +209,7 @@ class PresenceService:
         request: Request | None,
         login: Login,
         channels: tuple[Channel, ...],
-        memberships: list[_Membership],
+        memberships: list[Membership],
     ) -> None:
         user, returning = login.user, login.returning
         if not login.has_other_session:
@@ -232,14 +224,14 @@ class PresenceService:
         if not client.is_closed:
             self._dispatcher.add_client(client, user)
 
-    def _memberships(self, user: User) -> list[_Membership]:
+    def memberships(self, user: User) -> list[Membership]:
         """Return the groups of ``user`` as they are now: later changes are announced by their events."""
         return [
-            _Membership(group.conversation, group.audience, group.role(user) in ("owner", "operator"))
+            Membership(group.conversation, group.audience, group.role(user) in ("owner", "operator"))
             for group in self._authority.state.groups_of(user)
         ]
 
-    def _announce_arrival(self, client: Client, login: Login, memberships: list[_Membership]) -> None:
+    def _announce_arrival(self, client: Client, login: Login, memberships: list[Membership]) -> None:
         user = login.user
         is_registered = self._authority.state.is_registered(user)
         now = self._authority.now()
@@ -255,7 +247,8 @@ class PresenceService:
         """Announce to the others that ``user`` has registered or unregistered in the session ``client``."""
         if self._dispatcher.has_channel_clients:
             announced = AccountAnnounced(user, is_registered, self._authority.now())
-            self._dispatcher.announce_account(announced, client)
+            watchers = self._watch_lists.watchers_of(user)
+            self._dispatcher.announce_change(announced, client, self.memberships(user), watchers)
 
     def end_session(self, client: Client, request: Request | None, refusal: Refusal | None = None) -> None:
         """Ignore what ``client`` still sends, and close its connection when all earlier tasks of the journal
@@ -312,12 +305,10 @@ class PresenceService:
         is_registered = self._authority.state.is_registered(user)
         farewell = self._authority.farewell_of(client, user)
         departed = Departed(user, self._authority.now(), is_registered, farewell)
-        groups = [group.conversation for group in self._authority.state.groups_of(user)]
+        groups = self.memberships(user) if self._dispatcher.has_channel_clients else []
         self._turns.run_coroutine(client, None, self._announce_departure(client, departed, groups))
 
-    async def _announce_departure(
-        self, client: Client, departed: Departed, groups: list[Conversation]
-    ) -> None:
+    async def _announce_departure(self, client: Client, departed: Departed, groups: list[Membership]) -> None:
         with suppress(NotStored):
             await self._journal.submit_records()
         # Without a user its arrival was rolled back, so that nobody knows of it.

@@ -423,7 +423,11 @@ class Replay:
 
     def _readable(self, reader: Client, user: User) -> list[Conversation]:
         conversations = [LOBBY, *self._state().direct_and_group_conversations_of(user)]
-        return [one for one in conversations if token_covers(reader.token, one)]
+        return [
+            one
+            for one in conversations
+            if token_covers(reader.token, one) and (reader.in_lobby or one is not LOBBY)
+        ]
 
     def _most_recent(self, conversations: list[Conversation]) -> list[Conversation]:
         return sorted(conversations, key=self._journal.last_id_in, reverse=True)

@@ -39,6 +39,8 @@ from chatd.core.accounts import AccountPolicy, Secret
 from chatd.core.answers import (
     Ack,
     Answer,
+    LobbyEntered,
+    LobbyLeft,
     PreparedAnswer,
     ProfileChanged,
     TransientSent,
@@ -47,10 +49,17 @@ from chatd.core.answers import (
     Welcome,
 )
 from chatd.core.audience import Audience, user_ids_without_reason
-from chatd.core.channel_commands import Authenticate, SendTransient, SetProfile, WatchUsers
+from chatd.core.channel_commands import (
+    Authenticate,
+    EnterLobby,
+    LeaveLobby,
+    SendTransient,
+    SetProfile,
+    WatchUsers,
+)
 from chatd.core.channels import ChannelQuery, address_transient
 from chatd.core.counters import Counters
-from chatd.core.events import ChatEvent, LogEntry, ProfileAnnounced, SharedDelivery, Transient, User
+from chatd.core.events import LOBBY, ChatEvent, LogEntry, ProfileAnnounced, SharedDelivery, Transient, User
 from chatd.core.ignore_rules import decide_ignore
 from chatd.core.limits import Limits
 from chatd.core.login import check_claimed_sender
@@ -67,6 +76,7 @@ from chatd.core.refusals import Refusal, rate_limited_refusal, reason_phrase
 from chatd.core.requests import Request
 from chatd.core.rules import CHANGE_RULES
 from chatd.core.token_rules import check_command_scope, session_end_reason
+from chatd.core.tokens import token_covers
 from chatd.store.errors import NotStored
 
 CLIENT_QUESTIONS_BURST: Final = 20
@@ -317,6 +327,8 @@ class Chat:
                 return
             check_command_scope(self._authority.state, client.token, command)
         self._authority.expire_invitations()
+        if not client.in_lobby and _is_for_lobby(command):
+            raise Refusal("not_member", group="lobby")
         if user is not None and type(command) in CHANGE_RULES:
             self._change(client, request, user, command)
         elif user is not None and c.COMMANDS_BY_CLASS[type(command)].required_role == "server_operators":
@@ -351,6 +363,8 @@ class Chat:
         elif isinstance(command, SetProfile):
             self._authority.check_write_permission(user)
             self._turns.run_coroutine(client, request, self._set_profile(client, request, user, command))
+        elif isinstance(command, EnterLobby | LeaveLobby):
+            self._enter_lobby(client, request, user, isinstance(command, EnterLobby))
         elif isinstance(command, SendTransient):
             self._send_transient(client, request, user, command)
         elif isinstance(command, ChannelQuery):
@@ -400,6 +414,22 @@ class Chat:
         page = requested_page(command)
         reading = self._replay.send_page(client, user, request, conversation, page)
         self._turns.run_coroutine(client, request, self._answer_from_log(reading), paused=True)
+
+    def _enter_lobby(self, client: Client, request: Request, user: User, in_lobby: bool) -> None:
+        """Have ``client`` enter or leave the lobby. The answer to who enters shows it as a channel."""
+        if client.in_lobby is in_lobby:
+            if not in_lobby:
+                raise Refusal("not_member", group="lobby")
+            answer: Answer = Unchanged("")
+        elif in_lobby:
+            if not token_covers(client.token, LOBBY):
+                raise Refusal("out_of_scope")
+            answer = LobbyEntered(user, self._authority.channel(user, ""))
+        else:
+            answer = LobbyLeft(user)
+        self._turns.run_coroutine(
+            client, request, self._set_in_lobby(client, request, user, in_lobby, answer), paused=True
+        )
 
     def _change(self, client: Client, request: Request, user: User, command: c.Command) -> None:
         authority = self._authority
@@ -458,16 +488,23 @@ class Chat:
         after = self._authority.profile_of(user)
         if before is None or after is None or before == after or not self._dispatcher.has_channel_clients:
             return
-        self._dispatcher.announce_profile(
-            ProfileAnnounced(
-                user,
-                after.away if after.away != before.away else None,
-                after.realname if after.realname != before.realname else None,
-                self._authority.now(),
-                self._authority.state.is_registered(user),
-            ),
-            client,
+        announced = ProfileAnnounced(
+            user,
+            after.away if after.away != before.away else None,
+            after.realname if after.realname != before.realname else None,
+            self._authority.now(),
+            self._authority.state.is_registered(user),
         )
+        groups, watchers = self._presence.memberships(user), self._watch_lists.watchers_of(user)
+        self._dispatcher.announce_change(announced, client, groups, watchers)
+
+    async def _set_in_lobby(
+        self, client: Client, request: Request, user: User, in_lobby: bool, answer: Answer
+    ) -> None:
+        await self._turns.wait_for_turn()
+        client.answer(request, answer)
+        if not client.is_closed:
+            self._dispatcher.set_in_lobby(client, user, in_lobby)
 
     async def _watch(self, client: Client, request: Request, command: WatchUsers) -> None:
         await self._turns.wait_for_turn()
@@ -570,3 +607,10 @@ class Chat:
         """Refuse ``change``, whose transaction was rolled back."""
         self._dispatcher.flush()
         change.client.refuse(change.request, not_stored_refusal())
+
+
+def _is_for_lobby(command: c.Command) -> bool:
+    """Return whether ``command`` says something in the lobby, which only a client there may do."""
+    if isinstance(command, SendTransient):
+        return command.dest is None and not command.group
+    return isinstance(command, c.SendToLobby)

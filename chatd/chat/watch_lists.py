@@ -5,6 +5,7 @@ A notice goes to the sessions that watch its user, and costs nobody else anythin
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Final
 
 from chatd.boundaries import Client
@@ -52,6 +53,10 @@ class WatchLists:
         """Drop the list of ``client``."""
         for key in list(self._lists.get(client, ())):
             self._remove(client, key)
+
+    def watchers_of(self, user: User) -> Collection[Client]:
+        """Return the sessions that watch ``user``."""
+        return self._watchers.get(user.key, {}).keys()
 
     def announce(self, user: User, is_online: bool) -> None:
         """Tell the sessions that watch ``user``, and don't know it yet, whether the user is online."""

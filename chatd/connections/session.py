@@ -122,6 +122,7 @@ class Session:
         self.password: Secret | None = None
         self.verified: Credential | Token | None = None
         self.profile = Profile()
+        self.in_lobby = True
         self.updates_read_marker = True
         self.missed_range: tuple[int, int | None] = (0, 0)
         self.last_id_at_departure: int | None = None
@@ -341,6 +342,7 @@ class Session:
         client has logged in with ``token``, or with None.
         """
         self._enter(SessionPhase.LOGGED_IN)
+        self.in_lobby = self.dialect.enters_lobby
         self.user = user
         self.token = token
         self.updates_read_marker = updates_read_marker

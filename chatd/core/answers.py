@@ -74,6 +74,19 @@ class MissedEvent(msgspec.Struct, frozen=True, eq=False):
     entry: LogEntry
 
 
+class LobbyEntered(msgspec.Struct, frozen=True, eq=False):
+    """The answer to `EnterLobby`: this session of ``user`` has entered the lobby, which is ``channel``."""
+
+    user: User
+    channel: Channel
+
+
+class LobbyLeft(msgspec.Struct, frozen=True, eq=False):
+    """The answer to `LeaveLobby`: this session of ``user`` has left the lobby."""
+
+    user: User
+
+
 class ChannelClosed(msgspec.Struct, frozen=True, eq=False):
     """What tells a client that shows channels that a server operator has closed ``group``, one of them.
 
@@ -458,6 +471,8 @@ Answer = (
     | HistoryHint
     | Channel
     | ChannelClosed
+    | LobbyEntered
+    | LobbyLeft
     | MissedEvent
     | TransientSent
     | UserDescriptions

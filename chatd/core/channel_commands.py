@@ -46,6 +46,32 @@ class ShowChannel(Command, frozen=True):
 
 
 @declare(
+    "enterlobby",
+    required_role="identified",
+    required_access="read",
+    answer="channel",
+    refusal_codes="out_of_scope",
+    help="have this session enter the lobby",
+    example="JOIN #lobby",
+)
+class EnterLobby(Command, frozen=True):
+    """Have this session enter the lobby: it is sent what is said there, and who arrives and departs."""
+
+
+@declare(
+    "leavelobby",
+    required_role="identified",
+    required_access="read",
+    answer="channel",
+    refusal_codes="not_member",
+    help="have this session leave the lobby",
+    example="PART #lobby",
+)
+class LeaveLobby(Command, frozen=True):
+    """Have this session leave the lobby. Other sessions of the user stay there."""
+
+
+@declare(
     "users",
     required_role="identified",
     required_access="read",

@@ -75,10 +75,18 @@ def channel_of_group(state: State, profile_of: ProfileOf, reader: User, group: G
 
 
 def channels_of(
-    state: State, online: Iterable[User], profile_of: ProfileOf, reader: User, token: Token | None
+    state: State,
+    online: Iterable[User],
+    profile_of: ProfileOf,
+    reader: User,
+    token: Token | None,
+    in_lobby: bool = True,
 ) -> tuple[Channel, ...]:
-    """Return the lobby and the groups of ``reader``, those that the ``token`` of the session is for."""
-    shown = [show_channel(state, online, profile_of, reader, "")] if token_covers(token, LOBBY) else []
+    """Return the groups of ``reader``, and if ``in_lobby`` the lobby: those that the ``token`` of the session
+    is for.
+    """
+    shows_lobby = in_lobby and token_covers(token, LOBBY)
+    shown = [show_channel(state, online, profile_of, reader, "")] if shows_lobby else []
     groups = (state.group_of(one) for one in state.direct_and_group_conversations_of(reader) if not one.pair)
     shown += [
         channel_of_group(state, profile_of, reader, group)

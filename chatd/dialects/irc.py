@@ -20,17 +20,15 @@ from chatd.core.answers import (
     Answer,
     Authenticated,
     Channel,
-    ChannelClosed,
     Goodbye,
-    Groups,
     MissedEvent,
     Page,
     PreparedAnswer,
-    TransientSent,
     Welcome,
 )
 from chatd.core.channel_commands import ShowChannel
 from chatd.core.commands import COMMANDS, Register
+from chatd.core.irc_policy import DEFAULT_IRC_POLICY, IrcPolicy
 from chatd.core.limits import Limits
 from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
@@ -42,13 +40,12 @@ from chatd.dialects import irc_messages as messages
 from chatd.dialects import irc_presence as presence
 from chatd.dialects import irc_queries as queries
 from chatd.dialects import irc_registration as registration
+from chatd.dialects import irc_transient as transient
 from chatd.dialects.irc_client import (
     CAPABILITIES,
-    SERVER_NAME,
     IrcClient,
     channel_name,
     group_name,
-    standard_reply,
 )
 from chatd.dialects.irc_deliveries import IrcDeliveryEncoder, event_lines, missed_event_lines
 from chatd.dialects.irc_labels import MAX_LABEL_BYTES, labelled, with_request_label
@@ -61,8 +58,6 @@ from chatd.dialects.irc_lines import (
     split_text,
     without_formatting,
 )
-from chatd.dialects.irc_list import list_lines
-from chatd.dialects.irc_transient import tagmsg, transient_lines
 from chatd.dialects.irc_typed import encode_typed, is_typed
 from chatd.dialects.text import TextDialect
 
@@ -83,7 +78,7 @@ class IrcDialect:
     """The IRC dialect for one client, with what that client has said so far.
 
     ``encoders`` and ``text``, the dialect of the answers to typed commands, are shared by all IRC clients;
-    only `with_client` passes them. ``wire`` is the name of the wire.
+    only `with_client` passes them. ``wire`` is the name of the wire, ``irc`` are the daemon's settings.
     """
 
     has_channels = True
@@ -100,9 +95,10 @@ class IrcDialect:
         encoders: Encoders | None = None,
         wire: str = "irc",
         text: TextDialect | None = None,
+        irc: IrcPolicy = DEFAULT_IRC_POLICY,
     ) -> None:
         self.limits = limits
-        self.client = client or IrcClient()
+        self.client: IrcClient = client or IrcClient(irc)
         self.wire = wire
         self._encoders: Encoders = {} if encoders is None else encoders
         self._text = text or TextDialect(limits)
@@ -119,6 +115,16 @@ class IrcDialect:
         if found is None:
             found = self._encoders[capabilities] = IrcDeliveryEncoder(capabilities)
         return found
+
+    @property
+    def enters_lobby(self) -> bool:
+        """Whether the daemon is configured so."""
+        return self.client.policy.lobby == "join"
+
+    @property
+    def hears_of_watched_users(self) -> bool:
+        """Whether the client has asked for ``extended-monitor``."""
+        return "extended-monitor" in self.client.capabilities
 
     @property
     def shows_own_messages(self) -> bool:
@@ -171,7 +177,7 @@ class IrcDialect:
         if bad.reason == "too_long":
             return self.reply(self.client.numeric("line_too_long"))
         # The token UTF8ONLY announces this answer, to clients without the capability as well.
-        return self.reply(standard_reply(bad.verb or "*", "INVALID_UTF8", "send text in UTF-8"))
+        return self.reply(self.client.standard_reply(bad.verb or "*", "INVALID_UTF8", "send text in UTF-8"))
 
     def reply(self, *lines: bytes, dialect: IrcDialect | None = None) -> Request:
         """Return a request that is answered with ``lines``. Then the client speaks ``dialect``, if given."""
@@ -268,18 +274,8 @@ class IrcDialect:
         show = channels.SHOWN_BY_WORD.get(request.command_word, channels.topic_and_names_lines)
         return show(self.client, answer)
 
-    def _channel_closed(self, request: Request, answer: ChannelClosed) -> list[bytes]:
-        return channels.closed_lines(self.client, answer)
-
-    def _transient(self, request: Request, answer: TransientSent) -> list[bytes]:
-        capabilities = self.client.capabilities
-        return transient_lines(capabilities, answer.sent) if "echo-message" in capabilities else []
-
     def _missed_event(self, request: Request, answer: MissedEvent) -> list[bytes]:
         return missed_event_lines(self.client.capabilities, answer.entry)
-
-    def _groups(self, request: Request, answer: Groups) -> list[bytes]:
-        return list_lines(self.client, request, answer)
 
     def _page(self, request: Request, answer: Page) -> list[bytes]:
         capabilities = self.client.capabilities
@@ -296,17 +292,16 @@ class IrcDialect:
 
 _ANSWERS: Final[dict[type, Callable[[IrcDialect, Request, Any], Sequence[bytes]]]] = {
     PreparedAnswer: IrcDialect._prepared,
+    MissedEvent: IrcDialect._missed_event,
     Welcome: IrcDialect._welcome,
     Ack: IrcDialect._ack,
     Channel: IrcDialect._channel,
-    ChannelClosed: IrcDialect._channel_closed,
-    MissedEvent: IrcDialect._missed_event,
-    TransientSent: IrcDialect._transient,
-    Groups: IrcDialect._groups,
     Page: IrcDialect._page,
     Authenticated: accounts.authenticated_lines,
     AccountChanged: accounts.registered_lines,
     Goodbye: IrcDialect._goodbye,
+    **channels.ANSWERS,
+    **transient.ANSWERS,
     **queries.ANSWERS,
     **presence.ANSWERS,
     **information.ANSWERS,
@@ -334,7 +329,8 @@ class Verb(NamedTuple):
 
 
 def _ping(dialect: IrcDialect, line: IrcLine) -> Request:
-    return dialect.reply(format_line("PONG", SERVER_NAME, line.params[0], source=SERVER_NAME, trailing=True))
+    server = dialect.client.server
+    return dialect.reply(format_line("PONG", server, line.params[0], source=server, trailing=True))
 
 
 def _pong(dialect: IrcDialect, line: IrcLine) -> Request:
@@ -372,7 +368,7 @@ VERBS: Final = {
     "MODE": Verb(channels.mode, 1),
     "PRIVMSG": Verb(messages.privmsg),
     "NOTICE": Verb(messages.notice),
-    "TAGMSG": Verb(tagmsg, 1),
+    "TAGMSG": Verb(transient.tagmsg, 1),
     **{
         name: Verb(decode, min_params)
         for subject in (queries.VERBS, presence.VERBS, information.VERBS)
@@ -387,7 +383,13 @@ WIRES: Final = (
         "crlf_lines",
         IrcDialect,
         tuple(OpeningBytes(start) for start in (b"CAP ", b"NICK ", b"USER ", b"PASS ")),
+        sections=("irc",),
     ),
-    Wire("web", "lenient_websocket", partial(IrcDialect, wire="web"), subprotocol="text.ircv3.net"),
-    Wire("web", "binary_websocket", partial(IrcDialect, wire="web"), subprotocol="binary.ircv3.net"),
+    *(
+        Wire("web", carrier, partial(IrcDialect, wire="web"), subprotocol=subprotocol, sections=("irc",))
+        for carrier, subprotocol in (
+            ("lenient_websocket", "text.ircv3.net"),
+            ("binary_websocket", "binary.ircv3.net"),
+        )
+    ),
 )

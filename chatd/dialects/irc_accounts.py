@@ -20,7 +20,7 @@ from chatd.core.limits import Limits
 from chatd.core.names import BadName, parse_nick
 from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
-from chatd.dialects.irc_client import SERVER_NAME, IrcClient, source_of, word
+from chatd.dialects.irc_client import IrcClient, source_of, word
 from chatd.dialects.irc_lines import IrcLine, format_line
 
 if TYPE_CHECKING:
@@ -159,13 +159,13 @@ def register(dialect: IrcDialect, line: IrcLine) -> Request:
     account, _, password = line.params[:3]
     if not client.nick:
         text = "send NICK and USER, and register the nick once you are welcomed"
-        return dialect.reply(_fail_line("REGISTER", "COMPLETE_CONNECTION_REQUIRED", account, text))
+        return dialect.reply(client.standard_reply("REGISTER", "COMPLETE_CONNECTION_REQUIRED", text, account))
     if client.account:
         text = f"you are logged in as {client.account}"
-        return dialect.reply(_fail_line("REGISTER", "ALREADY_AUTHENTICATED", account, text))
+        return dialect.reply(client.standard_reply("REGISTER", "ALREADY_AUTHENTICATED", text, account))
     if account != "*" and not is_same_nick(account, client.nick):
         text = f"you can register your own nick only, which is {client.nick}"
-        return dialect.reply(_fail_line("REGISTER", "ACCOUNT_NAME_MUST_BE_NICK", account, text))
+        return dialect.reply(client.standard_reply("REGISTER", "ACCOUNT_NAME_MUST_BE_NICK", text, account))
     return with_account(dialect, dialect.request(line, "register", password=password))
 
 
@@ -180,22 +180,18 @@ def verify(dialect: IrcDialect, line: IrcLine) -> Request:
     """``VERIFY``: nothing is ever to be verified, because there are no addresses of users."""
     account = line.params[0]
     text = "nothing is to be verified here: REGISTER is enough"
-    return dialect.reply(_fail_line("VERIFY", "INVALID_CODE", account, text))
+    return dialect.reply(dialect.client.standard_reply("VERIFY", "INVALID_CODE", text, account))
 
 
 def registered_lines(dialect: IrcDialect, request: Request, answer: AccountChanged) -> list[bytes]:
     """Return the lines that tell a client that its nick is registered."""
     text = f"{answer.nick} is registered; addresses are not kept, so do not lose the password"
-    success = format_line("REGISTER", "SUCCESS", word(answer.nick), text, source=SERVER_NAME, trailing=True)
+    nick, server = word(answer.nick), dialect.client.server
+    success = format_line("REGISTER", "SUCCESS", nick, text, source=server, trailing=True)
     return [success, logged_in_line(dialect.client, answer.nick)]
 
 
 def register_refusal_lines(client: IrcClient, request: Request, refusal: Refusal) -> list[bytes]:
     """Return the lines that refuse ``REGISTER``."""
     code = CODES_BY_REFUSAL_OF_REGISTER.get(refusal.code, "TEMPORARILY_UNAVAILABLE")
-    return [_fail_line("REGISTER", code, client.nick, refusal.text)]
-
-
-def _fail_line(verb: str, code: str, account: str, text: str) -> bytes:
-    """Return a standard reply. Who sends these verbs knows such replies."""
-    return format_line("FAIL", verb, code, word(account), text, source=SERVER_NAME, trailing=True)
+    return [client.standard_reply("REGISTER", code, refusal.text, client.nick)]

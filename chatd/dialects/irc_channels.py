@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from msgspec.structs import replace
 
-from chatd.core.answers import Channel, ChannelClosed, ChannelMember
+from chatd.core.answers import Channel, ChannelClosed, ChannelMember, Groups, LobbyEntered, LobbyLeft
+from chatd.core.channel_commands import EnterLobby, LeaveLobby
 from chatd.core.events import User
 from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
 from chatd.core.terminal import replace_controls
 from chatd.dialects.irc_client import (
     LOBBY_CHANNEL,
-    SERVER_NAME,
     IrcClient,
     channel_name,
     group_name,
     source_of,
 )
 from chatd.dialects.irc_lines import MAX_LINE_BYTES, IrcLine, format_line, without_formatting
-from chatd.dialects.irc_list import ListFilter, ListRequest
+from chatd.dialects.irc_list import ListFilter, ListRequest, list_lines
 
 if TYPE_CHECKING:
     from chatd.dialects.irc import IrcDialect
@@ -44,7 +44,7 @@ def join(dialect: IrcDialect, line: IrcLine) -> Request:
 def _join_one(dialect: IrcDialect, line: IrcLine, channel: str) -> Request:
     group = group_name(channel)
     if not group:
-        return dialect.reply()  # everyone is in the lobby
+        return Request(EnterLobby(), line.verb)
     # "JOIN 0", which leaves all channels, would leave all groups for good: it is an unknown channel.
     return dialect.request(line, "enter", group=group, missing="create")
 
@@ -57,7 +57,7 @@ def part(dialect: IrcDialect, line: IrcLine) -> Request:
 def _part_one(dialect: IrcDialect, line: IrcLine, channel: str) -> Request:
     group = group_name(channel)
     if not group:
-        return dialect.fail("PART", "EVERYONE_IS_HERE", "everyone is in the lobby: it can't be left", channel)
+        return Request(LeaveLobby(), line.verb)
     return dialect.request(line, "leave", group=group)
 
 
@@ -247,7 +247,7 @@ def topic_lines(client: IrcClient, channel: Channel) -> list[bytes]:
     name = channel_name(channel.group)
     if not channel.topic:
         return [client.numeric("no_topic", name)]
-    author = source_of(channel.topic_author) if channel.topic_author else SERVER_NAME
+    author = source_of(channel.topic_author) if channel.topic_author else client.server
     return [
         client.numeric("topic", name, text=channel.topic),
         client.numeric("topic_author", name, author, text=str(channel.topic_at // 1000)),
@@ -313,11 +313,25 @@ def topic_and_names_lines(client: IrcClient, channel: Channel) -> list[bytes]:
     return lines + names_lines(client, channel)
 
 
-def closed_lines(client: IrcClient, closed: ChannelClosed) -> list[bytes]:
+def entered_lobby_lines(dialect: IrcDialect, request: Request, answer: LobbyEntered) -> list[bytes]:
+    """Return the lines that show the client that it has entered the lobby."""
+    return entering_lines(dialect.client, answer.channel, answer.user)
+
+
+def left_lobby_lines(dialect: IrcDialect, request: Request, answer: LobbyLeft) -> list[bytes]:
+    """Return the line that shows the client that it has left the lobby."""
+    return [format_line("PART", LOBBY_CHANNEL, source=source_of(answer.user.nick))]
+
+
+def closed_lines(dialect: IrcDialect, request: Request, closed: ChannelClosed) -> list[bytes]:
     """Return the line that puts the client out of a channel that was closed."""
     reason = f"closed: {replace_controls(closed.reason)}" if closed.reason else "closed"
-    name = channel_name(closed.group)
-    return [format_line("KICK", name, client.nick, reason, source=SERVER_NAME, trailing=True)]
+    client = dialect.client
+    return [
+        format_line(
+            "KICK", channel_name(closed.group), client.nick, reason, source=client.server, trailing=True
+        )
+    ]
 
 
 SHOW_BANS: Final = "MODE b"
@@ -330,3 +344,11 @@ SHOWN_BY_WORD: Final[dict[str, Callable[[IrcClient, Channel], list[bytes]]]] = {
     SHOW_BANS: ban_lines,
 }
 """What is shown of a channel, by the command word of the request; of others `topic_and_names_lines`."""
+
+ANSWERS: Final[dict[type, Callable[[IrcDialect, Request, Any], Sequence[bytes]]]] = {
+    LobbyEntered: entered_lobby_lines,
+    LobbyLeft: left_lobby_lines,
+    ChannelClosed: closed_lines,
+    Groups: lambda dialect, request, answer: list_lines(dialect.client, request, answer),
+}
+"""What encodes each kind of answer that is about a channel as a whole."""

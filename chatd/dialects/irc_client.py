@@ -8,6 +8,7 @@ import msgspec
 
 from chatd.core.accounts import Secret
 from chatd.core.events import Conversation
+from chatd.core.irc_policy import DEFAULT_IRC_POLICY, IrcPolicy
 from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
 from chatd.core.terminal import replace_controls
@@ -19,8 +20,11 @@ from chatd.dialects.irc_numerics import (
     REFUSALS_WITH_NICK,
 )
 
-SERVER_NAME: Final = "chatd"
-"""The name of the daemon on IRC, and the host of all users: nobody is shown an address."""
+DAEMON_NICK: Final = "chatd"
+"""The nick to which commands are typed. Nobody can have it."""
+
+USER_HOST: Final = "chatd"
+"""The host of all users: nobody is shown an address."""
 
 MAX_USER_BYTES: Final = 32
 """The maximum number of bytes between ``!`` and ``@`` in the source of a line."""
@@ -54,7 +58,7 @@ CAPABILITIES: Final[dict[str, str]] = {
 
 
 class IrcClient(msgspec.Struct, frozen=True):
-    """What one client has said so far.
+    """What one client has said so far, and the ``policy`` of the daemon.
 
     ``nick`` is its nick once it is logged in, before that empty. ``wanted_nick``, ``username``, ``realname``
     and ``password`` are for its login; so is ``verified_nick``, the nick of the registered user that it has
@@ -64,6 +68,7 @@ class IrcClient(msgspec.Struct, frozen=True):
     ``cap_version`` 302 it is told their values. While it ``is_negotiating``, it is not logged in.
     """
 
+    policy: IrcPolicy = DEFAULT_IRC_POLICY
     nick: str = ""
     wanted_nick: str = ""
     username: str = ""
@@ -76,6 +81,11 @@ class IrcClient(msgspec.Struct, frozen=True):
     capabilities: frozenset[str] = frozenset()
     cap_version: int = 301
     is_negotiating: bool = False
+
+    @property
+    def server(self) -> str:
+        """The name of the server, which is the source of what the daemon says."""
+        return self.policy.server
 
     def numeric(self, name: str, *params: str, text: str | None = None, **details: object) -> bytes:
         """Return the numeric ``name`` of `NUMERICS` with ``params``, then ``text`` or else the table's text,
@@ -90,13 +100,18 @@ class IrcClient(msgspec.Struct, frozen=True):
         """Return the numeric ``code`` with ``params``, which are made fit for a line."""
         *middle, last = params
         words = [word(one) for one in middle]
-        return format_line(code, self.nick or "*", *words, replace_controls(last), source=SERVER_NAME)
+        return format_line(code, self.nick or "*", *words, replace_controls(last), source=self.server)
 
     def fail_line(self, verb: str, code: str, text: str, *context: str) -> bytes:
         """Return a standard reply, or a notice to a client that does not know these."""
         if "standard-replies" not in self.capabilities:
             return self.notice(text)
-        return standard_reply(verb, code, text, *context)
+        return self.standard_reply(verb, code, text, *context)
+
+    def standard_reply(self, verb: str, code: str, text: str, *context: str) -> bytes:
+        """Return the standard reply ``FAIL`` with what it is about."""
+        words = map(word, context)
+        return format_line("FAIL", word(verb), code, *words, text, source=self.server, trailing=True)
 
     def refusal_line(self, request: Request, verb: str, refusal: Refusal) -> bytes:
         """Return ``refusal`` of ``request`` as the numeric that IRC has for it, else as a standard reply."""
@@ -113,13 +128,7 @@ class IrcClient(msgspec.Struct, frozen=True):
     def notice(self, text: str, target: str = "") -> bytes:
         """Return a notice of the daemon to the client, or to the channel ``target``."""
         shown = replace_controls(text)
-        return format_line("NOTICE", target or self.nick or "*", shown, source=SERVER_NAME, trailing=True)
-
-
-def standard_reply(verb: str, code: str, text: str, *context: str) -> bytes:
-    """Return the standard reply ``FAIL`` with what it is about."""
-    words = map(word, context)
-    return format_line("FAIL", word(verb), code, *words, text, source=SERVER_NAME, trailing=True)
+        return format_line("NOTICE", target or self.nick or "*", shown, source=DAEMON_NICK, trailing=True)
 
 
 def word(text: str) -> str:
@@ -134,7 +143,7 @@ def source_of(nick: str) -> str:
     Of a long nick, the second one is cut: a ``JOIN`` must have room for the longest channel.
     """
     user = nick.encode()[:MAX_USER_BYTES].decode(errors="ignore")
-    return f"{nick}!{user}@{SERVER_NAME}"
+    return f"{nick}!{user}@{USER_HOST}"
 
 
 def channel_name(group: str) -> str:
@@ -172,7 +181,8 @@ def refusal_context(request: Request, refusal: Refusal) -> list[str]:
     if isinstance(request.command, Refusal):
         nick, channel = str(refusal.details.get("nick", "")), str(refusal.details.get("group", ""))
     elif not (nick or channel):
-        nick = refusal.mentioned_name
+        nick, group = str(refusal.details.get("nick", "")), str(refusal.details.get("group", ""))
+        channel = channel_name("" if group == "lobby" else group) if group else ""
     if refusal.code == "no_such_user" and nick:
         channel = ""
     elif refusal.code not in REFUSALS_WITH_NICK and channel:

@@ -23,7 +23,7 @@ from chatd.core.events import (
 )
 from chatd.core.terminal import replace_controls
 from chatd.dialects.irc_channels import join_line
-from chatd.dialects.irc_client import LOBBY_CHANNEL, SERVER_NAME, channel_of, source_of
+from chatd.dialects.irc_client import DAEMON_NICK, LOBBY_CHANNEL, channel_of, source_of
 from chatd.dialects.irc_lines import format_line, with_tags
 from chatd.dialects.irc_messages import entry_tags, message_lines
 from chatd.dialects.irc_transient import transient_lines
@@ -96,7 +96,7 @@ class IrcDeliveryEncoder:
         join = self._told(arrived, arrived.is_registered, self._join(arrived, channel))
         if not delivery.is_operator:
             return (join,)
-        mode = format_line("MODE", channel, "+o", delivery.user.nick, source=SERVER_NAME)
+        mode = format_line("MODE", channel, "+o", delivery.user.nick, source=DAEMON_NICK)
         return (join, self._told(arrived, False, mode))
 
     def _account(self, delivery: AccountAnnounced) -> Payloads:
@@ -148,7 +148,7 @@ def missed_event_lines(capabilities: frozenset[str], entry: LogEntry) -> list[by
     )
     tags = entry_tags(capabilities, entry)
     shown = replace_controls(shown)
-    return [format_line("NOTICE", event.subject.nick, shown, source=SERVER_NAME, tags=tags, trailing=True)]
+    return [format_line("NOTICE", event.subject.nick, shown, source=DAEMON_NICK, tags=tags, trailing=True)]
 
 
 def _name(actor: User) -> str:
@@ -158,7 +158,7 @@ def _name(actor: User) -> str:
 def _line(capabilities: frozenset[str], entry: LogEntry, verb: str, *params: str) -> bytes:
     tags = entry_tags(capabilities, entry)
     actor = entry.event.actor
-    source = SERVER_NAME if actor is CONSOLE else source_of(actor.nick)
+    source = DAEMON_NICK if actor is CONSOLE else source_of(actor.nick)
     *names, last = params
     return format_line(verb, *names, replace_controls(last), source=source, tags=tags)
 
@@ -235,7 +235,7 @@ def _notice(text: str) -> Callable[[frozenset[str], LogEntry], list[bytes]]:
         )
         shown = replace_controls(shown)
         tags = entry_tags(capabilities - {"account-tag"}, entry)
-        return [format_line("NOTICE", target, shown, source=SERVER_NAME, tags=tags, trailing=True)]
+        return [format_line("NOTICE", target, shown, source=DAEMON_NICK, tags=tags, trailing=True)]
 
     return encode
 

@@ -10,7 +10,7 @@ from chatd.core.answers import Statistics
 from chatd.core.channel_commands import ShowStatistics
 from chatd.core.masks import compile_mask
 from chatd.core.requests import Request
-from chatd.dialects.irc_client import SERVER_NAME, IrcClient
+from chatd.dialects.irc_client import IrcClient
 from chatd.dialects.irc_lines import IrcLine
 from chatd.dialects.irc_queries import list_lines
 from chatd.dialects.timestamps import format_rfc3339
@@ -77,7 +77,7 @@ def version(dialect: IrcDialect, line: IrcLine) -> Request:
     """``VERSION``: the version of the daemon."""
     client = dialect.client
     return _elsewhere(dialect, line) or dialect.reply(
-        client.numeric("version", f"chatd-{__version__}", SERVER_NAME)
+        client.numeric("version", f"chatd-{__version__}", client.server)
     )
 
 
@@ -90,7 +90,9 @@ def info(dialect: IrcDialect, line: IrcLine) -> Request:
 
 def admin(dialect: IrcDialect, line: IrcLine) -> Request:
     """``ADMIN``: the daemon does not know who runs it."""
-    return _elsewhere(dialect, line) or dialect.reply(dialect.client.numeric("no_admin_info", SERVER_NAME))
+    return _elsewhere(dialect, line) or dialect.reply(
+        dialect.client.numeric("no_admin_info", dialect.client.server)
+    )
 
 
 def links(dialect: IrcDialect, line: IrcLine) -> Request:
@@ -116,7 +118,7 @@ def _elsewhere(dialect: IrcDialect, line: IrcLine) -> Request | None:
     """Return the answer to a query of another server than this one, None if it is for this one."""
     target = line.params[0] if line.params else ""
     client = dialect.client
-    if not target or target == client.nick or compile_mask(target).fullmatch(SERVER_NAME):
+    if not target or target == client.nick or compile_mask(target).fullmatch(client.server):
         return None
     return dialect.reply(client.numeric("no_such_server", target))
 
@@ -137,7 +139,7 @@ VERBS: Final[dict[str, tuple[Callable[[IrcDialect, IrcLine], Request], int]]] = 
 def statistics_lines(dialect: IrcDialect, request: Request, answer: Statistics) -> list[bytes]:
     """Return the answer to ``LUSERS`` or ``TIME``."""
     if request.command_word == "TIME":
-        return [dialect.client.numeric("time", SERVER_NAME, text=format_rfc3339(answer.at))]
+        return [dialect.client.numeric("time", dialect.client.server, text=format_rfc3339(answer.at))]
     return count_lines(dialect.client, answer)
 
 

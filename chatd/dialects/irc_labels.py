@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from chatd.boundaries import Payloads
 from chatd.core.requests import Request
-from chatd.dialects.irc_client import SERVER_NAME, IrcClient
+from chatd.dialects.irc_client import IrcClient
 from chatd.dialects.irc_lines import format_line, with_tags
 
 MAX_LABEL_BYTES: Final = 64
@@ -45,13 +45,13 @@ def labelled(client: IrcClient, request: Request, lines: Sequence[bytes]) -> Pay
         first, *others = lines
         return (with_tags(first, {"label": request.label}), *others)
     if is_whole and not lines:
-        return (format_line("ACK", source=SERVER_NAME, tags={"label": request.label}),)
+        return (format_line("ACK", source=client.server, tags={"label": request.label}),)
     if is_whole and len(lines) == 1:
         return (with_tags(lines[0], {"label": request.label}),)
     batch = [with_tags(line, {"batch": BATCH_ID}) for line in lines]
     if is_whole or request.label_part == "first":
-        start = format_line("BATCH", f"+{BATCH_ID}", "labeled-response", source=SERVER_NAME)
+        start = format_line("BATCH", f"+{BATCH_ID}", "labeled-response", source=client.server)
         batch.insert(0, with_tags(start, {"label": request.label}))
     if is_whole or request.label_part == "last":
-        batch.append(format_line("BATCH", f"-{BATCH_ID}", source=SERVER_NAME))
+        batch.append(format_line("BATCH", f"-{BATCH_ID}", source=client.server))
     return tuple(batch)

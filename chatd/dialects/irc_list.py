@@ -78,7 +78,8 @@ class ListRequest(Request, frozen=True, eq=False):
 def list_lines(client: IrcClient, request: Request, answer: Groups) -> list[bytes]:
     """Return the list of channels in ``answer`` that ``request`` wants, the lobby first."""
     wanted = request.wanted if isinstance(request, ListRequest) else ListFilter()
-    shown = [(LOBBY_CHANNEL, answer.online_users, LOBBY_TOPIC)]
+    # Where clients have to ask for the lobby, it is listed for nobody.
+    shown = [(LOBBY_CHANNEL, answer.online_users, LOBBY_TOPIC)] if client.policy.lobby == "join" else []
     shown += ((channel_name(one.group), one.member_count, one.topic) for one in answer.groups)
     lines = [client.numeric("list_start", "Channel")]
     size = 0

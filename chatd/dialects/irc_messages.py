@@ -11,7 +11,7 @@ from chatd.core.events import ACTION_PREFIX, ChatEvent, LogEntry
 from chatd.core.requests import Request
 from chatd.core.terminal import LINE_END, replace_controls
 from chatd.dialects.irc_accounts import with_account
-from chatd.dialects.irc_client import SERVER_NAME, channel_of, group_name, source_of
+from chatd.dialects.irc_client import DAEMON_NICK, channel_of, group_name, source_of
 from chatd.dialects.irc_lines import (
     MAX_LINE_BYTES,
     IrcLine,
@@ -49,7 +49,7 @@ def privmsg(dialect: IrcDialect, line: IrcLine) -> Request:
         return dialect.reply(client.numeric("too_many_targets", target))
     kind = "notice" if line.verb == "NOTICE" else "message"
     text = texts[0] if texts else ""
-    if target.casefold() == SERVER_NAME:
+    if target.casefold() == DAEMON_NICK:
         return with_account(dialect, decode_typed(text, dialect.limits))
     ctcp = parse_ctcp(text)
     if ctcp is not None:
@@ -69,7 +69,7 @@ def privmsg(dialect: IrcDialect, line: IrcLine) -> Request:
 def notice(dialect: IrcDialect, line: IrcLine) -> Request:
     """``NOTICE``: send a message that is never answered, also if it can't be sent."""
     request = privmsg(dialect, line)
-    is_to_daemon = bool(line.params) and line.params[0].casefold() == SERVER_NAME
+    is_to_daemon = bool(line.params) and line.params[0].casefold() == DAEMON_NICK
     return dialect.reply() if is_to_daemon or isinstance(request.command, PreparedAnswer) else request
 
 

@@ -17,7 +17,7 @@ from chatd.core.events import User
 from chatd.core.masks import WILDCARDS
 from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
-from chatd.dialects.irc_client import SERVER_NAME, IrcClient, channel_name, group_name, word
+from chatd.dialects.irc_client import USER_HOST, IrcClient, channel_name, group_name, word
 from chatd.dialects.irc_lines import MAX_LINE_BYTES, IrcLine
 
 if TYPE_CHECKING:
@@ -176,7 +176,7 @@ def _who_lines(dialect: IrcDialect, request: Request, users: Iterable[_Shown]) -
 def _who_line(client: IrcClient, shown: _Shown) -> bytes:
     user, profile = shown.user, shown.profile
     return _cut(
-        f":{SERVER_NAME} 352 {client.nick} {shown.channel} {word(profile.username)} {SERVER_NAME} *"
+        f":{client.server} 352 {client.nick} {shown.channel} {word(profile.username)} {USER_HOST} *"
         f" {user.nick} {shown.flags} :0 {profile.realname}"
     )
 
@@ -185,7 +185,7 @@ def _whox_line(client: IrcClient, shown: _Shown, fields: list[str], token: str) 
     values = [token if field == "t" else _WHOX_VALUES[field](shown) for field in fields]
     if fields[-1] == "r":
         values[-1] = f":{values[-1]}"
-    return _cut(f":{SERVER_NAME} 354 {client.nick} {' '.join(values)}")
+    return _cut(f":{client.server} 354 {client.nick} {' '.join(values)}")
 
 
 def _cut(line: str) -> bytes:
@@ -200,7 +200,7 @@ _WHOX_VALUES: Final[dict[str, Callable[[_Shown], str]]] = {
     "c": lambda shown: shown.channel,
     "u": lambda shown: word(shown.profile.username),
     "i": lambda shown: HIDDEN_ADDRESS,
-    "h": lambda shown: SERVER_NAME,
+    "h": lambda shown: USER_HOST,
     "s": lambda shown: "*",
     "n": lambda shown: shown.user.nick,
     "f": lambda shown: shown.flags,
@@ -223,7 +223,7 @@ def _whois(dialect: IrcDialect, request: Request, answer: UserDescriptions) -> l
     if profile is None:
         return [client.numeric("not_connected", nick), end]
     lines = [_user_line(client, "whois_user", nick, profile)]
-    lines.append(client.numeric("whois_server", nick, SERVER_NAME))
+    lines.append(client.numeric("whois_server", nick, client.server))
     lines += _channel_lines(client, one)
     if one.is_registered:
         lines.append(client.numeric("whois_account", nick, nick))
@@ -255,7 +255,7 @@ def _whowas(dialect: IrcDialect, request: Request, answer: UserDescriptions) -> 
 
 
 def _user_line(client: IrcClient, numeric: str, nick: str, profile: Profile) -> bytes:
-    return client.numeric(numeric, nick, profile.username, SERVER_NAME, "*", text=profile.realname)
+    return client.numeric(numeric, nick, profile.username, USER_HOST, "*", text=profile.realname)
 
 
 def _ison(dialect: IrcDialect, request: Request, answer: UserDescriptions) -> list[bytes]:
@@ -265,7 +265,7 @@ def _ison(dialect: IrcDialect, request: Request, answer: UserDescriptions) -> li
 
 def _userhost(dialect: IrcDialect, request: Request, answer: UserDescriptions) -> list[bytes]:
     shown = [
-        f"{one.user.nick}={'-' if one.profile.away else '+'}{word(one.profile.username)}@{SERVER_NAME}"
+        f"{one.user.nick}={'-' if one.profile.away else '+'}{word(one.profile.username)}@{USER_HOST}"
         for one in answer.users
         if one.profile is not None
     ]

@@ -14,7 +14,7 @@ from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
 from chatd.dialects.irc_accounts import logged_in_line
 from chatd.dialects.irc_channels import entering_lines
-from chatd.dialects.irc_client import SERVER_NAME, IrcClient, word
+from chatd.dialects.irc_client import IrcClient, word
 from chatd.dialects.irc_lines import IrcLine, format_line
 from chatd.dialects.irc_messages import REF_TAG
 from chatd.dialects.irc_numerics import NUMERICS_BY_REFUSAL
@@ -39,7 +39,6 @@ ISUPPORT: Final = (
     f"USERLEN={MAX_USERNAME_BYTES}",
     f"MONITOR={MAX_WATCHED_USERS}",
     "WHOX",
-    "NETWORK=chatd",
     "UTF8ONLY",
     "SAFELIST",
     "ELIST=MNU",
@@ -54,7 +53,7 @@ ISUPPORT_PER_LINE: Final = 12
 """The number of tokens in one line of the numeric 005, which may have 13 besides the nick and the text."""
 
 MOTD: Final = (
-    "Everyone is in #lobby. The groups of chatd are the other channels.",
+    "#lobby is where everyone is. The groups of chatd are the other channels.",
     "PART leaves a group for good. QUIT keeps you in it: you will be back in",
     "your channels when you come back, and messages to you are kept for you.",
 )
@@ -163,7 +162,7 @@ _CAP_SUBCOMMANDS: Final = {"LS": _cap_ls, "LIST": _cap_list, "REQ": _cap_req, "E
 
 
 def _cap_line(client: IrcClient, subcommand: str, *params: str) -> bytes:
-    return format_line("CAP", client.nick or "*", subcommand, *params, source=SERVER_NAME, trailing=True)
+    return format_line("CAP", client.nick or "*", subcommand, *params, source=client.server, trailing=True)
 
 
 def _cap_lines(client: IrcClient, subcommand: str, names: list[str], version: int) -> list[bytes]:
@@ -217,11 +216,12 @@ def welcome_lines(client: IrcClient, answer: Welcome) -> list[bytes]:
         client.numeric("welcome", nick=client.nick),
         client.numeric("your_host", version=__version__),
         client.numeric("created"),
-        client.numeric("my_info", SERVER_NAME, f"chatd-{__version__}", "i", "bios", "bo"),
+        client.numeric("my_info", client.server, f"chatd-{__version__}", "i", "bios", "bo"),
     ]
+    tokens = (*ISUPPORT, f"NETWORK={client.policy.network}")
     lines += (
-        client.numeric("isupport", *ISUPPORT[start : start + ISUPPORT_PER_LINE])
-        for start in range(0, len(ISUPPORT), ISUPPORT_PER_LINE)
+        client.numeric("isupport", *tokens[start : start + ISUPPORT_PER_LINE])
+        for start in range(0, len(tokens), ISUPPORT_PER_LINE)
     )
     lines += motd_lines(client)
     if client.account and not client.verified_nick:
@@ -242,7 +242,9 @@ def refusal_lines(client: IrcClient, request: Request, refusal: Refusal) -> list
     nick = word(str(refusal.details["nick"]))
     text = f"{nick} is registered: log in with its password by SASL PLAIN, or send PASS before NICK"
     if "standard-replies" in client.capabilities:
-        note = format_line("NOTE", "NICK", "PASSWORD_REQUIRED", nick, text, source=SERVER_NAME, trailing=True)
+        note = format_line(
+            "NOTE", "NICK", "PASSWORD_REQUIRED", nick, text, source=client.server, trailing=True
+        )
     else:
         note = client.notice(text)
     return [note, client.numeric_line("433", nick, text)]

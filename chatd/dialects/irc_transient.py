@@ -5,8 +5,10 @@ Sources: the IRCv3 specifications of message tags, typing and reactions, and mod
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final
 
+from chatd.core.answers import TransientSent
 from chatd.core.channel_commands import SendTransient
 from chatd.core.events import Transient
 from chatd.core.requests import Request
@@ -66,3 +68,13 @@ def transient_lines(capabilities: frozenset[str], sent: Transient) -> list[bytes
     if "message-tags" not in capabilities:
         return []
     return [format_line("TAGMSG", target, source=source, tags={**tags, **dict(sent.tags)})]
+
+
+def sent_lines(dialect: IrcDialect, request: Request, answer: TransientSent) -> list[bytes]:
+    """Return what was passed on, for a client that is shown its own lines."""
+    capabilities = dialect.client.capabilities
+    return transient_lines(capabilities, answer.sent) if "echo-message" in capabilities else []
+
+
+ANSWERS: Final[dict[type, Callable[[IrcDialect, Request, Any], list[bytes]]]] = {TransientSent: sent_lines}
+"""What encodes the answer to these verbs."""

@@ -120,6 +120,8 @@ class JsonDialect:
     """
 
     has_channels = False
+    enters_lobby = True
+    hears_of_watched_users = False
     shows_own_messages = True
     greeting: Final = ()
     requires_login = False

@@ -90,6 +90,8 @@ class TextDialect:
     """
 
     has_channels = False
+    enters_lobby = True
+    hears_of_watched_users = False
     shows_own_messages = True
     greeting: Final = (b"WHO",)
     requires_login = True

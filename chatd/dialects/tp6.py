@@ -110,6 +110,8 @@ class Tp6Dialect:
     """
 
     has_channels = False
+    enters_lobby = True
+    hears_of_watched_users = False
     shows_own_messages = True
     greeting: Final = ()
     requires_login = True

@@ -42,6 +42,7 @@ class Session:
 
     dialect = TextDialect(Limits())
     frame_format = TEXT
+    in_lobby = True
     peer = "127.0.0.1:1"
 
     def __init__(self, token: Token | None = None) -> None:

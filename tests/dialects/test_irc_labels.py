@@ -44,7 +44,7 @@ class Labels(IrcCase):
         for line, verbs in (
             ("JOIN #wob,#lobby,inv@lid", ["JOIN", "353", "366", "403"]),
             ("JOIN #lobby,#lobby", []),
-            ("PART #nope,#lobby,#wob", ["403", "FAIL", "PART"]),
+            ("PART #nope,#lobby,#wob", ["403", "PART", "PART"]),
             ("KICK #nope bob,carol", ["403", "403"]),
         ):
             start, *lines, end = self.ask(f"@label=a1 {line}")

@@ -16,7 +16,6 @@ from typing import Any, Final
 
 from irctest import patma
 from irctest.basecontrollers import BaseServerController, DirectoryBasedController
-from irctest.client_mock import ClientMock
 from irctest.runner import NotImplementedByController
 from irctest.specifications import Capabilities, OptionalBehaviors
 
@@ -95,6 +94,10 @@ socket = ""
 [web]
 hosts = ["0.0.0.0"]
 
+[irc]
+server = "My.Little.Server"
+lobby = "ask"
+
 [limits]
 password = 4_096
 connections_per_address = 100_000
@@ -108,7 +111,10 @@ sessions_per_user = 1_000
 wrong_passwords = 1_000_000
 wrong_passwords_per_nick = 1_000_000
 """
-"""chatd.toml: irctest sends as fast as it can, from one address, and registers users with short passwords."""
+"""chatd.toml: irctest expects that name of the server, and to hear of no channel that it has not joined. Its
+WebSockets ask for the host 0.0.0.0. It sends as fast as it can, from one address, and registers users with
+short passwords.
+"""
 
 CONFIG_TLS: Final = """
 [tls]
@@ -236,35 +242,6 @@ class ChatdController(BaseServerController, DirectoryBasedController):  # type: 
         case.assertMessageMatch(answers[-1], command="REGISTER", params=["SUCCESS", username, patma.ANYSTR])
         case.sendLine(client, "QUIT")
         case.assertDisconnected(client)
-
-
-def _hide_lobby() -> None:
-    """Have irctest's clients hear nothing of the lobby.
-
-    They expect to be in no channel at first, and to be alone with those whom they invite. In chatd everyone
-    is in the lobby, and hears who arrives.
-    """
-    get_messages: Any = ClientMock.getMessages
-
-    def get_other_messages(
-        client: Any, synchronize: bool = True, assert_get_one: bool = False, raw: bool = False
-    ) -> list[Any]:
-        while True:
-            found = get_messages(client, synchronize, assert_get_one, raw)
-            kept = [one for one in found if isinstance(one, str) or not _is_about_lobby(one)]
-            if kept or synchronize or not found:
-                return kept
-
-    ClientMock.getMessages = get_other_messages
-
-
-def _is_about_lobby(message: Any) -> bool:
-    """Whether ``message`` is an arrival in the lobby, or shows it in a list of channels."""
-    place = {"JOIN": 0, "322": 1}.get(message.command)
-    return place is not None and message.params[place] == "#lobby"
-
-
-_hide_lobby()
 
 
 def get_irctest_controller_class() -> type[ChatdController]:

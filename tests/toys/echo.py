@@ -18,6 +18,8 @@ class EchoDialect:
 
     wire = "web"
     has_channels = False
+    enters_lobby = True
+    hears_of_watched_users = False
     shows_own_messages = True
     greeting: Final = ()
     requires_login = False

@@ -23,6 +23,8 @@ class ShoutDialect:
 
     wire = "shout"
     has_channels = False
+    enters_lobby = True
+    hears_of_watched_users = False
     shows_own_messages = True
     greeting: Final = (b"WHO IS THERE?",)
     requires_login = False
