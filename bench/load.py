@@ -93,12 +93,12 @@ WEB: Final = JSON._replace(
 
 _COMMON: Final = b"away-notify invite-notify multi-prefix server-time"
 _USUAL: Final = _COMMON + b" cap-notify extended-join account-notify message-tags userhost-in-names"
-_LABELS: Final = b" batch chghost echo-message labeled-response message-tags setname standard-replies"
+_LABELS: Final = b" batch echo-message labeled-response message-tags setname standard-replies"
 
 CLIENT_CAPABILITIES: Final = (
-    _COMMON + b" extended-join setname chghost account-notify",  # irssi 1.4
-    _USUAL + b" chghost setname",  # weechat 3.8
-    _USUAL + b" chghost setname account-tag batch echo-message",  # weechat 4
+    _COMMON + b" extended-join setname account-notify",  # irssi 1.4
+    _USUAL + b" setname",  # weechat 3.8
+    _USUAL + b" setname account-tag batch echo-message",  # weechat 4
     _USUAL + b" account-tag batch",  # The Lounge
     _COMMON + _LABELS + b" cap-notify",  # senpai
     _USUAL + _LABELS + b" no-implicit-names",  # Halloy

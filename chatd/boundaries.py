@@ -496,6 +496,9 @@ class Client(Requester, Protocol):
     If ``last`` is None, the range has no upper end.
     """
 
+    last_id_at_login: int
+    """The id of the last entry that was delivered before the client was welcomed. 0 before that."""
+
     last_id_at_departure: int | None
     """The id of the last entry that was delivered before the client was logged out. None before that, and for
     a client that never got deliveries.

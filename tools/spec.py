@@ -24,6 +24,8 @@ from chatd.core.names import RESERVED_NAMES
 from chatd.core.refusals import REASON_SENTENCES, REFUSAL_SENTENCES, RETRY_AFTER_SECONDS_BY_CODE
 from chatd.core.typed_commands import COMMANDS_BY_KEYWORD, COMMANDS_BY_SEMICOLON_WORD
 from chatd.daemon.metrics import METRICS
+from chatd.dialects.irc import VERBS
+from chatd.dialects.irc_client import CAPABILITIES
 from chatd.dialects.irc_numerics import NUMERICS_BY_REFUSAL, NUMERICS_BY_VERB_AND_REFUSAL
 from chatd.dialects.json_requests import MAX_REF_LENGTH
 
@@ -33,6 +35,7 @@ _WHO: Final = {
     "members": "members",
     "operators": "owner and operators",
     "owner": "owner",
+    "authors": "the author, in a group owner and operators, server operators",
     "server_operators": "server operators",
 }
 
@@ -139,6 +142,14 @@ def metrics() -> str:
         labels = ", ".join(f"`{label}`" for label in declared.labels)
         rows.append((f"`{declared.name}`", declared.kind, labels, declared.help.rstrip(".")))
     return _table(rows)
+
+
+def irc_capabilities() -> str:
+    """The capabilities that IRC clients may ask for, and the verbs that they may send."""
+    capabilities = (f"`{name}={value}`" if value else f"`{name}`" for name, value in CAPABILITIES.items())
+    verbs = (f"`{verb}`" for verb in sorted(VERBS))
+    sentences = (f"Capabilities: {' '.join(capabilities)}.", f"Verbs: {' '.join(verbs)}.")
+    return "\n\n".join(textwrap.fill(one, 120, break_on_hyphens=False) for one in sentences)
 
 
 def irc_numerics() -> str:
@@ -307,6 +318,7 @@ PARTS: Final[dict[str, Callable[[], str]]] = {
     "accounts": accounts,
     "metrics": metrics,
     "control": control,
+    "irc_capabilities": irc_capabilities,
     "irc_numerics": irc_numerics,
     "control_errors": control_errors,
     "grammar": grammar,

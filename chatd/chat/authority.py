@@ -194,7 +194,7 @@ class Authority:
             return self.channel(reader, command.group, token)
         if isinstance(command, ShowUsers):
             earlier = self.earlier_profiles.of
-            return show_users(self.state, self.profile_of, earlier, reader, command, token)
+            return show_users(self.state, self.profile_of, earlier, reader, command, token, self._policy)
         if isinstance(command, FindUsers):
             return find_users(self.state, self.online_users.values(), self.profile_of, command)
         return count_users(self.state, self.online_user_count, self._most_online, reader, self.now())

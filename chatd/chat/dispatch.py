@@ -250,7 +250,10 @@ class Dispatcher:
             self.delivery_log.log_received(author, entry, private)
         if self._on_delivery is not None:
             self._on_delivery(entry, private)
-        if without_reason and isinstance(audience, tuple):
+        if without_reason and audience is None:
+            self._add(without_ignored_reason(entry, (entry.event.actor.id,)), tuple(without_reason), author)
+            audience = without_reason
+        elif without_reason and isinstance(audience, tuple):
             if ignoring := tuple(id for id in audience if id in without_reason):
                 self._add(without_ignored_reason(entry, (entry.event.actor.id,)), ignoring, author)
                 audience = tuple(id for id in audience if id not in without_reason)

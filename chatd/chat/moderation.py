@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from twisted.internet.defer import DeferredLock
-
-from chatd.boundaries import Archive, Client, Requester
+from chatd.boundaries import Client, Requester
 from chatd.chat.accounts import Authenticator
 from chatd.chat.authority import Authority
 from chatd.chat.commits import Committer
@@ -17,10 +15,9 @@ from chatd.core import moderation_rules as rules
 from chatd.core.account_rules import check_new_password
 from chatd.core.accounts import AccountPolicy
 from chatd.core.answers import Moderated
-from chatd.core.events import Announced, LogEntry, User
+from chatd.core.events import Announced, User
 from chatd.core.moderation import ModerationEntry, is_in_network, parse_network
 from chatd.core.names import parse_nick
-from chatd.core.records import entry_from_row
 from chatd.core.refusals import Refusal, reason_phrase
 from chatd.core.requests import Request
 from chatd.core.rules import Decision
@@ -38,11 +35,7 @@ SynchronousModerationCommand = (
 """The commands that are decided without awaiting a database query or a password hash."""
 
 ModerationCommand = (
-    SynchronousModerationCommand
-    | c.BlockAddressesOfUser
-    | c.DeleteMessage
-    | c.ResetPassword
-    | c.RevokeUserToken
+    SynchronousModerationCommand | c.BlockAddressesOfUser | c.ResetPassword | c.RevokeUserToken
 )
 
 
@@ -52,7 +45,6 @@ class ModerationService:
     def __init__(
         self,
         authority: Authority,
-        archive: Archive,
         dispatcher: Dispatcher,
         authenticator: Authenticator,
         committer: Committer,
@@ -61,15 +53,12 @@ class ModerationService:
         policy: AccountPolicy,
     ) -> None:
         self._authority = authority
-        self._archive = archive
         self._dispatcher = dispatcher
         self._authenticator = authenticator
         self._committer = committer
         self._presence = presence
         self._turns = turns
         self._policy = policy
-        # Whether a message was deleted before is read from the database: one deletion at a time.
-        self._deletions = DeferredLock()
 
     def check_operator(self, user: User) -> None:
         """Check that ``user`` is a server operator.
@@ -91,12 +80,8 @@ class ModerationService:
     async def _moderate(
         self, client: Requester, request: Request, user: User, command: ModerationCommand
     ) -> None:
-        if isinstance(command, c.DeleteMessage):
-            async with self._deletions:
-                decision = await self._carry_out(client, user, command)
-            await self._authority.journal.erase_deleted()
-        else:
-            decision = await self._carry_out(client, user, command)
+        decision = await self._decide(client, user, command)
+        await self._committer.commit(decision)
         acts = tuple(record for record in decision.records if isinstance(record, ModerationEntry))
         client.answer(request, Moderated(acts))
         end_revoked_sessions(self._presence, decision)
@@ -104,12 +89,6 @@ class ModerationService:
             if act.kind == "announce":
                 self._dispatcher.broadcast_announcement(Announced(act.operator, act.reason, act.at))
             self._end_sessions(act)
-
-    async def _carry_out(self, client: Requester, user: User, command: ModerationCommand) -> Decision:
-        """Decide ``command`` and store the decision, which is returned."""
-        decision = await self._decide(client, user, command)
-        await self._committer.commit(decision)
-        return decision
 
     async def _decide(self, client: Requester, user: User, command: ModerationCommand) -> Decision:
         now, state = self._authority.now(), self._committer.state
@@ -121,25 +100,12 @@ class ModerationService:
             return rules.reset_password(state, user, command.dest, hashed, self._policy, now)
         if isinstance(command, c.RevokeUserToken):
             return rules.revoke_user_token(state, user, command, self._policy, now)
-        if isinstance(command, c.DeleteMessage):
-            message = await self._message(command)
-            # Meanwhile the state may have been read again, and the operator dismissed or erased.
-            self.check_operator(user)
-            return rules.delete_message(self._committer.state, user, message, command, self._authority.now())
         if isinstance(command, c.BlockAddressesOfUser):
             target = rules.user_to_moderate(state, command.dest, self._policy)
             return rules.block(state, user, self._networks(target), command, now)
         if isinstance(command, c.DisconnectUser):
             self._connected(rules.user_to_moderate(state, command.dest, self._policy))
         return rules.decide_moderation(state, user, command, self._policy, now)
-
-    async def _message(self, command: c.DeleteMessage) -> LogEntry:
-        """Return the log entry that ``command`` names. Raises `Refusal` ``no_such_message``."""
-        await self._turns.wait_for_turn()  # for what was sent before
-        row = await self._archive.entry(command.id)
-        if row is None:
-            raise rules.no_such_message_refusal(command)
-        return entry_from_row(self._committer.state, row)
 
     def _connected(self, user: User) -> list[Client]:
         """Return the sessions of ``user``. Raises `Refusal` ``not_connected`` if there is none."""

@@ -214,7 +214,7 @@ class PresenceService:
         user, returning = login.user, login.returning
         if not login.has_other_session:
             self._announce_arrival(client, login, memberships)
-        cursor = self._journal.last_delivered_id
+        cursor = client.last_id_at_login = self._journal.last_delivered_id
         # A session with a token has no part in the read marker of its user.
         seen = self._journal.get_read_marker(user) if returning and client.token is None else cursor
         client.missed_range = (seen, cursor if client.updates_read_marker else None)

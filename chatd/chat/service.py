@@ -19,6 +19,7 @@ from chatd.chat.accounts import AccountCommand, AccountService, Authenticator
 from chatd.chat.administration import AdministrationService
 from chatd.chat.authority import Authority, OpenJournal
 from chatd.chat.commits import Committer
+from chatd.chat.deletions import DeletionService
 from chatd.chat.delivery_log import DeliveryLog
 from chatd.chat.dispatch import Dispatcher
 from chatd.chat.erasure import UserEraser
@@ -155,13 +156,15 @@ class Chat:
         self._read_marks = ReadMarkService(self._authority, self._dispatcher, self._turns)
         self._moderator = ModerationService(
             self._authority,
-            archive,
             self._dispatcher,
             self._authenticator,
             committer,
             self._presence,
             self._turns,
             policy,
+        )
+        self._deletions = DeletionService(
+            self._authority, archive, self._dispatcher, committer, self._turns, policy
         )
         self.administrator = AdministrationService(self._authority, archive, committer, policy)
         self.eraser = UserEraser(
@@ -262,7 +265,7 @@ class Chat:
             if isinstance(command, Refusal):
                 raise command
             assert not isinstance(command, PreparedAnswer)
-            if c.COMMANDS_BY_CLASS[type(command)].required_role != "server_operators":
+            if not c.COMMANDS_BY_CLASS[type(command)].is_for_server_operators:
                 raise Refusal("unknown_action", name=request.command_word)
             self._check_running(command)
             assert user is not None
@@ -337,6 +340,8 @@ class Chat:
             self._list(client, request, user, command)
         elif user is None:
             raise Refusal("not_identified")
+        elif isinstance(command, c.DeleteMessage):
+            self._deletions.execute(client, request, user, command)
         elif isinstance(command, c.PasswordBeforeHello | Authenticate):
             raise Refusal("already_identified", nick=user.nick)
         elif isinstance(command, c.Hello):
@@ -393,6 +398,8 @@ class Chat:
         self._moderator.check_operator(user)
         if type(command) in LIST_QUERIES:
             self._list(requester, request, user, command)
+        elif isinstance(command, c.DeleteMessage):
+            self._deletions.execute_for_console(requester, request, command)
         elif isinstance(command, ModerationCommand):
             self._moderator.execute(requester, request, user, command)
 
@@ -434,6 +441,9 @@ class Chat:
     def _change(self, client: Client, request: Request, user: User, command: c.Command) -> None:
         authority = self._authority
         decision = authority.decide(user, command, client.client_network, client.token)
+        if client.profile.is_bot:
+            events = tuple(replace(event, actor_is_bot=event.actor is user) for event in decision.events)
+            decision = replace(decision, events=events)
         if not decision.events:
             self._turns.run_coroutine(
                 client, request, self._answer(client, request, Unchanged(decision.unchanged_group_name))
@@ -486,7 +496,9 @@ class Chat:
         client.profile = changed_profile(client.profile, command)
         client.answer(request, ProfileChanged(user, client.profile))
         after = self._authority.profile_of(user)
-        if before is None or after is None or before == after or not self._dispatcher.has_channel_clients:
+        if before is None or after is None or not self._dispatcher.has_channel_clients:
+            return
+        if (before.away, before.realname) == (after.away, after.realname):
             return
         announced = ProfileAnnounced(
             user,

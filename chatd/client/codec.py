@@ -125,6 +125,8 @@ def entry_from_ack(command: Command, ack: Ack, nick: str) -> Message | GroupEven
         fields["history"] = fields.pop("mode")
     elif isinstance(command, c.SetRetention):
         fields["keep"] = fields.pop("age") or 0
+    elif isinstance(command, c.DeleteMessage):
+        fields["subject"], fields["deleted"] = ack.to, fields.pop("id")
     return GroupEvent(event=EVENT_KIND_BY_COMMAND[type(command)], actor=nick, id=ack.id, ts=ack.ts, **fields)
 
 
@@ -144,8 +146,9 @@ EVENT_KIND_BY_COMMAND: Final[dict[type[Command], str]] = {
     c.SetTopic: "topic",
     c.SetHistoryVisibility: "history",
     c.SetRetention: "keep",
+    c.DeleteMessage: "deleted",
 }
-"""For each command that changes a group: the kind of the event that the command writes to the log."""
+"""For each command that is acknowledged and no message: the kind of the event that it writes to the log."""
 
 
 def decode_object(value: bytes) -> objects.ServerObject | None:

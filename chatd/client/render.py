@@ -164,6 +164,8 @@ def describe_event(event: GroupEvent | ServerEvent) -> str:
     if event.role == "owner":
         promoted = event.event == "promoted"
         sentence = N_("{subject} owns {group} now") if promoted else N_("{subject} owns {group} no more")
+    elif event.event == "deleted" and event.subject == event.actor:
+        sentence = N_("{actor} deleted one of their messages")
     told = _(sentence).format(
         actor=event.actor, event=event.event, group=event.group, subject=event.subject, topic=event.topic,
         visibility=_(event.visibility) if event.visibility else "",

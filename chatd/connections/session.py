@@ -125,6 +125,7 @@ class Session:
         self.in_lobby = True
         self.updates_read_marker = True
         self.missed_range: tuple[int, int | None] = (0, 0)
+        self.last_id_at_login = 0
         self.last_id_at_departure: int | None = None
         self._chat = chat
         self._clock = clock

@@ -24,13 +24,15 @@ class Profile(msgspec.Struct, frozen=True):
     """What the client of a session says of its user, and IRC clients show.
 
     ``username`` and ``realname`` are as IRC's ``USER`` has them. ``away`` says why the user is away; it is
-    empty while the user is not. ``farewell`` is what the user has said when quitting. Nothing is stored.
+    empty while the user is not. ``farewell`` is what the user has said when quitting. ``is_bot`` says whether
+    a program writes in this session. Nothing is stored.
     """
 
     username: str = ""
     realname: str = ""
     away: str = ""
     farewell: str = ""
+    is_bot: bool = False
 
 
 class ChannelMember(msgspec.Struct, frozen=True, eq=False):
@@ -102,7 +104,7 @@ class UserDescription(msgspec.Struct, frozen=True, eq=False):
 
     ``channels`` are the names of the groups that the reader may know ``user`` to be in, each with whether the
     user is an operator there. ``earlier_profiles`` are those of sessions that have ended, as far as they are
-    remembered, the latest first.
+    remembered, the latest first. ``is_server_operator`` says whether the user is known to be one.
     """
 
     user: User
@@ -110,6 +112,7 @@ class UserDescription(msgspec.Struct, frozen=True, eq=False):
     is_registered: bool
     channels: tuple[tuple[str, bool], ...] = ()
     earlier_profiles: tuple[Profile, ...] = ()
+    is_server_operator: bool = False
 
 
 class UserDescriptions(msgspec.Struct, frozen=True, eq=False):

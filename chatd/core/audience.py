@@ -20,7 +20,7 @@ connected users except those with these ids.
 IGNORABLE_EVENT_KINDS: Final = MESSAGE_KINDS | {"invited"}
 """The kinds of events that are not sent to the users who ignore their author."""
 
-EVENT_KINDS_WITH_IGNORABLE_REASON: Final = frozenset(("kicked", "banned"))
+EVENT_KINDS_WITH_IGNORABLE_REASON: Final = frozenset(("kicked", "banned", "deleted"))
 """The kinds of events that are sent without their reason to the users who ignore their author."""
 
 
@@ -47,20 +47,22 @@ def user_ids_without_reason(state: State, event: ChatEvent) -> frozenset[int]:
     The result is empty if the event has no reason, or is not of one of the
     `EVENT_KINDS_WITH_IGNORABLE_REASON`.
     """
-    if event.kind in EVENT_KINDS_WITH_IGNORABLE_REASON and event.body:
+    if event.kind in EVENT_KINDS_WITH_IGNORABLE_REASON and event.reason:
         return state.ignored_by.get(event.actor.id, NO_USER_IDS)
     return NO_USER_IDS
 
 
 def without_ignored_reason(entry: LogEntry, ignored: Container[int]) -> LogEntry:
-    """Return ``entry``, or a copy without the reason if it is a kick or ban by an author in ``ignored``.
+    """Return ``entry``, or a copy without the reason if it is a kick, a ban or a deletion by an author in
+    ``ignored``.
 
     ``ignored`` has the ids of users.
     """
     event = entry.event
     if event.kind not in EVENT_KINDS_WITH_IGNORABLE_REASON or event.actor.id not in ignored:
         return entry
-    return replace(entry, event=replace(event, body=""))
+    body = str(event.deleted_message_id) if event.kind == "deleted" else ""
+    return replace(entry, event=replace(event, body=body))
 
 
 def _addressed(state: State, event: ChatEvent) -> tuple[int, ...] | None:
@@ -68,7 +70,7 @@ def _addressed(state: State, event: ChatEvent) -> tuple[int, ...] | None:
 
     An event in the lobby is addressed to all, an event in a direct conversation to its two users, and an
     event in a group to the members, the actor and the subject. The ``deleted`` event of a group goes to the
-    members and the subject only: its actor is a server operator, who need not be a member.
+    members and the subject only: a server operator who deletes a message need not be a member.
     """
     conversation = event.conversation
     if conversation.kind == "lobby":

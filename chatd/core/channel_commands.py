@@ -8,12 +8,14 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from chatd.core.accounts import Secret
+from chatd.core.commands import DeleteMessage
 from chatd.core.declarations import Command, FieldDeclaration, declare
 
 _Name = Annotated[str, FieldDeclaration("name", "the name of a group, empty for the lobby")]
 _Nicks = Annotated[str, FieldDeclaration("note", "nicks, separated by blanks")]
 _Receiver = Annotated[str, FieldDeclaration("name", "the nick of the receiver")]
 _Nick = Annotated[str, FieldDeclaration("name", "a nick; empty for that of the certificate")]
+_Friend = Annotated[str, FieldDeclaration("name", "the other user of a direct conversation")]
 _Password = Annotated[Secret, FieldDeclaration("secret", "the password of the nick")]
 _Text = Annotated[str, FieldDeclaration("note", "a text; empty for none")]
 _Mask = Annotated[str, FieldDeclaration("note", "a mask of nicks, with * and ?")]
@@ -132,13 +134,18 @@ class WatchUsers(Command, frozen=True):
     example="AWAY :having lunch",
 )
 class SetProfile(Command, frozen=True):
-    """Change what others are shown of this session: the ``realname``, or why its user is ``away``.
+    """Change what others are shown of this session: the ``realname``, why its user is ``away``, or whether a
+    program writes in it, a bot.
 
     A field that is None is left as it is. An empty ``away`` means that the user is back.
     """
 
     realname: _Text | None = None
     away: _Text | None = None
+    is_bot: (
+        Annotated[Literal["yes", "no"], FieldDeclaration("choice", "whether it is a bot", (), ("yes", "no"))]
+        | None
+    ) = None
 
 
 @declare(
@@ -172,6 +179,25 @@ class Authenticate(Command, frozen=True):
 
     nick: _Nick
     password: _Password | None = None
+
+
+@declare(
+    "redact",
+    required_role="authors",
+    required_access="write",
+    answer="deletion",
+    refusal_codes="no_such_group not_member no_such_user no_such_message not_operator not_server_operator"
+    " too_long bad_request storage_failed",
+    help="delete the text of a message",
+    example="REDACT #wob 17 :spam",
+)
+class RedactMessage(DeleteMessage, frozen=True):
+    """Delete a message as `DeleteMessage` does, if it is in ``group``, in the direct conversation with
+    ``dest``, or in the lobby if both are None.
+    """
+
+    group: _Name | None = None
+    dest: _Friend | None = None
 
 
 @declare(

@@ -10,11 +10,13 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from chatd.core.accounts import AccountPolicy
 from chatd.core.answers import Channel, ChannelMember, Profile, Statistics, UserDescription, UserDescriptions
 from chatd.core.audience import Audience
 from chatd.core.channel_commands import FindUsers, SendTransient, ShowChannel, ShowStatistics, ShowUsers
 from chatd.core.events import LOBBY, Conversation, User
 from chatd.core.masks import compile_mask
+from chatd.core.moderation_rules import is_server_operator
 from chatd.core.refusals import Refusal
 from chatd.core.rules import require_group_member, user_with_open_account
 from chatd.core.state import NO_USER_IDS, Group, State
@@ -103,10 +105,12 @@ def show_users(
     reader: User,
     command: ShowUsers,
     token: Token | None,
+    policy: AccountPolicy,
 ) -> UserDescriptions:
     """Return what ``reader`` may know of the users whom ``command`` names, at most `MAX_SHOWN_USERS`.
 
-    Groups that the ``token`` of the reader's session is not for are left out.
+    Groups that the ``token`` of the reader's session is not for are left out; a session with a token has no
+    rights of an operator.
     """
     found: list[UserDescription] = []
     for nick in command.nicks.split()[:MAX_SHOWN_USERS]:
@@ -117,7 +121,13 @@ def show_users(
         one = describe_user(state, profile_of, user)
         if command.details == "groups":
             groups = tuple(_shown_groups(state, reader, user, token))
-            one = replace(one, channels=groups, earlier_profiles=earlier_profiles_of(user))
+            is_operator = is_server_operator(state, user, policy) and not (user is reader and token)
+            one = replace(
+                one,
+                channels=groups,
+                earlier_profiles=earlier_profiles_of(user),
+                is_server_operator=is_operator,
+            )
         found.append(one)
     return UserDescriptions(tuple(found))
 

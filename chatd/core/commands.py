@@ -1321,14 +1321,18 @@ class CloseGroup(Command, frozen=True):
     actions=("delete",),
     semicolon_word="delete",
     slash_word="delete",
-    required_role="server_operators",
-    answer="moderation",
-    refusal_codes="not_server_operator no_such_message bad_request too_long storage_failed",
+    required_role="authors",
+    required_access="write",
+    answer="deletion",
+    refusal_codes="no_such_message not_operator not_server_operator bad_request too_long storage_failed",
     help=N_("delete the text of a message for good; its place in the log remains"),
     example="delete;17;an insult",
 )
 class DeleteMessage(Command, frozen=True):
-    """Delete the text of the message with the log entry ``id``, with a ``reason``."""
+    """Delete the text of the message with the log entry ``id``, with a ``reason``.
+
+    Its author may do so, in a group the owner and the operators, and server operators.
+    """
 
     id: _MessageId
     reason: _Reason = ""

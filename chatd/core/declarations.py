@@ -17,7 +17,9 @@ from chatd.core.limits import Limits
 from chatd.core.refusals import REFUSAL_SENTENCES, Phrase, Refusal, reason_phrase
 from chatd.core.times import parse_rfc3339
 
-RequiredRole = Literal["anyone", "identified", "members", "operators", "owner", "server_operators"]
+RequiredRole = Literal["anyone", "identified", "members", "operators", "owner", "authors", "server_operators"]
+"""Which users may use a command. ``authors`` are the author of a message, and whoever may moderate it."""
+
 RequiredTokenAccess = Literal["password", "read", "write"]
 """The access that a token must have to allow a command: every token for "read", a token with write access for
 "write", and no token for "password", which needs a session that has logged in without a token.
@@ -38,6 +40,7 @@ AnswerName = Literal[
     "account",
     "ignored",
     "moderation",
+    "deletion",
     "moderations",
     "token",
     "tokens",
@@ -232,6 +235,11 @@ class CommandDeclaration(msgspec.Struct, frozen=True, eq=False):
                     "bad_request", why=reason_phrase("missing", command=self.name, name=Phrase(name))
                 )
         return self.command(**checked)
+
+    @property
+    def is_for_server_operators(self) -> bool:
+        """Whether server operators may use the command as such, also on the control socket."""
+        return self.required_role in ("authors", "server_operators")
 
     @property
     def reads_log(self) -> bool:

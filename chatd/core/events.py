@@ -110,11 +110,12 @@ class ChatEvent(msgspec.Struct, frozen=True, eq=False):
     """A message, a change of a group, or the deletion of a message's text, without its id and seq in the log.
 
     ``actor`` is the author. ``subject`` is the user whom the event is about, such as the kicked user, or the
-    receiver of a direct message. A ``deleted`` event is in the conversation of the message; its actor is the
-    server operator, its subject the author of the message.
+    receiver of a direct message. A ``deleted`` event is in the conversation of the message; its actor is who
+    has deleted it, its subject the author of the message.
 
     ``was_member`` is true for a ``banned`` event that put out a member. ``actor_is_registered`` says whether
-    the author had a password when the event was decided, or when it was read from the log. A ``created`` or
+    the author had a password when the event was decided, or when it was read from the log, ``actor_is_bot``
+    whether the session in which it was decided is a program's. A ``created`` or
     ``joined`` event has what is known of the new member when it is decided: the ``realname``, and
     ``is_offline``, true if no client of that user is connected. A ``promoted`` event that makes a new owner
     has the ``former_owner``, if that user is still a member. None of these is stored.
@@ -142,6 +143,7 @@ class ChatEvent(msgspec.Struct, frozen=True, eq=False):
     body: str = ""
     was_member: bool = False
     actor_is_registered: bool = False
+    actor_is_bot: bool = False
     realname: str = ""
     is_offline: bool = False
     former_owner: User | None = None

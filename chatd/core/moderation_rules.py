@@ -14,9 +14,8 @@ from msgspec.structs import replace
 from chatd.core import commands as c
 from chatd.core.account_rules import require_credential
 from chatd.core.accounts import AccountPolicy, Credential, Secret
-from chatd.core.events import CONSOLE, ChatEvent, LogEntry, User
+from chatd.core.events import CONSOLE, ChatEvent, User
 from chatd.core.moderation import (
-    MessageTextDeleted,
     ModerationEntry,
     ServerOperator,
     is_in_network,
@@ -217,28 +216,6 @@ def revoke_user_token(
     name = f"{user.nick} {revoked.token.name}"
     record = state.build_moderation_entry(operator, "revokeusertoken", name, now)
     return Decision(records=(revoked, record))
-
-
-def delete_message(
-    state: State, operator: User, message: LogEntry, command: c.DeleteMessage, now: int
-) -> Decision:
-    """Return the decision to delete the text of ``message``, the log entry that ``command`` names.
-
-    Raises `Refusal` ``no_such_message`` if the entry is neither a message nor an image, or has no text any
-    more.
-    """
-    said = message.event
-    if not said.is_message or said.is_tombstone:
-        raise no_such_message_refusal(command)
-    deleted = f"{message.id} {command.reason}".rstrip()
-    event = ChatEvent("deleted", said.conversation, operator, said.actor, deleted)
-    record = state.build_moderation_entry(operator, "delete", str(message.id), now, reason=command.reason)
-    return Decision((event,), (MessageTextDeleted(message.id), record))
-
-
-def no_such_message_refusal(command: c.DeleteMessage) -> Refusal:
-    """Return the refusal of ``command``, because the log has no such message."""
-    return Refusal("no_such_message", id=command.id)
 
 
 def user_to_moderate(state: State, nick: str, policy: AccountPolicy) -> User:

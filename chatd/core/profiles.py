@@ -35,7 +35,8 @@ def changed_profile(profile: Profile, command: SetProfile) -> Profile:
         realname = clean_text(command.realname, MAX_REALNAME_BYTES) or realname
     if command.away is not None:
         away = clean_text(command.away, MAX_AWAY_BYTES)
-    return Profile(profile.username, realname, away)
+    is_bot = profile.is_bot if command.is_bot is None else command.is_bot == "yes"
+    return Profile(profile.username, realname, away, profile.farewell, is_bot)
 
 
 def clean_text(text: str, max_bytes: int) -> str:

@@ -24,6 +24,7 @@ from chatd.core.answers import (
     ModerationLog,
     TokenList,
 )
+from chatd.core.channel_commands import RedactMessage
 from chatd.core.events import LOBBY, Conversation, User
 from chatd.core.records import PageContents
 from chatd.core.refusals import Phrase, Refusal, reason_phrase
@@ -56,9 +57,10 @@ def answer_list(
 def requested_conversation(
     state: State,
     reader: User,
-    command: c.ListGroupMessages | c.ListGroupEvents | c.ReadHistory | c.MarkRead,
+    command: c.ListGroupMessages | c.ListGroupEvents | c.ReadHistory | c.MarkRead | RedactMessage,
 ) -> Conversation:
-    """Return the conversation that the user ``reader`` asks for, or marks as read, with ``command``.
+    """Return the conversation that the user ``reader`` asks for, marks as read, or deletes
+    a message of, with ``command``.
 
     That is the one of ``group`` if ``command`` has a group, else the one with the user ``dest``, else the
     lobby. For two users who never sent each other a message, return an empty conversation with the id 0,

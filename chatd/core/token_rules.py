@@ -36,8 +36,11 @@ _FREE_OF_PLACE: Final = (
     c.ListGroups,
     c.ListConversations,
     c.ListCommands,
+    c.DeleteMessage,
 )
-"""The commands that concern no conversation. Their lists are limited to the scope of the token."""
+"""The commands that name no conversation. Their lists are limited to the scope of the token; so is the
+deletion of a message, once it is known where that is.
+"""
 
 
 def make_token(
@@ -119,7 +122,7 @@ def check_command_scope(state: State, token: Token, command: c.Command) -> None:
     needed = c.COMMANDS_BY_CLASS[type(command)].required_access
     if needed == "password" or (needed == "write" and token.access == "read"):
         raise Refusal("out_of_scope")
-    if not token.is_limited or isinstance(command, _FREE_OF_PLACE):
+    if not token.is_limited or type(command) in _FREE_OF_PLACE:
         return
     name = getattr(command, "group", None)
     if not name:

@@ -37,8 +37,10 @@ from chatd.dialects import irc_accounts as accounts
 from chatd.dialects import irc_channels as channels
 from chatd.dialects import irc_information as information
 from chatd.dialects import irc_messages as messages
+from chatd.dialects import irc_operators as operators
 from chatd.dialects import irc_presence as presence
 from chatd.dialects import irc_queries as queries
+from chatd.dialects import irc_redaction as redaction
 from chatd.dialects import irc_registration as registration
 from chatd.dialects import irc_transient as transient
 from chatd.dialects.irc_client import (
@@ -312,6 +314,8 @@ _REFUSALS: Final[dict[tuple[str, str], Callable[[IrcClient, Request, Refusal], l
     ("REGISTER", ""): accounts.register_refusal_lines,
     **dict.fromkeys((("NICK", code) for code in registration.LOGIN_REFUSALS), registration.refusal_lines),
     ("WHO", "no_such_group"): queries.nobody_lines,
+    **redaction.REFUSALS,
+    **operators.REFUSALS,
 }
 """What encodes the refusals, by their codes, of the verbs that have lines of their own for them. The code is
 empty for all others of a verb.
@@ -371,7 +375,7 @@ VERBS: Final = {
     "TAGMSG": Verb(transient.tagmsg, 1),
     **{
         name: Verb(decode, min_params)
-        for subject in (queries.VERBS, presence.VERBS, information.VERBS)
+        for subject in (s.VERBS for s in (queries, presence, information, redaction, operators))
         for name, (decode, min_params) in subject.items()
     },
 }

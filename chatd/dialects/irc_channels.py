@@ -22,6 +22,7 @@ from chatd.dialects.irc_client import (
 )
 from chatd.dialects.irc_lines import MAX_LINE_BYTES, IrcLine, format_line, without_formatting
 from chatd.dialects.irc_list import ListFilter, ListRequest, list_lines
+from chatd.dialects.irc_user_modes import user_mode
 
 if TYPE_CHECKING:
     from chatd.dialects.irc import IrcDialect
@@ -116,11 +117,10 @@ def channel_list(dialect: IrcDialect, line: IrcLine) -> Request:
 
 
 def mode(dialect: IrcDialect, line: IrcLine) -> Request:
-    """``MODE``: show and change the modes of a channel; a client has none of its own."""
+    """``MODE``: show and change the modes of a channel, or of the client itself."""
     target, *params = line.params
-    client = dialect.client
     if not target.startswith("#"):
-        return _user_mode(client, dialect, target, params)
+        return user_mode(dialect, target, params)
     if not params:
         return dialect.show_channel(line, target)
     if len(params) == 1 and params[0].lstrip("+-") == "b":
@@ -134,14 +134,6 @@ def mode(dialect: IrcDialect, line: IrcLine) -> Request:
 
 def _show_bans(dialect: IrcDialect, line: IrcLine, channel: str) -> Request:
     return replace(dialect.show_channel(line, channel), command_word=SHOW_BANS)
-
-
-def _user_mode(client: IrcClient, dialect: IrcDialect, target: str, params: list[str]) -> Request:
-    if target.casefold() != client.nick.casefold():
-        return dialect.reply(client.numeric("users_dont_match"))
-    if params:
-        return dialect.reply(client.numeric("unknown_user_mode"))
-    return dialect.reply(client.numeric("user_modes", "+"))
 
 
 def _mode_requests(dialect: IrcDialect, line: IrcLine, group: str, params: list[str]) -> Iterator[Request]:
@@ -313,6 +305,11 @@ def topic_and_names_lines(client: IrcClient, channel: Channel) -> list[bytes]:
     return lines + names_lines(client, channel)
 
 
+def channel_list_lines(dialect: IrcDialect, request: Request, answer: Groups) -> list[bytes]:
+    """Return the list of channels."""
+    return list_lines(dialect.client, request, answer)
+
+
 def entered_lobby_lines(dialect: IrcDialect, request: Request, answer: LobbyEntered) -> list[bytes]:
     """Return the lines that show the client that it has entered the lobby."""
     return entering_lines(dialect.client, answer.channel, answer.user)
@@ -326,12 +323,8 @@ def left_lobby_lines(dialect: IrcDialect, request: Request, answer: LobbyLeft) -
 def closed_lines(dialect: IrcDialect, request: Request, closed: ChannelClosed) -> list[bytes]:
     """Return the line that puts the client out of a channel that was closed."""
     reason = f"closed: {replace_controls(closed.reason)}" if closed.reason else "closed"
-    client = dialect.client
-    return [
-        format_line(
-            "KICK", channel_name(closed.group), client.nick, reason, source=client.server, trailing=True
-        )
-    ]
+    nick, server = dialect.client.nick, dialect.client.server
+    return [format_line("KICK", channel_name(closed.group), nick, reason, source=server, trailing=True)]
 
 
 SHOW_BANS: Final = "MODE b"
@@ -349,6 +342,6 @@ ANSWERS: Final[dict[type, Callable[[IrcDialect, Request, Any], Sequence[bytes]]]
     LobbyEntered: entered_lobby_lines,
     LobbyLeft: left_lobby_lines,
     ChannelClosed: closed_lines,
-    Groups: lambda dialect, request, answer: list_lines(dialect.client, request, answer),
+    Groups: channel_list_lines,
 }
 """What encodes each kind of answer that is about a channel as a whole."""

@@ -7,6 +7,8 @@ from typing import Final
 import msgspec
 
 from chatd.core.accounts import Secret
+from chatd.core.channel_commands import EnterLobby, LeaveLobby
+from chatd.core.commands import SendToLobby
 from chatd.core.events import Conversation
 from chatd.core.irc_policy import DEFAULT_IRC_POLICY, IrcPolicy
 from chatd.core.refusals import Refusal
@@ -38,8 +40,8 @@ CAPABILITIES: Final[dict[str, str]] = {
     "away-notify": "",
     "batch": "",
     "cap-notify": "",
-    "chghost": "",
     "draft/account-registration": "",
+    "draft/message-redaction": "",
     "echo-message": "",
     "extended-join": "",
     "extended-monitor": "",
@@ -65,7 +67,8 @@ class IrcClient(msgspec.Struct, frozen=True):
     proved to be by SASL. While it proves that, ``mechanism`` is how, and ``sasl_response`` is what it has
     sent of its response, in base64. ``account`` is its nick once it is logged in, if that is registered.
     ``capabilities`` are those that it has asked for and got; with
-    ``cap_version`` 302 it is told their values. While it ``is_negotiating``, it is not logged in.
+    ``cap_version`` 302 it is told their values. ``user_modes`` are the letters of the modes that it has set.
+    While it ``is_negotiating``, it is not logged in.
     """
 
     policy: IrcPolicy = DEFAULT_IRC_POLICY
@@ -80,6 +83,7 @@ class IrcClient(msgspec.Struct, frozen=True):
     account: str = ""
     capabilities: frozenset[str] = frozenset()
     cap_version: int = 301
+    user_modes: frozenset[str] = frozenset()
     is_negotiating: bool = False
 
     @property
@@ -175,6 +179,8 @@ def group_name(channel: str) -> str:
 
 def refusal_context(request: Request, refusal: Refusal) -> list[str]:
     """Return the nick and the channel that ``refusal`` of ``request`` is about, as a client writes them."""
+    if isinstance(request.command, SendToLobby | EnterLobby | LeaveLobby):
+        return [LOBBY_CHANNEL]
     nick = getattr(request.command, "dest", "") or ""
     group = getattr(request.command, "group", "") or ""
     channel = channel_name(group) if group else ""

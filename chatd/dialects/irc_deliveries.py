@@ -26,6 +26,7 @@ from chatd.dialects.irc_channels import join_line
 from chatd.dialects.irc_client import DAEMON_NICK, LOBBY_CHANNEL, channel_of, source_of
 from chatd.dialects.irc_lines import format_line, with_tags
 from chatd.dialects.irc_messages import entry_tags, message_lines
+from chatd.dialects.irc_redaction import redaction_lines
 from chatd.dialects.irc_transient import transient_lines
 from chatd.dialects.timestamps import format_rfc3339
 
@@ -244,6 +245,8 @@ def _subject(event: ChatEvent) -> str:
     return (event.subject or event.actor).nick
 
 
+_deletion_notice: Final = _notice("{actor} has deleted message {message}{why}")
+
 _EVENTS: Final[dict[str, Callable[[frozenset[str], LogEntry], list[bytes]]]] = {
     "created": _joined,
     "joined": _joined,
@@ -261,7 +264,9 @@ _EVENTS: Final[dict[str, Callable[[frozenset[str], LogEntry], list[bytes]]]] = {
     "history": _notice("{actor} lets members read the history: {body}"),
     "keep": _notice("{actor} has messages kept for (seconds): {body}"),
     "closed": _notice("{actor} has closed this channel{why}"),
-    "deleted": _notice("{actor} has deleted message {message}{why}"),
+    "deleted": lambda capabilities, entry: (
+        redaction_lines(capabilities, entry) or _deletion_notice(capabilities, entry)
+    ),
 }
 """What encodes each kind of event."""
 

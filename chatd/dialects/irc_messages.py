@@ -126,14 +126,16 @@ def message_lines(capabilities: frozenset[str], entry: LogEntry, shows_time: boo
 
 
 def entry_tags(capabilities: frozenset[str], entry: LogEntry, number: int = 1) -> dict[str, str]:
-    """Return the tags of line ``number`` of ``entry``: its id, its time and the account of its author, if the
-    client knows such tags.
+    """Return the tags of line ``number`` of ``entry``: its id, its time, the account of its author, and that
+    a bot has written it, if the client knows such tags.
     """
     tags: dict[str, str] = {}
     if "message-tags" in capabilities:
         tags["msgid"] = str(entry.id) if number == 1 else f"{entry.id}.{number}"
     if "server-time" in capabilities:
         tags["time"] = format_rfc3339(entry.at)
+    if entry.event.actor_is_bot and "message-tags" in capabilities:
+        tags["bot"] = ""
     if entry.event.actor_is_registered and "account-tag" in capabilities:
         tags["account"] = entry.event.actor.nick
     return tags

@@ -13,6 +13,7 @@ from chatd.core.requests import Request
 from chatd.dialects.irc_client import IrcClient, source_of, word
 from chatd.dialects.irc_lines import IrcLine, format_line, without_formatting
 from chatd.dialects.irc_queries import list_lines
+from chatd.dialects.irc_user_modes import bot_mode_lines
 
 if TYPE_CHECKING:
     from chatd.dialects.irc import IrcDialect
@@ -68,6 +69,8 @@ def profile_lines(dialect: IrcDialect, request: Request, answer: ProfileChanged)
     client = dialect.client
     if request.command_word == "AWAY":
         return [client.numeric("now_away" if answer.profile.away else "unaway")]
+    if request.command_word == "MODE":
+        return bot_mode_lines(client, answer)
     if "setname" not in client.capabilities:
         return []
     source = source_of(answer.user.nick)

@@ -19,6 +19,8 @@ from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
 from chatd.dialects.irc_client import USER_HOST, IrcClient, channel_name, group_name, word
 from chatd.dialects.irc_lines import MAX_LINE_BYTES, IrcLine
+from chatd.dialects.irc_operators import oper_lines
+from chatd.dialects.irc_user_modes import BOT_MODE
 
 if TYPE_CHECKING:
     from chatd.dialects.irc import IrcDialect
@@ -112,7 +114,11 @@ class _Shown(NamedTuple):
 
     @property
     def flags(self) -> str:
-        return ("G" if self.profile.away else "H") + ("@" if self.is_operator else "")
+        return (
+            ("G" if self.profile.away else "H")
+            + (BOT_MODE if self.profile.is_bot else "")
+            + ("@" if self.is_operator else "")
+        )
 
 
 def who_lines_of_channel(dialect: IrcDialect, request: Request, channel: Channel) -> list[bytes]:
@@ -227,6 +233,10 @@ def _whois(dialect: IrcDialect, request: Request, answer: UserDescriptions) -> l
     lines += _channel_lines(client, one)
     if one.is_registered:
         lines.append(client.numeric("whois_account", nick, nick))
+    if one.is_server_operator:
+        lines.append(client.numeric("whois_operator", nick))
+    if profile.is_bot:
+        lines.append(client.numeric("whois_bot", nick))
     if profile.away:
         lines.append(client.numeric("away", nick, text=profile.away))
     return [*lines, end]
@@ -280,6 +290,7 @@ _ANSWERS_BY_VERB: Final[dict[str, Callable[[IrcDialect, Request, UserDescription
     "WHOWAS": _whowas,
     "ISON": _ison,
     "USERHOST": _userhost,
+    "OPER": oper_lines,
 }
 """What shows users in answer to each verb."""
 

@@ -20,6 +20,7 @@ from chatd.dialects.irc_messages import REF_TAG
 from chatd.dialects.irc_numerics import NUMERICS_BY_REFUSAL
 from chatd.dialects.irc_presence import profile_text
 from chatd.dialects.irc_transient import PASSED_TAGS
+from chatd.dialects.irc_user_modes import BOT_MODE, USER_MODES
 
 if TYPE_CHECKING:
     from chatd.dialects.irc import IrcDialect
@@ -39,6 +40,7 @@ ISUPPORT: Final = (
     f"USERLEN={MAX_USERNAME_BYTES}",
     f"MONITOR={MAX_WATCHED_USERS}",
     "WHOX",
+    f"BOT={BOT_MODE}",
     "UTF8ONLY",
     "SAFELIST",
     "ELIST=MNU",
@@ -216,7 +218,7 @@ def welcome_lines(client: IrcClient, answer: Welcome) -> list[bytes]:
         client.numeric("welcome", nick=client.nick),
         client.numeric("your_host", version=__version__),
         client.numeric("created"),
-        client.numeric("my_info", client.server, f"chatd-{__version__}", "i", "bios", "bo"),
+        client.numeric("my_info", client.server, f"chatd-{__version__}", USER_MODES, "bios", "bo"),
     ]
     tokens = (*ISUPPORT, f"NETWORK={client.policy.network}")
     lines += (

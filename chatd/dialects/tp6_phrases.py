@@ -297,7 +297,9 @@ def arrival_sentence(nick: str) -> str:
 
 def event_sentence(event: ChatEvent) -> str:
     """Return a French sentence that says what happened in a group."""
-    kind = _OWNER_EVENTS.get(event.kind, event.kind) if event.body == "owner" else event.kind
+    kind: str = _OWNER_EVENTS.get(event.kind, event.kind) if event.body == "owner" else event.kind
+    if kind == "deleted" and event.subject is event.actor:
+        kind = "withdrawn"
     sentence = _EVENTS[kind].format(
         actor=event.actor.nick,
         subject=(event.subject or event.actor).nick,
@@ -330,8 +332,9 @@ _EVENTS: Final = {
     "declined": "{actor} a décliné l'invitation dans {group}",
     "closed": "{actor} a fermé {group}",
     "deleted": "{actor} a supprimé un message de {subject}",
+    "withdrawn": "{actor} a supprimé un de ses messages",
 }
-"""The French sentence of each kind of event, and of those in `_OWNER_EVENTS`."""
+"""The French sentence of each kind of event, of those in `_OWNER_EVENTS`, and of own messages deleted."""
 
 _OWNER_EVENTS: Final = {"promoted": "inherited", "demoted": "disowned"}
 """The keys in `_EVENTS` of a promotion to the owner, and of an owner's demotion."""

@@ -32,8 +32,9 @@ _EVENT_KIND_BY_COMMAND: Final = {
     "topic": "topic",
     "sethistory": "history",
     "setkeep": "keep",
+    "delete": "deleted",
 }
-"""The kind of the event that a command writes to the log of a group: its author gets only the ack."""
+"""The kind of the event that a command writes to the log: its author gets only the ack."""
 
 
 _ME: Final = {

@@ -60,7 +60,6 @@ class WhoMay(ModerationCase):
             ("unblock", {"target": "bob"}),
             ("give", {"group": "wob", "dest": "bob"}),
             ("close", {"group": "wob"}),
-            ("delete", {"id": "1"}),
             ("announce", {"msg": "hear, hear"}),
             ("resetpassword", {"dest": "bob", "new": OTHER}),
             ("modlog", {}),

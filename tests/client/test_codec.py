@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import msgspec
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.client.codec import (
@@ -92,3 +93,13 @@ class OwnActs(SynchronousTestCase):
             assert isinstance(entry, GroupEvent)
             self.assertEqual((entry.event, entry.group, getattr(entry, field)), (event, "wob", value))
             self.assertTrue(describe_event(entry))
+
+    def test_a_deletion(self) -> None:
+        """It says which message, and whose: in a group it may be somebody else's."""
+        ack = Ack(request="", id=7, ts=Timestamp("2026-11-27T10:00:00.000Z"), group="wob", to="bob")
+        entry = entry_from_ack(c.DeleteMessage(5, "spam"), ack, "alice")
+        assert isinstance(entry, GroupEvent)
+        self.assertEqual((entry.id, entry.deleted, entry.actor, entry.subject), (7, 5, "alice", "bob"))
+        self.assertEqual(describe_event(entry), "alice deleted a message of bob (spam)")
+        own = msgspec.structs.replace(entry, actor="bob")
+        self.assertEqual(describe_event(own), "bob deleted one of their messages (spam)")

@@ -362,6 +362,8 @@ class Verbs(IrcCase):
         self.assertEqual(
             self.says(self.alice, "PART #wob")[0], ["442 #wob :you are not a member of wob: join it first"]
         )
+        answers, _ = self.says(self.bob, "PART #lobby")
+        self.assertEqual(answers, ["bob PART #lobby"])
 
     def test_kick(self) -> None:
         self.carol.says("JOIN #wob")

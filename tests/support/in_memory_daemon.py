@@ -29,6 +29,7 @@ from chatd.connections.factory import ChatFactory, Sessions
 from chatd.connections.welcome_buffer import QUIET_SECONDS
 from chatd.core.accounts import AccountPolicy
 from chatd.core.events import Delivery
+from chatd.core.irc_policy import DEFAULT_IRC_POLICY, IrcPolicy
 from chatd.core.limits import Limits
 from chatd.core.records import Snapshot
 from chatd.daemon.wires import WEB_WIRE_NAME, choices_by_subprotocol, choices_by_wire, protocol_maker
@@ -236,6 +237,7 @@ class Stage:
         delivery_log: DeliveryLog | None = None,
         policy: AccountPolicy | None = None,
         keep_seconds: int | None = None,
+        irc: IrcPolicy = DEFAULT_IRC_POLICY,
     ) -> None:
         self.reactor = MemoryReactorClock()
         self.reactor.advance(1_000_000_000)
@@ -270,12 +272,12 @@ class Stage:
             keep_seconds,
         )
         self.sessions = Sessions(self.chat, self.reactor, self.limits)
-        choices = choices_by_wire(self.limits)
+        choices = choices_by_wire(self.limits, irc)
         self.web_policy = WebPolicy()
         self.healthy = True
         service = HttpService(
             Pages(read_static_files(), self._is_healthy, self.reactor),
-            choices_by_subprotocol(self.limits),
+            choices_by_subprotocol(self.limits, irc),
             self.web_policy,
             self.reactor,
             FairQueue(self.reactor),
@@ -367,15 +369,16 @@ class StageTestCase(SynchronousTestCase):
     """A test on a stage of its own: ``self.stage``."""
 
     limits: Limits | None = None
+    irc_policy = DEFAULT_IRC_POLICY
 
     def setUp(self) -> None:
         """Set the stage."""
         folder = Path(self.mktemp())
         folder.mkdir(parents=True)
-        self.stage = Stage(folder / "chat.db", self.limits)
+        self.stage = Stage(folder / "chat.db", self.limits, irc=self.irc_policy)
         self.addCleanup(lambda: self.stage.close())
 
     def restart(self) -> None:
         """Stop the daemon and start it again on the same database."""
         self.stage.close()
-        self.stage = Stage(self.stage.database, self.limits)
+        self.stage = Stage(self.stage.database, self.limits, irc=self.irc_policy)

@@ -32,6 +32,7 @@ CAPABILITIES: Final = frozenset(
         Capabilities.EXTENDED_JOIN,
         Capabilities.EXTENDED_MONITOR,
         Capabilities.LABELED_RESPONSE,
+        Capabilities.MESSAGE_REDACTION,
         Capabilities.MESSAGE_TAGS,
         Capabilities.MULTI_PREFIX,
         Capabilities.SERVER_TIME,
@@ -41,6 +42,7 @@ CAPABILITIES: Final = frozenset(
 """The capabilities that chatd must acknowledge, of those that irctest knows."""
 
 ISUPPORT: Final = {
+    "BOT": "B",
     "CASEMAPPING": "ascii",
     "CHANTYPES": "#",
     "CHATHISTORY": patma.ANYSTR,
@@ -91,12 +93,12 @@ password_min = 1
 [control]
 socket = ""
 
-[web]
-hosts = ["0.0.0.0"]
-
 [irc]
 server = "My.Little.Server"
 lobby = "ask"
+
+[web]
+hosts = ["0.0.0.0"]
 
 [limits]
 password = 4_096
@@ -111,9 +113,8 @@ sessions_per_user = 1_000
 wrong_passwords = 1_000_000
 wrong_passwords_per_nick = 1_000_000
 """
-"""chatd.toml: irctest expects that name of the server, and to hear of no channel that it has not joined. Its
-WebSockets ask for the host 0.0.0.0. It sends as fast as it can, from one address, and registers users with
-short passwords.
+"""chatd.toml: irctest expects that name of the server, and to be in no channel that it has not joined. It
+sends as fast as it can, from one address, and registers users with short passwords.
 """
 
 CONFIG_TLS: Final = """

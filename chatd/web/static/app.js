@@ -489,6 +489,7 @@ function acknowledged(request, answer) {
 	const event = { ...fields, event: command.event, actor: state.me, subject: dest, group: answer.group, id: answer.id, ts: answer.ts };
 	if (command.event === "created") event.visibility ??= "public";
 	if (command.event === "history") event.history = request.mode;
+	if (command.event === "deleted") Object.assign(event, { subject: answer.to, deleted: Number(request.id) });
 	if (command.event === "joined" || command.event === "created") {
 		if (command.event === "created") state.setMembers(answer.group, [{ name: state.me, role: "owner", online: true }]);
 		state.event(event);
@@ -498,7 +499,7 @@ function acknowledged(request, answer) {
 	}
 	state.event(event);
 	groupsSoon();
-	log.changed(false);
+	log.changed(command.event === "deleted");
 	showHead();
 	showOutbox();
 	renderSides();

@@ -102,7 +102,7 @@ export const FRENCH = {
 	"There is more: add the number of lines to skip.": "La liste continue : ajoutez le nombre de lignes à sauter.",
 	"There is no group yet.": "Il n’y a pas encore de groupe.",
 	"This message has {n} bytes; {m} are allowed: shorten it, or split it.": "Ce message a {n} octets ; {m} sont permis : raccourcissez-le ou coupez-le.",
-	"This message was deleted by an operator.": "Ce message a été supprimé par un opérateur.",
+	"This message was deleted.": "Ce message a été supprimé.",
 	"This picture can't be read.": "Cette image est illisible.",
 	"This server takes no files. Pictures can be sent as characters.": "Ce serveur n’accepte pas de fichiers. Les images peuvent être envoyées en caractères.",
 	"To the end": "À la fin",

@@ -90,7 +90,7 @@ function messageRow(above, entry, context) {
 	const text = entry.msg ?? "";
 	const body = el("div", "body");
 	if (entry.deleted) {
-		body.append(el("span", "deleted", t("This message was deleted by an operator.")));
+		body.append(el("span", "deleted", t("This message was deleted.")));
 	} else if (entry.kind === "image") {
 		body.append(artNode(text, from));
 	} else {

@@ -1,0 +1,146 @@
+"""Carries out the command that deletes the text of a message, for its author and for operators."""
+
+from __future__ import annotations
+
+from twisted.internet.defer import DeferredLock
+
+from chatd.boundaries import Archive, Client, Requester
+from chatd.chat.authority import Authority
+from chatd.chat.commits import Committer
+from chatd.chat.dispatch import Dispatcher
+from chatd.chat.turns import TurnQueue
+from chatd.core.accounts import AccountPolicy
+from chatd.core.answers import Ack, Answer, Moderated
+from chatd.core.audience import user_ids_without_reason
+from chatd.core.channel_commands import RedactMessage
+from chatd.core.commands import DeleteMessage
+from chatd.core.deletion_rules import delete_as_server_operator, delete_as_user, no_such_message_refusal
+from chatd.core.events import CONSOLE, LogEntry, User
+from chatd.core.moderation import ModerationEntry
+from chatd.core.moderation_rules import check_server_operator, is_server_operator
+from chatd.core.queries import requested_conversation
+from chatd.core.records import PageWindow, entry_from_row
+from chatd.core.requests import Request
+from chatd.core.rules import Decision
+from chatd.core.state import LogFilter
+
+
+class DeletionService:
+    """Deletes the texts of messages.
+
+    What a server operator deletes is an entry of the moderation log, and answered like all commands of server
+    operators. Everyone else is sent an ack for the event ``deleted``.
+    """
+
+    def __init__(
+        self,
+        authority: Authority,
+        archive: Archive,
+        dispatcher: Dispatcher,
+        committer: Committer,
+        turns: TurnQueue,
+        policy: AccountPolicy,
+    ) -> None:
+        self._authority = authority
+        self._archive = archive
+        self._dispatcher = dispatcher
+        self._committer = committer
+        self._turns = turns
+        self._policy = policy
+        # Whether a message was deleted before is read from the database: one deletion at a time.
+        self._lock = DeferredLock()
+
+    def execute_for_console(self, requester: Requester, request: Request, command: DeleteMessage) -> None:
+        """Carry out ``command`` of the administrator. The next command waits for the answer."""
+        self._turns.run_coroutine(
+            requester, request, self._delete_as_operator(requester, request, CONSOLE, command), paused=True
+        )
+
+    def execute(self, client: Client, request: Request, user: User, command: DeleteMessage) -> None:
+        """Carry out ``command`` of ``user``. The client's next command waits for the answer.
+
+        Raises `Refusal`: for a target that the user may not see, if the command names one, for users who may
+        not write, and ``storage_failed`` while the state is read again after a failed transaction.
+        """
+        state = self._committer.state
+        if isinstance(command, RedactMessage):
+            requested_conversation(state, user, command)
+        # A token does not make an operator of a program.
+        if client.token is None and is_server_operator(state, user, self._policy):
+            work = self._delete_as_operator(client, request, user, command)
+        else:
+            self._authority.check_write_permission(user)
+            work = self._delete_as_user(client, request, user, command)
+        self._turns.run_coroutine(client, request, work, paused=True)
+
+    async def _delete_as_operator(
+        self, requester: Requester, request: Request, user: User, command: DeleteMessage
+    ) -> None:
+        async with self._lock:
+            message = await self._message(user, command)
+            # Meanwhile the state may have been read again, and the operator dismissed or erased.
+            state = self._committer.state
+            check_server_operator(state, user, self._policy)
+            decision = delete_as_server_operator(state, user, message, command, self._authority.now())
+            await self._commit(decision, None)
+        acts = tuple(record for record in decision.records if isinstance(record, ModerationEntry))
+        await self._erase(requester, request, Moderated(acts))
+
+    async def _delete_as_user(
+        self, client: Client, request: Request, user: User, command: DeleteMessage
+    ) -> None:
+        async with self._lock:
+            message = await self._message(user, command)
+            await self._check_not_hidden(user, message, command)
+            # Meanwhile the state may have been read again, and the user muted or put out.
+            self._authority.check_write_permission(user)
+            decision = delete_as_user(
+                self._committer.state, user, message, command, client.token, client.last_id_at_login
+            )
+            entry = await self._commit(decision, client)
+        await self._erase(client, request, Ack(entry))
+
+    async def _erase(self, requester: Requester, request: Request, answer: Answer) -> None:
+        """Empty the write-ahead log, which has the deleted text, and send ``answer``."""
+        await self._authority.journal.erase_deleted()
+        requester.answer(request, answer)
+
+    async def _message(self, user: User, command: DeleteMessage) -> LogEntry:
+        """Return the log entry that ``command`` of ``user`` names.
+
+        Raises `Refusal` ``no_such_message`` if there is none, or if it is not where the command says.
+        """
+        await self._turns.wait_for_turn()  # for what was sent before
+        row = await self._archive.entry(command.id)
+        if row is None:
+            raise no_such_message_refusal(command)
+        state = self._committer.state
+        message = entry_from_row(state, row)
+        if isinstance(command, RedactMessage):
+            if requested_conversation(state, user, command).id != message.event.conversation.id:
+                raise no_such_message_refusal(command)
+        return message
+
+    async def _check_not_hidden(self, user: User, message: LogEntry, command: DeleteMessage) -> None:
+        """Check that ``message`` was not sent before ``user`` joined a group that hides such messages.
+
+        Raises `Refusal` ``no_such_message``.
+        """
+        state, conversation = self._committer.state, message.event.conversation
+        group = state.group_of(conversation)
+        if group is None or group.history == "all":
+            return
+        hidden = LogFilter(user.id, (), frozenset((conversation.id,)))
+        window = PageWindow(1, message.id + 1, message.id - 1)
+        if not (await self._archive.page(conversation, window, 0, message.id, hidden)).rows:
+            raise no_such_message_refusal(command)
+
+    async def _commit(self, decision: Decision, author: Client | None) -> LogEntry:
+        """Store ``decision``, deliver its event to all but ``author``, and return the log entry."""
+        applied = self._committer.apply(decision)
+        (entry,) = await self._turns.store(*applied.records)
+        without_reason = user_ids_without_reason(self._authority.state, entry.event)
+        (audience,), (private,) = applied.audiences, applied.private_flags
+        self._dispatcher.deliver(entry, audience, author, private, without_reason)
+        self._dispatcher.flush()
+        return entry

@@ -1,0 +1,113 @@
+"""IRC's ``REDACT``, which deletes the text of a message, and the lines that tell of it.
+
+Source: the IRCv3 specification draft/message-redaction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from chatd.core.channel_commands import RedactMessage
+from chatd.core.commands import COMMANDS_BY_CLASS
+from chatd.core.events import CONSOLE, LogEntry
+from chatd.core.refusals import Refusal
+from chatd.core.requests import Request
+from chatd.core.terminal import replace_controls
+from chatd.dialects.irc_client import IrcClient, channel_of, group_name, source_of
+from chatd.dialects.irc_lines import IrcLine, format_line, without_formatting
+from chatd.dialects.irc_messages import entry_tags
+from chatd.dialects.irc_queries import QueryRequest
+
+if TYPE_CHECKING:
+    from chatd.dialects.irc import IrcDialect
+
+CAPABILITY: Final = "draft/message-redaction"
+"""The capability of clients that understand ``REDACT``."""
+
+CODES_BY_REFUSAL: Final = {
+    "no_such_group": "INVALID_TARGET",
+    "not_member": "INVALID_TARGET",
+    "no_such_user": "INVALID_TARGET",
+    "no_such_message": "UNKNOWN_MSGID",
+    "not_operator": "REDACT_FORBIDDEN",
+    "not_server_operator": "REDACT_FORBIDDEN",
+    "out_of_scope": "REDACT_FORBIDDEN",
+    "muted": "REDACT_FORBIDDEN",
+    "registered_only": "REDACT_FORBIDDEN",
+}
+"""The codes of the standard replies that refuse a deletion. Others have the code of the refusal."""
+
+
+def redact(dialect: IrcDialect, line: IrcLine) -> Request:
+    """``REDACT #wob 17 :spam``: delete the text of a message in a channel, or to or from a user."""
+    target, msgid, *reason = line.params[:3]
+    values: dict[str, object] = {
+        "id": _message_id(msgid),
+        "reason": without_formatting(reason[0]) if reason else "",
+    }
+    try:
+        if target.startswith("#"):
+            values["group"] = group_name(target) or None  # None is the lobby
+        else:
+            values["dest"] = target
+        command = COMMANDS_BY_CLASS[RedactMessage].build(values, dialect.limits)
+    except Refusal as refusal:
+        return QueryRequest(refusal, line.verb, params=(target, msgid))
+    return QueryRequest(command, line.verb, params=(target, msgid))
+
+
+def _message_id(msgid: str) -> int:
+    """Return the id of the log entry that ``msgid`` names, or 0, which is that of none.
+
+    A long message has several lines, ``17``, ``17.2`` and so on: each stands for all of it.
+    """
+    number, _, part = msgid.partition(".")
+    is_known = all(one.isascii() and one.isdigit() and len(one) < 19 for one in (number, part or "1"))
+    return int(number) if is_known else 0
+
+
+VERBS: Final[dict[str, tuple[Callable[[IrcDialect, IrcLine], Request], int]]] = {"REDACT": (redact, 2)}
+"""The verb of this subject: the function that decodes a line, and the number of parameters that it needs."""
+
+
+def refusal_lines(client: IrcClient, request: Request, refusal: Refusal) -> list[bytes]:
+    """Return the line that refuses ``REDACT``: a standard reply, which clients with the capability know."""
+    assert isinstance(request, QueryRequest)
+    code = CODES_BY_REFUSAL.get(refusal.code, refusal.code.upper())
+    context = request.params[:1] if code == "INVALID_TARGET" else request.params
+    if CAPABILITY in client.capabilities:
+        return [client.standard_reply("REDACT", code, refusal.text, *context)]
+    return [client.fail_line("REDACT", code, refusal.text, *context)]
+
+
+REFUSALS: Final[dict[tuple[str, str], Callable[[IrcClient, Request, Refusal], list[bytes]]]] = {
+    ("REDACT", ""): refusal_lines
+}
+"""What encodes the refusals of this subject."""
+
+
+def redaction_lines(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
+    """Return the line that tells of the deletion ``entry``; none if such a client must be told in words.
+
+    That is so without the capability, and in a direct conversation of which the deleting operator is no
+    part, because there ``REDACT`` has no target that both users know.
+    """
+    event = entry.event
+    conversation, actor = event.conversation, event.actor
+    if not capabilities.issuperset((CAPABILITY, "message-tags")):
+        return []
+    if conversation.pair:
+        if actor.id not in conversation.pair_ids:
+            return []
+        target = conversation.other_user(actor).nick
+    elif actor is CONSOLE:
+        return []
+    else:
+        target = channel_of(conversation)
+    params = [target, str(event.deleted_message_id)]
+    tags = entry_tags(capabilities, entry)
+    if not event.reason:
+        return [format_line("REDACT", *params, source=source_of(actor.nick), tags=tags)]
+    shown = replace_controls(event.reason)
+    return [format_line("REDACT", *params, shown, source=source_of(actor.nick), tags=tags, trailing=True)]
