@@ -287,6 +287,16 @@ class Archive(Protocol):
         last 1,000. It is None if there is no such message.
         """
 
+    def entry_times(
+        self, places: Iterable[tuple[Conversation, int]], log_filter: LogFilter = NO_FILTER
+    ) -> Deferred[list[int | None]]:
+        """Return a Deferred of a list: for each of ``places``, a conversation and an id, the time of the last
+        entry of the conversation with this id or a smaller one.
+
+        The times are in milliseconds since 1970; None if there is no such entry, or if it came before the
+        reader of ``log_filter`` may read. Entries of ignored users count.
+        """
+
     def close(self) -> None:
         """Close the connections to the database."""
 

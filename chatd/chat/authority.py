@@ -6,7 +6,7 @@ one order.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from msgspec.structs import replace
@@ -203,9 +203,14 @@ class Authority:
         """Return what everybody may know of ``user``, without groups."""
         return describe_user(self.state, self.profile_of, user)
 
-    def channels_of(self, reader: User, token: Token | None, in_lobby: bool) -> tuple[Channel, ...]:
-        """Return the groups of ``reader``, and if ``in_lobby`` the lobby, with their online members."""
-        return channels_of(self.state, self.online_users.values(), self.profile_of, reader, token, in_lobby)
+    def channels_of(
+        self, reader: User, token: Token | None, in_lobby: bool, read_times: Mapping[int, int]
+    ) -> tuple[Channel, ...]:
+        """Return the groups of ``reader``, and if ``in_lobby`` the lobby, with their online members, and with
+        the times of the read marks that ``read_times`` has for the ids of conversations.
+        """
+        online = self.online_users.values()
+        return channels_of(self.state, online, self.profile_of, reader, token, in_lobby, read_times)
 
     def all_sessions(self) -> list[Client]:
         """Return all sessions that are logged in."""

@@ -223,7 +223,7 @@ class Dispatcher:
 
         Sessions with a token have no part in what their user has read.
         """
-        sessions = self._present.get(moved.user.id, ())
+        sessions = self.sessions_of(moved.user)
         fanout = Fanout(None, stored=False)
         fanout.add(moved)
         fanout.flush([one for one in sessions if one is not client and one.token is None])

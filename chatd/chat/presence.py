@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -12,6 +12,7 @@ from chatd.boundaries import Client, Clock
 from chatd.chat.authority import Authority
 from chatd.chat.commits import AppliedDecision, Committer
 from chatd.chat.dispatch import Dispatcher, Membership
+from chatd.chat.read_marks import ReadMarkService
 from chatd.chat.replay import Replay
 from chatd.chat.token_expiry import TokenExpiry
 from chatd.chat.turns import TurnQueue, not_read_refusal, not_stored_refusal
@@ -21,9 +22,9 @@ from chatd.core.answers import Authenticated, Channel, Goodbye, Welcome
 from chatd.core.channel_commands import Authenticate
 from chatd.core.commands import Hello, Identify
 from chatd.core.counters import Counters
-from chatd.core.events import AccountAnnounced, Arrived, Departed, MemberArrived, User
+from chatd.core.events import AccountAnnounced, Arrived, Conversation, Departed, MemberArrived, User
 from chatd.core.limits import Limits
-from chatd.core.login import Login, find_certified_credential, find_credential
+from chatd.core.login import Login, find_certified_credential, find_credential, find_user
 from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
 from chatd.core.tokens import Token, is_token_secret, same_token
@@ -49,6 +50,7 @@ class PresenceService:
         watch_lists: WatchLists,
         committer: Committer,
         replay: Replay,
+        read_marks: ReadMarkService,
         turns: TurnQueue,
         verify_password: VerifyPassword,
         limits: Limits,
@@ -61,6 +63,7 @@ class PresenceService:
         self._watch_lists = watch_lists
         self._committer = committer
         self._replay = replay
+        self._read_marks = read_marks
         self._turns = turns
         self._verify_password = verify_password
         self._limits = limits
@@ -77,8 +80,28 @@ class PresenceService:
         later, or is submitted again after the login. Raises `Refusal`; a refusal that is found later, such as
         that of a wrong password, is sent to the client.
         """
+        user = find_user(self._authority.state, hello.nick)
+        marked = [] if user is None else self._read_marks.marked_conversations(user, client)
+        if user is not None and marked:
+            looking_up = self._log_in_with_marks(client, request, hello, user, marked)
+            self._turns.run_coroutine(client, request, looking_up, paused=True)
+            return False
         with self._counting_refusals():
-            return self._begin_login(client, request, hello)
+            return self._begin_login(client, request, hello, {})
+
+    async def _log_in_with_marks(
+        self, client: Client, request: Request, hello: Hello, user: User, marked: list[Conversation]
+    ) -> None:
+        """Look up the times of the read marks of ``user`` in ``marked``, then begin to log ``client`` in.
+
+        They have to be known before the decision: what is decided leaves in order.
+        """
+        read_times = await self._read_marks.times_of_marks(user, marked)
+        if self._authority.recovering:
+            raise not_stored_refusal()
+        with self._counting_refusals():
+            if not client.is_closing and self._begin_login(client, request, hello, read_times):
+                client.submit_after_pause(request)
 
     @contextmanager
     def _counting_refusals(self) -> Iterator[None]:
@@ -89,20 +112,25 @@ class PresenceService:
             self._counters.refused_logins[refusal.code] += 1
             raise
 
-    def _begin_login(self, client: Client, request: Request, hello: Hello) -> bool:
+    def _begin_login(
+        self, client: Client, request: Request, hello: Hello, read_times: Mapping[int, int]
+    ) -> bool:
+        """Log ``client`` in, or begin to verify the password of ``hello``; see `log_in`.
+
+        ``read_times`` are the times of the user's read marks, by the ids of the conversations.
+        """
         password, client.password = hello.password or client.password, None
         # A nick that is not registered has no password; some course-work clients send one with every hello.
         credential = find_credential(self._authority.state, hello.nick)
         verified = client.verified
         if password is None and verified is not None and credential is not None:
             is_same_user = verified.user.id == credential.user.id
-            return self._decide(client, request, hello, verified if is_same_user else None)
+            return self._decide(client, request, hello, verified if is_same_user else None, read_times)
         needs_user = credential is not None or isinstance(request.command, Identify)
         if password is None or not (needs_user or is_token_secret(password)):
-            return self._decide(client, request, hello, None)
-        self._turns.run_coroutine(
-            client, request, self._log_in_later(client, request, hello, password), paused=True
-        )
+            return self._decide(client, request, hello, None, read_times)
+        verifying = self._log_in_later(client, request, hello, password, read_times)
+        self._turns.run_coroutine(client, request, verifying, paused=True)
         return False
 
     def authenticate(self, client: Client, request: Request, command: Authenticate) -> None:
@@ -125,16 +153,28 @@ class PresenceService:
         client.verified = verified
         client.answer(request, Authenticated(verified.user))
 
-    async def _log_in_later(self, client: Client, request: Request, hello: Hello, password: Secret) -> None:
+    async def _log_in_later(
+        self,
+        client: Client,
+        request: Request,
+        hello: Hello,
+        password: Secret,
+        read_times: Mapping[int, int],
+    ) -> None:
         with self._counting_refusals():
             verified = await self._verify_password(hello.nick, password, client.client_network)
             if self._authority.recovering:
                 raise not_stored_refusal()
-            if not client.is_closing and self._decide(client, request, hello, verified):
+            if not client.is_closing and self._decide(client, request, hello, verified, read_times):
                 client.submit_after_pause(request)
 
     def _decide(
-        self, client: Client, request: Request, hello: Hello, verified: Credential | Token | None
+        self,
+        client: Client,
+        request: Request,
+        hello: Hello,
+        verified: Credential | Token | None,
+        read_times: Mapping[int, int],
     ) -> bool:
         login = self._authority.log_in(client, hello, verified)
         applied = self._committer.apply(login.decision)
@@ -152,7 +192,9 @@ class PresenceService:
         is_hello = isinstance(request.command, Hello | Identify)
         channels: tuple[Channel, ...] = ()
         if client.dialect.has_channels:
-            channels = self._authority.channels_of(login.user, client.token, client.in_lobby)
+            # A session with a token has no part in what its user has read.
+            times = read_times if client.token is None else {}
+            channels = self._authority.channels_of(login.user, client.token, client.in_lobby, times)
         arrival = self._arrive(
             client,
             request if is_hello else None,

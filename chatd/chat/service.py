@@ -54,6 +54,7 @@ from chatd.core.channel_commands import (
     Authenticate,
     EnterLobby,
     LeaveLobby,
+    MarkReadUntil,
     SendTransient,
     SetProfile,
     WatchUsers,
@@ -136,12 +137,14 @@ class Chat:
         self._authenticator = Authenticator(self._authority, passwords, clock, limits)
         committer = self._committer = Committer(self._authority, self._dispatcher, self._turns)
         self._watch_lists = WatchLists(self._authority)
+        self._read_marks = ReadMarkService(self._authority, archive, self._dispatcher, self._turns)
         self._presence = PresenceService(
             self._authority,
             self._dispatcher,
             self._watch_lists,
             committer,
             self._replay,
+            self._read_marks,
             self._turns,
             self._authenticator.verify_password_or_token,
             limits,
@@ -153,7 +156,6 @@ class Chat:
         )
         self._tokens = TokenService(self._authority, committer, self._presence, self._turns, limits)
         self._links = LinkService(self._authority, committer, self._turns, limits)
-        self._read_marks = ReadMarkService(self._authority, self._dispatcher, self._turns)
         self._moderator = ModerationService(
             self._authority,
             self._dispatcher,
@@ -377,7 +379,7 @@ class Chat:
             self._turns.run_coroutine(
                 client, request, self._answer_with_list(client, request, shown), paused=True
             )
-        elif isinstance(command, c.MarkRead):
+        elif isinstance(command, c.MarkRead | MarkReadUntil):
             self._read_marks.execute(client, request, user, command)
         elif isinstance(command, WatchUsers):
             self._turns.run_coroutine(client, request, self._watch(client, request, command))
@@ -513,6 +515,10 @@ class Chat:
     async def _set_in_lobby(
         self, client: Client, request: Request, user: User, in_lobby: bool, answer: Answer
     ) -> None:
+        if isinstance(answer, LobbyEntered) and LOBBY in self._read_marks.marked_conversations(user, client):
+            times = await self._read_marks.times_of_marks(user, [LOBBY])
+            shown = replace(self._authority.channel(user, ""), read_at=times.get(LOBBY.id))
+            answer = LobbyEntered(user, shown)
         await self._turns.wait_for_turn()
         client.answer(request, answer)
         if not client.is_closed:

@@ -50,7 +50,9 @@ class Channel(msgspec.Struct, frozen=True, eq=False):
     ``topic`` was set by the user with the nick ``topic_author`` at ``topic_at``; it is empty if there is no
     topic. ``created_at`` is when the group was created; 0 for the lobby. Times are in milliseconds since
     1970. ``members`` are in the order in which they joined. ``banned`` are the nicks of the banned users. A
-    reader who is no member (``is_member`` is false) is shown neither members nor bans.
+    reader who is no member (``is_member`` is false) is shown neither members nor bans. ``read_at`` is the
+    time of the last entry up to the reader's read mark; it is None without a mark, and in an answer to a
+    command.
     """
 
     group: str
@@ -62,6 +64,7 @@ class Channel(msgspec.Struct, frozen=True, eq=False):
     created_at: int = 0
     members: tuple[ChannelMember, ...] = ()
     banned: tuple[str, ...] = ()
+    read_at: int | None = None
 
 
 class TransientSent(msgspec.Struct, frozen=True, eq=False):
@@ -393,12 +396,15 @@ class ConversationListItem(msgspec.Struct, frozen=True, eq=False):
 class ReadMark(msgspec.Struct, frozen=True, eq=False):
     """The answer to ``markread``: the read mark of ``reader`` in ``conversation`` is the entry id ``id``.
 
-    It is 0 in a conversation that has no entry, and where the reader has marked nothing but the id 0.
+    It is 0 in a conversation that has no entry, and where the reader has marked nothing but the id 0. ``at``
+    is the time of the last entry up to the mark, in milliseconds since 1970; None if there is none, or if the
+    command has not asked for it.
     """
 
     reader: User
     conversation: Conversation
     id: int
+    at: int | None = None
 
 
 class Conversations(msgspec.Struct, frozen=True, eq=False):

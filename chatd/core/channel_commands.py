@@ -17,6 +17,9 @@ _Receiver = Annotated[str, FieldDeclaration("name", "the nick of the receiver")]
 _Nick = Annotated[str, FieldDeclaration("name", "a nick; empty for that of the certificate")]
 _Friend = Annotated[str, FieldDeclaration("name", "the other user of a direct conversation")]
 _Password = Annotated[Secret, FieldDeclaration("secret", "the password of the nick")]
+_Group = Annotated[str, FieldDeclaration("name", "the name of a group")]
+_KnownNick = Annotated[str, FieldDeclaration("name", "the nick of a known user")]
+_Time = Annotated[int, FieldDeclaration("time", "up to when it was read")]
 _Text = Annotated[str, FieldDeclaration("note", "a text; empty for none")]
 _Mask = Annotated[str, FieldDeclaration("note", "a mask of nicks, with * and ?")]
 _WatchList = Annotated[str, FieldDeclaration("note", "nicks, separated by commas")]
@@ -158,6 +161,26 @@ class SetProfile(Command, frozen=True):
 )
 class ShowStatistics(Command, frozen=True):
     """Count the users, the connections and the groups."""
+
+
+@declare(
+    "mark read until",
+    required_role="identified",
+    answer="read_time",
+    refusal_codes="no_such_user no_such_group not_member account_closed bad_request storage_failed",
+    help="show or move the time up to which you have read",
+    example="MARKREAD #wob",
+)
+class MarkReadUntil(Command, frozen=True):
+    """Show the read mark of the author in the conversation of ``group``; without ``group``, in that with the
+    user ``dest``; without both, in the lobby.
+
+    With ``time``, in milliseconds since 1970, move it forward to the last entry at that time or before.
+    """
+
+    group: _Group | None = None
+    dest: _KnownNick | None = None
+    time: _Time | None = None
 
 
 @declare(

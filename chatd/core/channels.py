@@ -5,7 +5,7 @@ Only members see who is in a group, as on every wire. What they see of it are th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from msgspec.structs import replace
@@ -82,16 +82,23 @@ def channels_of(
     profile_of: ProfileOf,
     reader: User,
     token: Token | None,
-    in_lobby: bool = True,
+    in_lobby: bool,
+    read_times: Mapping[int, int],
 ) -> tuple[Channel, ...]:
     """Return the groups of ``reader``, and if ``in_lobby`` the lobby: those that the ``token`` of the session
     is for.
+
+    ``read_times`` are the times of the reader's read marks, by the ids of the conversations.
     """
-    shows_lobby = in_lobby and token_covers(token, LOBBY)
-    shown = [show_channel(state, online, profile_of, reader, "")] if shows_lobby else []
+    shown: list[Channel] = []
+    if in_lobby and token_covers(token, LOBBY):
+        lobby = show_channel(state, online, profile_of, reader, "")
+        shown.append(replace(lobby, read_at=read_times.get(LOBBY.id)))
     groups = (state.group_of(one) for one in state.direct_and_group_conversations_of(reader) if not one.pair)
     shown += [
-        channel_of_group(state, profile_of, reader, group)
+        replace(
+            channel_of_group(state, profile_of, reader, group), read_at=read_times.get(group.conversation.id)
+        )
         for group in groups
         if group is not None and token_covers(token, group.conversation)
     ]

@@ -35,6 +35,7 @@ AnswerName = Literal[
     "history",
     "conversations",
     "read_mark",
+    "read_time",
     "help",
     "quit",
     "account",
@@ -244,7 +245,7 @@ class CommandDeclaration(msgspec.Struct, frozen=True, eq=False):
     @property
     def reads_log(self) -> bool:
         """Whether the command is answered from the log on disk."""
-        return self.answer in ("messages", "states", "history", "conversations")
+        return self.answer in ("messages", "states", "history", "conversations", "read_time")
 
     @property
     def reads_presence(self) -> bool:

@@ -87,15 +87,20 @@ def check_claimed_sender(user: User, sender: str) -> None:
     raise Refusal("not_you", nick=user.nick)
 
 
+def find_user(state: State, nick: str) -> User | None:
+    """Return the user with the nick ``nick``, or None if there is none, or ``nick`` is no valid nick."""
+    try:
+        return state.find_user(parse_nick(nick))
+    except BadName:
+        return None
+
+
 def find_credential(state: State, nick: str) -> Credential | None:
     """Return the credential of the user with the nick ``nick``, also that of a closed account.
 
     Return None if there is no such user, the user is not registered, or ``nick`` is no valid nick.
     """
-    try:
-        user = state.find_user(parse_nick(nick))
-    except BadName:
-        return None
+    user = find_user(state, nick)
     return None if user is None else state.credentials.get(user.id)
 
 

@@ -24,7 +24,7 @@ from chatd.core.answers import (
     ModerationLog,
     TokenList,
 )
-from chatd.core.channel_commands import RedactMessage
+from chatd.core.channel_commands import MarkReadUntil, RedactMessage
 from chatd.core.events import LOBBY, Conversation, User
 from chatd.core.records import PageContents
 from chatd.core.refusals import Phrase, Refusal, reason_phrase
@@ -57,7 +57,12 @@ def answer_list(
 def requested_conversation(
     state: State,
     reader: User,
-    command: c.ListGroupMessages | c.ListGroupEvents | c.ReadHistory | c.MarkRead | RedactMessage,
+    command: c.ListGroupMessages
+    | c.ListGroupEvents
+    | c.ReadHistory
+    | c.MarkRead
+    | MarkReadUntil
+    | RedactMessage,
 ) -> Conversation:
     """Return the conversation that the user ``reader`` asks for, marks as read, or deletes
     a message of, with ``command``.

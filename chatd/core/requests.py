@@ -22,7 +22,8 @@ class Request(msgspec.Struct, frozen=True, eq=False):
     `PreparedAnswer` to a request that needs nothing of the chat. ``command_word``
     is the word that the client used for the command, empty if it used none. ``ref`` is the client's own id of
     the request, which the answer repeats. ``label`` is an id that the answer repeats too, but that is not
-    stored. ``sender`` is the nick that the request names as its sender, empty
+    stored. ``context`` has what else of the request its dialect needs to encode the answer or the refusal;
+    nobody else reads it. ``sender`` is the nick that the request names as its sender, empty
     if it names none; nobody has checked it.
 
     - ``detected_dialect`` is the dialect that this request reveals the client to speak. The session changes
@@ -60,5 +61,6 @@ class Request(msgspec.Struct, frozen=True, eq=False):
     seconds_between_lines: float = 0.0
     convert_buffered_frame: Callable[[bytes], bytes] | None = None
     label: str = ""
+    context: tuple[str, ...] = ()
     farewell: str = ""
     label_part: Literal["whole", "first", "middle", "last"] = "whole"

@@ -22,7 +22,6 @@ from chatd.core.answers import (
     Channel,
     Goodbye,
     MissedEvent,
-    Page,
     PreparedAnswer,
     Welcome,
 )
@@ -35,11 +34,14 @@ from chatd.core.requests import Request
 from chatd.core.wires import OpeningBytes, Wire
 from chatd.dialects import irc_accounts as accounts
 from chatd.dialects import irc_channels as channels
+from chatd.dialects import irc_history as history
 from chatd.dialects import irc_information as information
 from chatd.dialects import irc_messages as messages
+from chatd.dialects import irc_multiline as multiline
 from chatd.dialects import irc_operators as operators
 from chatd.dialects import irc_presence as presence
 from chatd.dialects import irc_queries as queries
+from chatd.dialects import irc_read_marks as read_marks
 from chatd.dialects import irc_redaction as redaction
 from chatd.dialects import irc_registration as registration
 from chatd.dialects import irc_transient as transient
@@ -88,7 +90,6 @@ class IrcDialect:
     requires_login = True
     max_list_bytes = MAX_LIST_BYTES
     pace_seconds = 0.0
-    offered = CAPABILITIES
 
     def __init__(
         self,
@@ -108,6 +109,11 @@ class IrcDialect:
     def with_client(self, **changes: Any) -> IrcDialect:
         """Return the dialect for the client after ``changes`` of its `IrcClient`."""
         return IrcDialect(self.limits, replace(self.client, **changes), self._encoders, self.wire, self._text)
+
+    @property
+    def offered(self) -> dict[str, str]:
+        """The capabilities that are offered, with their values."""
+        return {name: value.format(message=self.limits.message) for name, value in CAPABILITIES.items()}
 
     @property
     def delivery_encoder(self) -> DeliveryEncoder:
@@ -156,6 +162,8 @@ class IrcDialect:
             return self.reply(client.numeric("not_registered"))
         if verb is None:
             return self._labelled(line, self.reply(client.numeric("unknown_command", line.verb)))
+        if "batch" in line.tags and line.verb != "BATCH":
+            return multiline.batched_line(self, line)
         if len(line.params) < verb.min_params:
             return self._labelled(line, self.reply(client.numeric("need_more_params", line.verb)))
         try:
@@ -164,9 +172,14 @@ class IrcDialect:
             request = Request(refusal, line.verb)
         return None if request is None else self._labelled(line, request)
 
+    def label_of(self, line: IrcLine) -> str:
+        """Return the label of ``line`` that its answer repeats, or an empty text."""
+        return line.tags.get("label", "") if "labeled-response" in self.client.capabilities else ""
+
     def _labelled(self, line: IrcLine, request: Request) -> Request:
-        label = line.tags.get("label", "")
-        if not label or "labeled-response" not in self.client.capabilities:
+        label = self.label_of(line)
+        # The label of a batch is for the answer to what it contains.
+        if not label or line.verb == "BATCH":
             return request
         if len(label.encode()) > MAX_LABEL_BYTES:
             text = f"a label has at most {MAX_LABEL_BYTES} bytes"
@@ -256,7 +269,7 @@ class IrcDialect:
         return answer.payloads
 
     def _welcome(self, request: Request, answer: Welcome) -> list[bytes]:
-        return registration.welcome_lines(self.client, answer)
+        return registration.welcome_lines(self.client, answer, history.max_page(self.limits))
 
     def _ack(self, request: Request, answer: Ack) -> list[bytes]:
         entry, capabilities = answer.entry, self.client.capabilities
@@ -279,15 +292,6 @@ class IrcDialect:
     def _missed_event(self, request: Request, answer: MissedEvent) -> list[bytes]:
         return missed_event_lines(self.client.capabilities, answer.entry)
 
-    def _page(self, request: Request, answer: Page) -> list[bytes]:
-        capabilities = self.client.capabilities
-        lines: list[bytes] = []
-        for entry in answer.entries:
-            is_missed = answer.read_marker is None or entry.id > answer.read_marker
-            if entry.event.is_message and is_missed:
-                lines += messages.message_lines(capabilities, entry, shows_time=True)
-        return lines
-
     def _goodbye(self, request: Request, answer: Goodbye) -> list[bytes]:
         return [format_line("ERROR", "Closing link: you have quit", trailing=True)]
 
@@ -298,7 +302,6 @@ _ANSWERS: Final[dict[type, Callable[[IrcDialect, Request, Any], Sequence[bytes]]
     Welcome: IrcDialect._welcome,
     Ack: IrcDialect._ack,
     Channel: IrcDialect._channel,
-    Page: IrcDialect._page,
     Authenticated: accounts.authenticated_lines,
     AccountChanged: accounts.registered_lines,
     Goodbye: IrcDialect._goodbye,
@@ -307,10 +310,14 @@ _ANSWERS: Final[dict[type, Callable[[IrcDialect, Request, Any], Sequence[bytes]]
     **queries.ANSWERS,
     **presence.ANSWERS,
     **information.ANSWERS,
+    **history.ANSWERS,
+    **read_marks.ANSWERS,
 }
 
 _REFUSALS: Final[dict[tuple[str, str], Callable[[IrcClient, Request, Refusal], list[bytes]]]] = {
     ("AUTHENTICATE", ""): accounts.authenticate_refusal_lines,
+    ("CHATHISTORY", ""): history.refusal_lines,
+    ("MARKREAD", ""): read_marks.refusal_lines,
     ("REGISTER", ""): accounts.register_refusal_lines,
     **dict.fromkeys((("NICK", code) for code in registration.LOGIN_REFUSALS), registration.refusal_lines),
     ("WHO", "no_such_group"): queries.nobody_lines,
@@ -375,8 +382,8 @@ VERBS: Final = {
     "TAGMSG": Verb(transient.tagmsg, 1),
     **{
         name: Verb(decode, min_params)
-        for subject in (s.VERBS for s in (queries, presence, information, redaction, operators))
-        for name, (decode, min_params) in subject.items()
+        for subject in (queries, presence, information, history, multiline, read_marks, redaction, operators)
+        for name, (decode, min_params) in subject.VERBS.items()
     },
 }
 """The verbs that the dialect knows."""

@@ -15,9 +15,11 @@ from chatd.core.requests import Request
 from chatd.core.terminal import replace_controls
 from chatd.dialects.irc_client import (
     LOBBY_CHANNEL,
+    READ_MARKER,
     IrcClient,
     channel_name,
     group_name,
+    read_mark_line,
     source_of,
 )
 from chatd.dialects.irc_lines import MAX_LINE_BYTES, IrcLine, format_line, without_formatting
@@ -217,9 +219,17 @@ def entering_lines(client: IrcClient, channel: Channel, user: User) -> list[byte
     lines = [join_line(client.capabilities, channel_name(channel.group), user, is_registered, realname)]
     if channel.topic:
         lines += topic_lines(client, channel)
+    lines += read_mark_lines(client, channel)
     if "no-implicit-names" not in client.capabilities:
         lines += names_lines(client, channel)
     return lines
+
+
+def read_mark_lines(client: IrcClient, channel: Channel) -> list[bytes]:
+    """Return the line with the read mark in ``channel``, for clients that show such marks."""
+    if READ_MARKER not in client.capabilities:
+        return []
+    return [read_mark_line(channel_name(channel.group), channel.read_at, client.server)]
 
 
 def join_line(
@@ -300,9 +310,9 @@ def ban_lines(client: IrcClient, channel: Channel) -> list[bytes]:
 
 
 def topic_and_names_lines(client: IrcClient, channel: Channel) -> list[bytes]:
-    """Return the topic of ``channel``, if it has one, and its members who are online."""
+    """Return the topic of ``channel``, if it has one, the read mark, and its members who are online."""
     lines = topic_lines(client, channel) if channel.topic else []
-    return lines + names_lines(client, channel)
+    return lines + read_mark_lines(client, channel) + names_lines(client, channel)
 
 
 def channel_list_lines(dialect: IrcDialect, request: Request, answer: Groups) -> list[bytes]:

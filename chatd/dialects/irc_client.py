@@ -9,7 +9,7 @@ import msgspec
 from chatd.core.accounts import Secret
 from chatd.core.channel_commands import EnterLobby, LeaveLobby
 from chatd.core.commands import SendToLobby
-from chatd.core.events import Conversation
+from chatd.core.events import Conversation, User
 from chatd.core.irc_policy import DEFAULT_IRC_POLICY, IrcPolicy
 from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
@@ -21,6 +21,7 @@ from chatd.dialects.irc_numerics import (
     NUMERICS_BY_VERB_AND_REFUSAL,
     REFUSALS_WITH_NICK,
 )
+from chatd.dialects.timestamps import format_rfc3339
 
 DAEMON_NICK: Final = "chatd"
 """The nick to which commands are typed. Nobody can have it."""
@@ -41,7 +42,11 @@ CAPABILITIES: Final[dict[str, str]] = {
     "batch": "",
     "cap-notify": "",
     "draft/account-registration": "",
+    "draft/chathistory": "",
+    "draft/event-playback": "",
     "draft/message-redaction": "",
+    "draft/multiline": "max-bytes={message},max-lines=128",
+    "draft/read-marker": "",
     "echo-message": "",
     "extended-join": "",
     "extended-monitor": "",
@@ -56,7 +61,31 @@ CAPABILITIES: Final[dict[str, str]] = {
     "standard-replies": "",
     "userhost-in-names": "",
 }
-"""The capabilities that are offered, with their values for clients of version 302."""
+"""The capabilities that are offered, with their values for clients of version 302; ``{message}`` is the limit
+of that name.
+"""
+
+
+READ_MARKER: Final = "draft/read-marker"
+"""The capability of clients that show read marks."""
+
+
+class OpenBatch(msgspec.Struct, frozen=True):
+    """A message of several lines that a client has begun to send: a batch that it has not ended yet.
+
+    ``reference`` is the client's name for it, ``target`` the channel or nick that it is for, ``label`` what
+    the answer repeats, ``ref`` the client's own id of the message. ``verb`` is that of its ``line_count``
+    lines so far, whose text is ``text``; that of a batch which ``is_refused`` is not kept.
+    """
+
+    reference: str
+    target: str = ""
+    label: str = ""
+    ref: str = ""
+    verb: str = ""
+    text: str = ""
+    line_count: int = 0
+    is_refused: bool = False
 
 
 class IrcClient(msgspec.Struct, frozen=True):
@@ -68,7 +97,8 @@ class IrcClient(msgspec.Struct, frozen=True):
     sent of its response, in base64. ``account`` is its nick once it is logged in, if that is registered.
     ``capabilities`` are those that it has asked for and got; with
     ``cap_version`` 302 it is told their values. ``user_modes`` are the letters of the modes that it has set.
-    While it ``is_negotiating``, it is not logged in.
+    While it ``is_negotiating``, it is not logged in. ``batch``
+    is the message of several lines that it is sending.
     """
 
     policy: IrcPolicy = DEFAULT_IRC_POLICY
@@ -85,6 +115,7 @@ class IrcClient(msgspec.Struct, frozen=True):
     cap_version: int = 301
     user_modes: frozenset[str] = frozenset()
     is_negotiating: bool = False
+    batch: OpenBatch | None = None
 
     @property
     def server(self) -> str:
@@ -160,9 +191,27 @@ def channel_name(group: str) -> str:
     return f"##{group}" if group.casefold() == "lobby" else f"#{group}"
 
 
+def listed_name(kind: str, name: str) -> str:
+    """Return the channel or the nick of a conversation in a list, whose ``kind`` and ``name`` are there."""
+    return name if kind == "direct" else channel_name(name if kind == "group" else "")
+
+
 def channel_of(conversation: Conversation) -> str:
     """Return the channel of ``conversation``, which is the lobby or a group's."""
     return channel_name(conversation.name)
+
+
+def name_for(reader: User, conversation: Conversation) -> str:
+    """Return the channel of ``conversation``, or the nick of the user with whom ``reader`` has it."""
+    return conversation.other_user(reader).nick if conversation.pair else channel_of(conversation)
+
+
+def read_mark_line(target: str, at: int | None, source: str) -> bytes:
+    """Return the line of the daemon, called ``source``, that says that ``target`` was read up to the time
+    ``at``; None for no mark.
+    """
+    time = "*" if at is None else f"timestamp={format_rfc3339(at)}"
+    return format_line("MARKREAD", word(target), time, source=source)
 
 
 def group_name(channel: str) -> str:

@@ -23,7 +23,15 @@ from chatd.core.events import (
 )
 from chatd.core.terminal import replace_controls
 from chatd.dialects.irc_channels import join_line
-from chatd.dialects.irc_client import DAEMON_NICK, LOBBY_CHANNEL, channel_of, source_of
+from chatd.dialects.irc_client import (
+    DAEMON_NICK,
+    LOBBY_CHANNEL,
+    READ_MARKER,
+    channel_of,
+    name_for,
+    read_mark_line,
+    source_of,
+)
 from chatd.dialects.irc_lines import format_line, with_tags
 from chatd.dialects.irc_messages import entry_tags, message_lines
 from chatd.dialects.irc_redaction import redaction_lines
@@ -51,7 +59,9 @@ class IrcDeliveryEncoder:
         if isinstance(delivery, MemberArrived):
             return self._member(delivery)
         if isinstance(delivery, ReadMarkMoved):
-            return ()
+            target = name_for(delivery.user, delivery.conversation)
+            line = read_mark_line(target, delivery.at, DAEMON_NICK)
+            return (line,) if READ_MARKER in self.capabilities else ()
         if isinstance(delivery, Transient):
             return tuple(transient_lines(self.capabilities, delivery))
         source = source_of(delivery.user.nick)
@@ -123,6 +133,11 @@ class IrcDeliveryEncoder:
 def event_lines(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
     """Return the lines of ``entry``, a change of a group or the deletion of a message."""
     return _EVENTS[entry.event.kind](capabilities, entry)
+
+
+def past_event_lines(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
+    """Return the lines of ``entry`` in a page of history: at least one, where live there may be none."""
+    return event_lines(capabilities, entry) or _notice("{actor} has invited {subject}")(capabilities, entry)
 
 
 def invitation_line(capabilities: frozenset[str], entry: LogEntry) -> bytes:

@@ -27,7 +27,9 @@ INFO: Final = (
 
 HELP: Final = {
     "AWAY": "AWAY [:text]: say why you are away, or that you are back",
+    "BATCH": "BATCH +id draft/multiline #channel|nick, BATCH -id: send a message of several lines",
     "CAP": "CAP LS|LIST|REQ|END: what your client can do",
+    "CHATHISTORY": "CHATHISTORY LATEST|BEFORE|AFTER|AROUND|BETWEEN #channel|nick …, or TARGETS: read history",
     "HELP": "HELP [verb]: this help",
     "HELPOP": "HELPOP [verb]: this help",
     "INFO": "INFO: what this server is",
@@ -43,6 +45,7 @@ HELP: Final = {
     "LINKS": "LINKS: nothing, as there is one server",
     "LIST": "LIST: the channels that you may see",
     "LUSERS": "LUSERS: how many users and channels there are",
+    "MARKREAD": "MARKREAD #channel|nick [timestamp=time]: show or move the time up to which you have read",
     "MODE": "MODE #channel [+o|-o nick] [+b|-b nick!*@*] [+i|-i]: operators, bans, private channels;"
     " MODE nick [+B|-B]: you are a bot",
     "MONITOR": "MONITOR +|- nick,nick, MONITOR C|L|S: be told when users come and go",

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from chatd.boundaries import Payloads
 from chatd.core.requests import Request
+from chatd.dialects.irc_batches import in_batch, is_one_message
 from chatd.dialects.irc_client import IrcClient
 from chatd.dialects.irc_lines import format_line, with_tags
 
@@ -33,8 +34,9 @@ def with_request_label(request: Request, label: str) -> Request:
 
 
 def labelled(client: IrcClient, request: Request, lines: Sequence[bytes]) -> Payloads:
-    """Return ``lines``, which answer ``request``, with its label: on the one line, or on the batch that holds
-    them, or on an ``ACK`` if there are none. A client without batches gets the label on the first line.
+    """Return ``lines``, which answer ``request``, with its label: on the one line, on the batch that is one
+    message, on a batch that holds them, or on an ``ACK`` if there are none. A client without batches gets the
+    label on the first line.
     """
     if not request.label:
         return tuple(lines)
@@ -46,9 +48,9 @@ def labelled(client: IrcClient, request: Request, lines: Sequence[bytes]) -> Pay
         return (with_tags(first, {"label": request.label}), *others)
     if is_whole and not lines:
         return (format_line("ACK", source=client.server, tags={"label": request.label}),)
-    if is_whole and len(lines) == 1:
-        return (with_tags(lines[0], {"label": request.label}),)
-    batch = [with_tags(line, {"batch": BATCH_ID}) for line in lines]
+    if is_whole and (len(lines) == 1 or is_one_message(lines)):
+        return (with_tags(lines[0], {"label": request.label}), *lines[1:])
+    batch = in_batch(BATCH_ID, lines)
     if is_whole or request.label_part == "first":
         start = format_line("BATCH", f"+{BATCH_ID}", "labeled-response", source=client.server)
         batch.insert(0, with_tags(start, {"label": request.label}))

@@ -174,6 +174,25 @@ def split_text(text: str, max_bytes: int, max_lines: int) -> list[str]:
     return pieces
 
 
+def split_exactly(text: str, max_bytes: int, max_lines: int) -> list[tuple[str, bool]]:
+    """Return ``text`` in at most ``max_lines`` pieces of at most ``max_bytes`` (4 or more) bytes of UTF-8,
+    each with whether it goes on where the one before ends.
+
+    The others begin new lines, so that all together are ``text``. Where a line is broken, a blank stays at
+    the end of the piece before. If there is more, the last piece ends in ``…``.
+    """
+    pieces: list[tuple[str, bool]] = []
+    for line in LINE_END.split(text):
+        found = list(_pieces(line, max_bytes, keeps_blanks=True)) or [""]
+        for number, piece in enumerate(found):
+            if len(pieces) == max_lines:
+                last, is_continued = pieces[-1]
+                pieces[-1] = _cut(last, max_bytes), is_continued
+                return pieces
+            pieces.append((piece, number > 0))
+    return pieces
+
+
 def without_formatting(text: str) -> str:
     """Return ``text`` without mIRC's codes for bold, italic, colours and the like."""
     return _FORMATTING.sub("", text)
@@ -237,17 +256,19 @@ def _format_tags(tags: Mapping[str, str]) -> bytes:
     return b"@" + section + b" "
 
 
-def _pieces(line: str, max_bytes: int) -> Iterator[str]:
+def _pieces(line: str, max_bytes: int, keeps_blanks: bool = False) -> Iterator[str]:
     encoded = line.encode()
     start = 0
     while len(encoded) - start > max_bytes:
         end = _character_start(encoded, start + max_bytes)
-        # A blank just behind the piece is a good place too.
-        blank = encoded.rfind(b" ", start + max_bytes * 2 // 3, end + 1)
+        # A blank just behind the piece is a good place too, if it is dropped.
+        blank = encoded.rfind(b" ", start + max_bytes * 2 // 3, end + (not keeps_blanks))
         if blank < 0:
-            end = _unjoined(encoded, start + max_bytes * 2 // 3, end)
-        yield encoded[start : blank if blank >= 0 else end].decode()
-        start = blank + 1 if blank >= 0 else end
+            end = following = _unjoined(encoded, start + max_bytes * 2 // 3, end)
+        else:
+            end, following = blank + keeps_blanks, blank + 1
+        yield encoded[start:end].decode()
+        start = following
     if start < len(encoded):
         yield encoded[start:].decode()
 

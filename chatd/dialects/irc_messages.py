@@ -11,6 +11,7 @@ from chatd.core.events import ACTION_PREFIX, ChatEvent, LogEntry
 from chatd.core.requests import Request
 from chatd.core.terminal import LINE_END, replace_controls
 from chatd.dialects.irc_accounts import with_account
+from chatd.dialects.irc_batches import MULTILINE, batch_lines
 from chatd.dialects.irc_client import DAEMON_NICK, channel_of, group_name, source_of
 from chatd.dialects.irc_lines import (
     MAX_LINE_BYTES,
@@ -18,6 +19,7 @@ from chatd.dialects.irc_lines import (
     format_ctcp,
     format_line,
     parse_ctcp,
+    split_exactly,
     split_text,
     without_formatting,
 )
@@ -29,7 +31,15 @@ if TYPE_CHECKING:
     from chatd.dialects.irc import IrcDialect
 
 MAX_LINES_PER_MESSAGE: Final = 128
-"""The maximum number of lines that one message makes."""
+"""The maximum number of lines that one message makes, and that a client may send as one message."""
+
+MIN_TEXT_BYTES: Final = 64
+"""The bytes that a line must have for the text of a message, or its source is shortened."""
+
+CONCAT_TAG: Final = "draft/multiline-concat"
+"""The tag of a line in a multiline batch that goes on where the line before ends."""
+
+_MULTILINE_CAPABILITIES: Final = frozenset((MULTILINE, "batch"))
 
 
 REF_TAG: Final = "+chatd.dev/ref"
@@ -47,8 +57,12 @@ def privmsg(dialect: IrcDialect, line: IrcLine) -> Request:
     target, *texts = line.params
     if "," in target:
         return dialect.reply(client.numeric("too_many_targets", target))
+    return message_request(dialect, line, target, texts[0] if texts else "")
+
+
+def message_request(dialect: IrcDialect, line: IrcLine, target: str, text: str) -> Request:
+    """Return the request to send ``text`` to ``target`` by the verb of ``line``. Raises `Refusal`."""
     kind = "notice" if line.verb == "NOTICE" else "message"
-    text = texts[0] if texts else ""
     if target.casefold() == DAEMON_NICK:
         return with_account(dialect, decode_typed(text, dialect.limits))
     ctcp = parse_ctcp(text)
@@ -59,7 +73,7 @@ def privmsg(dialect: IrcDialect, line: IrcLine) -> Request:
         text = ACTION_PREFIX + rest
     text = without_formatting(text)
     if not text.strip():
-        return dialect.reply(client.numeric("no_text"))
+        return dialect.reply(dialect.client.numeric("no_text"))
     ref = line.tags.get(REF_TAG) or None
     if ref is not None and len(ref) > MAX_REF_CHARACTERS:
         return dialect.fail(line.verb, "INVALID_REF", f"a ref has at most {MAX_REF_CHARACTERS} characters")
@@ -97,14 +111,14 @@ def target_of(event: ChatEvent) -> str:
 def message_lines(capabilities: frozenset[str], entry: LogEntry, shows_time: bool = False) -> list[bytes]:
     """Return the lines of ``entry``, a message, with the tags that the ``capabilities`` allow.
 
-    With ``shows_time``, for messages of the past, the text begins with the time if no tag says it.
+    If there are several, they are a batch for clients that know of such. With ``shows_time``, for messages of
+    the past, the text begins with the time if no tag says it.
     """
     event = entry.event
     if event.is_tombstone:
         return []
-    source, target = source_of(event.actor.nick), target_of(event)
-    verb = "NOTICE" if event.kind == "notice" else "PRIVMSG"
-    room = MAX_LINE_BYTES - len(f":{source} {verb} {target} :".encode())
+    verb, target = "NOTICE" if event.kind == "notice" else "PRIVMSG", target_of(event)
+    source, room = _source_and_room(event.actor.nick, f" {verb} {target} :")
     text = event.body
     if event.kind == "image":
         count = text.count("\n") + 1
@@ -117,6 +131,10 @@ def message_lines(capabilities: frozenset[str], entry: LogEntry, shows_time: boo
         text = f"[{time[11:16]}] {text}"
     # Else a message of another wire could be a CTCP question, or change the colours of the client.
     text = "\n".join(map(replace_controls, LINE_END.split(text)))
+    if not is_action and capabilities.issuperset(_MULTILINE_CAPABILITIES):
+        pieces = split_exactly(text, room, MAX_LINES_PER_MESSAGE)
+        if len(pieces) > 1:
+            return _multiline(capabilities, entry, source, verb, target, pieces)
     lines: list[bytes] = []
     for number, piece in enumerate(split_text(text, room, MAX_LINES_PER_MESSAGE), 1):
         shown = format_ctcp("ACTION", piece) if is_action else piece
@@ -125,13 +143,45 @@ def message_lines(capabilities: frozenset[str], entry: LogEntry, shows_time: boo
     return lines
 
 
+def _source_and_room(nick: str, between: str) -> tuple[str, int]:
+    """Return the source of the lines of a message by the user ``nick``, and the bytes that a line has for the
+    text. ``between`` is what a line has between them.
+
+    Where names are so long that they leave little room, the source is the nick alone.
+    """
+    source = source_of(nick)
+    room = MAX_LINE_BYTES - len(f":{source}{between}".encode())
+    if room < MIN_TEXT_BYTES:
+        return nick, MAX_LINE_BYTES - len(f":{nick}{between}".encode())
+    return source, room
+
+
+def _multiline(
+    capabilities: frozenset[str],
+    entry: LogEntry,
+    source: str,
+    verb: str,
+    target: str,
+    pieces: list[tuple[str, bool]],
+) -> list[bytes]:
+    """Return the batch that is the message ``entry``, in ``pieces`` as `split_exactly` makes them."""
+    reference = f"m{entry.id}"
+    tags = entry_tags(capabilities, entry)
+    start = format_line("BATCH", f"+{reference}", MULTILINE, target, source=source, tags=tags)
+    lines: list[bytes] = []
+    for piece, is_continued in pieces:
+        of_line = {"batch": reference, CONCAT_TAG: ""} if is_continued else {"batch": reference}
+        lines.append(format_line(verb, target, piece, source=source, tags=of_line, trailing=True))
+    return batch_lines(start, reference, lines, DAEMON_NICK)
+
+
 def entry_tags(capabilities: frozenset[str], entry: LogEntry, number: int = 1) -> dict[str, str]:
-    """Return the tags of line ``number`` of ``entry``: its id, its time, the account of its author, and that
-    a bot has written it, if the client knows such tags.
+    """Return the tags of line ``number`` of ``entry``: its time, the account of its author, that a bot has
+    written it, and on the first line its id, if the client knows such tags.
     """
     tags: dict[str, str] = {}
-    if "message-tags" in capabilities:
-        tags["msgid"] = str(entry.id) if number == 1 else f"{entry.id}.{number}"
+    if number == 1 and "message-tags" in capabilities:
+        tags["msgid"] = str(entry.id)
     if "server-time" in capabilities:
         tags["time"] = format_rfc3339(entry.at)
     if entry.event.actor_is_bot and "message-tags" in capabilities:

@@ -48,8 +48,12 @@ ISUPPORT: Final = (
     "MAXLIST=b:1000",
     "TARGMAX=PRIVMSG:1,NOTICE:1,TAGMSG:1,JOIN:10,PART:10,NAMES:1,KICK:10,WHOIS:1",
     "CLIENTTAGDENY=*" + "".join(f",-{tag[1:]}" for tag in (*PASSED_TAGS, REF_TAG)),
+    "CHATHISTORY={page}",
+    "draft/CHATHISTORY={page}",
+    "MSGREFTYPES=msgid,timestamp",
 )
-"""What the daemon supports, as the numeric 005 says it."""
+"""What the daemon supports, as the numeric 005 says it. ``{page}`` is the most messages in a page.
+"""
 
 ISUPPORT_PER_LINE: Final = 12
 """The number of tokens in one line of the numeric 005, which may have 13 besides the nick and the text."""
@@ -212,15 +216,18 @@ def _log_in(dialect: IrcDialect, **changes: object) -> Request:
     )
 
 
-def welcome_lines(client: IrcClient, answer: Welcome) -> list[bytes]:
-    """Return the lines that greet a client that has logged in, with the channels that it is in."""
+def welcome_lines(client: IrcClient, answer: Welcome, max_page: int) -> list[bytes]:
+    """Return the lines that greet a client that has logged in, with the channels that it is in.
+
+    A page of history has at most ``max_page`` messages.
+    """
     lines = [
         client.numeric("welcome", nick=client.nick),
         client.numeric("your_host", version=__version__),
         client.numeric("created"),
         client.numeric("my_info", client.server, f"chatd-{__version__}", USER_MODES, "bios", "bo"),
     ]
-    tokens = (*ISUPPORT, f"NETWORK={client.policy.network}")
+    tokens = [token.format(page=max_page) for token in (*ISUPPORT, f"NETWORK={client.policy.network}")]
     lines += (
         client.numeric("isupport", *tokens[start : start + ISUPPORT_PER_LINE])
         for start in range(0, len(tokens), ISUPPORT_PER_LINE)

@@ -286,6 +286,17 @@ class Archive:
         """
         return self._read(_last_messages, [c.id for c in conversations], max_id, log_filter)
 
+    def entry_times(
+        self, places: Iterable[tuple[Conversation, int]], log_filter: LogFilter = NO_FILTER
+    ) -> Deferred[list[int | None]]:
+        """Return a Deferred of a list: for each of ``places``, a conversation and an id, the time of the last
+        entry of the conversation with this id or a smaller one.
+
+        The times are in milliseconds since 1970; None if there is no such entry, or if it came before the
+        reader of ``log_filter`` may read. Entries of ignored users count.
+        """
+        return self._read(_entry_times, [(one.id, id) for one, id in places], log_filter)
+
     def _read(
         self, query: Callable[Concatenate[Transaction, P], Result], *arguments: P.args, **named: P.kwargs
     ) -> Deferred[Result]:
@@ -392,6 +403,24 @@ def _last_messages(
             (conversation, _hidden_up_to(cursor, conversation, log_filter), max_id, LAST_SCAN_MESSAGES),
         )
         found.append(cursor.fetchone())
+    return found
+
+
+def _entry_times(
+    cursor: Transaction, places: list[tuple[int, int]], log_filter: LogFilter
+) -> list[int | None]:
+    # A lookup in each of the two indexes.
+    last = "(SELECT max(id) FROM log WHERE conversation = ? AND id > ? AND id <= ? AND {})"
+    query = (
+        f"SELECT at FROM log WHERE id IN ({last.format(_SAID)}, {last.format(_HAPPENED)}) ORDER BY id DESC"
+        " LIMIT 1"
+    )
+    found: list[int | None] = []
+    for conversation, id in places:
+        place = (conversation, _hidden_up_to(cursor, conversation, log_filter), id)
+        cursor.execute(query, place * 2)
+        row = cursor.fetchone()
+        found.append(None if row is None else row[0])
     return found
 
 

@@ -397,6 +397,7 @@ class Plans(JournalTestCase):
         ignoring = LogFilter(self.bob.id, (self.alice.id,), frozenset({self.wob.id}))
         for log_filter in (NO_FILTER, ignoring):
             self.successResultOf(readers.last_messages([LOBBY, self.direct, self.wob], EVER, log_filter))
+            self.successResultOf(readers.entry_times([(LOBBY, 5), (self.wob, 40)], log_filter))
         self.check_plans(scanned=("SCAN (subquery-1)", "SCAN (subquery-2)"))
 
     def test_what_is_unread_and_what_follows(self) -> None:
@@ -523,6 +524,10 @@ class BoundedQueries(JournalTestCase):
     def test_places_by_time(self) -> None:
         """A log ten times as long takes a few steps more."""
         self.check("message", lambda: self.archive.first_ids_since([1050], 10**6))
+
+    def test_times_of_entries(self) -> None:
+        for kind in ("topic", "message"):
+            self.check(kind, lambda: self.archive.entry_times([(self.wob, 10**6)], self.log_filter))
 
     def test_last_messages(self) -> None:
         self.patch(archive, "LAST_SCAN_MESSAGES", 20)
@@ -700,8 +705,18 @@ class AnyLog(SynchronousTestCase):
                     found = fixture.archive.page(places[where], window, size, max_id, log_filter, page)
                     page = self.successResultOf(found)
                 visible = visible_by_hand(rows, ignored, since_joining)
+                seen = visible_by_hand(rows, (), since_joining)
                 by_hand = page_by_hand(visible, where, window, size, max_id)
                 self.assertEqual((ids(page), page.more), by_hand)
+                read_up_to = [(place, max_id) for place in places.values()]
+                ends = fixture.archive.entry_times(read_up_to, replace(log_filter, ignored_user_ids=()))
+                self.assertEqual(
+                    self.successResultOf(ends),
+                    [
+                        next((row[-1] for row in seen[::-1] if row[1] == one and row[0] <= max_id), None)
+                        for one in places
+                    ],
+                )
                 lasts = fixture.archive.last_messages(places.values(), max_id, log_filter)
                 self.assertEqual(self.successResultOf(lasts), last_messages_by_hand(visible, places, max_id))
                 following: list[int] = []

@@ -34,7 +34,9 @@ CAPABILITIES: Final = frozenset(
         Capabilities.LABELED_RESPONSE,
         Capabilities.MESSAGE_REDACTION,
         Capabilities.MESSAGE_TAGS,
+        Capabilities.MULTILINE,
         Capabilities.MULTI_PREFIX,
+        Capabilities.READ_MARKER,
         Capabilities.SERVER_TIME,
         Capabilities.SETNAME,
     }

@@ -1,0 +1,68 @@
+"""Read marks on IRC: ``MARKREAD``, whose marks are the times of the entries up to which a user has read.
+
+Source: the IRCv3 specification of read-marker.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from chatd.core.answers import ReadMark
+from chatd.core.channel_commands import MarkReadUntil
+from chatd.core.commands import COMMANDS_BY_CLASS
+from chatd.core.refusals import Refusal
+from chatd.core.requests import Request
+from chatd.dialects.irc_client import IrcClient, group_name, read_mark_line
+from chatd.dialects.irc_history import INVALID_TARGET_CODES, parse_timestamp
+from chatd.dialects.irc_lines import IrcLine
+
+if TYPE_CHECKING:
+    from chatd.dialects.irc import IrcDialect
+
+
+def markread(dialect: IrcDialect, line: IrcLine) -> Request:
+    """``MARKREAD #wob``: show up to when the user has read. With ``timestamp=…``: move that forward."""
+    if not line.params or not line.params[0]:
+        text = "give a channel or a nick"
+        return dialect.reply(dialect.client.standard_reply("MARKREAD", "NEED_MORE_PARAMS", text))
+    target, *times = line.params[:2]
+    context = (target, *times)
+    if times and parse_timestamp(times[0]) is None:
+        text = "give the time of a message: timestamp=2026-11-21T10:00:00.000Z"
+        return dialect.reply(dialect.client.standard_reply("MARKREAD", "INVALID_PARAMS", text, *context))
+    values: dict[str, object] = {"time": times[0].partition("=")[2] if times else None}
+    try:
+        values["group" if target.startswith("#") else "dest"] = (
+            group_name(target) or None if target.startswith("#") else target
+        )
+        command = COMMANDS_BY_CLASS[MarkReadUntil].build(values, dialect.limits)
+    except Refusal as refusal:
+        return Request(refusal, "MARKREAD", context=context)
+    return Request(command, "MARKREAD", context=context)
+
+
+def read_mark_lines(dialect: IrcDialect, request: Request, answer: ReadMark) -> list[bytes]:
+    """Return the line that answers ``MARKREAD``."""
+    return [read_mark_line(request.context[0], answer.at, dialect.client.server)]
+
+
+def refusal_lines(client: IrcClient, request: Request, refusal: Refusal) -> list[bytes]:
+    """Return the line that refuses ``MARKREAD``. Where a user can't read, there is no mark."""
+    is_unknown = refusal.code in INVALID_TARGET_CODES
+    if is_unknown and len(request.context) == 1:
+        return [read_mark_line(request.context[0], None, client.server)]
+    return [
+        client.standard_reply(
+            "MARKREAD", "INVALID_PARAMS" if is_unknown else "INTERNAL_ERROR", refusal.text, request.context[0]
+        )
+    ]
+
+
+VERBS: Final = {"MARKREAD": (markread, 0)}
+"""What decodes the verb, and the number of parameters that it needs."""
+
+ANSWERS: Final[dict[type, Callable[[IrcDialect, Request, Any], Sequence[bytes]]]] = {
+    ReadMark: read_mark_lines
+}
+"""What encodes each kind of answer."""
