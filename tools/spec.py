@@ -24,9 +24,9 @@ from chatd.core.names import RESERVED_NAMES
 from chatd.core.refusals import REASON_SENTENCES, REFUSAL_SENTENCES, RETRY_AFTER_SECONDS_BY_CODE
 from chatd.core.typed_commands import COMMANDS_BY_KEYWORD, COMMANDS_BY_SEMICOLON_WORD
 from chatd.daemon.metrics import METRICS
-from chatd.dialects.irc import VERBS
-from chatd.dialects.irc_client import CAPABILITIES
+from chatd.dialects.irc import IrcDialect
 from chatd.dialects.irc_numerics import NUMERICS_BY_REFUSAL, NUMERICS_BY_VERB_AND_REFUSAL
+from chatd.dialects.irc_verbs import VERBS
 from chatd.dialects.json_requests import MAX_REF_LENGTH
 
 _WHO: Final = {
@@ -146,7 +146,8 @@ def metrics() -> str:
 
 def irc_capabilities() -> str:
     """The capabilities that IRC clients may ask for, and the verbs that they may send."""
-    capabilities = (f"`{name}={value}`" if value else f"`{name}`" for name, value in CAPABILITIES.items())
+    offered = IrcDialect(Limits()).offered.items()
+    capabilities = (f"`{name}={value}`" if value else f"`{name}`" for name, value in offered)
     verbs = (f"`{verb}`" for verb in sorted(VERBS))
     sentences = (f"Capabilities: {' '.join(capabilities)}.", f"Verbs: {' '.join(verbs)}.")
     return "\n\n".join(textwrap.fill(one, 120, break_on_hyphens=False) for one in sentences)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, Literal
 
 from msgspec.structs import replace
 
@@ -60,16 +60,13 @@ from chatd.dialects.irc_lines import (
     format_line,
     parse_line,
     split_text,
-    without_formatting,
 )
 from chatd.dialects.irc_typed import encode_typed, is_typed
+from chatd.dialects.irc_verbs import VERBS
 from chatd.dialects.text import TextDialect
 
 MAX_LIST_BYTES: Final = 256 * 1024
 """The maximum size of a list in an answer, in bytes. A list of this size never fills an outbox."""
-
-MAX_FAREWELL_CHARACTERS: Final = 200
-"""The number of characters after which what a user says when quitting is cut."""
 
 MAX_NOTICE_LINES: Final = 32
 """The maximum number of notices for one line of the text wire: one of 8 KiB makes 18."""
@@ -328,65 +325,6 @@ _REFUSALS: Final[dict[tuple[str, str], Callable[[IrcClient, Request, Refusal], l
 empty for all others of a verb.
 """
 
-
-class Verb(NamedTuple):
-    """What is done with a verb: the function that decodes its line, the number of parameters that it needs,
-    and whether it is heard before the login.
-    """
-
-    decode: Callable[[IrcDialect, IrcLine], Request | None]
-    min_params: int = 0
-    before_login: bool = False
-
-
-def _ping(dialect: IrcDialect, line: IrcLine) -> Request:
-    server = dialect.client.server
-    return dialect.reply(format_line("PONG", server, line.params[0], source=server, trailing=True))
-
-
-def _pong(dialect: IrcDialect, line: IrcLine) -> Request:
-    return dialect.reply()
-
-
-def _quit(dialect: IrcDialect, line: IrcLine) -> Request:
-    farewell = without_formatting(line.params[0]) if line.params else ""
-    return replace(dialect.request(line, "quit"), farewell=farewell[:MAX_FAREWELL_CHARACTERS])
-
-
-def _motd(dialect: IrcDialect, line: IrcLine) -> Request:
-    return dialect.reply(*registration.motd_lines(dialect.client))
-
-
-VERBS: Final = {
-    "CAP": Verb(registration.cap, 1, True),
-    "NICK": Verb(registration.nick, 0, True),
-    "USER": Verb(registration.user, 4, True),
-    "PASS": Verb(registration.password, 1, True),
-    "AUTHENTICATE": Verb(accounts.authenticate, 1, True),
-    "REGISTER": Verb(accounts.register, 3, True),
-    "VERIFY": Verb(accounts.verify, 2, True),
-    "PING": Verb(_ping, 1, True),
-    "PONG": Verb(_pong, 0, True),
-    "QUIT": Verb(_quit, 0, True),
-    "MOTD": Verb(_motd),
-    "JOIN": Verb(channels.join, 1),
-    "PART": Verb(channels.part, 1),
-    "NAMES": Verb(channels.names),
-    "TOPIC": Verb(channels.topic, 1),
-    "KICK": Verb(channels.kick, 2),
-    "INVITE": Verb(channels.invite, 2),
-    "LIST": Verb(channels.channel_list),
-    "MODE": Verb(channels.mode, 1),
-    "PRIVMSG": Verb(messages.privmsg),
-    "NOTICE": Verb(messages.notice),
-    "TAGMSG": Verb(transient.tagmsg, 1),
-    **{
-        name: Verb(decode, min_params)
-        for subject in (queries, presence, information, history, multiline, read_marks, redaction, operators)
-        for name, (decode, min_params) in subject.VERBS.items()
-    },
-}
-"""The verbs that the dialect knows."""
 
 WIRES: Final = (
     Wire(

@@ -98,8 +98,8 @@ class IrcClient(msgspec.Struct, frozen=True):
     sent of its response, in base64. ``account`` is its nick once it is logged in, if that is registered.
     ``capabilities`` are those that it has asked for and got; with
     ``cap_version`` 302 it is told their values. ``user_modes`` are the letters of the modes that it has set.
-    While it ``is_negotiating``, it is not logged in. ``batch``
-    is the message of several lines that it is sending.
+    While it ``is_negotiating``, it is not logged in. ``batch`` is the message of several lines that it is
+    sending.
     """
 
     policy: IrcPolicy = DEFAULT_IRC_POLICY

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from chatd import __version__
-from chatd.dialects.irc import VERBS
 from chatd.dialects.irc_information import HELP, INFO
 from chatd.dialects.irc_lines import MAX_LINE_BYTES
+from chatd.dialects.irc_verbs import VERBS
 from tests.support.irc_case import IrcCase
 
 

@@ -11,6 +11,7 @@ from chatd.core.limits import Limits
 from chatd.dialects import irc_registration
 from chatd.dialects.irc import IrcDialect
 from chatd.dialects.irc_client import CAPABILITIES
+from chatd.dialects.irc_lines import MAX_LINE_BYTES
 from tests.support.in_memory_daemon import Peer, Stage, StageTestCase
 
 WELCOME: Final = " 001 "
@@ -123,8 +124,11 @@ class Capabilities(IrcStageCase):
     def test_values_are_for_those_who_know_them(self) -> None:
         (line,) = self.says("CAP LS")
         self.assertIn(" sasl ", line)
-        lines = self.says("CAP LS 302")
-        self.assertIn("sasl=PLAIN,EXTERNAL", " ".join(lines).split())
+        self.assertLess(len(line), MAX_LINE_BYTES)
+        *others, last = self.says("CAP LS 302")
+        self.assertIn(" sasl=PLAIN,EXTERNAL ", " ".join((*others, last)))
+        self.assertEqual([line.split()[4] for line in others], ["*"] * len(others))
+        self.assertNotEqual(last.split()[4], "*")
 
     def test_one_request_is_granted_as_a_whole_or_not_at_all(self) -> None:
         peer = self.comes("CAP LS 302")
