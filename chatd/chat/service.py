@@ -332,7 +332,7 @@ class Chat:
                 return
             check_command_scope(self._authority.state, client.token, command)
         self._authority.expire_invitations()
-        if isinstance(command, c.SendToLobby) and not client.in_lobby:
+        if not client.in_lobby and _is_for_lobby(command):
             raise Refusal("not_member", group="lobby")
         if user is not None and type(command) in CHANGE_RULES:
             self._change(client, request, user, command)
@@ -625,3 +625,10 @@ class Chat:
         """Refuse ``change``, whose transaction was rolled back."""
         self._dispatcher.flush()
         change.client.refuse(change.request, not_stored_refusal())
+
+
+def _is_for_lobby(command: c.Command) -> bool:
+    """Return whether ``command`` says something in the lobby, which only a client there may do."""
+    if isinstance(command, SendTransient):
+        return command.dest is None and not command.group
+    return isinstance(command, c.SendToLobby)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -172,6 +173,7 @@ def word(text: str) -> str:
     return f"_{text}" if text[0] == ":" else text
 
 
+@lru_cache(1024)
 def source_of(nick: str) -> str:
     """Return the source of lines from the user ``nick``: ``nick!nick@chatd``.
 
@@ -236,7 +238,8 @@ def refusal_context(request: Request, refusal: Refusal) -> list[str]:
     if isinstance(request.command, Refusal):
         nick, channel = str(refusal.details.get("nick", "")), str(refusal.details.get("group", ""))
     elif not (nick or channel):
-        nick = refusal.mentioned_name
+        nick, group = str(refusal.details.get("nick", "")), str(refusal.details.get("group", ""))
+        channel = channel_name("" if group == "lobby" else group) if group else ""
     if refusal.code == "no_such_user" and nick:
         channel = ""
     elif refusal.code not in REFUSALS_WITH_NICK and channel:

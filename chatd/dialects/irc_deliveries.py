@@ -33,7 +33,7 @@ from chatd.dialects.irc_client import (
     source_of,
 )
 from chatd.dialects.irc_lines import format_line, with_tags
-from chatd.dialects.irc_messages import entry_tags, message_lines
+from chatd.dialects.irc_messages import entry_tags, live_message_lines, message_capabilities
 from chatd.dialects.irc_redaction import redaction_lines
 from chatd.dialects.irc_transient import transient_lines
 from chatd.dialects.timestamps import format_rfc3339
@@ -47,12 +47,13 @@ class IrcDeliveryEncoder:
 
     def __init__(self, capabilities: frozenset[str]) -> None:
         self.capabilities = capabilities
+        self._message_capabilities = message_capabilities(capabilities)
 
     def encode_delivery(self, delivery: Delivery) -> Payloads:
         """Return the lines of ``delivery``; none of a message whose text was deleted."""
         if isinstance(delivery, LogEntry):
             if delivery.event.is_message:
-                return tuple(message_lines(self.capabilities, delivery))
+                return live_message_lines(self._message_capabilities, delivery)
             return tuple(event_lines(self.capabilities, delivery))
         if isinstance(delivery, Arrived):
             return (self._told(delivery, delivery.is_registered, self._join(delivery, LOBBY_CHANNEL)),)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
@@ -21,6 +22,7 @@ from chatd.dialects.irc_lines import (
     parse_ctcp,
     split_exactly,
     split_text,
+    with_tags,
     without_formatting,
 )
 from chatd.dialects.irc_transient import ask_client
@@ -41,6 +43,12 @@ CONCAT_TAG: Final = "draft/multiline-concat"
 
 _MULTILINE_CAPABILITIES: Final = frozenset((MULTILINE, "batch"))
 
+_TAG_CAPABILITIES: Final = frozenset(("message-tags", "server-time", "account-tag"))
+
+CACHED_MESSAGES: Final = 256
+"""The number of messages whose lines are kept, for clients with other capabilities. It is more than a commit
+has, as a rule.
+"""
 
 REF_TAG: Final = "+chatd.dev/ref"
 """The tag with a client's own id of a message: a message that is sent again with it is stored once."""
@@ -106,6 +114,39 @@ def target_of(event: ChatEvent) -> str:
     if event.conversation.kind == "direct":
         return (event.subject or event.actor).nick
     return channel_of(event.conversation)
+
+
+def message_capabilities(capabilities: frozenset[str]) -> frozenset[str]:
+    """Return those of ``capabilities`` on which the lines of a message depend.
+
+    Real clients have about three sets of these.
+    """
+    multiline = _MULTILINE_CAPABILITIES if capabilities.issuperset(_MULTILINE_CAPABILITIES) else frozenset()
+    return capabilities & _TAG_CAPABILITIES | multiline
+
+
+@lru_cache(CACHED_MESSAGES)
+def live_message_lines(capabilities: frozenset[str], entry: LogEntry) -> tuple[bytes, ...]:
+    """Return the lines of ``entry``, a message that was sent just now, for clients that have the
+    ``capabilities``, which are `message_capabilities`.
+    """
+    line = _short_line(entry)
+    if line is None:
+        return tuple(message_lines(capabilities, entry))
+    return (with_tags(line, entry_tags(capabilities, entry)),)
+
+
+@lru_cache(CACHED_MESSAGES)
+def _short_line(entry: LogEntry) -> bytes | None:
+    """Return ``entry``, a message, as one line without tags, or None if that takes more than a line or more
+    thought: most messages don't.
+    """
+    event = entry.event
+    text = event.body
+    if event.kind != "message" or not text or not text.isprintable():
+        return None
+    line = f":{source_of(event.actor.nick)} PRIVMSG {target_of(event)} :{text}".encode()
+    return line if len(line) <= MAX_LINE_BYTES else None
 
 
 def message_lines(capabilities: frozenset[str], entry: LogEntry, shows_time: bool = False) -> list[bytes]:

@@ -113,6 +113,16 @@ class CommitResult(msgspec.Struct, frozen=True, eq=False):
     database_bytes: int | None
 
 
+class _Erasure:
+    """One who waits until the write-ahead log is empty: ``done`` fires then, or after the last attempt."""
+
+    __slots__ = ("attempts", "done")
+
+    def __init__(self) -> None:
+        self.attempts = 0
+        self.done: Deferred[bool] = Deferred()
+
+
 class Journal:
     """The writer of the log, with a queue of tasks in front of it.
 
@@ -168,6 +178,8 @@ class Journal:
         self._start: IDelayedCall | None = None
         self._late: IDelayedCall | None = None
         self._idle: deque[Deferred[None]] = deque()
+        self._erasures: list[_Erasure] = []
+        self._empties_log = False
 
     def __len__(self) -> int:
         """Return the number of tasks that wait for the next transaction."""
@@ -261,22 +273,44 @@ class Journal:
         A commit overwrites what it deletes in the database file (see `Store.open_writer_pool`), but the
         write-ahead log keeps older pages until it is emptied, which this method does. If a reader prevents
         that for all `WAL_TRUNCATE_ATTEMPTS`, or SQLite fails, a warning is logged, and the Deferred fires
-        with False.
+        with False. All who wait share the attempts, so that many deletions cost no more than one.
         """
-        return Deferred.fromCoroutine(self._empty_write_ahead_log())
+        erasure = _Erasure()
+        self._erasures.append(erasure)
+        if not self._empties_log:
+            self._empties_log = True
+            Deferred.fromCoroutine(self._empty_write_ahead_log())
+        return erasure.done
 
-    async def _empty_write_ahead_log(self) -> bool:
-        for _ in range(WAL_TRUNCATE_ATTEMPTS):
+    async def _empty_write_ahead_log(self) -> None:
+        """Serve all erasures, also those that are added meanwhile: one attempt is for all that wait then."""
+        while self._erasures:
+            waiting = list(self._erasures)
             try:
                 size = await self._pool.runInteraction(_empty_log)
-                if size is not None:
-                    self.database_bytes = size
-                    return True
             except sqlite3.Error:
-                break
-            await pause(self._clock, WAL_TRUNCATE_RETRY_SECONDS)
-        self._log.warn("a deleted text may remain in the database's write-ahead log until chatd stops")
-        return False
+                self._end_erasures(waiting, False)
+                continue
+            except Exception:
+                self._end_erasures(waiting, Failure())
+                continue
+            if size is not None:
+                self.database_bytes = size
+                self._end_erasures(waiting, True)
+                continue
+            for erasure in waiting:
+                erasure.attempts += 1
+            self._end_erasures([one for one in waiting if one.attempts >= WAL_TRUNCATE_ATTEMPTS], False)
+            if self._erasures:
+                await pause(self._clock, WAL_TRUNCATE_RETRY_SECONDS)
+        self._empties_log = False
+
+    def _end_erasures(self, ended: list[_Erasure], result: bool | Failure) -> None:
+        if ended and result is not True:
+            self._log.warn("a deleted text may remain in the database's write-ahead log until chatd stops")
+        self._erasures = [one for one in self._erasures if one not in ended]
+        for erasure in ended:
+            erasure.done.callback(result)  # a Failure is an error then
 
     def when_drained(self) -> Deferred[None]:
         """Return a Deferred that fires when no task waits and no transaction is under way."""

@@ -132,6 +132,15 @@ class TagMessages(TransientCase):
         self.assertIn(" 404 carol #wob ", self.carol.hears().decode())
         self.assertEqual((len(bob), carol, self.bob.lines()), (1, [], []))
 
+    def test_who_has_left_the_lobby(self) -> None:
+        self.carol.says("PART #lobby").hears()
+        self.assertEqual(self.told("@+typing=active TAGMSG #lobby")[2], [])
+        _, bob, carol, _ = self.told("@+typing=active TAGMSG #lobby", self.carol)
+        self.assertEqual(bob, [])
+        self.carol.says("@+typing=active TAGMSG #lobby")
+        self.assertIn(" 404 carol #lobby ", self.carol.hears().decode())
+        self.assertEqual((carol[0][:11], self.bob.lines()), (":chatd 404 ", []))
+
     def test_who_is_ignored(self) -> None:
         """Nobody who ignores alice is told, and she is not told that."""
         self.bob.says("PRIVMSG chatd :ignore;alice")

@@ -24,6 +24,8 @@ from chatd.store.journal import (
     MEASURE_EVERY_CHARACTERS,
     READ_MARKER_DELAY_SECONDS,
     RECORD_OVERHEAD_CHARACTERS,
+    WAL_TRUNCATE_ATTEMPTS,
+    WAL_TRUNCATE_RETRY_SECONDS,
 )
 from tests.support.effort import effort
 from tests.support.in_memory_daemon import ThreadlessPool
@@ -924,6 +926,80 @@ class Size(JournalTestCase):
         self.assertEqual(
             self.fixture.journal.database_bytes, self.fixture.store.read_snapshot().database_bytes
         )
+
+
+class DeletedTexts(JournalTestCase):
+    """The write-ahead log is emptied once for all who have deleted something, when no reader is in it."""
+
+    def setUp(self) -> None:
+        """Have something in the log, and a reader of it."""
+        super().setUp()
+        self.fixture.says(self.alice, "something")
+        self.fixture.turn()
+        self.reader = sqlite3.connect(self.fixture.database)
+        self.addCleanup(self.reader.close)
+        self.reader.execute("BEGIN")
+        self.reader.execute("SELECT count(*) FROM log").fetchall()
+        self.attempts = 0
+        self.results: list[object] = []
+        run = self.fixture.writer.runInteraction
+
+        def count(*called: Any, **named: Any) -> Deferred[Any]:
+            self.attempts += 1
+            return run(*called, **named)
+
+        self.patch(self.fixture.writer, "runInteraction", count)
+
+    def erase(self) -> None:
+        """Delete something, and note in ``results`` what the journal says of the rest of it."""
+        self.fixture.journal.erase_deleted().addBoth(self.results.append)
+
+    def wait(self, attempts: int) -> None:
+        """Let so many attempts be made."""
+        for _ in range(attempts):
+            self.fixture.clock.advance(WAL_TRUNCATE_RETRY_SECONDS)
+
+    def test_they_share_the_attempts(self) -> None:
+        for _ in range(20):
+            self.erase()
+        self.wait(3)
+        self.assertEqual((self.attempts, self.results), (4, []))
+        self.reader.rollback()
+        self.wait(1)
+        self.assertEqual((self.attempts, self.results), (5, [True] * 20))
+        log = self.fixture.database.with_name(f"{self.fixture.database.name}-wal")
+        self.assertEqual(log.stat().st_size, 0)
+
+    def test_each_has_all_attempts(self) -> None:
+        """Who comes late does not give up with those who came early."""
+        self.erase()
+        self.wait(WAL_TRUNCATE_ATTEMPTS - 2)
+        self.erase()
+        self.wait(1)
+        self.assertEqual(self.results, [False])
+        self.wait(WAL_TRUNCATE_ATTEMPTS - 2)
+        self.assertEqual(self.results, [False])
+        self.wait(1)
+        self.assertEqual(self.results, [False, False])
+
+    def test_who_comes_in_the_turn_of_another(self) -> None:
+        self.reader.rollback()
+        self.fixture.journal.erase_deleted().addCallback(lambda _: self.erase())
+        self.assertEqual((self.attempts, self.results), (2, [True]))
+        self.erase()
+        self.assertEqual((self.attempts, self.results), (3, [True, True]))
+
+    def test_errors(self) -> None:
+        """One of SQLite is no more than a warning; a bug is for those who wait."""
+        self.reader.rollback()
+        self.fixture.writer.error = FULL
+        self.erase()
+        self.assertEqual(self.results, [False])
+        self.fixture.writer.error = Mistake()
+        self.fixture.journal.erase_deleted().addErrback(lambda failure: self.results.append(failure.type))
+        self.fixture.writer.error = None
+        self.erase()
+        self.assertEqual(self.results, [False, Mistake, True])
 
 
 class Health(JournalTestCase):

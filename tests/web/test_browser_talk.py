@@ -19,6 +19,7 @@ class Talk(BrowserTestCase):
         self.carol.says("IAM carol").hears_until(b"ARR carol\n")
         self.everybody_talks()
         self.one_does_something(self.connect(daemon, "json"))
+        self.one_takes_something_back()
         self.one_sends_a_picture()
         self.two_talk_in_private()
         self.some_are_mentioned()
@@ -53,6 +54,14 @@ class Talk(BrowserTestCase):
             visitor.sees("it is done")
             expect(visitor.page.locator("#log .who", has_text="-robot-")).to_have_count(1)
         robot.close()
+
+    def one_takes_something_back(self) -> None:
+        """The author, who gets only an ack, sees it gone like everybody else."""
+        self.alice.says("/delete 1 a slip")
+        self.carol.hears_until(b"DEL 1 alice a slip\n")
+        for visitor in (self.alice, self.bob):
+            expect(visitor.page.locator("#log .deleted")).to_have_text("This message was deleted.")
+            expect(visitor.page.locator("#log")).not_to_contain_text("hello from a browser")
 
     def one_sends_a_picture(self) -> None:
         """It is shown as characters before it is sent."""
