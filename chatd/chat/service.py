@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from itertools import count
 from typing import Final
 
 from msgspec.structs import replace
@@ -175,6 +176,7 @@ class Chat:
         self.retention = Retention(self._authority, archive, committer, clock, keep_seconds)
         # Clients answer such questions by themselves, which uses up the credit of their users.
         self._client_questions = TokenBuckets(clock, lambda: CLIENT_QUESTIONS_BURST, CLIENT_QUESTION_SECONDS)
+        self._transient_numbers = count(1)
         self._stopping = False
 
     @property
@@ -446,6 +448,10 @@ class Chat:
         if client.profile.is_bot:
             events = tuple(replace(event, actor_is_bot=event.actor is user) for event in decision.events)
             decision = replace(decision, events=events)
+        if request.client_tags and decision.events:
+            first, *others = decision.events
+            first = replace(first, client_tags=request.client_tags)
+            decision = replace(decision, events=(first, *others))
         if not decision.events:
             self._turns.run_coroutine(
                 client, request, self._answer(client, request, Unchanged(decision.unchanged_group_name))
@@ -467,7 +473,8 @@ class Chat:
                 raise rate_limited_refusal(reason_phrase("many_questions"), wait)
             self._client_questions.take_token(dest.id)
         now = self._authority.now()
-        sent = Transient(command.kind, user, conversation, dest, command.tags, command.text, now)
+        number = next(self._transient_numbers)
+        sent = Transient(command.kind, user, conversation, dest, command.tags, command.text, now, number)
         self._turns.run_coroutine(client, request, self._deliver_transient(client, request, sent, audience))
 
     # Coroutines that wait for their turn in the journal's queue and write nothing.

@@ -25,7 +25,7 @@ from chatd.dialects.irc_lines import (
     with_tags,
     without_formatting,
 )
-from chatd.dialects.irc_transient import ask_client
+from chatd.dialects.irc_transient import REF_TAG, are_too_long, ask_client, passed_tags, refuse_tags
 from chatd.dialects.irc_typed import decode_typed
 from chatd.dialects.timestamps import format_rfc3339
 
@@ -50,11 +50,11 @@ CACHED_MESSAGES: Final = 256
 has, as a rule.
 """
 
-REF_TAG: Final = "+chatd.dev/ref"
-"""The tag with a client's own id of a message: a message that is sent again with it is stored once."""
-
 MAX_REF_CHARACTERS: Final = 64
-"""The maximum number of characters of such an id."""
+"""The maximum number of characters of a client's own id of a message."""
+
+MAX_MESSAGE_TARGETS: Final = 1
+"""The maximum number of targets of one message; the rest is refused. 005 tells clients so."""
 
 
 def privmsg(dialect: IrcDialect, line: IrcLine) -> Request:
@@ -73,11 +73,14 @@ def message_request(dialect: IrcDialect, line: IrcLine, target: str, text: str) 
     kind = "notice" if line.verb == "NOTICE" else "message"
     if target.casefold() == DAEMON_NICK:
         return with_account(dialect, decode_typed(text, dialect.limits))
+    tags = passed_tags(dialect.client, line)
+    if are_too_long(tags):
+        return refuse_tags(dialect, line, target)
     ctcp = parse_ctcp(text)
     if ctcp is not None:
         verb, rest = ctcp
         if verb != "ACTION":
-            return ask_client(dialect, line, target, format_ctcp(verb, rest))
+            return ask_client(dialect, line, target, format_ctcp(verb, rest), tags)
         text = ACTION_PREFIX + rest
     text = without_formatting(text)
     if not text.strip():
@@ -85,7 +88,8 @@ def message_request(dialect: IrcDialect, line: IrcLine, target: str, text: str) 
     ref = line.tags.get(REF_TAG) or None
     if ref is not None and len(ref) > MAX_REF_CHARACTERS:
         return dialect.fail(line.verb, "INVALID_REF", f"a ref has at most {MAX_REF_CHARACTERS} characters")
-    return replace(_message(dialect, line, target, text, kind), ref=ref)
+    request = _message(dialect, line, target, text, kind)
+    return replace(request, ref=ref, client_tags=tags) if ref is not None or tags else request
 
 
 def notice(dialect: IrcDialect, line: IrcLine) -> Request:
@@ -218,7 +222,7 @@ def _multiline(
 
 def entry_tags(capabilities: frozenset[str], entry: LogEntry, number: int = 1) -> dict[str, str]:
     """Return the tags of line ``number`` of ``entry``: its time, the account of its author, that a bot has
-    written it, and on the first line its id, if the client knows such tags.
+    written it, those of the author's client, and on the first line its id, if the client knows such tags.
     """
     tags: dict[str, str] = {}
     if number == 1 and "message-tags" in capabilities:
@@ -229,4 +233,6 @@ def entry_tags(capabilities: frozenset[str], entry: LogEntry, number: int = 1) -
         tags["bot"] = ""
     if entry.event.actor_is_registered and "account-tag" in capabilities:
         tags["account"] = entry.event.actor.nick
+    if entry.event.client_tags and "message-tags" in capabilities:
+        tags.update(entry.event.client_tags)
     return tags

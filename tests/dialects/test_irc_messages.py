@@ -10,6 +10,7 @@ from chatd.core.limits import Limits
 from chatd.dialects.irc_deliveries import IrcDeliveryEncoder
 from chatd.dialects.irc_lines import MAX_LINE_BYTES
 from chatd.dialects.irc_messages import MAX_LINES_PER_MESSAGE, MAX_REF_CHARACTERS
+from chatd.dialects.irc_transient import MAX_TAGS_BYTES
 from tests.support.effort import effort
 from tests.support.in_memory_daemon import Peer
 from tests.support.irc_case import IrcCase
@@ -187,6 +188,75 @@ class Sent(IrcCase):
             self.assertEqual(self.said(line), [])
             self.assertEqual(self.alice.hears(), b"", line)
         self.assertEqual(self.said("NOTICE #lobby :x"), ["x"])
+
+
+class ClientTags(IrcCase):
+    """What clients add to a message for each other."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.alice = self.irc("alice", "message-tags", "echo-message", "standard-replies")
+        self.bob = self.irc("bob", "message-tags")
+        self.plain = self.irc("plain", "server-time")
+        self.dave = self.stage.json("dave")
+        for peer in (self.alice, self.bob, self.plain, self.dave):
+            peer.hears()
+
+    def told(self, line: str) -> tuple[str, str, str]:
+        """What alice, bob and the client without tags hear if alice says ``line``: one line each."""
+        self.alice.says(line)
+        (alice,), (bob,), (plain,) = (one.lines() for one in (self.alice, self.bob, self.plain))
+        return alice, bob, plain
+
+    def test_to_those_who_know_tags(self) -> None:
+        """In the echo too; the daemon's own tags can't be forged."""
+        forged = "msgid=9;time=1;account=bob;label=x;bot;+a/b/c;+chatd.dev/ref=1"
+        alice, bob, plain = self.told(rf"@+draft/reply=3;{forged};+x=a\:b PRIVMSG #lobby :hi")
+        self.assertRegex(
+            alice, r"^@msgid=[0-9]+;\+draft/reply=3;\+x=a\\:b :alice!alice@chatd PRIVMSG #lobby :hi$"
+        )
+        self.assertEqual(bob, alice)
+        self.assertRegex(plain, "^@time=[^ ;]+ :alice!alice@chatd PRIVMSG #lobby :hi$")
+        self.assertNotIn(b"draft", self.dave.hears())
+
+    def test_nothing_is_kept(self) -> None:
+        """Who reads the history, or comes back, sees the text alone."""
+        self.bob.hangs_up()
+        self.alice.says("@+x=secret NOTICE #lobby :hi").says("@+x=secret PRIVMSG bob :psst")
+        again = self.stage.connect("irc").says("CAP REQ :message-tags").says("CAP END")
+        told = again.says("NICK bob").says("USER b 0 * :b").hears()
+        self.assertIn(b"@msgid=1 :alice!alice@chatd NOTICE #lobby :", told)
+        self.assertIn(b"@msgid=2 :alice!alice@chatd PRIVMSG bob :", told)
+        self.assertNotIn(b"secret", told)
+        reader = self.irc("reader", "message-tags", "batch", "draft/chathistory")
+        reader.says("CHATHISTORY LATEST #lobby * 10")
+        told = reader.hears()
+        self.assertIn(b"@msgid=1 :alice!alice@chatd NOTICE #lobby :", told)
+        self.assertNotIn(b"secret", told)
+
+    def test_on_each_line_of_a_long_message(self) -> None:
+        """An action here, which may be longer than a line."""
+        self.alice.says(f"@+x=y PRIVMSG bob :\x01ACTION {'x' * 480}\x01")
+        lines = self.bob.lines()
+        self.assertEqual(len(lines), 2)
+        self.assertEqual(["+x=y" in line for line in lines], [True, True])
+
+    def test_of_a_client_that_has_not_asked_for_tags(self) -> None:
+        self.plain.says("@+x=y PRIVMSG bob :hi")
+        self.assertNotIn(b"+x", self.bob.hears())
+
+    def test_with_a_question(self) -> None:
+        self.alice.says("@+x=y PRIVMSG bob :\x01PING\x01")
+        self.assertIn(b";+x=y :alice!alice@chatd PRIVMSG bob :\x01PING\x01", self.bob.hears())
+
+    def test_too_much(self) -> None:
+        """Keys and values together; a notice is refused in silence."""
+        most = "x" * (MAX_TAGS_BYTES - len("+x"))
+        self.assertIn(most, self.told(f"@+x={most} PRIVMSG #lobby :hi")[1])
+        self.alice.says(f"@+x={most}x PRIVMSG bob :hi").says(f"@+x={most}x NOTICE bob :hi")
+        (refused,) = self.alice.lines()
+        self.assertRegex(refused, "^:chatd FAIL PRIVMSG TAGS_TOO_LONG bob :")
+        self.assertEqual(self.bob.lines(), [])
 
 
 class Refs(IrcCase):
