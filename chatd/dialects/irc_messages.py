@@ -13,7 +13,7 @@ from chatd.core.requests import Request
 from chatd.core.terminal import LINE_END, replace_controls
 from chatd.dialects.irc_accounts import with_account
 from chatd.dialects.irc_batches import MULTILINE, batch_lines
-from chatd.dialects.irc_client import DAEMON_NICK, channel_of, group_name, source_of
+from chatd.dialects.irc_client import DAEMON_NICK, IrcClient, channel_of, group_name, source_of
 from chatd.dialects.irc_lines import (
     MAX_LINE_BYTES,
     IrcLine,
@@ -65,7 +65,28 @@ def privmsg(dialect: IrcDialect, line: IrcLine) -> Request:
     target, *texts = line.params
     if "," in target:
         return dialect.reply(client.numeric("too_many_targets", target))
-    return message_request(dialect, line, target, texts[0] if texts else "")
+    return _line_request(dialect, line, target, texts[0] if texts else "")
+
+
+def _line_request(dialect: IrcDialect, line: IrcLine, target: str, text: str) -> Request:
+    """Return the request to send ``text``, all of the message of ``line``, to ``target``. Raises `Refusal`.
+
+    It is refused if it is too long for one line, except that an action becomes several.
+    """
+    if target.casefold() != DAEMON_NICK and not _fits(dialect.client, line.verb, target, text):
+        return dialect.reply(dialect.client.numeric("line_too_long"))
+    return message_request(dialect, line, target, text)
+
+
+def _fits(client: IrcClient, verb: str, target: str, text: str) -> bool:
+    """Return whether ``text`` is one line or an action. Its receivers are told more than the client has
+    written: who its author is.
+    """
+    ctcp = parse_ctcp(text)
+    if ctcp is not None and ctcp[0] == "ACTION":
+        return True
+    shown = replace_controls(without_formatting(text)) if ctcp is None else format_ctcp(*ctcp)
+    return len(shown.encode()) <= _source_and_room(client.nick, f" {verb} {target} :")[1]
 
 
 def message_request(dialect: IrcDialect, line: IrcLine, target: str, text: str) -> Request:

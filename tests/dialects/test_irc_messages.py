@@ -162,15 +162,34 @@ class Sent(IrcCase):
 
     def test_lines_that_are_too_long(self) -> None:
         """The line and its tags count by themselves."""
-        start = b"PRIVMSG #lobby :"
+        start = b"PRIVMSG #lobby :\x01ACTION "
         most = start + b"x" * (MAX_LINE_BYTES - len(start))
-        self.assertEqual([len(one) for one in self.said(most + b"\r\n")], [MAX_LINE_BYTES - len(start)])
+        self.assertEqual(
+            [len(one) for one in self.said(most + b"\r\n")], [len("/me ") + len(most) - len(start)]
+        )
         self.alice.hears()
         for line in (most + b"x", b"@+typing=" + b"x" * 4095 + b" PING x", b"@x " + most + b"x"):
             self.assertEqual(self.said(line + b"\r\n"), [])
             self.assertEqual(self.alice.hears(), b":chatd 417 alice :Input line was too long\r\n")
         tags = b"@" + b"x" * 4094 + b" "
         self.assertEqual(len(self.said(tags + most + b"\r\n")), 1)
+
+    def test_what_would_be_too_long_for_its_receivers(self) -> None:
+        """They are told who the author is; an action becomes several lines, as a batch does."""
+        for verb, target in (("PRIVMSG", "#lobby"), ("NOTICE", "bob"), ("PRIVMSG", "bob")):
+            room = MAX_LINE_BYTES - len(f":alice!alice@chatd {verb} {target} :")
+            for start in ("", "é", "\x1f"):
+                most = start + "x" * (room - len(start.strip("\x1f").encode()))
+                self.assertEqual(self.said(f"{verb} {target} :{most}"), [most.strip("\x1f")])
+                (echo,) = self.alice.lines()
+                self.assertEqual(len(echo.partition(" ")[2].encode()), MAX_LINE_BYTES)
+                self.assertEqual(self.said(f"{verb} {target} :{most}x"), [])
+                told = [":chatd 417 alice :Input line was too long"] if verb == "PRIVMSG" else []
+                self.assertEqual(self.alice.lines(), told)
+        self.assertEqual(self.said("PRIVMSG #lobby :" + "\x07" * 200), [])
+        self.alice.hears()
+        self.said(f"PRIVMSG alice :\x01PING {'x' * 480}")
+        self.assertEqual(self.alice.lines(), [":chatd 417 alice :Input line was too long"])
 
     def test_a_notice_is_never_answered(self) -> None:
         for line in (
@@ -231,7 +250,7 @@ class ClientTags(IrcCase):
         reader = self.irc("reader", "message-tags", "batch", "draft/chathistory")
         reader.says("CHATHISTORY LATEST #lobby * 10")
         told = reader.hears()
-        self.assertIn(b"@msgid=1 :alice!alice@chatd NOTICE #lobby :", told)
+        self.assertIn(b"msgid=1 :alice!alice@chatd NOTICE #lobby :", told)
         self.assertNotIn(b"secret", told)
 
     def test_on_each_line_of_a_long_message(self) -> None:
