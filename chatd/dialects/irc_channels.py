@@ -41,7 +41,7 @@ _VISIBILITY_MODES: Final = "isp"
 
 def join(dialect: IrcDialect, line: IrcLine) -> Request:
     """``JOIN #wob,#ada``: join the groups, or create them."""
-    return _for_each(dialect, line, _join_one, [(channel,) for channel in line.params[0].split(",")])
+    return for_each(dialect, line, _join_one, [(channel,) for channel in line.params[0].split(",")])
 
 
 def _join_one(dialect: IrcDialect, line: IrcLine, channel: str) -> Request:
@@ -54,7 +54,7 @@ def _join_one(dialect: IrcDialect, line: IrcLine, channel: str) -> Request:
 
 def part(dialect: IrcDialect, line: IrcLine) -> Request:
     """``PART #wob``: leave the groups for good."""
-    return _for_each(dialect, line, _part_one, [(channel,) for channel in line.params[0].split(",")])
+    return for_each(dialect, line, _part_one, [(channel,) for channel in line.params[0].split(",")])
 
 
 def _part_one(dialect: IrcDialect, line: IrcLine, channel: str) -> Request:
@@ -91,7 +91,7 @@ def kick(dialect: IrcDialect, line: IrcLine) -> Request:
         channels *= len(nicks)
     if not nicks or len(channels) != len(nicks):
         return dialect.reply(dialect.client.numeric("need_more_params", "KICK"))
-    return _for_each(dialect, line, _kick_one, list(zip(channels, nicks, strict=True)))
+    return for_each(dialect, line, _kick_one, list(zip(channels, nicks, strict=True)))
 
 
 def _kick_one(dialect: IrcDialect, line: IrcLine, channel: str, nick: str) -> Request:
@@ -185,25 +185,26 @@ def chained(requests: Iterable[Request]) -> Request:
     return replace(first, further_requests=tuple(others)) if others else first
 
 
-def _for_each(
+def for_each(
     dialect: IrcDialect,
     line: IrcLine,
     make: Callable[..., Request],
     targets: Sequence[tuple[str, ...]],
+    max_targets: int = MAX_TARGETS,
 ) -> Request:
-    """Return the requests that ``make(dialect, line, *target)`` makes of ``targets``, `MAX_TARGETS` at most.
+    """Return the requests that ``make(dialect, line, *target)`` makes of ``targets``.
 
-    The first target too many is refused. There is at least one.
+    There is at least one target. Of more than ``max_targets``, the first one too many is refused.
     """
     requests: list[Request] = []
-    for target in targets[:MAX_TARGETS]:
+    for target in targets[:max_targets]:
         try:
             requests.append(make(dialect, line, *target))
         except Refusal as refusal:
             requests.append(Request(refusal, line.verb))
-    if len(targets) > MAX_TARGETS:
-        excess = targets[MAX_TARGETS][0]
-        text = f"Give {MAX_TARGETS} at most"
+    if len(targets) > max_targets:
+        excess = targets[max_targets][0]
+        text = f"Give {max_targets} at most"
         requests.append(dialect.reply(dialect.client.numeric("too_many_targets", excess, text=text)))
     return chained(requests)
 

@@ -13,6 +13,7 @@ from chatd.core.requests import Request
 from chatd.core.terminal import LINE_END, replace_controls
 from chatd.dialects.irc_accounts import with_account
 from chatd.dialects.irc_batches import MULTILINE, batch_lines
+from chatd.dialects.irc_channels import chained, for_each
 from chatd.dialects.irc_client import DAEMON_NICK, IrcClient, channel_of, group_name, source_of
 from chatd.dialects.irc_lines import (
     MAX_LINE_BYTES,
@@ -26,7 +27,7 @@ from chatd.dialects.irc_lines import (
     without_formatting,
 )
 from chatd.dialects.irc_transient import REF_TAG, are_too_long, ask_client, passed_tags, refuse_tags
-from chatd.dialects.irc_typed import decode_typed
+from chatd.dialects.irc_typed import decode_typed, is_typed
 from chatd.dialects.timestamps import format_rfc3339
 
 if TYPE_CHECKING:
@@ -53,19 +54,29 @@ has, as a rule.
 MAX_REF_CHARACTERS: Final = 64
 """The maximum number of characters of a client's own id of a message."""
 
-MAX_MESSAGE_TARGETS: Final = 1
+MAX_MESSAGE_TARGETS: Final = 4
 """The maximum number of targets of one message; the rest is refused. 005 tells clients so."""
 
 
 def privmsg(dialect: IrcDialect, line: IrcLine) -> Request:
-    """``PRIVMSG``: send a message to the lobby, a group or a user."""
+    """``PRIVMSG #wob,bob :text``: send a message to the lobby, groups or users, to each of them once."""
     client = dialect.client
-    if not line.params or not line.params[0]:
+    targets = tuple(dict.fromkeys(filter(None, line.params[0].split(",")))) if line.params else ()
+    if not targets:
         return dialect.reply(client.numeric("no_recipient"))
-    target, *texts = line.params
-    if "," in target:
-        return dialect.reply(client.numeric("too_many_targets", target))
-    return _line_request(dialect, line, target, texts[0] if texts else "")
+    text = line.params[1] if len(line.params) > 1 else ""
+    if len(targets) == 1:
+        return _line_request(dialect, line, targets[0], text)
+    if line.tags.get(REF_TAG):
+        return dialect.fail(line.verb, "INVALID_REF", "a message with a ref has one target")
+    messages = [(target, text) for target in targets]
+    return for_each(dialect, line, _one_of_several, messages, MAX_MESSAGE_TARGETS)
+
+
+def _one_of_several(dialect: IrcDialect, line: IrcLine, target: str, text: str) -> Request:
+    if target.casefold() == DAEMON_NICK:  # a command is no message
+        return dialect.reply(dialect.client.numeric("too_many_targets", target))
+    return _line_request(dialect, line, target, text)
 
 
 def _line_request(dialect: IrcDialect, line: IrcLine, target: str, text: str) -> Request:
@@ -116,8 +127,12 @@ def message_request(dialect: IrcDialect, line: IrcLine, target: str, text: str) 
 def notice(dialect: IrcDialect, line: IrcLine) -> Request:
     """``NOTICE``: send a message that is never answered, also if it can't be sent."""
     request = privmsg(dialect, line)
-    is_to_daemon = bool(line.params) and line.params[0].casefold() == DAEMON_NICK
-    return dialect.reply() if is_to_daemon or isinstance(request.command, PreparedAnswer) else request
+    each = (replace(request, further_requests=()), *request.further_requests)
+    return chained(_silent(dialect, one) for one in each)
+
+
+def _silent(dialect: IrcDialect, request: Request) -> Request:
+    return dialect.reply() if is_typed(request) or isinstance(request.command, PreparedAnswer) else request
 
 
 def _message(dialect: IrcDialect, line: IrcLine, target: str, text: str, kind: str) -> Request:

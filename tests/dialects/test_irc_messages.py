@@ -134,11 +134,11 @@ class Sent(IrcCase):
         self.assertIn(" 412 ", self.alice.hears().decode())
 
     def test_targets(self) -> None:
-        """One, which there must be."""
+        """There must be one."""
         for line, told in (
             ("PRIVMSG", "411"),
             ("PRIVMSG #lobby", "412"),
-            ("PRIVMSG #lobby,#wob :x", "407 alice #lobby,#wob"),
+            ("PRIVMSG , :x", "411"),
             ("PRIVMSG #nope :x", "403 alice #nope"),
             ("PRIVMSG nobody :x", "401 alice nobody"),
             ("PRIVMSG # :x", "403 alice #"),
@@ -148,6 +148,54 @@ class Sent(IrcCase):
             self.alice.hears()
             self.assertEqual(self.said(line), [])
             self.assertIn(f":chatd {told} ", self.alice.hears().decode(), line)
+
+    def test_several_targets(self) -> None:
+        """A message to each, once; the refusal of one is not that of the others."""
+        self.bob.asks(action="cgroupe", group="wob")
+        self.alice.says("JOIN #wob").hears()
+        self.assertEqual(self.said("PRIVMSG #lobby,bob,#nope,#wob,#lobby, :x"), ["x", "x", "x"])
+        told = [line.partition(" :")[2] if line[0] == "@" else line[:22] for line in self.alice.lines()]
+        self.assertEqual(
+            told,
+            [
+                "alice!alice@chatd PRIVMSG #lobby :x",
+                "alice!alice@chatd PRIVMSG bob :x",
+                ":chatd 403 alice #nope",
+                "alice!alice@chatd PRIVMSG #wob :x",
+            ],
+        )
+        self.assertEqual(self.said("NOTICE #wob,#nope,bob :x"), ["x", "x"])
+        self.assertEqual(len(self.alice.lines()), 2)
+        self.assertEqual(self.said("PRIVMSG a,b,c,#wob,#lobby,bob :x"), ["x"])
+        self.assertEqual(self.alice.lines()[-1], ":chatd 407 alice #lobby :Give 4 at most")
+
+    def test_one_of_several_targets_is_the_daemon(self) -> None:
+        """A command may change what the client is; it comes by itself."""
+        self.assertEqual(self.said("PRIVMSG #lobby,Chatd :help"), ["help"])
+        self.assertIn(":chatd 407 alice Chatd ", self.alice.lines()[-1])
+
+    def test_a_ref_is_for_one_target(self) -> None:
+        """Two messages with it would be two tries of one."""
+        self.assertEqual(self.said("@+chatd.dev/ref=1 PRIVMSG #lobby,bob :x"), [])
+        self.assertIn("one target", self.alice.lines()[0])
+
+    def test_the_label_of_several_targets(self) -> None:
+        """One batch has all that comes of it."""
+        carol = self.irc("carol", "echo-message", "labeled-response", "batch")
+        self.alice.hears()
+        carol.says("@label=x PRIVMSG alice,#nope,#lobby :hi")
+        self.assertEqual(
+            [" ".join(line.split()[:4]) for line in carol.lines()],
+            [
+                "@label=x :chatd BATCH +label",
+                "@batch=label :carol!carol@chatd PRIVMSG alice",
+                "@batch=label :chatd 403 carol",
+                "@batch=label :carol!carol@chatd PRIVMSG #lobby",
+                ":chatd BATCH -label",
+            ],
+        )
+        carol.says("@label=y NOTICE nobody,#nope :hi")
+        self.assertEqual(len(carol.lines()), 2)
 
     def test_where_one_is_not(self) -> None:
         """A group that one may know of is another refusal than one that is private."""
@@ -196,7 +244,8 @@ class Sent(IrcCase):
             "NOTICE",
             "NOTICE #nope :x",
             "NOTICE nobody :x",
-            "NOTICE #lobby,#wob :x",
+            "NOTICE #nope,nobody,#,a,b :x",
+            "NOTICE chatd,#nope :help",
             "NOTICE #lobby",
             "NOTICE #lobby :",
             "NOTICE #lobby :\x01VERSION\x01",

@@ -65,6 +65,7 @@ OPTIONAL_BEHAVIORS: Final = frozenset(
         OptionalBehaviors.ELIST_U,
         OptionalBehaviors.MULTI_JOIN,
         OptionalBehaviors.MULTI_KICK,
+        OptionalBehaviors.MULTI_PRIVMSG,
     }
 )
 """The behaviours that the specifications leave to the server, and that chatd must have."""
