@@ -119,7 +119,8 @@ class ChatEvent(msgspec.Struct, frozen=True, eq=False):
     ``joined`` event has what is known of the new member when it is decided: the ``realname``, and
     ``is_offline``, true if no client of that user is connected. A ``promoted`` event that makes a new owner
     has the ``former_owner``, if that user is still a member. ``client_tags`` are the tags that an IRC client
-    has given to a message, for other such clients, as pairs of a key and a value. None of these is stored.
+    has given to a message, for other such clients, as pairs of a key and a value. A ``left`` event has the
+    ``farewell`` of its actor, empty if none was said or it may not be shown. None of these is stored.
 
     ``body`` depends on the kind:
 
@@ -149,6 +150,7 @@ class ChatEvent(msgspec.Struct, frozen=True, eq=False):
     is_offline: bool = False
     former_owner: User | None = None
     client_tags: tuple[tuple[str, str], ...] = ()
+    farewell: str = ""
 
     @property
     def is_message(self) -> bool:

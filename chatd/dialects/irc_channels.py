@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 MAX_TARGETS: Final = 10
 """The maximum number of channels, nicks or modes in one line; the rest is refused. 005 tells clients so."""
 
+MAX_FAREWELL_CHARACTERS: Final = 200
+"""The number of characters after which what a user says when quitting or leaving a channel is cut."""
+
 MAX_NAMES_BYTES: Final = 192 * 1024
 """The maximum size of the members of one channel that are shown, in bytes."""
 
@@ -53,7 +56,7 @@ def _join_one(dialect: IrcDialect, line: IrcLine, channel: str) -> Request:
 
 
 def part(dialect: IrcDialect, line: IrcLine) -> Request:
-    """``PART #wob``: leave the groups for good."""
+    """``PART #wob :bye``: leave the groups for good."""
     return for_each(dialect, line, _part_one, [(channel,) for channel in line.params[0].split(",")])
 
 
@@ -61,7 +64,12 @@ def _part_one(dialect: IrcDialect, line: IrcLine, channel: str) -> Request:
     group = group_name(channel)
     if not group:
         return Request(LeaveLobby(), line.verb)
-    return dialect.request(line, "leave", group=group)
+    return replace(dialect.request(line, "leave", group=group), farewell=farewell(line.params[1:]))
+
+
+def farewell(said: Sequence[str]) -> str:
+    """Return the first parameter in ``said``, what a user says when quitting or leaving, as it is shown."""
+    return without_formatting(said[0]).strip()[:MAX_FAREWELL_CHARACTERS] if said else ""
 
 
 def names(dialect: IrcDialect, line: IrcLine) -> Request:
