@@ -115,12 +115,12 @@ class ChatEvent(msgspec.Struct, frozen=True, eq=False):
 
     ``was_member`` is true for a ``banned`` event that put out a member. ``actor_is_registered`` says whether
     the author had a password when the event was decided, or when it was read from the log, ``actor_is_bot``
-    whether the session in which it was decided is a program's. A ``created`` or
-    ``joined`` event has what is known of the new member when it is decided: the ``realname``, and
-    ``is_offline``, true if no client of that user is connected. A ``promoted`` event that makes a new owner
-    has the ``former_owner``, if that user is still a member. ``client_tags`` are the tags that an IRC client
-    has given to a message, for other such clients, as pairs of a key and a value. A ``left`` event has the
-    ``farewell`` of its actor, empty if none was said or it may not be shown. None of these is stored.
+    whether the session in which it was decided is a program's. A ``created`` or ``joined`` event has what is
+    known of the new member when it is decided: the ``realname``, why the member is ``away`` (empty if not),
+    and ``is_offline``, true if no client of that user is connected. A ``promoted`` event that makes a new
+    owner has the ``former_owner``, if that user is still a member. ``client_tags`` are the tags that an IRC
+    client has given to a message, for other such clients, as pairs of a key and a value. A ``left`` event has
+    the ``farewell`` of its actor, empty if none was said or it may not be shown. None of these is stored.
 
     ``body`` depends on the kind:
 
@@ -147,6 +147,7 @@ class ChatEvent(msgspec.Struct, frozen=True, eq=False):
     actor_is_registered: bool = False
     actor_is_bot: bool = False
     realname: str = ""
+    away: str = ""
     is_offline: bool = False
     former_owner: User | None = None
     client_tags: tuple[tuple[str, str], ...] = ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from chatd.boundaries import Payloads
@@ -78,9 +78,7 @@ class IrcDeliveryEncoder:
             return (self._told(delivery, False, notice),)
         lines: list[bytes] = []
         if delivery.away is not None and "away-notify" in self.capabilities:
-            lines.append(
-                format_line("AWAY", *filter(None, (replace_controls(delivery.away),)), source=source)
-            )
+            lines.append(_away_line(delivery.user, delivery.away))
         if delivery.realname is not None and "setname" in self.capabilities:
             lines.append(
                 format_line("SETNAME", replace_controls(delivery.realname), source=source, trailing=True)
@@ -186,7 +184,15 @@ def _joined(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
         return []  # channels show who is online: the arrival will be announced
     channel, realname = channel_of(event.conversation), event.realname or event.actor.nick
     line = join_line(capabilities, channel, event.actor, event.actor_is_registered, realname)
-    return [with_tags(line, entry_tags(capabilities, entry))]
+    lines = [with_tags(line, entry_tags(capabilities, entry))]
+    if event.away and "away-notify" in capabilities:
+        lines.append(_away_line(event.actor, event.away, entry_tags(capabilities, entry, 2)))
+    return lines
+
+
+def _away_line(user: User, away: str, tags: Mapping[str, str] | None = None) -> bytes:
+    said = filter(None, (replace_controls(away),))
+    return format_line("AWAY", *said, source=source_of(user.nick), tags=tags)
 
 
 def _left(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
