@@ -474,7 +474,10 @@ class Chat:
             self._client_questions.take_token(dest.id)
         now = self._authority.now()
         number = next(self._transient_numbers)
-        sent = Transient(command.kind, user, conversation, dest, command.tags, command.text, now, number)
+        for_operators = command.receivers == "operators"
+        sent = Transient(
+            command.kind, user, conversation, dest, command.tags, command.text, now, number, for_operators
+        )
         self._turns.run_coroutine(client, request, self._deliver_transient(client, request, sent, audience))
 
     # Coroutines that wait for their turn in the journal's queue and write nothing.

@@ -235,7 +235,8 @@ class RedactMessage(DeleteMessage, frozen=True):
 class SendTransient(Command, frozen=True):
     """Send ``tags``, or a ``text`` from client to client, to the user ``dest``, or else to ``group``.
 
-    An empty ``group`` is the lobby. ``kind`` is as in `Transient`; a text is for a user only.
+    An empty ``group`` is the lobby. ``kind`` is as in `Transient`. A text is for a user, or if the
+    ``receivers`` are ``operators``, for the owner and the operators of the group.
     """
 
     group: _Name = ""
@@ -244,6 +245,10 @@ class SendTransient(Command, frozen=True):
         Literal["tags", "message", "notice"],
         FieldDeclaration("choice", "what it is", choices=("tags", "message", "notice")),
     ] = "tags"
+    receivers: Annotated[
+        Literal["everyone", "operators"],
+        FieldDeclaration("choice", "who of a group is sent it", choices=("everyone", "operators")),
+    ] = "everyone"
     tags: Annotated[
         tuple[tuple[str, str], ...], FieldDeclaration("note", "tags, as pairs of a key and a value")
     ] = ()

@@ -231,10 +231,11 @@ class Transient(msgspec.Struct, frozen=True, eq=False, weakref=True):
     """A delivery, never stored, of what clients that show channels tell each other in passing: that ``user``
     types, a reaction to a message, or what a client asks another one.
 
-    It is sent to the members of the group of ``conversation``, to everyone if that is the lobby, and to
-    ``dest`` alone if there is one. ``tags`` are IRC's tags, as pairs of a key and a value. ``text`` is what a
-    client asks or answers as a message of the ``kind``; it is empty if there are only tags. ``at`` is the
-    time in milliseconds since 1970-01-01 UTC. ``number`` tells it from the others since the daemon started.
+    It is sent to the members of the group of ``conversation``, or if it is ``for_operators``, to its owner
+    and operators; to everyone if that is the lobby, and to ``dest`` alone if there is one. ``tags`` are IRC's
+    tags, as pairs of a key and a value. ``text`` is what a client says, asks or answers as a message of the
+    ``kind``; it is empty if there are only tags. ``at`` is the time in milliseconds since 1970-01-01 UTC.
+    ``number`` tells it from the others since the daemon started.
     """
 
     kind: Literal["tags", "message", "notice"]
@@ -245,6 +246,7 @@ class Transient(msgspec.Struct, frozen=True, eq=False, weakref=True):
     text: str
     at: int
     number: int = 0
+    for_operators: bool = False
 
 
 class ProfileAnnounced(msgspec.Struct, frozen=True, eq=False, weakref=True):

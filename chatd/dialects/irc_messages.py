@@ -26,7 +26,15 @@ from chatd.dialects.irc_lines import (
     with_tags,
     without_formatting,
 )
-from chatd.dialects.irc_transient import REF_TAG, are_too_long, ask_client, passed_tags, refuse_tags
+from chatd.dialects.irc_transient import (
+    OPERATORS,
+    REF_TAG,
+    are_too_long,
+    ask_client,
+    passed_tags,
+    refuse_tags,
+    tell_operators,
+)
 from chatd.dialects.irc_typed import decode_typed, is_typed
 from chatd.dialects.timestamps import format_rfc3339
 
@@ -90,11 +98,11 @@ def _line_request(dialect: IrcDialect, line: IrcLine, target: str, text: str) ->
 
 
 def _fits(client: IrcClient, verb: str, target: str, text: str) -> bool:
-    """Return whether ``text`` is one line or an action. Its receivers are told more than the client has
-    written: who its author is.
+    """Return whether ``text`` is one line, or an action that may become several. Its receivers are told more
+    than the client has written: who its author is.
     """
     ctcp = parse_ctcp(text)
-    if ctcp is not None and ctcp[0] == "ACTION":
+    if ctcp is not None and ctcp[0] == "ACTION" and not target.startswith(OPERATORS):
         return True
     shown = replace_controls(without_formatting(text)) if ctcp is None else format_ctcp(*ctcp)
     return len(shown.encode()) <= _source_and_room(client.nick, f" {verb} {target} :")[1]
@@ -108,6 +116,8 @@ def message_request(dialect: IrcDialect, line: IrcLine, target: str, text: str) 
     tags = passed_tags(dialect.client, line)
     if are_too_long(tags):
         return refuse_tags(dialect, line, target)
+    if target.startswith(f"{OPERATORS}#"):
+        return tell_operators(dialect, line, target[1:], text, tags)
     ctcp = parse_ctcp(text)
     if ctcp is not None:
         verb, rest = ctcp

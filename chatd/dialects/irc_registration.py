@@ -19,6 +19,7 @@ from chatd.dialects.irc_lines import IrcLine, format_line
 from chatd.dialects.irc_messages import MAX_MESSAGE_TARGETS
 from chatd.dialects.irc_numerics import NUMERICS_BY_REFUSAL
 from chatd.dialects.irc_presence import profile_text
+from chatd.dialects.irc_transient import OPERATORS
 from chatd.dialects.irc_user_modes import BOT_MODE, USER_MODES
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ ISUPPORT: Final = (
     "CHANTYPES=#",
     "CHANMODES=b,,,ist",
     "PREFIX=(o)@",
-    "STATUSMSG=",
+    f"STATUSMSG={OPERATORS}",
     "NICKLEN=32",
     "CHANNELLEN=65",
     "TOPICLEN=390",
