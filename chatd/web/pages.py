@@ -13,9 +13,10 @@ from twisted.internet.defer import DeferredLock
 from websockets.http11 import Request
 
 from chatd.boundaries import Clock
+from chatd.locales import to_french
 from chatd.web.answers import HttpAnswer
 from chatd.web.command_table import command_table, french_catalogue
-from chatd.web.modules import without_comments
+from chatd.web.shortening import shorten_script, shorten_style
 
 STATIC_FOLDER: Final = Path(__file__).parent / "static"
 
@@ -31,6 +32,8 @@ _CONTENT_TYPES: Final = {
     ".svg": b"image/svg+xml",
     ".webmanifest": b"application/manifest+json",
 }
+
+_SHORTENING: Final[Mapping[str, Callable[[bytes], bytes]]] = {".css": shorten_style, ".js": shorten_script}
 
 Health = Callable[[], Awaitable[bool]]
 """A function that returns whether the daemon is healthy."""
@@ -52,12 +55,13 @@ def make_static_file(name: str, content: bytes) -> StaticFile:
 
 def read_static_files() -> dict[str, StaticFile]:
     """Return the files of the page by the paths of their URLs. ``index.html`` is ``/`` too."""
-    contents = {path.name: path.read_bytes() for path in STATIC_FOLDER.iterdir() if path.is_file()}
     contents = {
-        name: without_comments(content) if name.endswith(".js") else content
-        for name, content in contents.items()
+        path.name: _SHORTENING.get(path.suffix, bytes)(path.read_bytes())
+        for path in STATIC_FOLDER.iterdir()
+        if path.is_file()
     }
-    contents["commands.json"] = command_table()
+    contents["commands-en.json"] = command_table(str)
+    contents["commands-fr.json"] = command_table(to_french)
     contents["french.json"] = french_catalogue()
     files = {f"/{name}": make_static_file(name, content) for name, content in contents.items()}
     return {"/": files["/index.html"], **files}

@@ -29,7 +29,7 @@ const GROUPS_MS = 3000;
 const SHUT_OUT = new Set(["password_changed", "account_closed", "blocked", "token_revoked"]);
 
 const state = new ChatState();
-let table = new CommandTable([]);
+let table = new CommandTable({ fields: {}, commands: [] });
 let limits = { json: 65_536, message: 8192, page: 500 };
 let nickWanted = "";
 let offline = false;
@@ -540,6 +540,7 @@ async function run(title, command, request) {
 	}
 	const answer = await wire.request(request);
 	acknowledged(request, answer);
+	for (const row of answer.commands ?? []) row.help = table.actions.get(row.action)?.help ?? t(row.help);
 	const shown = answer.action !== "server-ack" || (command.event !== "joined" && command.event !== "created" && request.msg === undefined);
 	if (shown) reply.answer(title, answer);
 	else reply.hide();
@@ -730,6 +731,7 @@ async function leave() {
 async function chooseLanguage(language) {
 	await setLanguage(language);
 	settings.set({ language });
+	await loadCommands();
 	showLanguage();
 	if (byId("dialog").hasAttribute("open")) showOwnMenu();
 }
@@ -848,7 +850,7 @@ function shortcuts(event) {
 
 async function loadCommands() {
 	try {
-		table = new CommandTable(await (await fetch("commands.json")).json());
+		table = new CommandTable(await (await fetch(`commands-${currentLanguage()}.json`)).json());
 		composer.hint();
 	} catch {
 		// Without the table messages can be sent, commands not.
