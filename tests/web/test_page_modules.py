@@ -16,14 +16,9 @@ from chatd.locales import to_french
 from chatd.web.command_table import command_table, french_catalogue
 from chatd.web.pages import STATIC_FOLDER, read_static_files
 from chatd.web.shortening import shorten_script, shorten_style
+from tests.support.page_size import MOST_BYTES, ONLY_FOR, page_bytes
 
 PAGE_TESTS = Path(__file__).parent / "page"
-
-MOST_BYTES = 150 * 1024
-"""The size of everything that a browser ever loads for the page in one language, before any compression."""
-
-ONLY_FOR = {"en": {"/commands-en.json"}, "fr": {"/commands-fr.json", "/french.js", "/french.json"}}
-"""The files that a browser loads for one language only."""
 
 LOADED_LATER = {"/french.js", "/image.js"}
 """The modules that no other imports when it starts."""
@@ -179,11 +174,9 @@ class SourcesTest(TestCase):
 
     def test_size(self) -> None:
         """The page with all its files is small in each language."""
-        sizes = {path: len(file.content) for path, file in read_static_files().items() if path != "/"}
         for language in ONLY_FOR:
-            others = set().union(*(files for other, files in ONLY_FOR.items() if other != language))
-            size = sum(size for path, size in sizes.items() if path not in others)
-            self.assertLess(size, MOST_BYTES, language)
+            self.assertLess(page_bytes(language), MOST_BYTES, language)
+        self.assertLessEqual(set().union(*ONLY_FOR.values()), read_static_files().keys())
 
     def test_loaded_at_once(self) -> None:
         """Modules that may not be needed are not imported when the page starts."""
