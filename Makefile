@@ -14,6 +14,9 @@ RUN := $(VENV)/.run-stamp
 DEV := $(VENV)/.dev-stamp
 PLOT := $(VENV)/.plot-stamp
 
+# What irctest needs besides: a developer's tool, and so neither pinned nor in a lock file.
+IRCTEST_PACKAGES := build/irctest-packages
+
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 COMPILE = $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-header $(ARGS) pyproject.toml
@@ -23,7 +26,7 @@ LOCALES := chatd/locales
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test trial check format spec messages confusables snapshot screenshots wheel wheelhouse bench bench-screen bench-page bench-plot crash fuzz lock clean
+.PHONY: help run test trial check format spec messages confusables snapshot screenshots wheel wheelhouse bench bench-screen bench-page bench-plot crash fuzz irctest lock clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -99,6 +102,14 @@ crash: $(DEV) ## kill -9, a full disk, a jumping clock, new certificates, crowds
 fuzz: $(DEV) ## throw 100,000 hostile chunks at every wire (ARGS="--chunks 5000 --seed 7 --wire json")
 	$(BIN)/python -m tests.support.fuzz $(ARGS)
 
+# irctest and the daemons run in the same Python: the controller forks daemons (see tests/support).
+irctest: $(DEV) $(IRCTEST_PACKAGES) ## run irctest's tests of IRC servers (DIR=checkout of irctest, ARGS="-k join -x")
+	$(if $(DIR),,$(error DIR is the folder of a checkout of https://github.com/progval/irctest))
+	cd $(DIR) && PYTHONPATH=$(CURDIR):$(CURDIR)/$(IRCTEST_PACKAGES) $(CURDIR)/$(BIN)/python -m pytest \
+		-p no:randomly -p no:cacheprovider -n 4 --timeout 60 -rfE --tb=short \
+		-m 'not implementation-specific and not deprecated and not strict' \
+		--controller tests.support.irctest_controller $(or $(TESTS),irctest/server_tests) $(ARGS)
+
 lock: ## compile the lock files again (needs uv; ARGS=--upgrade moves the pins)
 	$(COMPILE) -o requirements.lock > /dev/null
 	$(COMPILE) --group dev -c requirements.lock -o requirements-dev.lock > /dev/null
@@ -122,6 +133,10 @@ $(DEV): requirements.lock requirements-dev.lock
 	$(PIP) install --require-hashes -r requirements-dev.lock
 	$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $(RUN) $@
+
+$(IRCTEST_PACKAGES): $(DEV)
+	$(PIP) install --upgrade --target $@ filelock ecdsa
+	@touch $@
 
 $(PLOT): $(DEV) requirements-plot.lock
 	$(PIP) install --require-hashes -r requirements-plot.lock

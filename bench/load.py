@@ -59,6 +59,8 @@ class Words(NamedTuple):
     """The byte that each message to a client has once."""
     handshake: bytes = b""
     """What opens a WebSocket, on which everything else is said."""
+    capabilities: tuple[bytes, ...] = (b"",)
+    """What the clients ask for in their hello on IRC, in turn."""
 
     def to_say(self, said: bytes) -> bytes:
         """What goes to the server for ``said``."""
@@ -88,6 +90,30 @@ WEB: Final = JSON._replace(
     b"Sec-WebSocket-Protocol: chatd.json\r\n\r\n",
 )
 """The same on a WebSocket."""
+
+_COMMON: Final = b"away-notify invite-notify multi-prefix server-time"
+_USUAL: Final = _COMMON + b" cap-notify extended-join account-notify message-tags userhost-in-names"
+_LABELS: Final = b" batch chghost echo-message labeled-response message-tags setname standard-replies"
+
+CLIENT_CAPABILITIES: Final = (
+    _COMMON + b" extended-join setname chghost account-notify",  # irssi 1.4
+    _USUAL + b" chghost setname",  # weechat 3.8
+    _USUAL + b" chghost setname account-tag batch echo-message",  # weechat 4
+    _USUAL + b" account-tag batch",  # The Lounge
+    _COMMON + _LABELS + b" cap-notify",  # senpai
+    _USUAL + _LABELS + b" no-implicit-names",  # Halloy
+)
+"""The capabilities that six clients ask for."""
+
+IRC: Final = Words(
+    b"CAP REQ :%(capabilities)b\r\nNICK %(nick)b\r\nUSER %(nick)b 0 * :%(nick)b\r\nCAP END\r\n",
+    13,  # more lines come, which are heard before anything is counted
+    b"",
+    b"",
+    b"PRIVMSG #lobby :%(text)b\r\n",
+    False,
+    capabilities=CLIENT_CAPABILITIES,
+)
 
 
 class Room:
@@ -248,7 +274,9 @@ class Load:
                 client = Client(self, b"u%d" % len(self.clients), connection, words.end)
                 self.clients[connection.fileno()] = client
                 self._epoll.register(connection.fileno(), select.EPOLLIN)
-                client.say(words.to_say(words.hello % {b"nick": client.nick}))
+                capabilities = words.capabilities[len(come) % len(words.capabilities)]
+                hello = words.hello % {b"nick": client.nick, b"capabilities": capabilities}
+                client.say(words.to_say(hello))
                 come.append(client)
                 waiting.append(client)
             if not self._pump(PATIENCE):

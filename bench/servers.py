@@ -16,7 +16,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Final, NamedTuple
 
-from bench.load import GROUPS, JSON, PATIENCE, PLAIN_ROOMS, TEXT, WEB, Words
+from bench.load import GROUPS, IRC, JSON, PATIENCE, PLAIN_ROOMS, TEXT, WEB, Words
 from tests.support.daemon_process import Daemon
 
 BASELINE: Final = Path(__file__).with_name("baseline.py")
@@ -24,7 +24,7 @@ BASELINE: Final = Path(__file__).with_name("baseline.py")
 CORES: Final = sorted(os.sched_getaffinity(0))
 """The cores that we may use, before any of them is given to somebody."""
 
-LOBBIES: Final = {"text": TEXT, "json": JSON, "web": WEB}
+LOBBIES: Final = {"text": TEXT, "json": JSON, "web": WEB, "irc": IRC}
 """Wire of the daemon -> how to talk to everybody there."""
 
 APPENDS: Final = 100

@@ -79,6 +79,10 @@ BY_WIRE: Final = tuple(
     Scenario(windowed(f"{wire}-1000", window), 1, 1000, window, wire=wire)
     for window in WINDOWS
     for wire in ("json", "web")
+) + tuple(
+    Scenario(windowed(f"irc-{size}", window), 1, size, window, wire="irc")
+    for window in WINDOWS
+    for size in (100, 1000)
 )
 SCENARIOS: Final = (
     *BY_SIZE,

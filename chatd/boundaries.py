@@ -13,11 +13,19 @@ from typing import Any, Literal, NamedTuple, Protocol
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
 
-from chatd.core.accounts import Secret
-from chatd.core.answers import Answer
+from chatd.core.accounts import Credential, Secret
+from chatd.core.answers import Answer, Profile
 from chatd.core.counters import Histogram
 from chatd.core.events import Conversation, Delivery, LogEntry, User
-from chatd.core.records import NO_FILTER, EntryRow, EntrySlice, LogFilter, Record, Snapshot
+from chatd.core.records import (
+    NO_FILTER,
+    EntryRow,
+    EntrySlice,
+    LogFilter,
+    Record,
+    Snapshot,
+    UnreadRange,
+)
 from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
 from chatd.core.tokens import Token
@@ -126,6 +134,17 @@ class Journal(Protocol):
     def get_read_marker(self, user: User) -> int:
         """Return the read marker of ``user``: the id of the last entry known to have gone to the user."""
 
+    def move_read_mark(self, user: User, conversation: Conversation, last: int) -> bool:
+        """Move the read mark of ``user`` in ``conversation`` forward to the entry id ``last``; never back.
+        Return whether it has moved. It is written to disk within seconds.
+
+        ``conversation`` is on disk. Call this in the turn of a task, so that the mark is not deleted by what
+        was submitted before.
+        """
+
+    def get_read_mark(self, user: User, conversation: Conversation) -> int:
+        """Return the read mark of ``user`` in ``conversation``, an entry id: 0 if the user has set none."""
+
     def last_id_in(self, conversation: Conversation) -> int:
         """Return the id of the last entry of ``conversation`` that is on disk, or 0 if it has none."""
 
@@ -150,7 +169,10 @@ class Journal(Protocol):
         """Return a Deferred that fires when no task waits and no transaction is under way."""
 
     def close(self) -> Deferred[None]:
-        """Write the last read markers and close the database. Return a Deferred that fires after that."""
+        """Write the last read markers and read marks, and close the database.
+
+        Return a Deferred that fires after that.
+        """
 
 
 class Archive(Protocol):
@@ -244,17 +266,11 @@ class Archive(Protocol):
         """
 
     def unread_counts(
-        self,
-        conversations: Iterable[Conversation],
-        user: User,
-        after: int,
-        max_id: int,
-        log_filter: LogFilter = NO_FILTER,
+        self, ranges: Iterable[UnreadRange], user: User, log_filter: LogFilter = NO_FILTER
     ) -> Deferred[list[int]]:
-        """Return a Deferred of the number of messages unread by ``user`` in each conversation, as a list.
+        """Return a Deferred of the number of messages unread by ``user`` in each of ``ranges``, as a list.
 
-        Unread are messages by other users with ``after`` < id <= ``max_id`` that ``log_filter`` does not
-        hide.
+        Unread are messages by other users in the range that ``log_filter`` does not hide.
         """
 
     def close(self) -> None:
@@ -275,15 +291,37 @@ object.
 """
 
 
-class Dialect(Protocol):
-    """The interface of a dialect: it decodes requests and encodes answers and deliveries (JSON, text or TP6).
+class DeliveryEncoder(Protocol):
+    """The interface of the part of a dialect that encodes deliveries.
 
-    A dialect has no state, so that sessions share it and the payloads that it encodes.
+    Sessions with the same encoder object share the payloads that it encodes.
+    """
+
+    def encode_delivery(self, delivery: Delivery) -> Payloads:
+        """Return the payloads of ``delivery``, or no payloads if clients of this dialect are not sent it."""
+
+    def encode_for_affected_user(self, delivery: Delivery) -> Payloads:
+        """Return the payloads of an event for its subject, such as the invited or the kicked user.
+
+        The subject is sent them even while in a different TP6 room.
+        """
+
+
+class Dialect(Protocol):
+    """The interface of a dialect: it decodes requests and encodes answers (JSON, text, TP6 or IRC), and names
+    the encoder of its deliveries.
+
+    A dialect object never changes. Sessions share it, or have one of their own if what the client has said
+    decides how its next request is meant; then a request names the dialect that is spoken afterwards.
     """
 
     @property
     def wire(self) -> str:
         """The name of the wire on which clients speak this dialect, as a listener has it."""
+
+    @property
+    def delivery_encoder(self) -> DeliveryEncoder:
+        """The encoder of what is delivered to clients of this dialect; it may be the dialect itself."""
 
     @property
     def greeting(self) -> Payloads:
@@ -294,12 +332,23 @@ class Dialect(Protocol):
         """Whether every request before a login, except the login, is refused with the advice to log in."""
 
     @property
-    def login_history_scope(self) -> Literal["none", "directs", "all"]:
+    def has_channels(self) -> bool:
+        """Whether clients see the lobby and groups as chat channels: with the members who are online.
+
+        Such a client is shown the channels of its user in the welcome, and a group when its user joins it.
+        """
+
+    @property
+    def shows_own_messages(self) -> bool:
+        """Whether a client is delivered the messages that its user has sent in other sessions."""
+
+    @property
+    def login_history_scope(self) -> Literal["nothing", "none", "directs", "missed", "all"]:
         """The conversations whose last page of messages is sent to a returning user.
 
-        ``all`` means all conversations, ``directs`` the direct conversations with missed messages. With
-        ``none``, missed direct messages are sent like live ones. After ``directs`` and ``none`` a
-        `HistoryHint` may follow.
+        ``all`` means all conversations, ``missed`` those with missed messages, ``directs`` the direct ones
+        among these. With ``none``, missed direct messages are sent like live ones. After ``directs`` and
+        ``none`` a `HistoryHint` may follow. With ``nothing``, the client reads the log itself.
         """
 
     @property
@@ -326,24 +375,16 @@ class Dialect(Protocol):
         an internal error.
         """
 
-    def encode_delivery(self, delivery: Delivery) -> Payloads:
-        """Return the payloads of ``delivery``, or no payloads if clients of this dialect are not sent it."""
-
-    def encode_for_affected_user(self, delivery: Delivery) -> Payloads:
-        """Return the payloads of an event for its subject, such as the invited or the kicked user.
-
-        The subject is sent them even while in a different TP6 room.
-        """
-
 
 class FrameFormat(NamedTuple):
-    """The format in which frames are written to a client: its dialect and the framing of its carrier.
+    """The format in which deliveries are written to a client: the encoder of its dialect, and the framing of
+    its carrier.
 
     ``wrap`` puts a payload into a frame. ``joinable`` says whether several frames may be written at once:
     it is false for clients that need a delay between two writes.
     """
 
-    dialect: Dialect
+    encoder: DeliveryEncoder
     wrap: FrameWrapper
     joinable: bool
 
@@ -417,6 +458,9 @@ class Requester(Protocol):
 class Client(Requester, Protocol):
     """The interface that a session, which serves one connected client, offers to the chat."""
 
+    profile: Profile
+    """What the client says of its user."""
+
     @property
     def updates_read_marker(self) -> bool:
         """Whether the entries sent to the client move its user's read marker."""
@@ -439,13 +483,16 @@ class Client(Requester, Protocol):
     password: Secret | None
     """The password that the client has given for its next hello, or None."""
 
+    verified: Credential | Token | None
+    """The credential or token that the client has proved to have, for a hello of that user; else None."""
+
     @property
     def dialect(self) -> Dialect:
         """The dialect (JSON, text or TP6) in which the daemon writes to the client."""
 
     @property
     def frame_format(self) -> FrameFormat:
-        """The dialect and the framing in which the daemon writes to the client."""
+        """The encoder and the framing of what is delivered to the client."""
 
     @property
     def is_closing(self) -> bool:

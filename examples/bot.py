@@ -33,7 +33,10 @@ with socket.create_connection((host, int(port))) as connection, connection.makef
         if said["action"] == "server-hello" and not since:
             keep(said["cursor"])
         elif said["action"] == "server-gbroadcast" and said["msg"].startswith("!echo "):
+            if said.get("kind") == "notice":
+                continue  # two bots that answered each other's notices would never end
             # A message is stored once under a ref, so an answer that was not acked may be given again.
-            ask(action="gbroadcast", group=group, msg=said["msg"].removeprefix("!echo "), ref=said["id"])
+            echo = said["msg"].removeprefix("!echo ")
+            ask(action="gbroadcast", group=group, msg=echo, kind="notice", ref=said["id"])
         elif said["action"] == "server-ack" and "ref" in said:
             keep(said["ref"])  # the answer is on disk

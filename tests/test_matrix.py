@@ -6,8 +6,9 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -24,11 +25,13 @@ class Fact(NamedTuple):
     text: str
 
 
-# Everybody says one thing of each kind, which names its place; images are said where they can be.
+# Everybody says one thing of each kind, which names its place; images are said where they can be. An action
+# goes to where one is.
 def text(act: str, *fields: str) -> str:
     """A line of the text wire."""
     return {
         "lobby": "MSG {}",
+        "action": "MSG {}",
         "group": "bg;wob;{}",
         "private": "s;{};{}",
         "kick": "kick;wob;victim;loud",
@@ -42,6 +45,7 @@ def said_in_json(act: str, *fields: str) -> str:
     to, msg = fields[:1], fields[-1:]
     asked: dict[str, dict[str, str | tuple[str, ...]]] = {
         "lobby": {"action": "client-broadcast", "msg": msg},
+        "action": {"action": "client-broadcast", "msg": msg},
         "image": {"action": "client-broadcast", "msg": msg, "kind": "image"},
         "group": {"action": "gbroadcast", "group": "wob", "msg": msg},
         "private": {"action": "client-send", "to": to, "msg": msg},
@@ -56,6 +60,7 @@ def typed(act: str, *fields: str) -> str:
     """What is typed in the chat room's lobby."""
     return {
         "lobby": "{}",
+        "action": "{}",
         "group": "/say wob {}",
         "private": "/msg {} {}",
         "kick": "/kick wob victim loud",
@@ -69,6 +74,19 @@ def typed_in_room(act: str, *fields: str) -> str:
     return {"lobby": "/all {}", "group": "{}", "leave": "/leave"}.get(act, typed(act, *fields)).format(
         *fields
     )
+
+
+def in_irc(act: str, *fields: str) -> str:
+    """A line of IRC."""
+    return {
+        "lobby": "PRIVMSG #lobby :{}",
+        "group": "PRIVMSG #wob :{}",
+        "action": "PRIVMSG #lobby :\x01ACTION {}\x01",
+        "private": "PRIVMSG {} :{}",
+        "kick": "KICK #wob victim :loud",
+        "leave": "PART #wob",
+        "join": "JOIN #wob",
+    }[act].format(*(field.removeprefix("/me ") for field in fields))
 
 
 def framed(what: str, image: bool = False) -> bytes:
@@ -101,10 +119,25 @@ def heard_in_json(heard: bytes) -> Iterator[Fact]:
             yield Fact(said["event"], said["actor"], "")
 
 
+def heard_in_irc(nick: str, heard: bytes) -> Iterator[Fact]:
+    """The facts in lines of IRC, where ``nick`` is told what it has done; of an image there is its size."""
+    verbs = {"JOIN": "joined", "PART": "left", "KICK": "kicked"}
+    for line in heard.decode().splitlines():
+        if found := re.fullmatch(r":(\w+)!\S+ PRIVMSG \S+ :\x01ACTION (.*)\x01", line):
+            yield Fact("action", found[1], f"/me {found[2]}")
+        elif found := re.fullmatch(r":(\w+)!\S+ PRIVMSG \S+ :(\[an image of .*)?(.*)", line):
+            yield Fact("image" if found[2] else "said", found[1], found[3])
+        elif found := re.fullmatch(r":(\w+)!\S+ (JOIN|PART|KICK) #wob(?: victim loud)?", line):
+            if found[1] != nick:
+                yield Fact(verbs[found[2]], found[1], "")
+
+
 def heard_in_words(line: str) -> Iterator[Fact]:
     """The fact in a sentence of the chat room's."""
     if found := re.fullmatch(r"(\w+) (?:a|vous) dit( en image)? :\s+(.*)", line):
         yield Fact("image" if found[2] else "said", found[1], found[3])
+    elif found := re.fullmatch(r"\* (\w+) (.*)", line):
+        yield Fact("action", found[1], f"/me {found[2]}")
     elif found := re.fullmatch(r"Annonce : (\w+) a (rejoint|quitté|exclu victim de) wob(?: : loud)?", line):
         yield Fact({"rejoint": "joined", "quitté": "left"}.get(found[2], "kicked"), found[1], "")
 
@@ -154,6 +187,13 @@ WAYS = {
         heard_in_json,
         True,
     ),
+    "ircy": Way(
+        "irc",
+        b"NICK ircy\r\nUSER ircy 0 * :Ircy\r\n",
+        lambda *said: f"{in_irc(*said)}\r\n".encode(),
+        partial(heard_in_irc, "ircy"),
+        False,
+    ),
     "chunky": Way(
         "tp6", b"Hello|chunky\n", lambda *said: f"{typed(*said)}\n".encode(), heard_in_lines, False
     ),
@@ -172,6 +212,12 @@ WAYS = {
 PLACES = {"chunky": "lobby", "framy": "wob"}
 """Where those in the chat room are, and what they hear; the others hear both."""
 
+SHOWN_KINDS: Final[dict[str, Callable[[Fact], Fact]]] = {
+    "texty": lambda fact: fact._replace(what="said") if fact.what in ("image", "action") else fact,
+    "ircy": lambda fact: fact._replace(text="") if fact.what == "image" else fact,
+}
+"""What those hear who are not shown every kind of message as what it is."""
+
 
 def events(nick: str) -> list[Fact]:
     """What somebody does in the group, in the end."""
@@ -179,12 +225,12 @@ def events(nick: str) -> list[Fact]:
 
 
 class Matrix(SynchronousTestCase):
-    """Five who each speak another way, one who owns the group, and one who is put out of it."""
+    """Six who each speak another way, one who owns the group, and one who is put out of it."""
 
     def setUp(self) -> None:
         folder = Path(self.mktemp()).absolute()
         folder.mkdir()
-        listen = (f"--listen={wire}=tcp:0" for wire in ("text", "json", "tp6"))
+        listen = (f"--listen={wire}=tcp:0" for wire in ("text", "json", "tp6", "irc"))
         self.daemon = self.enterContext(Daemon(folder, "--durability=process", *listen))
         self.owner = self.comes("json", b'{"from":"owner","action":"client-hello"}\n')
         self.asks(action="cgroupe", group="wob")
@@ -195,7 +241,7 @@ class Matrix(SynchronousTestCase):
         self.wait_for("joined", "chunky")
         self.owner.object(event="left", actor="chunky")
         self.clients = {nick: self.comes(way.wire, way.hello) for nick, way in WAYS.items()}
-        for nick in ("texty", "liny", "coursy"):
+        for nick in ("texty", "liny", "coursy", "ircy"):
             self.says(nick, "join")
             self.wait_for("joined", nick)
         for nick in WAYS:
@@ -210,7 +256,7 @@ class Matrix(SynchronousTestCase):
         self.owner.asks(**request).object(action="server-ack", request=request["action"])
 
     def says(self, nick: str, *said: str) -> None:
-        """Have one of the five do something."""
+        """Have one of the six do something."""
         self.clients[nick].says(WAYS[nick].says(*said))
 
     def wait_for(self, event: str, actor: str) -> None:
@@ -233,6 +279,8 @@ class Matrix(SynchronousTestCase):
             for other in others:
                 self.says(nick, "private", other, f"for-{other}")
                 expected[other][Fact("said", nick, f"for-{other}")] += 1
+            self.says(nick, "action", f"/me acts-{nick}")
+            facts[Fact("action", nick, f"/me acts-{nick}")] = places.get(nick, "lobby")
             if way.images:
                 self.says(nick, "image", f"art-{nick}")
                 facts[Fact("image", nick, f"art-{nick}")] = places.get(nick, "lobby")
@@ -245,11 +293,9 @@ class Matrix(SynchronousTestCase):
             self.says(nick, "join")
             self.wait_for("joined", nick)
             for other in others:
-                images = "image" if other != "texty" else "said"
+                shown = SHOWN_KINDS.get(other, lambda fact: fact)
                 expected[other].update(
-                    fact._replace(what=images) if fact.what == "image" else fact
-                    for fact, place in facts.items()
-                    if places.get(other, place) == place
+                    shown(fact) for fact, place in facts.items() if places.get(other, place) == place
                 )
             if nick == "chunky":
                 places[nick] = "wob"  # where it has joined again

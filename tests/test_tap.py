@@ -40,7 +40,7 @@ from tests.support.daemon_process import (
 )
 from tests.support.fork_server import Forked
 
-NO_LISTENER = "a listener is WIRE=ENDPOINT with one of auto, json, text, tp6, tp6-bonus, web first"
+NO_LISTENER = "a listener is WIRE=ENDPOINT with one of auto, irc, json, text, tp6, tp6-bonus, web first"
 
 
 class FolderTestCase(SynchronousTestCase):
@@ -231,7 +231,7 @@ class ListenerTests(FolderTestCase):
         for listener, sentence in {
             "tcp:4567": f"{NO_LISTENER}, not tcp:4567",
             "text=": f"{NO_LISTENER}, not text=",
-            "irc=tcp:1": f"{NO_LISTENER}, not irc=tcp:1",
+            "mail=tcp:1": f"{NO_LISTENER}, not mail=tcp:1",
             "text=carrier-pigeon:1": "text=carrier-pigeon:1 is no endpoint that can be listened at: "
             "Unknown endpoint type: 'carrier-pigeon'",
             "text=tcp:http": "text=tcp:http is no endpoint that can be listened at: "
@@ -439,7 +439,7 @@ class CommandLineTests(FolderTestCase):
                 database.execute("CREATE TABLE t (x)")
         for name, sentence in {
             "text.db": "can't use the database {}: file is not a database",
-            "newer.db": "the database {} is of a newer chatd (version 999, this one knows 12): update chatd",
+            "newer.db": "the database {} is of a newer chatd (version 999, this one knows 14): update chatd",
             "foreign.db": "the database {} is not chatd's: name another file",
         }.items():
             before = Path(name).read_bytes()

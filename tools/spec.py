@@ -24,6 +24,7 @@ from chatd.core.names import RESERVED_NAMES
 from chatd.core.refusals import REASON_SENTENCES, REFUSAL_SENTENCES, RETRY_AFTER_SECONDS_BY_CODE
 from chatd.core.typed_commands import COMMANDS_BY_KEYWORD, COMMANDS_BY_SEMICOLON_WORD
 from chatd.daemon.metrics import METRICS
+from chatd.dialects.irc_numerics import NUMERICS_BY_REFUSAL, NUMERICS_BY_VERB_AND_REFUSAL
 from chatd.dialects.json_requests import MAX_REF_LENGTH
 
 _WHO: Final = {
@@ -136,6 +137,19 @@ def metrics() -> str:
     for declared in METRICS:
         labels = ", ".join(f"`{label}`" for label in declared.labels)
         rows.append((f"`{declared.name}`", declared.kind, labels, declared.help.rstrip(".")))
+    return _table(rows)
+
+
+def irc_numerics() -> str:
+    """The table of refusals that IRC has a numeric for."""
+    rows = [("refusal", "numeric", "where it differs")]
+    for code, numeric in NUMERICS_BY_REFUSAL.items():
+        others = [
+            f"{verb}: {other}"
+            for (verb, refused), other in NUMERICS_BY_VERB_AND_REFUSAL.items()
+            if refused == code
+        ]
+        rows.append((f"`{code}`", numeric, ", ".join(others)))
     return _table(rows)
 
 
@@ -290,6 +304,7 @@ PARTS: Final[dict[str, Callable[[], str]]] = {
     "accounts": accounts,
     "metrics": metrics,
     "control": control,
+    "irc_numerics": irc_numerics,
     "control_errors": control_errors,
     "grammar": grammar,
     "schemas": schemas,

@@ -1,4 +1,4 @@
-"""The protocols that clients may speak to a port by mistake or by malice: TLS, IRC and HTTP. chatd refuses
+"""The protocols that clients may speak to a port by mistake or by malice: TLS and HTTP. chatd refuses
 them where the port does not serve them.
 
 HTTP and TLS have to be recognised on every wire: a web page can make a browser speak them to any port, and
@@ -37,11 +37,6 @@ def _openings(*starts: bytes) -> tuple[OpeningBytes, ...]:
 
 TLS: Final = ForeignProtocol(
     "TLS", _openings(b"\x16\x03"), N_("TLS is not supported on this port: connect without TLS"), is_tls=True
-)
-IRC: Final = ForeignProtocol(
-    "IRC",
-    _openings(b"NICK ", b"USER ", b"CAP ", b"PASS "),
-    N_("IRC is not supported: connect with telnet and send IAM and a nick"),
 )
 HTTP: Final = ForeignProtocol(
     "HTTP",

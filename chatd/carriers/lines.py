@@ -6,7 +6,7 @@ from collections import deque
 
 from twisted.protocols.basic import LineOnlyReceiver
 
-from chatd.boundaries import Dialect
+from chatd.boundaries import Dialect, FrameWrapper
 from chatd.carriers.carrier import SessionCarrier
 from chatd.connections.factory import Sessions
 from chatd.connections.login_deadlines import UndetectedConnection
@@ -60,3 +60,16 @@ class LineCarrier(SessionCarrier, LineOnlyReceiver):
         elif line:
             self.session.receive(line)
         return True
+
+
+class CrlfLineCarrier(LineCarrier):
+    """A carrier whose frames are lines that are sent with CR LF, and may be received without the CR."""
+
+    @staticmethod
+    def wrapper_for(dialect: Dialect) -> FrameWrapper:
+        """Return the function that appends CR LF to a payload."""
+        return _wrap_crlf_line
+
+
+def _wrap_crlf_line(payload: bytes) -> bytes:
+    return payload + b"\r\n"

@@ -155,6 +155,7 @@ class AccountService:
             return  # the nick may be somebody else's now
         now = self._authority.now()
         await self._committer.commit(rules.register(self._committer.state, user, hashed, now))
+        self._presence.announce_account(client, user, True)
         client.answer(request, AccountChanged(user.nick, True))
 
     async def _change_password(
@@ -176,6 +177,7 @@ class AccountService:
             user.nick, command.password, client.client_network
         )
         await self._committer.commit(rules.unregister(self._committer.state, verified, self._authority.now()))
+        self._presence.announce_account(client, user, False)
         client.answer(request, AccountChanged(user.nick, False))
         self._presence.end_sessions(user, None, Refusal("account_closed", nick=user.nick))
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from msgspec.structs import replace
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 
@@ -18,7 +19,10 @@ from chatd.chat.storage_watch import StorageWatch
 from chatd.core import commands as c
 from chatd.core.account_rules import check_may_write
 from chatd.core.accounts import AccountPolicy, Credential
+from chatd.core.answers import Answer, Channel, Profile
 from chatd.core.audience import Audience, audience
+from chatd.core.channel_commands import ShowChannel, ShowStatistics, ShowUsers
+from chatd.core.channels import channels_of, count_users, show_channel, show_users
 from chatd.core.events import User
 from chatd.core.group_bans import check_not_banned_by_network, with_banned_networks
 from chatd.core.limits import Limits
@@ -26,6 +30,7 @@ from chatd.core.link_rules import link_deletions_by, use_link
 from chatd.core.login import Login, decide_login
 from chatd.core.moderation_rules import check_not_blocked, check_not_muted
 from chatd.core.quotas import check_quotas, check_storage
+from chatd.core.read_mark_rules import read_mark_deletions_by
 from chatd.core.records import EntryDraft, Record, Snapshot
 from chatd.core.rules import Decision, decide
 from chatd.core.token_rules import check_decision_scope
@@ -126,6 +131,7 @@ class Authority:
         check_not_blocked(self.state, login.user.key, client.client_network, self.now())
         self._login_guard.check_login(client.client_network, is_new=not login.returning)
         # What a program has read, its user has not.
+        client.profile = Profile(hello.username or login.user.nick, hello.realname or login.user.nick)
         client.log_in(login.user, hello.missed == "send" and token is None, token)
         self._names.setdefault(login.user.key, []).append(client)
         return login
@@ -138,6 +144,40 @@ class Authority:
     def sessions_of(self, user: User) -> list[Client]:
         """Return the sessions of ``user`` that are logged in, the oldest first."""
         return list(self._names.get(user.key, ()))
+
+    def profile_of(self, user: User) -> Profile | None:
+        """Return the profile of the latest session of ``user``, or None if the user is not online.
+
+        With several sessions, the user is away only if all of them are.
+        """
+        sessions = self._names.get(user.key)
+        if not sessions:
+            return None
+        profile = sessions[-1].profile
+        if profile.away and not all(one.profile.away for one in sessions):
+            return replace(profile, away="")
+        return profile
+
+    def channel(self, reader: User, name: str, token: Token | None = None) -> Channel:
+        """Return the group called ``name``, or the lobby if ``name`` is empty, with its online members.
+
+        Raises `Refusal` ``no_such_group``, also for a session whose ``token`` is not for the group.
+        """
+        return show_channel(self.state, self.online_users.values(), self.profile_of, reader, name, token)
+
+    def answer_channel_query(
+        self, reader: User, command: ShowChannel | ShowUsers | ShowStatistics, token: Token | None
+    ) -> Answer:
+        """Return what ``command`` asks for. Raises `Refusal` ``no_such_group``."""
+        if isinstance(command, ShowChannel):
+            return self.channel(reader, command.group, token)
+        if isinstance(command, ShowUsers):
+            return show_users(self.state, self.profile_of, reader, command)
+        return count_users(self.state, self.online_user_count, reader)
+
+    def channels_of(self, reader: User, token: Token | None) -> tuple[Channel, ...]:
+        """Return the lobby and the groups of ``reader`` with their online members."""
+        return channels_of(self.state, self.online_users.values(), self.profile_of, reader, token)
 
     def all_sessions(self) -> list[Client]:
         """Return all sessions that are logged in."""
@@ -213,11 +253,11 @@ class Authority:
     ) -> tuple[list[Record], list[Audience]]:
         """Apply ``decision`` to the state. Return the records to store and the audience of each event.
 
-        The invitation links that the events put an end to are deleted.
+        The invitation links and the read marks that the decision puts an end to are deleted.
         ``sent_ref`` is the client's own id of the request, which is stored with a message.
         """
         state, at = self.state, self.now()
-        changes = decision.records
+        changes = (*decision.records, *read_mark_deletions_by(decision))
         if state.links:
             changes = (*changes, *link_deletions_by(state, decision.events))
         for change in changes:
@@ -229,6 +269,8 @@ class Authority:
             ref = str(sent_ref)
         audiences: list[Audience] = []
         for event in decision.events:
+            if state.credentials and state.is_registered(event.actor):
+                event = replace(event, actor_is_registered=True)
             audiences.append(audience(state, event))
             state.apply(event, at)
             records.append(EntryDraft(event, at, ref))

@@ -8,7 +8,7 @@ from twisted.logger import Logger
 
 from chatd.chat.log_lines import format_delivery, format_redacted
 from chatd.core.answers import Page
-from chatd.core.events import Delivery, LogEntry
+from chatd.core.events import Delivery, LogEntry, ReadMarkMoved
 
 
 class DeliveryLog:
@@ -42,10 +42,12 @@ class DeliveryLog:
         """Log that ``what`` was sent to ``client``: an entry, an arrival, a departure, an announcement or a
         page.
 
-        An empty page is not logged. A page read forward is logged by its first id, one read backward by its
-        last id. The client may have got fewer entries of the page, because the dialect leaves out entries at
-        the other end to keep the answer below its maximum size.
+        An empty page is not logged, nor is a read mark, which is private. A page read forward is logged by
+        its first id, one read backward by its last id. The client may have got fewer entries of the page,
+        because the dialect leaves out entries at the other end to keep the answer below its maximum size.
         """
+        if isinstance(what, ReadMarkMoved):
+            return
         if isinstance(what, LogEntry):
             name = str(what.id)
         elif not isinstance(what, Page):

@@ -16,7 +16,19 @@ from chatd.boundaries import Client, Clock
 from chatd.chat.delivery_log import DeliveryLog
 from chatd.chat.fanout import Fanout
 from chatd.core.audience import Audience, without_ignored_reason
-from chatd.core.events import LOBBY, Announced, Arrived, Delivery, Departed, LogEntry, User
+from chatd.core.events import (
+    LOBBY,
+    AccountAnnounced,
+    Announced,
+    Arrived,
+    Departed,
+    LogEntry,
+    MemberArrived,
+    ProfileAnnounced,
+    ReadMarkMoved,
+    SharedDelivery,
+    User,
+)
 from chatd.core.state import NO_USER_IDS
 
 PRESENCE_BATCH_MIN_USERS: Final = 100
@@ -49,7 +61,7 @@ class Dispatcher:
     def __init__(
         self,
         clock: Clock,
-        on_delivery: Callable[[Delivery, bool], None] | None,
+        on_delivery: Callable[[SharedDelivery, bool], None] | None,
         delivery_log: DeliveryLog | None,
     ) -> None:
         self._clock = clock
@@ -60,11 +72,33 @@ class Dispatcher:
         # Likewise those whose token is limited to some conversations, which the others need not be asked for.
         self._limited: dict[int, list[Client]] = {}
         self._fanout: Fanout | None = None
+        self._channel_clients = 0
+
+    @property
+    def has_channel_clients(self) -> bool:
+        """Whether any session shows groups as chat channels."""
+        return self._channel_clients > 0
 
     def announce_arrival(self, client: Client, user: User, arrived: Arrived) -> None:
         """Send the arrival of ``user`` to all sessions that were added before."""
         self._log.info("{nick} arrived from {peer}", nick=user.nick, peer=client.peer)
         self._announce(arrived)
+
+    def announce_to_members(self, delivery: MemberArrived, audience: Audience) -> None:
+        """Send the arrival of a member to the sessions of ``audience``, the members of the group."""
+        self._fanout_to(audience, False, delivery.conversation.id).add(delivery)
+
+    def announce_profile(self, delivery: ProfileAnnounced) -> None:
+        """Send what a user says to be to all sessions."""
+        self._fanout_to(None, False, LOBBY.id).add(delivery)
+
+    def announce_account(self, delivery: AccountAnnounced, author: Client) -> None:
+        """Send that a user has registered or unregistered to all sessions except ``author``."""
+        self._fanout_to(None, False, LOBBY.id).add(delivery, author)
+
+    def sessions_of(self, user: User) -> list[Client]:
+        """Return the sessions of ``user`` that are sent deliveries."""
+        return [*self._present.get(user.id, ()), *self._limited.get(user.id, ())]
 
     def add_client(self, client: Client, user: User) -> None:
         """Send ``client``, a session of ``user``, all deliveries from now on."""
@@ -72,6 +106,7 @@ class Dispatcher:
         fanout = self._fanout_to(None, stored=False, place=LOBBY.id)
         self._sessions_like(client).setdefault(user.id, []).append(client)
         fanout.add_recipient(client)
+        self._channel_clients += client.dialect.has_channels
 
     def remove_client(self, client: Client, user: User) -> bool:
         """Send no further deliveries to ``client``. Return False if the client was never added."""
@@ -80,6 +115,7 @@ class Dispatcher:
         if client not in sessions:
             return False
         sessions.remove(client)
+        self._channel_clients -= client.dialect.has_channels
         if not sessions:
             del present[user.id]
         return True
@@ -97,6 +133,16 @@ class Dispatcher:
         apply.
         """
         self._announce(announced, None)
+
+    def deliver_to_other_sessions(self, moved: ReadMarkMoved, client: Client) -> None:
+        """Send ``moved`` to the sessions of its user, except ``client`` and those with a token, at once.
+
+        Sessions with a token have no part in what their user has read.
+        """
+        sessions = self._present.get(moved.user.id, ())
+        fanout = Fanout(None, stored=False)
+        fanout.add(moved)
+        fanout.flush([one for one in sessions if one is not client and one.token is None])
 
     def deliver(
         self,
@@ -132,7 +178,11 @@ class Dispatcher:
             if self._limited:
                 limited = self._limited_to(event.conversation.id, (event.subject.id,))
                 subject = (*subject, *limited)
-        self._fanout_to(audience, True, event.conversation.id).add(entry, author, subject)
+        without: Sequence[Client] = ()
+        if event.is_message and self._channel_clients:
+            own = self.sessions_of(event.actor)
+            without = [one for one in own if one is not author and not one.dialect.shows_own_messages]
+        self._fanout_to(audience, True, event.conversation.id).add(entry, author, subject, without)
 
     def _announce(self, delivery: Arrived | Departed | Announced, place: int | None = LOBBY.id) -> None:
         if self._on_delivery is not None:

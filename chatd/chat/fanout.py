@@ -1,9 +1,9 @@
 """Fan-out: deliveries to one audience are gathered, then sent to every session of that audience.
 
-Consecutive deliveries to an audience are encoded, framed and joined once for each frame format (a dialect and
-its framing), and all sessions with that frame format are given the same bytes object. The author of an entry
-gets an ack instead of the entry, between the deliveries before and after it. A session that logs in meanwhile
-gets only the later deliveries.
+Consecutive deliveries to an audience are encoded, framed and joined once for each frame format (an encoder
+and its framing), and all sessions with that frame format are given the same bytes object. The author of an
+entry gets an ack instead of the entry, between the deliveries before and after it. A session that logs in
+meanwhile gets only the later deliveries.
 """
 
 from __future__ import annotations
@@ -66,21 +66,28 @@ class Fanout:
         self._skip: dict[Recipient, int] = {}
 
     def add(
-        self, delivery: Delivery, author: Recipient | None = None, subject: Sequence[Recipient] = ()
+        self,
+        delivery: Delivery,
+        author: Recipient | None = None,
+        subject: Sequence[Recipient] = (),
+        without: Sequence[Recipient] = (),
     ) -> None:
         """Add ``delivery`` to the deliveries gathered for the audience.
 
         ``author``, the session that asked for the delivery, is sent the deliveries gathered before, and never
         ``delivery``. The sessions in ``subject``, which belong to the user whom the event is about, are sent
-        the deliveries gathered before and ``delivery`` at once.
+        the deliveries gathered before and ``delivery`` at once. The sessions in ``without`` are not sent it
+        either.
         """
         if author is not None:
             self._advance(author)
+        for recipient in without:
+            self._advance(recipient)
         for recipient in subject:
             if recipient is not author:
                 self._advance(recipient)
                 frames = self._encode(
-                    recipient.frame_format, recipient.frame_format.dialect.encode_for_affected_user, delivery
+                    recipient.frame_format, recipient.frame_format.encoder.encode_for_affected_user, delivery
                 )
                 self._deliver(recipient, frames)
                 if frames and self._sent is not None:
@@ -147,7 +154,7 @@ class Fanout:
         """Return a list with the frames of each delivery added so far. Each delivery is encoded only once."""
         encoded = self._frames.setdefault(frame_format, [])
         for delivery in self._deliveries[len(encoded) :]:
-            encoded.append(self._encode(frame_format, frame_format.dialect.encode_delivery, delivery))
+            encoded.append(self._encode(frame_format, frame_format.encoder.encode_delivery, delivery))
         return encoded
 
     def _encode(
@@ -156,6 +163,6 @@ class Fanout:
         try:
             return frame_payloads(frame_format, encode(delivery))
         except Exception:
-            # A bug with one delivery in one dialect must not reach the others.
+            # A bug with one delivery in one encoder must not reach the others.
             self._log.failure("bug while encoding {delivery}", delivery=type(delivery).__name__)
             return []

@@ -5,14 +5,23 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from chatd.core.events import Announced, Arrived, Conversation, Delivery, LogEntry
+from chatd.core.events import (
+    AccountAnnounced,
+    Announced,
+    Arrived,
+    Conversation,
+    LogEntry,
+    MemberArrived,
+    ProfileAnnounced,
+    SharedDelivery,
+)
 from chatd.core.terminal import replace_controls
 
 # Characters that would end a line or control the terminal that shows it.
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
-def format_delivery(delivery: Delivery, private: bool = False) -> str:
+def format_delivery(delivery: SharedDelivery, private: bool = False) -> str:
     """Return ``delivery`` as one line of a log, such as ``[group wob] alice: hello`` or ``alice arrived``.
 
     The brackets name the conversation. For a group they contain a space, which no group name does, so a group
@@ -21,6 +30,12 @@ def format_delivery(delivery: Delivery, private: bool = False) -> str:
     """
     if isinstance(delivery, Announced):
         return f"{delivery.user.nick} announced: {_one_line(delivery.text)}"
+    if isinstance(delivery, MemberArrived):
+        return f"{delivery.arrived.user.nick} arrived in a group"
+    if isinstance(delivery, ProfileAnnounced):
+        return f"{delivery.user.nick} changed a profile"
+    if isinstance(delivery, AccountAnnounced):
+        return f"{delivery.user.nick} {'registered' if delivery.is_registered else 'unregistered'}"
     if not isinstance(delivery, LogEntry):
         return f"{delivery.user.nick} {'arrived' if isinstance(delivery, Arrived) else 'left'}"
     event = delivery.event

@@ -16,18 +16,19 @@ from chatd.chat.replay import Replay
 from chatd.chat.token_expiry import TokenExpiry
 from chatd.chat.turns import TurnQueue, not_read_refusal, not_stored_refusal
 from chatd.core.accounts import Credential, Secret
-from chatd.core.answers import Goodbye, Welcome
+from chatd.core.answers import Authenticated, Channel, Goodbye, Welcome
+from chatd.core.channel_commands import Authenticate
 from chatd.core.commands import Hello, Identify
 from chatd.core.counters import Counters
-from chatd.core.events import Arrived, Departed, User
+from chatd.core.events import AccountAnnounced, Arrived, Departed, MemberArrived, User
 from chatd.core.limits import Limits
-from chatd.core.login import Login, find_credential
+from chatd.core.login import Login, find_certified_credential, find_credential
 from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
 from chatd.core.tokens import Token, is_token_secret, same_token
 from chatd.store.errors import NotStored, ReadFailed
 
-Authenticate = Callable[[str, Secret, str | None], Coroutine[Deferred[Any], Any, Credential | Token]]
+VerifyPassword = Callable[[str, Secret, str | None], Coroutine[Deferred[Any], Any, Credential | Token]]
 """A coroutine function that verifies the password for a nick, given the network of the client.
 
 It returns the credential of the nick, or a token of its user. Raises `Refusal`.
@@ -37,7 +38,7 @@ It returns the credential of the nick, or a token of its user. Raises `Refusal`.
 class PresenceService:
     """Handles the logins and departures of clients.
 
-    ``authenticate`` verifies the password of a hello (login request).
+    ``verify_password`` verifies the password of a hello (login request).
     """
 
     def __init__(
@@ -47,7 +48,7 @@ class PresenceService:
         committer: Committer,
         replay: Replay,
         turns: TurnQueue,
-        authenticate: Authenticate,
+        verify_password: VerifyPassword,
         limits: Limits,
         counters: Counters,
         clock: Clock,
@@ -58,7 +59,7 @@ class PresenceService:
         self._committer = committer
         self._replay = replay
         self._turns = turns
-        self._authenticate = authenticate
+        self._verify_password = verify_password
         self._limits = limits
         self._counters = counters
         self._token_expiry = TokenExpiry(
@@ -88,8 +89,12 @@ class PresenceService:
     def _begin_login(self, client: Client, request: Request, hello: Hello) -> bool:
         password, client.password = hello.password or client.password, None
         # A nick that is not registered has no password; some course-work clients send one with every hello.
-        registered = find_credential(self._authority.state, hello.nick) is not None
-        needs_user = registered or isinstance(request.command, Identify)
+        credential = find_credential(self._authority.state, hello.nick)
+        verified = client.verified
+        if password is None and verified is not None and credential is not None:
+            is_same_user = verified.user.id == credential.user.id
+            return self._decide(client, request, hello, verified if is_same_user else None)
+        needs_user = credential is not None or isinstance(request.command, Identify)
         if password is None or not (needs_user or is_token_secret(password)):
             return self._decide(client, request, hello, None)
         self._turns.run_coroutine(
@@ -97,9 +102,29 @@ class PresenceService:
         )
         return False
 
+    def authenticate(self, client: Client, request: Request, command: Authenticate) -> None:
+        """Begin to verify the password or the certificate by which ``client`` proves who its user is.
+
+        Once that is proved, the client keeps what was verified, for its next hello with that nick.
+        """
+        verifying = self._verify_client(client, request, command)
+        self._turns.run_coroutine(client, request, verifying, paused=True)
+
+    async def _verify_client(self, client: Client, request: Request, command: Authenticate) -> None:
+        verified: Credential | Token
+        with self._counting_refusals():
+            if command.password is None:
+                name = client.certificate_name
+                verified = find_certified_credential(self._authority.state, command.nick, name)
+            else:
+                verified = await self._verify_password(command.nick, command.password, client.client_network)
+        await self._turns.wait_for_turn()
+        client.verified = verified
+        client.answer(request, Authenticated(verified.user))
+
     async def _log_in_later(self, client: Client, request: Request, hello: Hello, password: Secret) -> None:
         with self._counting_refusals():
-            verified = await self._authenticate(hello.nick, password, client.client_network)
+            verified = await self._verify_password(hello.nick, password, client.client_network)
             if self._authority.recovering:
                 raise not_stored_refusal()
             if not client.is_closing and self._decide(client, request, hello, verified):
@@ -109,6 +134,7 @@ class PresenceService:
         self, client: Client, request: Request, hello: Hello, verified: Credential | Token | None
     ) -> bool:
         login = self._authority.log_in(client, hello, verified)
+        client.verified = None
         applied = self._committer.apply(login.decision)
         sessions = [one for one in self._authority.sessions_of(login.user) if not one.is_closing]
         for other in sessions:
@@ -122,7 +148,12 @@ class PresenceService:
             self._token_expiry.watch()
         catches_up = hello.since is not None or (login.returning and client.updates_read_marker)
         is_hello = isinstance(request.command, Hello | Identify)
-        arrival = self._arrive(client, request if is_hello else None, hello, login, applied, catches_up)
+        channels: tuple[Channel, ...] = ()
+        if client.dialect.has_channels:
+            channels = self._authority.channels_of(login.user, client.token)
+        arrival = self._arrive(
+            client, request if is_hello else None, hello, login, applied, channels, catches_up
+        )
         self._turns.run_coroutine(client, request if is_hello else None, arrival, paused=catches_up)
         if catches_up and not is_hello:
             client.submit_after_pause(request)
@@ -135,6 +166,7 @@ class PresenceService:
         hello: Hello,
         login: Login,
         applied: AppliedDecision,
+        channels: tuple[Channel, ...],
         catches_up: bool,
     ) -> None:
         """Wait until the login is stored. Then announce and welcome ``client``, and send missed entries."""
@@ -146,7 +178,7 @@ class PresenceService:
             raise
         try:
             self._committer.deliver(applied, entries)
-            self._welcome(client, request, login)
+            self._welcome(client, request, login, channels)
             if catches_up and not client.is_closed:
                 client.hold_deliveries()
                 await self._replay.send_missed_entries(client, login.user, hello)
@@ -159,18 +191,42 @@ class PresenceService:
             client.internal_error(request)
             self.end_session(client, None)
 
-    def _welcome(self, client: Client, request: Request | None, login: Login) -> None:
+    def _welcome(
+        self, client: Client, request: Request | None, login: Login, channels: tuple[Channel, ...]
+    ) -> None:
         user, returning = login.user, login.returning
         if not login.has_other_session:
-            self._dispatcher.announce_arrival(client, user, Arrived(user, returning, self._authority.now()))
+            self._announce_arrival(client, login)
         cursor = self._journal.last_delivered_id
         # A session with a token has no part in the read marker of its user.
         seen = self._journal.get_read_marker(user) if returning and client.token is None else cursor
         client.missed_range = (seen, cursor if client.updates_read_marker else None)
         if request is not None:
-            client.answer(request, Welcome(user, returning, cursor, seen))
+            is_registered = self._authority.state.is_registered(user)
+            client.answer(request, Welcome(user, returning, cursor, seen, channels, is_registered))
         if not client.is_closed:
             self._dispatcher.add_client(client, user)
+
+    def _announce_arrival(self, client: Client, login: Login) -> None:
+        user, state = login.user, self._authority.state
+        is_registered = state.is_registered(user)
+        now = self._authority.now()
+        arrived = Arrived(user, login.returning, now, client.profile.realname, is_registered)
+        self._dispatcher.announce_arrival(client, user, arrived)
+        if not self._dispatcher.has_channel_clients:
+            return
+        for conversation in state.direct_and_group_conversations_of(user):
+            group = state.group_of(conversation)
+            if group is not None:
+                is_operator = group.role(user) in ("owner", "operator")
+                member = MemberArrived(arrived, conversation, is_operator)
+                self._dispatcher.announce_to_members(member, group.audience)
+
+    def announce_account(self, client: Client, user: User, is_registered: bool) -> None:
+        """Announce to the others that ``user`` has registered or unregistered in the session ``client``."""
+        if self._dispatcher.has_channel_clients:
+            announced = AccountAnnounced(user, is_registered, self._authority.now())
+            self._dispatcher.announce_account(announced, client)
 
     def end_session(self, client: Client, request: Request | None, refusal: Refusal | None = None) -> None:
         """Ignore what ``client`` still sends, and close its connection when all earlier tasks of the journal
@@ -223,7 +279,8 @@ class PresenceService:
             client.last_id_at_departure = self._journal.last_delivered_id
         if self._authority.sessions_of(user):
             return
-        departed = Departed(user, self._authority.now())
+        is_registered = self._authority.state.is_registered(user)
+        departed = Departed(user, self._authority.now(), is_registered)
         self._turns.run_coroutine(client, None, self._announce_departure(client, departed))
 
     async def _announce_departure(self, client: Client, departed: Departed) -> None:

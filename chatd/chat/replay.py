@@ -12,7 +12,7 @@ from chatd.core.answers import ConversationListItem, Conversations, HistoryHint,
 from chatd.core.audience import without_ignored_reason
 from chatd.core.events import LOBBY, Conversation, LogEntry, User
 from chatd.core.limits import Limits
-from chatd.core.records import EntrySlice, entry_from_row
+from chatd.core.records import EntrySlice, UnreadRange, entry_from_row
 from chatd.core.requests import Request
 from chatd.core.rules import require_group_member
 from chatd.core.state import State
@@ -144,7 +144,7 @@ class Replay:
         seen, _ = reader.missed_range
         conversations = self._readable(reader, user)
         directs = [conversation for conversation in conversations if conversation.pair]
-        if not pages:
+        if not pages or reader.dialect.login_history_scope == "nothing":
             await self._follow(reader, user, (), seen, max_id)
         elif reader.dialect.login_history_scope == "none":
             await self._follow(reader, user, directs, seen, max_id, own=False)
@@ -152,7 +152,9 @@ class Replay:
                 reader.send_unrequested(UNREQUESTED_HISTORY_REQUEST, HistoryHint())
         else:
             if reader.dialect.login_history_scope == "directs":
-                conversations = [direct for direct in directs if self._journal.last_id_in(direct) > seen]
+                conversations = directs
+            if reader.dialect.login_history_scope != "all":
+                conversations = [one for one in conversations if self._journal.last_id_in(one) > seen]
             await self._send_pages(reader, user, self._most_recent(conversations), seen, max_id)
             await self._follow(reader, user, (), seen, max_id)
             if reader.dialect.login_history_scope == "directs" and any(
@@ -225,31 +227,38 @@ class Replay:
     ) -> Conversations:
         """Return a list of ``conversations`` after the first ``skip``, with an unread count for each.
 
-        The list has at most `MAX_LISTED_CONVERSATIONS` conversations. Unread are messages that ``user`` has
-        missed.
+        The list has at most `MAX_LISTED_CONVERSATIONS` conversations. Unread are the messages after the read
+        mark of ``user``; where the user has set none, those that the user has missed.
         """
         listed = conversations[skip : skip + MAX_LISTED_CONVERSATIONS]
-        after, max_id = reader.missed_range
-        if max_id is None:
-            max_id = self._journal.last_delivered_id
-        # A dialect without pages was sent the missed private messages: they count as read.
-        kept = [
-            one
-            for one in listed
-            if not (one.pair and reader.dialect.login_history_scope == "none" and reader.updates_read_marker)
-        ]
+        # A session with a token has no part in what its user has read.
+        marks = {one: self._journal.get_read_mark(user, one) if reader.token is None else 0 for one in listed}
+        ranges = [found for one in listed if (found := self._unread_range(reader, one, marks[one]))]
         log_filter = self._state().log_filter(user)
-        counts = await self._archive.unread_counts(kept, user, after, max_id, log_filter)
-        unread = dict(zip(kept, counts, strict=True))
+        counts = await self._archive.unread_counts(ranges, user, log_filter)
+        unread = {one.conversation: count for one, count in zip(ranges, counts, strict=True)}
         return Conversations(
             tuple(
                 ConversationListItem(
-                    one.kind, _name(one, user), self._journal.last_id_in(one), unread.get(one, 0)
+                    one.kind, _name(one, user), self._journal.last_id_in(one), unread.get(one, 0), marks[one]
                 )
                 for one in listed
             ),
             more=len(conversations) > skip + MAX_LISTED_CONVERSATIONS,
         )
+
+    def _unread_range(self, reader: Client, conversation: Conversation, mark: int) -> UnreadRange | None:
+        """Return the range of unread messages for ``reader``, whose user has set the read mark ``mark`` in
+        ``conversation``, or none if it is 0. Return None if all messages count as read.
+        """
+        last = self._journal.last_delivered_id
+        if mark:
+            return UnreadRange(conversation, mark, last)
+        # A dialect without pages was sent the missed private messages: they count as read.
+        if conversation.pair and reader.dialect.login_history_scope == "none" and reader.updates_read_marker:
+            return None
+        after, max_id = reader.missed_range
+        return UnreadRange(conversation, after, last if max_id is None else max_id)
 
     async def _follow(
         self,

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from typing import Final
 
+from msgspec.structs import replace
 from twisted.internet.defer import Deferred
 
 from chatd.boundaries import Archive, Client, Clock, PasswordHasher, Requester
@@ -25,16 +27,27 @@ from chatd.chat.links import LinkCommand, LinkService
 from chatd.chat.moderation import ModerationCommand, ModerationService
 from chatd.chat.overview import Overview
 from chatd.chat.presence import PresenceService
+from chatd.chat.read_marks import ReadMarkService
 from chatd.chat.replay import Replay
 from chatd.chat.retention import Retention
 from chatd.chat.tokens import TokenCommand, TokenService
 from chatd.chat.turns import ChangeTask, ClientCoroutine, TurnQueue, not_read_refusal, not_stored_refusal
 from chatd.core import commands as c
 from chatd.core.accounts import AccountPolicy, Secret
-from chatd.core.answers import Ack, Answer, Unchanged, Welcome
+from chatd.core.answers import (
+    Ack,
+    Answer,
+    Channel,
+    PreparedAnswer,
+    ProfileChanged,
+    Unchanged,
+    Welcome,
+)
 from chatd.core.audience import user_ids_without_reason
+from chatd.core.channel_commands import Authenticate, SetProfile, ShowChannel
+from chatd.core.channels import CHANNEL_QUERIES
 from chatd.core.counters import Counters
-from chatd.core.events import ChatEvent, Delivery, LogEntry, User
+from chatd.core.events import ChatEvent, LogEntry, ProfileAnnounced, SharedDelivery, User
 from chatd.core.ignore_rules import decide_ignore
 from chatd.core.limits import Limits
 from chatd.core.login import check_claimed_sender
@@ -45,6 +58,14 @@ from chatd.core.requests import Request
 from chatd.core.rules import CHANGE_RULES
 from chatd.core.token_rules import check_command_scope, session_end_reason
 from chatd.store.errors import NotStored
+
+ENTERING_EVENT_KINDS: Final = frozenset(("created", "joined"))
+"""The kinds of events by which their author becomes a member of a group."""
+
+ENTERED_ELSEWHERE_REQUEST: Final = Request(ShowChannel(), "channel")
+"""The request that the daemon pretends to answer when it shows a client a group that its user has entered in
+another session.
+"""
 
 
 class Chat:
@@ -70,7 +91,7 @@ class Chat:
         limits: Limits,
         passwords: PasswordHasher,
         policy: AccountPolicy,
-        on_delivery: Callable[[Delivery, bool], None] | None = None,
+        on_delivery: Callable[[SharedDelivery, bool], None] | None = None,
         delivery_log: DeliveryLog | None = None,
         keep_seconds: int | None = None,
     ) -> None:
@@ -111,6 +132,7 @@ class Chat:
         )
         self._tokens = TokenService(self._authority, committer, self._presence, self._turns, limits)
         self._links = LinkService(self._authority, committer, self._turns, limits)
+        self._read_marks = ReadMarkService(self._authority, self._dispatcher, self._turns)
         self._moderator = ModerationService(
             self._authority,
             archive,
@@ -217,6 +239,7 @@ class Chat:
             command, user = request.command, requester.user
             if isinstance(command, Refusal):
                 raise command
+            assert not isinstance(command, PreparedAnswer)
             if c.COMMANDS_BY_CLASS[type(command)].required_role != "server_operators":
                 raise Refusal("unknown_action", name=request.command_word)
             self._check_running(command)
@@ -234,6 +257,9 @@ class Chat:
             if client.user is None and client.dialect.requires_login:
                 raise Refusal("not_identified")
             raise command
+        if isinstance(command, PreparedAnswer):
+            self._turns.run_coroutine(client, request, self._answer(client, request, command))
+            return
         if isinstance(command, c.Quit):
             self.end_session(client, request)
             return
@@ -246,6 +272,9 @@ class Chat:
                 return
             if isinstance(command, c.PasswordBeforeHello):
                 client.password = command.password
+                return
+            if isinstance(command, Authenticate):
+                self._presence.authenticate(client, request, command)
                 return
             if c.COMMANDS_BY_CLASS[type(command)].required_role != "anyone":
                 if not request.sender:
@@ -282,7 +311,7 @@ class Chat:
             self._list(client, request, user, command)
         elif user is None:
             raise Refusal("not_identified")
-        elif isinstance(command, c.PasswordBeforeHello):
+        elif isinstance(command, c.PasswordBeforeHello | Authenticate):
             raise Refusal("already_identified", nick=user.nick)
         elif isinstance(command, c.Hello):
             if command.nick:
@@ -305,6 +334,16 @@ class Chat:
             )
         elif isinstance(command, c.ListGroupMessages | c.ListGroupEvents | c.ReadHistory):
             self._read_page(client, request, user, command)
+        elif isinstance(command, SetProfile):
+            self._authority.check_write_permission(user)
+            self._turns.run_coroutine(client, request, self._set_profile(client, request, user, command))
+        elif isinstance(command, CHANNEL_QUERIES):
+            shown = self._authority.answer_channel_query(user, command, client.token)
+            self._turns.run_coroutine(
+                client, request, self._answer_with_list(client, request, shown), paused=True
+            )
+        elif isinstance(command, c.MarkRead):
+            self._read_marks.execute(client, request, user, command)
         elif isinstance(command, c.ListConversations):
             reading = self._replay.send_conversation_list(client, user, request, command.skip)
             self._turns.run_coroutine(client, request, self._answer_from_log(reading), paused=True)
@@ -351,14 +390,37 @@ class Chat:
             )
             return
         records, audiences = authority.apply(decision, request.ref)
-        private = authority.state.is_private(decision.events[0].conversation)
-        self.journal.submit(ChangeTask(self, client, request, records, audiences, private))
+        event = decision.events[0]
+        private = authority.state.is_private(event.conversation)
+        channel = None
+        if event.kind in ENTERING_EVENT_KINDS and self._dispatcher.has_channel_clients:
+            channel = authority.channel(user, event.conversation.name)
+        self.journal.submit(ChangeTask(self, client, request, records, audiences, private, channel))
 
     # Coroutines that wait for their turn in the journal's queue and write nothing.
 
     async def _answer(self, client: Client, request: Request, answer: Answer) -> None:
         await self._turns.wait_for_turn()
         client.answer(request, answer)
+
+    async def _set_profile(self, client: Client, request: Request, user: User, command: SetProfile) -> None:
+        await self._turns.wait_for_turn()
+        before = self._authority.profile_of(user)
+        changes = {"realname": command.realname, "away": command.away}
+        client.profile = replace(client.profile, **{key: to for key, to in changes.items() if to is not None})
+        client.answer(request, ProfileChanged(user, client.profile))
+        after = self._authority.profile_of(user)
+        if before is None or after is None or before == after or not self._dispatcher.has_channel_clients:
+            return
+        self._dispatcher.announce_profile(
+            ProfileAnnounced(
+                user,
+                after.away if after.away != before.away else None,
+                after.realname if after.realname != before.realname else None,
+                self._authority.now(),
+                self._authority.state.is_registered(user),
+            )
+        )
 
     async def _refuse(self, client: Requester, request: Request, refusal: Refusal) -> None:
         self._turns.log_refusal(client, refusal)
@@ -430,10 +492,19 @@ class Chat:
             self._count(client, event)
             without_reason = user_ids_without_reason(self._authority.state, event)
             self._dispatcher.deliver(entries[0], change.audiences[0], client, change.private, without_reason)
-        client.answer(request, Ack(entries[0]))
+        client.answer(request, Ack(entries[0], change.channel))
+        if change.channel is not None:
+            self._show_in_other_sessions(client, entries[0].event.actor, change.channel)
         if is_newly_stored:
             for entry, audience in zip(entries[1:], change.audiences[1:], strict=True):
                 self._dispatcher.deliver(entry, audience, None, change.private)
+
+    def _show_in_other_sessions(self, client: Client, user: User, channel: Channel) -> None:
+        """Show ``channel``, which ``user`` has entered in the session ``client``, in the other sessions."""
+        self._dispatcher.flush()
+        for other in self._dispatcher.sessions_of(user):
+            if other is not client and other.dialect.has_channels:
+                other.send_unrequested(ENTERED_ELSEWHERE_REQUEST, channel)
 
     def _count(self, client: Client, event: ChatEvent) -> None:
         if event.is_message:

@@ -11,6 +11,7 @@ from twisted.logger import Logger
 
 from chatd.boundaries import Client, Journal, Requester
 from chatd.chat.dispatch import Dispatcher
+from chatd.core.answers import Channel
 from chatd.core.audience import Audience
 from chatd.core.events import LogEntry
 from chatd.core.records import Record
@@ -45,9 +46,10 @@ class ChangeTask:
 
     ``audiences`` holds the users who receive each event. ``private`` says whether the conversation was
     private when the command was decided: a group may be made public before the entries are delivered.
+    ``channel`` is the group that the command makes the user a member of, if any session shows channels.
     """
 
-    __slots__ = ("_handler", "audiences", "client", "private", "records", "request")
+    __slots__ = ("_handler", "audiences", "channel", "client", "private", "records", "request")
 
     def __init__(
         self,
@@ -57,6 +59,7 @@ class ChangeTask:
         records: Sequence[Record],
         audiences: Sequence[Audience],
         private: bool,
+        channel: Channel | None = None,
     ) -> None:
         self._handler = handler
         self.client = client
@@ -64,6 +67,7 @@ class ChangeTask:
         self.records = records
         self.audiences = audiences
         self.private = private
+        self.channel = channel
 
     def on_commit(self, entries: Sequence[LogEntry], is_newly_stored: bool) -> None:
         """Acknowledge the command to its client, and deliver its log entries.

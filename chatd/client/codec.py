@@ -14,6 +14,7 @@ from chatd.core import commands as c
 from chatd.core.accounts import Secret
 from chatd.core.commands import COMMANDS_BY_CLASS, Command, Hello
 from chatd.core.names import BadName, parse_group, parse_nick
+from chatd.core.rules import stored_kind
 from chatd.json_wire import objects
 from chatd.json_wire.objects import (
     Ack,
@@ -112,7 +113,7 @@ def entry_from_ack(command: Command, ack: Ack, nick: str) -> Message | GroupEven
     """
     if isinstance(command, MESSAGE_COMMANDS):
         return Message(
-            id=ack.id, ts=ack.ts, nick=nick, msg=command.msg, kind=command.kind, group=ack.group,
+            id=ack.id, ts=ack.ts, nick=nick, msg=command.msg, kind=stored_kind(command), group=ack.group,
             to=ack.to,
         )  # fmt: skip
     if type(command) not in EVENT_KIND_BY_COMMAND:

@@ -22,6 +22,7 @@ from chatd.client import codec
 from chatd.core import commands as c
 from chatd.core.commands import COMMANDS, COMMANDS_BY_ACTION, COMMANDS_BY_CLASS, Command
 from chatd.core.declarations import CommandDeclaration
+from chatd.core.events import is_action
 from chatd.core.language import N_
 from chatd.json_wire import objects
 
@@ -359,9 +360,9 @@ def _build_message(fields: JsonObject, received: JsonObject, kind: type[T]) -> T
     """Return a message object of the type ``kind`` with these ``fields``.
 
     The time, kind and colour are those of the server's JSON object ``received`` if they are valid. Without a
-    valid time, the message gets the current time.
+    valid time, the message gets the current time; without a kind, the text says whether it is an action.
     """
-    fields = {"ts": _now(), "kind": "message", **fields}
+    fields = {"ts": _now(), "kind": "action" if is_action(fields["msg"]) else "message", **fields}
     given = {key: received[key] for key in ("ts", "kind", "colour") if isinstance(received.get(key), str)}
     try:
         return objects.object_from_fields({**fields, **given}, kind)

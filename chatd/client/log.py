@@ -17,6 +17,7 @@ from chatd.client.render import (
     INDENT,
     conversation_label,
     describe_event,
+    message_text,
     one_line,
     sanitize,
     speaker_label,
@@ -75,9 +76,10 @@ class ChatLog:
     def _write_message(
         self, message: objects.Message | objects.HistoryMessage, place: codec.ConversationRef, nick: str
     ) -> str | None:
-        head = one_line(f"{conversation_label(place)} {speaker_label(message.nick, nick)}")
+        speaker = speaker_label(message.nick, nick, message.kind)
+        head = one_line(f"{conversation_label(place)} {speaker}")
         end = f"\n{INDENT}" if message.kind == "image" else " "
-        text = sanitize(message.msg).replace("\n", f"\n{INDENT}")
+        text = message_text(message).replace("\n", f"\n{INDENT}")
         return self._write(message.ts.as_datetime, f"{head}{end}{text}")
 
     def _write(self, at: datetime, text: str) -> str | None:

@@ -18,7 +18,8 @@ from chatd.client.codec import (
     summary_conversation,
 )
 from chatd.client.language import _
-from chatd.client.render import describe_event, sanitize
+from chatd.client.render import describe_event, message_text, sanitize
+from chatd.core.events import MESSAGE_KINDS
 from chatd.json_wire import objects
 from chatd.json_wire.objects import HistoryMessage, Message, ServerEvent
 
@@ -31,7 +32,10 @@ The client can read older ones from the daemon again.
 MAX_HIDDEN_ENTRIES: Final = 100
 """The maximum number of entries that the client keeps of a conversation that is not on the screen."""
 
-EntryKind = Literal["message", "image", "announcement", "answer", "trouble"]
+EntryKind = Literal["message", "image", "action", "notice", "announcement", "answer", "trouble"]
+
+_SHOWN_KINDS: Final[dict[str, EntryKind]] = {"image": "image", "action": "action", "notice": "notice"}
+"""The kinds of messages that are not shown as a ``message``."""
 
 
 class ScreenEntry(msgspec.Struct, frozen=True, eq=False):
@@ -51,8 +55,8 @@ def entry_from_message(message: Message | HistoryMessage) -> ScreenEntry:
     """Return the screen entry for a message, with control characters replaced."""
     return ScreenEntry(
         message.ts.as_datetime,
-        _("(deleted)") if message.deleted else sanitize(message.msg),
-        "image" if message.kind == "image" and not message.deleted else "message",
+        _("(deleted)") if message.deleted else message_text(message),
+        "message" if message.deleted else _SHOWN_KINDS.get(message.kind, "message"),
         sanitize(message.nick),
         message.id,
     )
@@ -98,7 +102,7 @@ class Conversation:
         out entries that the user is reading. The client later reads left-out log entries from the daemon.
         """
         if entry.id:
-            if entry.kind in ("message", "image"):  # pages contain no other kinds
+            if entry.kind in MESSAGE_KINDS:  # pages contain no other kinds
                 self._last_told = entry.id
             if self.has_newer or entry.id <= (self.newest_id or 0):
                 return

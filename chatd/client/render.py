@@ -21,8 +21,10 @@ from chatd.client.codec import (
 )
 from chatd.client.language import _
 from chatd.core.commands import COMMANDS, Identify
+from chatd.core.events import action_text
 from chatd.core.language import N_
 from chatd.core.terminal import CONTROL_CHARACTER_CLASS
+from chatd.core.typed_commands import ACTION_HELP, action_usage_in
 from chatd.json_wire.objects import (
     AccountChanged,
     AnswerObject,
@@ -104,12 +106,23 @@ def conversation_label(place: ConversationRef) -> str:
     return _("lobby") if place == LOBBY else place.name if place.kind == "group" else f"@{place.name}"
 
 
-def speaker_label(nick: str, reader: str) -> str:
+def speaker_label(nick: str, reader: str, kind: str = "message") -> str:
     """Return the text in front of a message, such as ``bob said:``. The ``reader`` sees ``You said:``.
 
-    The nick is not sanitized.
+    In front of an action it is ``* bob``, in front of a notice ``-bob-``. The nick is not sanitized.
     """
+    marked = _MARKED_LABELS.get(kind)
+    if marked is not None:
+        return marked.format(nick=nick)
     return _("You said:") if nick == reader else _("{nick} said:").format(nick=nick)
+
+
+_MARKED_LABELS: Final = {"action": "* {nick}", "notice": "-{nick}-"}
+
+
+def message_text(message: Message | HistoryMessage) -> str:
+    """Return the text of a message as it is shown: sanitized, and an action without its ``/me``."""
+    return sanitize(action_text(message.msg) if message.kind == "action" else message.msg)
 
 
 def render_message(
@@ -123,8 +136,11 @@ def render_message(
     elsewhere = f"{conversation_label(place)} " if place is not None else ""
     if message.deleted:
         return one_line(f"{clock_time(message.ts.as_datetime)} {message.nick}: {_('(deleted)')}")
-    head = one_line(f"{clock_time(message.ts.as_datetime)} {elsewhere}{speaker_label(message.nick, reader)}")
-    text = sanitize(message.msg)
+    speaker = speaker_label(message.nick, reader, message.kind)
+    head = one_line(f"{clock_time(message.ts.as_datetime)} {elsewhere}{speaker}")
+    text = message_text(message)
+    if message.kind == "action":  # its first line is one sentence with the nick
+        return f"\n{INDENT}".join(f"{head} {text}".split("\n"))
     if message.kind == "image" or "\n" in text:
         return f"\n{INDENT}".join((head, *text.split("\n")))
     return f"{head} {text}"
@@ -247,7 +263,11 @@ def render_answer(answer: AnswerObject, reader: str) -> list[str]:
         return [_render_link(link) for link in answer.links] or [_("no links")]
     if isinstance(answer, Help):
         rows = [row for row in COMMANDS.values() if row.slash_word and row.command is not Identify]
-        usages = [*((row.slash_usage_in(_), row.help) for row in rows), IMAGE_COMMAND_USAGE]
+        usages = [
+            *((row.slash_usage_in(_), row.help) for row in rows),
+            (action_usage_in(_), ACTION_HELP),
+            IMAGE_COMMAND_USAGE,
+        ]
         return [_("{usage}: {help}").format(usage=usage, help=_(help)) for usage, help in usages]
     return []
 

@@ -16,6 +16,7 @@ from textual.strip import Strip
 from chatd.client.memory import Memory, ScreenEntry
 from chatd.client.render import clock_time, speaker_label
 from chatd.core.colours import luminance
+from chatd.core.events import MESSAGE_KINDS
 
 MIN_CONTRAST = 4.5
 """The minimum contrast ratio between text and background (WCAG 2.1, level AA)."""
@@ -213,10 +214,11 @@ class Scrollback(ScrollView, can_focus=False):
 
     def _strips(self, entry: ScreenEntry, colour: str | None, width: int) -> list[Strip]:
         time = Text(clock_time(entry.at) + " ", self._style("time"))
-        if entry.kind not in ("message", "image"):
+        if entry.kind not in MESSAGE_KINDS:
             return self._wrapped(time, Text(entry.text, self._style(entry.kind)), width)
-        who = Text(speaker_label(entry.nick, self._memory.nick), Style(color=colour, bold=True))
-        if entry.kind == "message":
+        label = speaker_label(entry.nick, self._memory.nick, entry.kind)
+        who = Text(label, Style(color=colour, bold=True))
+        if entry.kind != "image":
             return self._wrapped(time, Text.assemble(who, " ", entry.text), width)
         picture = [Text(line, no_wrap=True) for line in entry.text.expandtabs().split("\n")]
         return [*self._wrapped(time, who, width), *(self._strip(line, width) for line in picture)]

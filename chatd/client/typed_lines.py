@@ -44,8 +44,8 @@ def parse_typed_line(typed: str, here: ConversationRef) -> c.Command | SendImage
     """Return the command that the line ``typed`` stands for in the conversation ``here``.
 
     ``s;bob;hello`` and ``/msg bob hello`` are commands. Any other line is a message; ``//hello`` is the
-    message ``/hello``. Raises `Refusal` for an unknown ``/word``, a malformed or too long line, and a message
-    that looks like a command with a password or link.
+    message ``/hello``, and ``/me waves`` an action. Raises `Refusal` for an unknown ``/word``, a malformed or
+    too long line, and a message that looks like a command with a password or link.
     """
     slash = parse_slash(typed)
     if slash is not None:
@@ -81,6 +81,9 @@ def _slash(typed: SlashLine, here: ConversationRef) -> c.Command | SendImage:
         if not path:
             raise Refusal("bad_request", why=reason_phrase("usage", usage=f"/{IMAGE_SLASH_WORD} file"))
         return SendImage(path, here)
+    action = typed.action(_)
+    if action is not None:
+        return message_command(here, action)
     row = typed.declaration
     if row is None:
         raise Refusal("unknown_action", name=f"/{typed.word[:64]}")

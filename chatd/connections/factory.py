@@ -54,10 +54,7 @@ class Sessions:
 
     def count_by_wire(self) -> Counter[str]:
         """Return the number of connections on each wire, and of those whose wire is ``undetected``."""
-        dialects = Counter([session.frame_format.dialect for session in self._open])
-        counts: Counter[str] = Counter()
-        for dialect, number in dialects.items():
-            counts[dialect.wire] += number
+        counts = Counter([session.dialect.wire for session in self._open])
         counts["undetected"] = len(self._undetected)
         return counts
 

@@ -18,8 +18,8 @@ from chatd.chat.service import Chat
 from chatd.connections.outbox import Outbox
 from chatd.connections.rate_limit import RateLimit
 from chatd.connections.welcome_buffer import WelcomeBuffer
-from chatd.core.accounts import Secret
-from chatd.core.answers import Answer
+from chatd.core.accounts import Credential, Secret
+from chatd.core.answers import Answer, Authenticated, Profile, Welcome
 from chatd.core.events import Delivery, User
 from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
@@ -105,12 +105,16 @@ class Session:
         self.phase = SessionPhase.CONNECTED
         self.is_closing = False
         """Whether the session ignores everything that the client still sends."""
-        self.frame_format = FrameFormat(dialect, carrier.wrapper_for(dialect), not dialect.pace_seconds)
+        self.dialect = dialect
+        """The dialect (JSON, text, TP6 or IRC) in which the daemon writes to the client."""
+        self.frame_format = _frame_format(dialect, carrier)
         self.peer = peer
         self.connected_at = clock.seconds()
         self.client_network = client_network
         self._find_certificate_name = find_certificate_name
         self.password: Secret | None = None
+        self.verified: Credential | Token | None = None
+        self.profile = Profile()
         self.updates_read_marker = True
         self.missed_range: tuple[int, int | None] = (0, 0)
         self.last_id_at_departure: int | None = None
@@ -146,11 +150,6 @@ class Session:
     def certificate_name(self) -> str:
         """The common name in the client's verified TLS certificate; empty if it has shown none."""
         return self._find_certificate_name()
-
-    @property
-    def dialect(self) -> Dialect:
-        """The dialect (JSON, text or TP6) in which the daemon writes to the client."""
-        return self.frame_format.dialect
 
     @property
     def outbox_bytes(self) -> int:
@@ -212,6 +211,9 @@ class Session:
             self._note_progress(now)
         if request is not None:
             self._ask(request)
+            for further in request.further_requests:
+                self._charge(now, 0, type(further.command))
+                self._ask(further)
 
     def receive_control_frame(self, answer: bytes = b"") -> None:
         """Count a control frame, which has no payload, as a request for the rate limit. Then send the frame
@@ -291,7 +293,11 @@ class Session:
             self._proven, self._sent, self._sent_at = self._sent, self._chat.last_delivered_id, now
 
     def _ask(self, request: Request) -> None:
-        if request.dialect_on_success is not None or request.next_request is not None:
+        if (
+            request.dialect_on_success is not None
+            or request.dialect_after_login is not None
+            or request.next_request is not None
+        ):
             self._awaited.add(request)
             self._pause()
         self._submit(request)
@@ -387,7 +393,8 @@ class Session:
 
     def set_dialect(self, dialect: Dialect) -> None:
         """Speak ``dialect`` with the client from now on."""
-        self.frame_format = FrameFormat(dialect, self._carrier.wrapper_for(dialect), not dialect.pace_seconds)
+        self.dialect = dialect
+        self.frame_format = _frame_format(dialect, self._carrier)
         self._outbox.set_pace(dialect.pace_seconds)
 
     def answer(self, request: Request, answer: Answer) -> None:
@@ -398,6 +405,8 @@ class Session:
         self._show_dialect(request)
         if request.dialect_on_success is not None:
             self.set_dialect(request.dialect_on_success)
+        if request.dialect_after_login is not None and isinstance(answer, Welcome | Authenticated):
+            self.set_dialect(request.dialect_after_login(answer))
         payloads = self.dialect.encode_answer(request, answer)
         if request is self._hello and not self.is_closing:
             self._buffer_behind(payloads, request.seconds_between_lines)
@@ -446,9 +455,9 @@ class Session:
         ``is_subject`` says whether the entry is an event about the client's user. Return False if the dialect
         has no form for the entry, so that nothing is sent.
         """
-        dialect = self.dialect
+        encoder = self.frame_format.encoder
         payloads = (
-            dialect.encode_for_affected_user(delivery) if is_subject else dialect.encode_delivery(delivery)
+            encoder.encode_for_affected_user(delivery) if is_subject else encoder.encode_delivery(delivery)
         )
         for frame in frame_payloads(self.frame_format, payloads):
             if self._buffer is None:
@@ -574,3 +583,7 @@ class Session:
         if buffer is not None:
             for frame in buffer.take_all_frames():
                 self._outbox.put(frame)
+
+
+def _frame_format(dialect: Dialect, carrier: Carrier) -> FrameFormat:
+    return FrameFormat(dialect.delivery_encoder, carrier.wrapper_for(dialect), not dialect.pace_seconds)

@@ -10,13 +10,103 @@ from chatd.core.events import Conversation, LogEntry, User
 from chatd.core.moderation import ModerationEntry
 
 
+class PreparedAnswer(msgspec.Struct, frozen=True, eq=False):
+    """The answer to a request that needs nothing of the chat, such as IRC's ``PING``.
+
+    The dialect has encoded the answer when it decoded the request: ``payloads`` are sent when all earlier
+    requests are answered. There may be none.
+    """
+
+    payloads: tuple[bytes, ...] = ()
+
+
+class Profile(msgspec.Struct, frozen=True):
+    """What the client of a session says of its user, and IRC clients show.
+
+    ``username`` and ``realname`` are as IRC's ``USER`` has them. ``away`` says why the user is away; it is
+    empty while the user is not. Nothing of it is stored.
+    """
+
+    username: str = ""
+    realname: str = ""
+    away: str = ""
+
+
+class ChannelMember(msgspec.Struct, frozen=True, eq=False):
+    """A member of a `Channel` who is online. The owner of a group counts as an operator."""
+
+    user: User
+    profile: Profile
+    is_operator: bool
+    is_registered: bool
+
+
+class Channel(msgspec.Struct, frozen=True, eq=False):
+    """A group, or the lobby if ``group`` is empty, as a chat channel: with its members who are online.
+
+    ``topic`` was set by the user with the nick ``topic_author`` at ``topic_at``; it is empty if there is no
+    topic. ``created_at`` is when the group was created; 0 for the lobby. Times are in milliseconds since
+    1970. ``members`` are in the order in which they joined. ``banned`` are the nicks of the banned users. A
+    reader who is no member (``is_member`` is false) is shown neither members nor bans.
+    """
+
+    group: str
+    is_private: bool = False
+    is_member: bool = True
+    topic: str = ""
+    topic_author: str = ""
+    topic_at: int = 0
+    created_at: int = 0
+    members: tuple[ChannelMember, ...] = ()
+    banned: tuple[str, ...] = ()
+
+
+class UserDescription(msgspec.Struct, frozen=True, eq=False):
+    """What may be known of ``user``, who is offline if ``profile`` is None.
+
+    ``channels`` are the names of the groups that the reader may know ``user`` to be in, each with whether the
+    user is an operator there.
+    """
+
+    user: User
+    profile: Profile | None
+    is_registered: bool
+    channels: tuple[tuple[str, bool], ...] = ()
+
+
+class UserDescriptions(msgspec.Struct, frozen=True, eq=False):
+    """The answer to `ShowUsers`: a description of each known user, in the order of the nicks."""
+
+    users: tuple[UserDescription, ...]
+
+
+class ProfileChanged(msgspec.Struct, frozen=True, eq=False):
+    """The answer to `SetProfile`, with the profile as it is now."""
+
+    user: User
+    profile: Profile
+
+
+class Statistics(msgspec.Struct, frozen=True, eq=False):
+    """The numbers of the users who are online, of all users ever known, and of the groups that the reader may
+    know of.
+    """
+
+    online_users: int
+    known_users: int
+    groups: int
+
+
 class Ack(msgspec.Struct, frozen=True, eq=False):
     """The ack of a command. ``entry`` is the log entry on the disk that the command has led to.
 
     If a client sends a message twice with the same ref, ``entry`` is that of the first time both times.
+    ``channel`` is the group that the command has made the user a member of, for a dialect with channels;
+    otherwise None.
     """
 
     entry: LogEntry
+    channel: Channel | None = None
 
 
 class Unchanged(msgspec.Struct, frozen=True, eq=False):
@@ -33,12 +123,25 @@ class Welcome(msgspec.Struct, frozen=True, eq=False):
 
     ``cursor`` is the last id of the log. The client can give it as ``since`` in a later hello.
     ``read_marker`` is the user's read marker: the entries that the user has missed have larger ids.
+    ``channels`` are the lobby and the groups of the user, for a dialect with channels; otherwise none.
+    ``is_registered`` says whether the nick has a password.
     """
 
     user: User
     returning: bool
     cursor: int
     read_marker: int
+    channels: tuple[Channel, ...] = ()
+    is_registered: bool = False
+
+
+class Authenticated(msgspec.Struct, frozen=True, eq=False):
+    """The answer to `Authenticate`: the client has proved to be the registered ``user``.
+
+    It is not logged in yet: a login with the nick of ``user`` needs no password now.
+    """
+
+    user: User
 
 
 class AccountChanged(msgspec.Struct, frozen=True, eq=False):
@@ -174,9 +277,13 @@ class GroupListItem(msgspec.Struct, frozen=True, eq=False):
 
 
 class Groups(msgspec.Struct, frozen=True, eq=False):
-    """The list of the groups that are visible to the user who asks, sorted by name."""
+    """The list of the groups that are visible to the user who asks, sorted by name.
+
+    ``online_users`` is the number of users who are online, all of whom are in the lobby.
+    """
 
     groups: tuple[GroupListItem, ...]
+    online_users: int = 0
 
 
 class Page(msgspec.Struct, frozen=True, eq=False):
@@ -206,14 +313,27 @@ class ConversationListItem(msgspec.Struct, frozen=True, eq=False):
     """A conversation in a list of a user's conversations.
 
     ``kind`` is lobby, group or direct. ``name`` is the group's name, the other user's nick, or "lobby".
-    ``last_id`` is the id of the last entry, 0 if there is none. ``unread`` is the number of other users'
-    messages after the user's read marker, counted among the last 1,000 entries.
+    ``last_id`` is the id of the last entry, 0 if there is none. ``read_mark`` is the user's read mark in the
+    conversation, 0 if there is none. ``unread`` is the number of other users' messages after that mark, or
+    without one, after the user's read marker; it is counted among the last 1,000 messages.
     """
 
     kind: str
     name: str
     last_id: int
     unread: int
+    read_mark: int
+
+
+class ReadMark(msgspec.Struct, frozen=True, eq=False):
+    """The answer to ``markread``: the read mark of ``reader`` in ``conversation`` is the entry id ``id``.
+
+    It is 0 in a conversation that has no entry, and where the reader has marked nothing but the id 0.
+    """
+
+    reader: User
+    conversation: Conversation
+    id: int
 
 
 class Conversations(msgspec.Struct, frozen=True, eq=False):
@@ -243,9 +363,11 @@ class Goodbye(msgspec.Struct, frozen=True, eq=False):
 
 
 Answer = (
-    Ack
+    PreparedAnswer
+    | Ack
     | Unchanged
     | Welcome
+    | Authenticated
     | AccountChanged
     | TokenMade
     | TokenList
@@ -259,7 +381,12 @@ Answer = (
     | Groups
     | Page
     | Conversations
+    | ReadMark
     | HistoryHint
+    | Channel
+    | UserDescriptions
+    | ProfileChanged
+    | Statistics
     | Help
     | Goodbye
 )

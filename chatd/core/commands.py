@@ -57,12 +57,12 @@ _KnownNick = Annotated[str, FieldDeclaration("name", "the nick of a known user",
 _GroupName = Annotated[str, FieldDeclaration("name", "the name of a group", ("groupe",))]
 _MessageText = Annotated[str, FieldDeclaration("text", "the text to send", ("message",))]
 _MessageKind = Annotated[
-    Literal["message", "image"],
+    Literal["message", "image", "notice"],
     FieldDeclaration(
         "choice",
-        "whether the text is a message or an image made of characters",
+        "whether the text is a message, an image made of characters, or a notice",
         (),
-        ("message", "image"),
+        ("message", "image", "notice"),
         is_typeable=False,
     ),
 ]
@@ -143,6 +143,10 @@ _LoginHistory = Annotated[
         is_typeable=False,
     ),
 ]
+_ProfileText = Annotated[
+    str,
+    FieldDeclaration("note", "what IRC clients are shown of the user; stored nowhere", is_typeable=False),
+]
 _HistoryVisibility = Annotated[
     Literal["all", "since_joining"],
     FieldDeclaration(
@@ -151,6 +155,10 @@ _HistoryVisibility = Annotated[
         (),
         ("all", "since_joining"),
     ),
+]
+_ReadUpToId = Annotated[
+    int,
+    FieldDeclaration("id", "the id up to which you have read; up to the last entry if empty"),
 ]
 _BeforeId = Annotated[int, FieldDeclaration("id", "only entries with a smaller id")]
 _AfterId = Annotated[int, FieldDeclaration("id", "only entries with a larger id, oldest first")]
@@ -196,6 +204,7 @@ USAGE_FIELD_NAMES: Final = (
     N_("lifetime"),
     N_("link"),
     N_("number"),
+    N_("upto"),
 )
 """The names of the fields that usage lines show, to be translated."""
 
@@ -223,6 +232,7 @@ class Hello(Command, frozen=True):
     Without ``nick`` the client logs in as a guest. A registered nick needs its ``password``, or a
     token in its place. ``since`` is the id of the last entry that the client has received: the client is sent
     all later entries. ``missed`` and ``history`` say which other entries a returning client is sent.
+    ``username`` and ``realname`` are shown to IRC clients; the nick is if they are empty.
     """
 
     nick: _Nick = ""
@@ -230,6 +240,8 @@ class Hello(Command, frozen=True):
     missed: _MissedEntries = "send"
     history: _LoginHistory = "send"
     password: _Password | None = None
+    username: _ProfileText = ""
+    realname: _ProfileText = ""
 
 
 @declare(
@@ -313,7 +325,7 @@ class ListClients(Command, frozen=True):
     example="MSG hello all",
 )
 class SendToLobby(Command, frozen=True):
-    """Send ``msg``, a message or an image, to the lobby: everyone connected receives it."""
+    """Send ``msg``, a message, an image or a notice, to the lobby: everyone connected receives it."""
 
     msg: _MessageText
     kind: _MessageKind = "message"
@@ -333,7 +345,10 @@ class SendToLobby(Command, frozen=True):
     example="s;bob;hello",
 )
 class SendToUser(Command, frozen=True):
-    """Send ``msg``, a message or an image, to the user ``dest``, who gets it later if not connected."""
+    """Send ``msg``, a message, an image or a notice, to the user ``dest``.
+
+    A user who is not connected gets it later.
+    """
 
     dest: _KnownNick
     msg: _MessageText
@@ -411,7 +426,7 @@ class EnterRoom(Command, frozen=True):
     example="bg;wob;hello",
 )
 class SendToGroup(Command, frozen=True):
-    """Send ``msg``, a message or an image, to the members of ``group``."""
+    """Send ``msg``, a message, an image or a notice, to the members of ``group``."""
 
     group: _GroupName
     msg: _MessageText
@@ -858,6 +873,30 @@ class ListConversations(Command, frozen=True):
     """List the author's conversations, the most recent first, without the first ``skip`` ones."""
 
     skip: _SkipCount = 0
+
+
+@declare(
+    "markread",
+    actions=("markread",),
+    semicolon_word="markread",
+    slash_word="markread",
+    group_defaults_to_room=True,
+    required_role="identified",
+    answer="read_mark",
+    refusal_codes=f"no_such_user {_GROUP} account_closed bad_request storage_failed",
+    help=N_("mark a group as read, or the lobby, or your messages with a user"),
+    example="markread;wob;17",
+)
+class MarkRead(Command, frozen=True):
+    """Move the author's read mark in the conversation of ``group`` forward to the entry id ``upto``; without
+    ``group``, in that with the user ``dest``; without both, in the lobby.
+
+    A mark never moves back, nor beyond the last entry of the conversation, where it moves without ``upto``.
+    """
+
+    group: _GroupName | None = None
+    upto: _ReadUpToId | None = None
+    dest: _KnownNick | None = None
 
 
 @declare(

@@ -31,6 +31,7 @@ AnswerName = Literal[
     "states",
     "history",
     "conversations",
+    "read_mark",
     "help",
     "quit",
     "account",
@@ -41,6 +42,11 @@ AnswerName = Literal[
     "tokens",
     "invitelink",
     "links",
+    "channel",
+    "users",
+    "profile",
+    "statistics",
+    "authenticated",
     "none",
 ]
 
@@ -252,7 +258,10 @@ class CommandDeclaration(msgspec.Struct, frozen=True, eq=False):
 
 
 COMMANDS: Final[dict[str, CommandDeclaration]] = {}
-"""The declarations of all commands by name, in the order of SPEC.md."""
+"""The declarations by name, in the order of SPEC.md, of all commands that have a name on some wire.
+
+Those without a name are made by a dialect that has words of its own for them, as IRC's does.
+"""
 
 COMMANDS_BY_CLASS: Final[dict[type[Command], CommandDeclaration]] = {}
 """The declarations of all commands by the command's class."""
@@ -309,7 +318,9 @@ def declare(
             fields=fields,
             required=frozenset(f.name for f in msgspec.structs.fields(command) if f.required),
         )
-        COMMANDS[name] = COMMANDS_BY_CLASS[command] = row
+        COMMANDS_BY_CLASS[command] = row
+        if actions or semicolon_word or keyword or slash_word:
+            COMMANDS[name] = row
         COMMANDS_BY_ACTION.update(dict.fromkeys(actions, row))
         return command
 

@@ -10,6 +10,8 @@ import msgspec
 EventKind = Literal[
     "message",
     "image",
+    "action",
+    "notice",
     "created",
     "joined",
     "left",
@@ -30,8 +32,25 @@ EventKind = Literal[
 ]
 """The kinds of log entries: messages (`MESSAGE_KINDS`), events of groups, and ``deleted`` messages."""
 
-MESSAGE_KINDS: Final = frozenset(("message", "image"))
-"""The kinds of log entries that are messages. The store's SQL queries and an index list these kinds too."""
+MESSAGE_KINDS: Final[frozenset[EventKind]] = frozenset(("message", "image", "action", "notice"))
+"""The kinds of log entries that are messages. The store's SQL queries and indexes list these kinds too."""
+
+ACTION_PREFIX: Final = "/me "
+"""The beginning of every action: ``/me waves`` says that its author waves."""
+
+
+def is_action(text: str) -> bool:
+    """Return whether ``text`` is an action: `ACTION_PREFIX` and a text that is not blank."""
+    return text.startswith(ACTION_PREFIX) and bool(action_text(text).strip())
+
+
+def action_text(body: str) -> str:
+    """Return what the author of an action does: ``waves`` for the body ``/me waves``."""
+    return body.removeprefix(ACTION_PREFIX)
+
+
+MEMBERSHIP_END_KINDS: Final[frozenset[EventKind]] = frozenset(("left", "kicked", "banned", "closed"))
+"""The kinds of events that end memberships: ``closed`` those of all members, the others that of one."""
 
 
 class User(msgspec.Struct, frozen=True, eq=False):
@@ -92,10 +111,17 @@ class ChatEvent(msgspec.Struct, frozen=True, eq=False):
 
     ``actor`` is the author. ``subject`` is the user whom the event is about, such as the kicked user, or the
     receiver of a direct message. A ``deleted`` event is in the conversation of the message; its actor is the
-    server operator, its subject the author of the message. ``body`` depends on the kind:
+    server operator, its subject the author of the message.
+
+    ``was_member`` is true for a ``banned`` event that put out a member. ``actor_is_registered`` says whether
+    the author had a password when the event was decided, or when it was read from the log. Neither is stored.
+
+    ``body`` depends on the kind:
 
     - ``message``: the text, empty once it is deleted or erased.
     - ``image``: the lines of the image, empty once they are deleted or erased.
+    - ``action``: the text with `ACTION_PREFIX`, empty once it is deleted or erased.
+    - ``notice``: as ``message``; a program that gets it must not answer by itself.
     - ``kicked``, ``banned``, ``closed``: the reason, or empty.
     - ``created``, ``visibility``: the visibility.
     - ``topic``: the topic.
@@ -111,10 +137,12 @@ class ChatEvent(msgspec.Struct, frozen=True, eq=False):
     actor: User
     subject: User | None = None
     body: str = ""
+    was_member: bool = False
+    actor_is_registered: bool = False
 
     @property
     def is_message(self) -> bool:
-        """Whether the event is a message or an image, neither a change of a group nor a deletion."""
+        """Whether the event is a message of any kind, neither a change of a group nor a deletion."""
         return self.kind in MESSAGE_KINDS
 
     @property
@@ -154,19 +182,73 @@ class Arrived(msgspec.Struct, frozen=True, eq=False, weakref=True):
     """A delivery, never stored, that announces that ``user`` has arrived.
 
     ``returning`` is true if the user was known before. ``at`` is the time in milliseconds since 1970-01-01
-    UTC.
+    UTC. ``realname`` is what the client says of its user, ``is_registered`` whether the nick has a password.
     """
 
     user: User
     returning: bool
     at: int
+    realname: str = ""
+    is_registered: bool = False
+
+
+class MemberArrived(msgspec.Struct, frozen=True, eq=False, weakref=True):
+    """A delivery, never stored, that announces to the members of a group that another member has arrived.
+
+    It follows the `Arrived` of the same user, for dialects that show who of a group is online.
+    ``conversation`` is that of the group. ``is_operator`` says whether the user is the owner or an operator.
+    """
+
+    arrived: Arrived
+    conversation: Conversation
+    is_operator: bool
+
+    @property
+    def user(self) -> User:
+        """The user who has arrived."""
+        return self.arrived.user
+
+    @property
+    def at(self) -> int:
+        """The time of the arrival, in milliseconds since 1970-01-01 UTC."""
+        return self.arrived.at
+
+
+class ProfileAnnounced(msgspec.Struct, frozen=True, eq=False, weakref=True):
+    """A delivery, never stored, that announces what ``user`` has said to be, at ``at`` ms since 1970.
+
+    ``away`` is why the user is away, empty if not; None if that has not changed. ``realname`` is the name
+    that the user goes by; None if that has not changed. ``is_registered`` says whether the nick has a
+    password.
+    """
+
+    user: User
+    away: str | None
+    realname: str | None
+    at: int
+    is_registered: bool = False
+
+
+class AccountAnnounced(msgspec.Struct, frozen=True, eq=False, weakref=True):
+    """A delivery, never stored, that announces that ``user`` has registered, or gives up the account.
+
+    ``is_registered`` says which. ``at`` is the time in milliseconds since 1970-01-01 UTC.
+    """
+
+    user: User
+    is_registered: bool
+    at: int
 
 
 class Departed(msgspec.Struct, frozen=True, eq=False, weakref=True):
-    """A delivery, never stored, that announces that ``user`` has left, at ``at`` ms since 1970-01-01 UTC."""
+    """A delivery, never stored, that announces that ``user`` has left, at ``at`` ms since 1970-01-01 UTC.
+
+    ``is_registered`` says whether the nick has a password.
+    """
 
     user: User
     at: int
+    is_registered: bool = False
 
 
 class Announced(msgspec.Struct, frozen=True, eq=False, weakref=True):
@@ -180,6 +262,26 @@ class Announced(msgspec.Struct, frozen=True, eq=False, weakref=True):
     at: int
 
 
-Delivery = LogEntry | Arrived | Departed | Announced
-"""A value that is sent to sessions without a request: a log entry, an arrival, a departure, an announcement.
-"""
+CHANNEL_DELIVERIES: Final = (MemberArrived, ProfileAnnounced, AccountAnnounced)
+"""The classes of deliveries that only clients that see groups as chat channels are told of."""
+
+SharedDelivery = (
+    LogEntry | Arrived | MemberArrived | Departed | ProfileAnnounced | AccountAnnounced | Announced
+)
+"""A delivery to several users: a log entry, or what is never in the log."""
+
+
+class ReadMarkMoved(msgspec.Struct, frozen=True, eq=False, weakref=True):
+    """A delivery, never in the log, to the other sessions of ``user``: the user's read mark in
+    ``conversation`` has moved forward to the entry id ``id``.
+
+    No other user is sent it, and no log file mentions it: what a user has read is private.
+    """
+
+    user: User
+    conversation: Conversation
+    id: int
+
+
+Delivery = SharedDelivery | ReadMarkMoved
+"""A value that is sent to sessions without a request."""

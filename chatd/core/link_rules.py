@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from chatd.core import commands as c
 from chatd.core.accounts import Secret
 from chatd.core.answers import LinkList, LinkListItem
-from chatd.core.events import ChatEvent, EventKind, User
+from chatd.core.events import MEMBERSHIP_END_KINDS, ChatEvent, User
 from chatd.core.limits import Limits
 from chatd.core.links import InvitationLink, LinkDeleted, link_digest
 from chatd.core.refusals import Refusal, reason_phrase
@@ -26,9 +26,6 @@ LINK_LIFETIME_MAX_DAYS: Final = 365
 """The longest lifetime of a link, in days."""
 
 _DAY_SECONDS: Final = 86_400
-
-_ENDING_KINDS: Final[frozenset[EventKind]] = frozenset(("left", "kicked", "banned", "closed"))
-"""The kinds of events that end memberships, and with them the links of those who were members."""
 
 
 def make_link(
@@ -108,7 +105,7 @@ def link_deletions_by(state: State, events: Iterable[ChatEvent]) -> Iterator[Lin
     A link ends when its maker leaves the group or is removed. When a group is closed, all its links end.
     """
     for event in events:
-        if event.kind in _ENDING_KINDS:
+        if event.kind in MEMBERSHIP_END_KINDS:
             former = (event.subject or event.actor).id
             for link in state.links_of(event.conversation):
                 if event.kind == "closed" or link.maker_id == former:

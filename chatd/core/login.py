@@ -99,6 +99,20 @@ def find_credential(state: State, nick: str) -> Credential | None:
     return None if user is None else state.credentials.get(user.id)
 
 
+def find_certified_credential(state: State, nick: str, certificate_name: str) -> Credential:
+    """Return the credential of the registered user whom a certificate with ``certificate_name`` is for.
+
+    ``nick`` is the user's nick as the client gives it, or empty. Raises `Refusal` ``wrong_password`` if the
+    certificate is not for that user, or for none.
+    """
+    credential = find_credential(state, certificate_name)
+    if credential is None or not _is_certified(credential.user, credential, certificate_name):
+        raise Refusal("wrong_password")
+    if nick and find_credential(state, nick) is not credential:
+        raise Refusal("wrong_password")
+    return credential
+
+
 def _lost_roles(state: State, user: User) -> tuple[ChatEvent, ...]:
     """Return the events by which ``user`` loses the role of owner and operator in all groups."""
     return tuple(

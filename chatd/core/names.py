@@ -31,9 +31,9 @@ RESERVED_NAMES: Final = frozenset(
         "server admin root lobby guest",  # senders that users would trust, and the lobby
         # the text wire
         "who iam msg prv bye pwd err tkn arr arv lft lst bck ack acc tok lnk opr ann del ign gms gev mbr grp",
-        "his sta cnv hlp help end inf",
+        "his sta cnv rdm hlp help end inf",
         "hello annonce erreur welcome vous salons historique conversations commandes",  # the TP6 chat room
-        "nick user pass cap join part privmsg notice quit ping pong error authenticate",  # IRC
+        "chatd nick user pass cap join part privmsg notice quit ping pong error authenticate",  # IRC
     )
     for word in words.split()
 )

@@ -1,7 +1,7 @@
 """Queries: pure functions that answer the commands which list what the daemon has in memory.
 
-`answer_list` answers the commands in `LIST_QUERIES`. `requested_conversation` returns the conversation whose
-log a command reads.
+`answer_list` answers the commands in `LIST_QUERIES`. `requested_conversation` returns the conversation that a
+command reads or marks as read.
 """
 
 from __future__ import annotations
@@ -50,9 +50,11 @@ def answer_list(
 
 
 def requested_conversation(
-    state: State, reader: User, command: c.ListGroupMessages | c.ListGroupEvents | c.ReadHistory
+    state: State,
+    reader: User,
+    command: c.ListGroupMessages | c.ListGroupEvents | c.ReadHistory | c.MarkRead,
 ) -> Conversation:
-    """Return the conversation whose log the user ``reader`` asks for with ``command``.
+    """Return the conversation that the user ``reader`` asks for, or marks as read, with ``command``.
 
     That is the one of ``group`` if ``command`` has a group, else the one with the user ``dest``, else the
     lobby. For two users who never sent each other a message, return an empty conversation with the id 0,
@@ -91,7 +93,8 @@ def _groups(
     state: State, presence: OnlineUsers, reader: User, token: Token | None, command: c.ListGroups
 ) -> Groups:
     groups = [one for one in state.groups_visible_to(reader) if token_covers(token, one.conversation)]
-    return Groups(tuple(_group_line(state, reader, group) for group in groups[command.skip :]))
+    lines = tuple(_group_line(state, reader, group) for group in groups[command.skip :])
+    return Groups(lines, len(presence))
 
 
 def _group_line(state: State, reader: User, group: Group) -> GroupListItem:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
-from chatd.core.events import ChatEvent, LogEntry
+from chatd.core.events import ChatEvent, Conversation, LogEntry
 from chatd.core.state import NO_FILTER as NO_FILTER
 from chatd.core.state import LogFilter as LogFilter
 from chatd.core.state import RecordedChange, State
@@ -34,8 +34,9 @@ class Snapshot(msgspec.Struct, frozen=True, eq=False):
 
     ``last_id`` is the id of the last log entry. ``seqs`` maps the id of each conversation to the seq of its
     last entry, ``last_ids`` to the id of that entry. ``read_markers`` maps the id of each user to the user's
-    read marker, which is the id of the last entry that was sent to the user. ``database_bytes`` is the size
-    of the database on the disk.
+    read marker, which is the id of the last entry that was sent to the user. ``read_marks`` maps the id of
+    each user who has set read marks to these: the id of a conversation to the entry id up to which the user
+    has read it. ``database_bytes`` is the size of the database on the disk.
     """
 
     state: State
@@ -43,7 +44,19 @@ class Snapshot(msgspec.Struct, frozen=True, eq=False):
     seqs: dict[int, int]
     last_ids: dict[int, int]
     read_markers: dict[int, int]
+    read_marks: dict[int, dict[int, int]]
     database_bytes: int
+
+
+class UnreadRange(NamedTuple):
+    """The range of ids in which the unread messages of ``conversation`` are counted.
+
+    A message is in the range if ``after`` < id <= ``max_id``.
+    """
+
+    conversation: Conversation
+    after: int
+    max_id: int
 
 
 EntryRow = tuple[int, int, int, int, Any, int, int | None, str]
@@ -74,6 +87,7 @@ def entry_from_row(state: State, row: EntryRow) -> LogEntry:
     """
     id, conversation, seq, at, kind, actor, subject, body = row
     about = None if subject is None else state.users.get(subject)
-    return LogEntry(
-        id, seq, at, ChatEvent(kind, state.conversations[conversation], state.user_by_id(actor), about, body)
-    )
+    author = state.user_by_id(actor)
+    is_registered = state.is_registered(author)
+    event = ChatEvent(kind, state.conversations[conversation], author, about, body, False, is_registered)
+    return LogEntry(id, seq, at, event)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from chatd.core.answers import Authenticated, PreparedAnswer, Welcome
 from chatd.core.commands import Command
 from chatd.core.refusals import Refusal
 
@@ -17,16 +18,23 @@ if TYPE_CHECKING:
 class Request(msgspec.Struct, frozen=True, eq=False):
     """A request of a client: one decoded frame.
 
-    ``command`` is the command to run, or a `Refusal` if the frame contains no valid command. ``command_word``
+    ``command`` is the command to run, or a `Refusal` if the frame contains no valid command, or the
+    `PreparedAnswer` to a request that needs nothing of the chat. ``command_word``
     is the word that the client used for the command, empty if it used none. ``ref`` is the client's own id of
-    the request, which the answer repeats. ``sender`` is the nick that the request names as its sender, empty
+    the request, which the answer repeats. ``label`` is an id that the answer repeats too, but that is not
+    stored. ``sender`` is the nick that the request names as its sender, empty
     if it names none; nobody has checked it.
 
     - ``detected_dialect`` is the dialect that this request reveals the client to speak. The session changes
       to it at once if the client is not logged in yet, else when it answers the request.
     - ``dialect_on_success`` is the dialect that the session uses after the request has succeeded.
-    - ``next_request`` is submitted after the request has succeeded. If ``next_request`` or
-      ``dialect_on_success`` is set, the session decodes no further frame until the request is answered.
+    - ``dialect_after_login(answer)``, if not None, returns the dialect that the session uses after the
+      request, a hello or an `Authenticate`, has succeeded with ``answer``.
+    - ``next_request`` is submitted after the request has succeeded. If ``next_request``,
+      ``dialect_on_success`` or ``dialect_after_login`` is set, the session decodes no further frame until the
+      request is answered.
+    - ``further_requests`` are in the same frame. They are submitted right after this request, whether it
+      succeeds or not.
     - ``seconds_between_lines`` is the time that the session waits between two lines that it sends, until the
       next request shows which client it is. It is 0 except in a hello that may come from the reference client
       of the text protocol.
@@ -36,13 +44,16 @@ class Request(msgspec.Struct, frozen=True, eq=False):
       limit.
     """
 
-    command: Command | Refusal
+    command: Command | Refusal | PreparedAnswer
     command_word: str = ""
     sender: str = ""
     ref: str | int | None = None
     detected_dialect: Dialect | None = None
     dialect_on_success: Dialect | None = None
+    dialect_after_login: Callable[[Welcome | Authenticated], Dialect] | None = None
     next_request: Request | None = None
+    further_requests: tuple[Request, ...] = ()
     max_id: int | None = None
     seconds_between_lines: float = 0.0
     convert_buffered_frame: Callable[[bytes], bytes] | None = None
+    label: str = ""

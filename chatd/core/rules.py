@@ -12,7 +12,7 @@ import msgspec
 
 from chatd.core import commands as c
 from chatd.core.accounts import CLOSED_ACCOUNT_HASH
-from chatd.core.events import LOBBY, ChatEvent, User
+from chatd.core.events import LOBBY, ChatEvent, EventKind, User, is_action
 from chatd.core.names import BadName, Name, check_new_name, parse_group
 from chatd.core.refusals import Refusal, reason_phrase
 from chatd.core.state import Group, RecordedChange, State
@@ -102,8 +102,16 @@ def user_with_open_account(state: State, nick: str) -> User:
     return user
 
 
+def stored_kind(command: c.SendToLobby | c.SendToUser | c.SendToGroup) -> EventKind:
+    """Return the kind of the log entry that ``command`` makes.
+
+    A message whose text is an action becomes one, on whatever wire it was sent.
+    """
+    return "action" if command.kind == "message" and is_action(command.msg) else command.kind
+
+
 def _broadcast(state: State, actor: User, command: c.SendToLobby) -> Decision:
-    return Decision((ChatEvent(command.kind, LOBBY, actor, None, command.msg),))
+    return Decision((ChatEvent(stored_kind(command), LOBBY, actor, None, command.msg),))
 
 
 def _send(state: State, actor: User, command: c.SendToUser) -> Decision:
@@ -114,12 +122,12 @@ def _send(state: State, actor: User, command: c.SendToUser) -> Decision:
         pair = (actor, dest) if actor.id < dest.id else (dest, actor)
         conversation = state.build_conversation("direct", pair=pair)
         records = (conversation,)
-    return Decision((ChatEvent(command.kind, conversation, actor, dest, command.msg),), records)
+    return Decision((ChatEvent(stored_kind(command), conversation, actor, dest, command.msg),), records)
 
 
 def _group_broadcast(state: State, actor: User, command: c.SendToGroup) -> Decision:
     group = require_group_member(state, actor, command.group)
-    return Decision((ChatEvent(command.kind, group.conversation, actor, None, command.msg),))
+    return Decision((ChatEvent(stored_kind(command), group.conversation, actor, None, command.msg),))
 
 
 def _create(state: State, actor: User, command: c.CreateGroup) -> Decision:
@@ -229,7 +237,9 @@ def _ban(state: State, actor: User, command: c.Ban) -> Decision:
     subject = _user_except_owner(state, group, command.dest)
     if subject.id in group.banned:
         raise Refusal("already_banned", nick=subject.nick, group=group.name)
-    return Decision((ChatEvent("banned", group.conversation, actor, subject, command.reason),))
+    was_member = subject.id in group.members
+    banned = ChatEvent("banned", group.conversation, actor, subject, command.reason, was_member)
+    return Decision((banned,))
 
 
 def _unban(state: State, actor: User, command: c.Unban) -> Decision:

@@ -32,6 +32,7 @@ from chatd.core.moderation import (
     target_key,
 )
 from chatd.core.names import BadName, Name, parse_group, parse_nick, skeletons
+from chatd.core.read_marks import ReadMarksDeleted
 from chatd.core.refusals import Refusal
 from chatd.core.tokens import Token, TokenDeleted
 
@@ -72,7 +73,8 @@ class Group:
     ``members`` maps user ids to users in the order of joining. ``operators`` and ``banned`` hold user ids.
     ``invited`` maps user ids to invitations, ``banned_networks`` maps the ids of banned users to the networks
     that their bans apply to. ``topic_author`` is the id of the user who has set the topic, None if nobody
-    has. ``visibility`` is public or private. ``history`` says whether members read ``all`` of the log, or
+    has; ``topic_at`` is when that was, ``created_at`` when the group was created, in milliseconds since 1970.
+    ``visibility`` is public or private. ``history`` says whether members read ``all`` of the log, or
     only what came ``since_joining``. Messages older than ``keep_seconds`` are deleted; None means that the
     group sets no such age.
 
@@ -87,6 +89,7 @@ class Group:
         "banned_networks",
         "closed",
         "conversation",
+        "created_at",
         "history",
         "invited",
         "keep_seconds",
@@ -94,6 +97,7 @@ class Group:
         "operators",
         "owner",
         "topic",
+        "topic_at",
         "topic_author",
         "visibility",
     )
@@ -107,6 +111,8 @@ class Group:
         self.keep_seconds: int | None = None
         self.topic = ""
         self.topic_author: int | None = None
+        self.topic_at = 0
+        self.created_at = 0
         self.members: dict[int, User] = {}
         self.operators: set[int] = set()
         self.invited: dict[int, Invitation] = {}
@@ -175,6 +181,10 @@ class Group:
         if event.kind == "invited" and event.subject is not None:
             self.invited[event.subject.id] = Invitation(event.actor.id, at)
             return
+        if event.kind == "created":
+            self.created_at = at
+        elif event.kind == "topic":
+            self.topic_at = at
         _CHANGES[event.kind](self, event, event.subject or event.actor)
         self._audience = None
 
@@ -278,6 +288,7 @@ RecordedChange = (
     | UserErased
     | TextsErased
     | ErasureCompleted
+    | ReadMarksDeleted
 )
 """A change of the state that is stored as it is and never enters the log."""
 
@@ -343,7 +354,8 @@ class State:
     def apply(self, change: StateChange, at: int = 0) -> None:
         """Change the state as ``change`` says: add, change or delete what it contains.
 
-        A new credential deletes the user's tokens. Messages, and the deletion of their texts, change nothing.
+        A new credential deletes the user's tokens. Messages, the deletion of their texts and that of read
+        marks change nothing.
         A group exists from its ``created`` event on. The method checks no permissions and never refuses a
         change: the command was decided before. ``at`` is the time of an event, in milliseconds since 1970;
         other changes need none.
@@ -384,6 +396,11 @@ class State:
             self.erasing[change.user.id] = change.ids[-1]
         elif isinstance(change, ErasureCompleted):
             self.erasing.pop(change.user.id, None)
+
+    def is_registered(self, user: User) -> bool:
+        """Return whether the nick of ``user`` has a password, and the account is not closed."""
+        credential = self.credentials.get(user.id)
+        return credential is not None and credential.hash != CLOSED_ACCOUNT_HASH
 
     def _add_user(self, user: User) -> None:
         self.users[user.id] = self._user_keys[user.key] = user

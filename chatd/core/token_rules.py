@@ -11,7 +11,7 @@ from chatd.core import commands as c
 from chatd.core.account_rules import require_credential
 from chatd.core.accounts import Secret
 from chatd.core.answers import TokenList, TokenListItem
-from chatd.core.events import LOBBY, EventKind, User
+from chatd.core.events import LOBBY, MESSAGE_KINDS, EventKind, User
 from chatd.core.limits import Limits
 from chatd.core.names import BadName, Name, parse_group
 from chatd.core.refusals import Refusal
@@ -27,7 +27,7 @@ LOBBY_NAME: Final = "lobby"
 name.
 """
 
-EVENT_KINDS_ALLOWED_WITH_TOKEN: Final[frozenset[EventKind]] = frozenset(("message", "image", "joined"))
+EVENT_KINDS_ALLOWED_WITH_TOKEN: Final[frozenset[EventKind]] = MESSAGE_KINDS | {"joined"}
 """The kinds of events that a command of a session with a token can lead to."""
 
 _FREE_OF_PLACE: Final = (

@@ -9,12 +9,15 @@ A command can be typed in three forms. The last field takes the rest of the line
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
 
 from chatd.core.commands import COMMANDS
 from chatd.core.declarations import CommandDeclaration
+from chatd.core.events import ACTION_PREFIX
+from chatd.core.language import N_
 from chatd.core.refusals import Refusal, reason_phrase
 
 COMMANDS_BY_SEMICOLON_WORD: Final[dict[str, CommandDeclaration]] = {
@@ -37,6 +40,21 @@ INVITE_LINK_OPTION: Final = "--link"
 """The option with which ``/invite`` makes an invitation link."""
 
 
+ACTION_SLASH_WORD: Final = ACTION_PREFIX.strip("/ ")
+"""The word of ``/me waves``, which is no command but a message to where its author is: an action."""
+
+ACTION_FIELD: Final = "msg"
+"""The name of what follows `ACTION_SLASH_WORD`. Its usage is shown with the name translated."""
+
+ACTION_HELP: Final = N_("say what you do: * alice waves")
+"""The help line of `ACTION_SLASH_WORD`."""
+
+
+def action_usage_in(translate: Callable[[str], str]) -> str:
+    """Return the usage of an action, ``/me msg``, with the name of its field translated by ``translate``."""
+    return f"{ACTION_PREFIX}{translate(ACTION_FIELD)}"
+
+
 class SlashLine(msgspec.Struct, frozen=True):
     """A typed line that begins with ``/word``. ``word`` is the word as typed, ``rest`` the text after it."""
 
@@ -47,6 +65,18 @@ class SlashLine(msgspec.Struct, frozen=True):
     def declaration(self) -> CommandDeclaration | None:
         """The declaration of the command for the typed word, in any case; None for an unknown word."""
         return COMMANDS_BY_SLASH_WORD.get(self.word.lower())
+
+    def action(self, translate: Callable[[str], str]) -> str | None:
+        """Return the text of the message if the line is an action, such as ``/me waves``, else None.
+
+        Raises `Refusal` ``bad_request`` for an action without a text; ``translate`` translates the usage in
+        its sentence.
+        """
+        if self.word.lower() != ACTION_SLASH_WORD:
+            return None
+        if not self.rest.strip():
+            raise Refusal("bad_request", why=reason_phrase("usage", usage=action_usage_in(translate)))
+        return f"{ACTION_PREFIX}{self.rest}"
 
 
 def parse_semicolon(line: str) -> tuple[CommandDeclaration, dict[str, object]] | None:

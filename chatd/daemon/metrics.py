@@ -135,7 +135,7 @@ METRICS: Final = (
     MetricDeclaration(
         "chatd_messages_total",
         "counter",
-        "Messages and images stored, by the wire of their author and the kind of their conversation.",
+        "Messages of every kind stored, by the wire of their author and the kind of their conversation.",
         _messages,
         ("wire", "kind"),
     ),

@@ -16,10 +16,10 @@ from chatd import dialects
 from chatd.carriers.carrier import SessionCarrier
 from chatd.carriers.chunks import IdleDelimitedCarrier
 from chatd.carriers.detection import Choice, Detector, HttpChoice, HttpProtocol, WireChoice
-from chatd.carriers.foreign import HTTP, IRC, TLS
+from chatd.carriers.foreign import HTTP, TLS
 from chatd.carriers.frames import LengthPrefixedCarrier
 from chatd.carriers.json_stream import JsonStreamCarrier
-from chatd.carriers.lines import LineCarrier
+from chatd.carriers.lines import CrlfLineCarrier, LineCarrier
 from chatd.carriers.websocket import WebSocketCarrier
 from chatd.connections.factory import Sessions
 from chatd.core.limits import Limits
@@ -27,6 +27,7 @@ from chatd.core.wires import Wire
 
 CARRIERS: Final[dict[str, type[SessionCarrier]]] = {
     "lines": LineCarrier,
+    "crlf_lines": CrlfLineCarrier,
     "json": JsonStreamCarrier,
     "chunks": IdleDelimitedCarrier,
     "frames": LengthPrefixedCarrier,
@@ -34,7 +35,7 @@ CARRIERS: Final[dict[str, type[SessionCarrier]]] = {
 }
 """The carrier classes, by the names that wire declarations use."""
 
-AUTO_WIRE_NAMES: Final = ("text", "json", "tp6")
+AUTO_WIRE_NAMES: Final = ("text", "json", "tp6", "irc")
 """The names of the wires that are detected on an ``auto`` port, besides HTTP. The first is the default, for
 clients whose first bytes match no wire.
 """
@@ -102,7 +103,7 @@ def protocol_maker(
     offered = choices[wire]
     if wire == "auto":
         auto: list[Choice] = [*offered, HttpChoice(HTTP.openings, http)]
-        return partial(Detector, auto, (TLS, IRC), certificate, tls_only)
+        return partial(Detector, auto, (TLS,), certificate, tls_only)
     if tls_only:
         return partial(Detector, offered, (TLS,), certificate, True)
     if len(offered) > 1:

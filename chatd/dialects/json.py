@@ -18,7 +18,7 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from chatd import __version__
-from chatd.boundaries import Dialect, Payloads
+from chatd.boundaries import DeliveryEncoder, Dialect, Payloads
 from chatd.core.answers import (
     AccountChanged,
     Ack,
@@ -35,12 +35,13 @@ from chatd.core.answers import (
     Moderated,
     ModerationLog,
     Page,
+    ReadMark,
     TokenList,
     TokenMade,
     Welcome,
 )
 from chatd.core.commands import COMMANDS, COMMANDS_BY_ACTION, SENDER_KEYS, Command
-from chatd.core.events import Delivery, LogEntry
+from chatd.core.events import CHANNEL_DELIVERIES, Delivery, LogEntry, ReadMarkMoved
 from chatd.core.limits import Limits
 from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
@@ -54,6 +55,7 @@ from chatd.dialects.json_entries import (
     live_event_object,
     message_object,
     moderation_object,
+    read_mark_object,
     server_event_object,
     token_object,
 )
@@ -115,6 +117,8 @@ class JsonDialect:
     that the variants of one dialect share, and only `variant` passes it. ``wire`` is the name of the wire.
     """
 
+    has_channels = False
+    shows_own_messages = True
     greeting: Final = ()
     requires_login = False
     login_history_scope: Final = "all"
@@ -149,6 +153,11 @@ class JsonDialect:
     def newline_delimited_variant(self) -> JsonDialect:
         """The variant of this dialect for clients that end each JSON object with a newline."""
         return self.variant(True, self.relays_client_actions)
+
+    @property
+    def delivery_encoder(self) -> DeliveryEncoder:
+        """The dialect itself."""
+        return self
 
     # Decoding of requests.
 
@@ -226,10 +235,18 @@ class JsonDialect:
         )
 
     def encode_delivery(self, delivery: Delivery) -> Payloads:
-        """Return a log entry, an arrival, a departure or an announcement as one JSON object.
+        """Return a log entry, an arrival, a departure, an announcement or a moved read mark as one JSON
+        object.
 
-        An image that is too large for a course-work client is replaced by a placeholder.
+        An image that is too large for a course-work client is replaced by a placeholder. Such a client is not
+        sent read marks, which it does not know.
         """
+        if isinstance(delivery, CHANNEL_DELIVERIES):
+            return ()
+        if isinstance(delivery, ReadMarkMoved):
+            if not self.newline_delimited:
+                return ()
+            return self._payload(read_mark_object(delivery.user, delivery.conversation, delivery.id))
         if not isinstance(delivery, LogEntry):
             return self._payload(server_event_object(delivery))
         if delivery.event.is_message:
@@ -391,10 +408,14 @@ class JsonDialect:
     def _conversations(self, request: Request, answer: Conversations) -> Payloads:
         said = objects.Conversations(action="server-conversations", ref=request.ref, conversations=[])
         summaries = (
-            objects.ConversationSummary(line.kind, line.name, line.last_id, line.unread)
+            objects.ConversationSummary(line.kind, line.name, line.last_id, line.unread, line.read_mark)
             for line in answer.conversations
         )
         return self._list(said, "conversations", summaries, answer.more)
+
+    def _read_mark(self, request: Request, answer: ReadMark) -> Payloads:
+        mark = read_mark_object(answer.reader, answer.conversation, answer.id)
+        return self._payload(replace(mark, ref=request.ref))
 
     def _help(self, request: Request, answer: Help) -> Payloads:
         commands = (
@@ -464,6 +485,7 @@ _ANSWERS: Final[dict[type, Callable[[JsonDialect, Request, Any], Payloads]]] = {
     Groups: JsonDialect._groups,
     Page: JsonDialect._page,
     Conversations: JsonDialect._conversations,
+    ReadMark: JsonDialect._read_mark,
     Help: JsonDialect._help,
     Goodbye: JsonDialect._goodbye,
 }

@@ -1,5 +1,5 @@
-"""Conversion of log entries, arrivals, departures, announcements, tokens, links and entries of the moderation
-log to objects of the JSON wire.
+"""Conversion of log entries, arrivals, departures, announcements, tokens, links, read marks and entries of
+the moderation log to objects of the JSON wire.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from functools import lru_cache
 from msgspec.structs import replace
 
 from chatd.core.answers import LinkListItem, TokenListItem
-from chatd.core.events import Announced, Arrived, ChatEvent, Departed, LogEntry
+from chatd.core.events import Announced, Arrived, ChatEvent, Conversation, Departed, LogEntry, User
 from chatd.core.moderation import ModerationEntry
 from chatd.core.requests import Request
 from chatd.dialects.timestamps import format_rfc3339
@@ -28,9 +28,8 @@ def message_object(entry: LogEntry) -> objects.Message:
         group=group,
         to=to,
         msg=event.body,
-        kind="image"
-        if event.kind == "image"
-        else "message",  # the default object itself, else it is not left out
+        # The default object itself, else it is not left out.
+        kind="message" if event.kind == "message" else event.kind,
         id=entry.id,
         seq=entry.seq,
         ts=_timestamp(entry.at),
@@ -119,6 +118,12 @@ def event_object(entry: LogEntry) -> objects.GroupEvent:
 def live_event_object(entry: LogEntry) -> objects.GroupEvent:
     """Return the log entry of a group event as the JSON object that clients get when the event happens."""
     return replace(event_object(entry), action="server-event", group=entry.event.conversation.name)
+
+
+def read_mark_object(reader: User, conversation: Conversation, id: int) -> objects.ReadMark:
+    """Return the JSON object of the read mark ``id`` of ``reader`` in ``conversation``."""
+    friend = conversation.other_user(reader).nick if conversation.pair else ""
+    return objects.ReadMark(action="server-read", group=conversation.name, friend=friend, id=id)
 
 
 def token_object(token: TokenListItem) -> objects.Token:

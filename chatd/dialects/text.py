@@ -12,7 +12,7 @@ from functools import partial
 from itertools import chain
 from typing import Any, Final
 
-from chatd.boundaries import Payloads
+from chatd.boundaries import DeliveryEncoder, Payloads
 from chatd.core.answers import (
     AccountChanged,
     Ack,
@@ -31,13 +31,24 @@ from chatd.core.answers import (
     Moderated,
     ModerationLog,
     Page,
+    ReadMark,
     TokenList,
     TokenListItem,
     TokenMade,
     Welcome,
 )
 from chatd.core.commands import ListClients
-from chatd.core.events import Announced, Arrived, ChatEvent, Delivery, LogEntry
+from chatd.core.events import (
+    Announced,
+    Arrived,
+    ChatEvent,
+    Conversation,
+    Delivery,
+    Departed,
+    LogEntry,
+    ReadMarkMoved,
+    User,
+)
 from chatd.core.language import N_
 from chatd.core.limits import Limits
 from chatd.core.moderation import ModerationEntry
@@ -78,6 +89,8 @@ class TextDialect:
     there the command ``LST`` is answered but does not select the reference variant.
     """
 
+    has_channels = False
+    shows_own_messages = True
     greeting: Final = (b"WHO",)
     requires_login = True
     login_history_scope: Final = "none"
@@ -92,6 +105,11 @@ class TextDialect:
         self._reference: TextDialect | None = self if is_reference else None
         if wire == "text" and not is_reference:
             self._reference = TextDialect(limits, is_reference=True)
+
+    @property
+    def delivery_encoder(self) -> DeliveryEncoder:
+        """The dialect itself."""
+        return self
 
     # Decoding of requests.
 
@@ -158,9 +176,11 @@ class TextDialect:
     def encode_delivery(self, delivery: Delivery) -> Payloads:
         """Return the lines of a log entry, an arrival, a departure or an announcement.
 
-        There are none for a message whose text was deleted, nor for a deletion if this is the reference
-        variant.
+        There are none for a message whose text was deleted, for a read mark, nor for a deletion if this is
+        the reference variant.
         """
+        if isinstance(delivery, ReadMarkMoved):
+            return ()
         if isinstance(delivery, LogEntry):
             return self._logged(delivery.event)
         if isinstance(delivery, Announced):
@@ -168,7 +188,7 @@ class TextDialect:
             return _lines("MSG" if self._is_reference else "ANN", delivery.user.nick, text=delivery.text)
         if isinstance(delivery, Arrived):
             return self._arrived(delivery.user.nick, delivery.returning)
-        return _lines("LFT", delivery.user.nick)
+        return _lines("LFT", delivery.user.nick) if isinstance(delivery, Departed) else ()
 
     def encode_for_affected_user(self, delivery: Delivery) -> Payloads:
         """Return the lines of an event for the user whom it is about. They are the lines that all clients
@@ -266,10 +286,7 @@ class TextDialect:
         )
 
     def _page(self, request: Request, answer: Page) -> Payloads:
-        conversation = answer.conversation
-        where = conversation.name or (
-            conversation.other_user(answer.reader).nick if conversation.pair else "*"
-        )
+        where = _place(answer.conversation, answer.reader)
         item = _event_item if answer.is_event_page else _message_item
         ordered = answer.entries if answer.forward else reversed(answer.entries)
         lines = _list(request, (item(where, entry) for entry in ordered), answer.more, answer.forward)
@@ -283,6 +300,9 @@ class TextDialect:
             for one in answer.conversations
         )
         return _list(request, lines, answer.more)
+
+    def _read_mark(self, request: Request, answer: ReadMark) -> Payloads:
+        return _lines("RDM", _place(answer.conversation, answer.reader), str(answer.id))
 
     def _hint(self, request: Request, answer: HistoryHint) -> Payloads:
         return _lines("INF", text=_HINT)
@@ -316,6 +336,7 @@ _ANSWERS: Final[dict[type, Callable[[TextDialect, Request, Any], Payloads]]] = {
     Groups: TextDialect._groups,
     Page: TextDialect._page,
     Conversations: TextDialect._conversations,
+    ReadMark: TextDialect._read_mark,
     HistoryHint: TextDialect._hint,
     Help: TextDialect._help,
     Goodbye: TextDialect._goodbye,
@@ -334,6 +355,11 @@ _SEED_REFUSALS: Final = {
 """(verb, refusal code) -> the word that the WHO/IAM protocol defines for this refusal. The refused name
 follows the word.
 """
+
+
+def _place(conversation: Conversation, reader: User) -> str:
+    """Return the name of ``conversation`` as ``reader`` sees it: a group, a nick, or ``*`` for the lobby."""
+    return conversation.name or (conversation.other_user(reader).nick if conversation.pair else "*")
 
 
 def _lines(*fields: str, text: str | None = None) -> Payloads:

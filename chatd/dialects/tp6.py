@@ -14,7 +14,7 @@ from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from msgspec.structs import replace
 
-from chatd.boundaries import Payloads
+from chatd.boundaries import DeliveryEncoder, Payloads
 from chatd.core.answers import (
     AccountChanged,
     Ack,
@@ -32,6 +32,7 @@ from chatd.core.answers import (
     Moderated,
     ModerationLog,
     Page,
+    ReadMark,
     TokenList,
     TokenMade,
     Unchanged,
@@ -49,7 +50,7 @@ from chatd.core.commands import (
     ReadHistory,
     UseLink,
 )
-from chatd.core.events import Delivery, LogEntry
+from chatd.core.events import ACTION_PREFIX, CHANNEL_DELIVERIES, Delivery, LogEntry, ReadMarkMoved
 from chatd.core.limits import Limits
 from chatd.core.names import BadName, Name, parse_group
 from chatd.core.refusals import Refusal, reason_phrase
@@ -63,7 +64,6 @@ from chatd.dialects.tp6_phrases import (
     INDENT,
     MAX_LIST_BYTES,
     ROOM_QUESTION,
-    addressee_phrase,
     arrival_sentence,
     conversation_lines,
     delivery_sentence,
@@ -77,12 +77,14 @@ from chatd.dialects.tp6_phrases import (
     moderation_lines,
     page_lines,
     page_title,
+    read_mark_sentence,
     refusal_text,
     resolve_command,
     rgb_bytes,
     to_ascii_json,
     token_lines,
 )
+from chatd.locales import to_french
 
 SECONDS_BETWEEN_WRITES: Final = 0.04
 """Seconds between two writes to a client that takes one read for one message."""
@@ -107,6 +109,8 @@ class Tp6Dialect:
     hello, history comes as JSON, and messages show their time and the author's colour.
     """
 
+    has_channels = False
+    shows_own_messages = True
     greeting: Final = ()
     requires_login = True
     pace_seconds = SECONDS_BETWEEN_WRITES
@@ -154,6 +158,11 @@ class Tp6Dialect:
             found._key = key
         return found
 
+    @property
+    def delivery_encoder(self) -> DeliveryEncoder:
+        """The dialect itself."""
+        return self
+
     # Decoding of requests.
 
     def decode(self, frame: bytes) -> Request:
@@ -172,14 +181,20 @@ class Tp6Dialect:
             return self._refused(Refusal("bad_utf8"))
         if self.location == "door":
             return self._hello(text.strip()) if kind == "message" else Request(Refusal("not_identified"))
+        action = None
         if kind == "message":
             typed = parse_slash(text)
-            if typed is not None:
+            try:
+                action = typed.action(to_french) if typed is not None else None
+            except Refusal as refusal:
+                return self._refused(refusal, ACTION_PREFIX.strip())
+            if typed is not None and action is None:
                 return self._command(typed)
             if is_command_with_secret(text):
                 return self._refused(Refusal("bad_request", why=reason_phrase("password_in_message")))
-            text = unescape_slash(text)
-        if self.location == "no room" or (self.location == "question" and kind != "message"):
+            text = action or unescape_slash(text)
+        is_room_name = self.location == "question" and kind == "message" and action is None
+        if self.location == "no room" or (self.location == "question" and not is_room_name):
             return self._refused(Refusal("no_room"))
         if self.location == "question":
             room = text.strip()
@@ -297,7 +312,7 @@ class Tp6Dialect:
 
     def encode_delivery(self, delivery: Delivery) -> Payloads:
         """Return the French line of a delivery. There is no payload if it belongs to a room or lobby that the
-        client is not in, or if it is a message whose text was deleted.
+        client is not in, if it is a message whose text was deleted, or if it is a read mark.
         """
         return self._telling(delivery) if self._hears(delivery) else ()
 
@@ -324,6 +339,8 @@ class Tp6Dialect:
         return frame
 
     def _tell(self, delivery: Delivery) -> Payloads:
+        if isinstance(delivery, (*CHANNEL_DELIVERIES, ReadMarkMoved)):
+            return ()
         if isinstance(delivery, LogEntry) and delivery.event.is_tombstone:
             return ()
         if isinstance(delivery, LogEntry) and delivery.event.is_message:
@@ -402,6 +419,9 @@ class Tp6Dialect:
             return self._as_json(self._json, request, answer)
         return self._list("Conversations", conversation_lines(answer), answer.more)
 
+    def _read_mark(self, request: Request, answer: ReadMark) -> Payloads:
+        return self._notice(f"C'est fait : {read_mark_sentence(answer)}")
+
     def _hint(self, request: Request, answer: HistoryHint) -> Payloads:
         return self._notice(HISTORY_HINT)
 
@@ -417,12 +437,13 @@ class Tp6Dialect:
     def _said(self, logged: LogEntry) -> Payloads:
         """Return the line of a private message or of a message in the client's own room."""
         event = logged.event
-        nick = event.actor.nick
+        nick, time = event.actor.nick, ""
         if self.bonus:
             hour, minute = local_hour_and_minute(logged.at)
             red, green, blue = rgb_bytes(event.actor.colour)
-            nick = f"[{hour:02}:{minute:02}] \x1b[38;2;{red};{green};{blue}m{nick}\x1b[0m"
-        return self._notice(message_sentence(f"{nick} {addressee_phrase(event)}", event))
+            nick = f"\x1b[38;2;{red};{green};{blue}m{nick}\x1b[0m"
+            time = f"[{hour:02}:{minute:02}] "
+        return self._notice(time + message_sentence(nick, event, to_reader=bool(event.conversation.pair)))
 
     def _notice(self, text: str, at: int | None = None) -> Payloads:
         """Return ``text``, a message of the daemon in one or several lines, as payloads. ``at`` is the time
@@ -448,6 +469,7 @@ _ANSWERS: Final[dict[type, Callable[[Tp6Dialect, Request, Any], Payloads]]] = {
     Groups: Tp6Dialect._groups,
     Page: Tp6Dialect._page,
     Conversations: Tp6Dialect._conversations,
+    ReadMark: Tp6Dialect._read_mark,
     HistoryHint: Tp6Dialect._hint,
     Help: Tp6Dialect._help,
     Goodbye: Tp6Dialect._goodbye,

@@ -16,7 +16,7 @@ from chatd.core.requests import Request
 from chatd.core.wires import OpeningBytes, Wire
 from chatd.dialects.timestamps import local_hour_and_minute
 from chatd.dialects.tp6 import Tp6Dialect
-from chatd.dialects.tp6_phrases import addressee_phrase, indented, indented_image, message_sentence, rgb_bytes
+from chatd.dialects.tp6_phrases import indented, indented_image, message_sentence, rgb_bytes
 
 TEXT_FRAME_TYPE: Final = 1
 IMAGE_FRAME_TYPE: Final = 3
@@ -33,9 +33,10 @@ class FramedDialect(Tp6Dialect):
     Received payloads begin with a type byte.
 
     A message in the client's current room, or in the lobby if the client is there, is a frame with the
-    author's name. Everything else is a French sentence in a frame without a name. With ``bonus``, for clients
-    with TP6's bonus features, a colour (three bytes), the hour and the minute (one byte each) follow the name
-    in every frame; in a frame that is not a message the colour is black, and the time may be `NO_TIME_BYTES`.
+    author's name, unless it is an action. Everything else is a French sentence in a frame without a name.
+    With ``bonus``, for clients with TP6's bonus features, a colour (three bytes), the hour and the minute
+    (one byte each) follow the name in every frame; in a frame that is not a message the colour is black, and
+    the time may be `NO_TIME_BYTES`.
     """
 
     pace_seconds = 0.0
@@ -49,10 +50,9 @@ class FramedDialect(Tp6Dialect):
     def _said(self, logged: LogEntry) -> Payloads:
         event = logged.event
         nick, mark = event.actor.nick, self._mark(event.actor.colour, logged.at)
-        if event.conversation.pair:
-            return _payload(
-                event.kind, "", mark, message_sentence(f"{nick} {addressee_phrase(event)}", event)
-            )
+        is_private = bool(event.conversation.pair)
+        if is_private or event.kind == "action":
+            return _payload(event.kind, "", mark, message_sentence(nick, event, is_private))
         return _payload(
             event.kind, nick, mark, (indented_image if event.kind == "image" else indented)(event.body)
         )

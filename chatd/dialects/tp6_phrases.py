@@ -16,15 +16,16 @@ from chatd.core.answers import (
     LinkListItem,
     Members,
     Page,
+    ReadMark,
     TokenListItem,
 )
 from chatd.core.commands import COMMANDS
 from chatd.core.declarations import CommandDeclaration
-from chatd.core.events import Announced, Arrived, ChatEvent, Delivery, LogEntry
+from chatd.core.events import Announced, Arrived, ChatEvent, LogEntry, SharedDelivery, action_text
 from chatd.core.moderation import ModerationEntry
 from chatd.core.refusals import REFUSAL_SENTENCES, Refusal, reason_phrase
 from chatd.core.terminal import LINE_END, replace_controls
-from chatd.core.typed_commands import parse_slash_fields
+from chatd.core.typed_commands import ACTION_HELP, action_usage_in, parse_slash_fields
 from chatd.dialects.timestamps import format_rfc3339
 from chatd.locales import to_french
 
@@ -96,7 +97,7 @@ def refusal_text(refusal: Refusal, moved_to: str, is_message: bool) -> str:
     return f"Erreur [{refusal.code}] : {indented(text)}"
 
 
-def delivery_sentence(delivery: Delivery) -> str:
+def delivery_sentence(delivery: SharedDelivery) -> str:
     """Return the French sentence for an arrival, a departure, a group event or an announcement.
 
     ``delivery`` must not be the log entry of a message: see `message_sentence`.
@@ -198,6 +199,16 @@ def conversation_lines(answer: Conversations) -> Iterator[str]:
         yield with_remarks(name, _KINDS.get(one.kind), f"n° {one.last_id}", unread)
 
 
+def read_mark_sentence(mark: ReadMark) -> str:
+    """Return a French sentence that says how far a user has read: ``wob est lu jusqu'au n° 7``."""
+    conversation = mark.conversation
+    if conversation.pair:
+        place = f"la conversation avec {conversation.other_user(mark.reader).nick} est lue"
+    else:
+        place = f"{conversation.name} est lu" if conversation.name else "la chatroom est lue"
+    return f"{place} jusqu'au n° {mark.id}"
+
+
 def page_title(page: Page) -> str:
     """Return the title of a page of the log: ``Historique de wob``."""
     conversation = page.conversation
@@ -221,7 +232,12 @@ def help_lines(answer: Help) -> Iterator[str]:
     """Return one line for each command of the chat room: its usage and what it does."""
     for row in answer.commands:
         if row.slash_word:
-            yield f"{row.slash_usage_in(to_french):<34} {to_french(row.help)}"
+            yield _help_line(row.slash_usage_in(to_french), row.help)
+    yield _help_line(action_usage_in(to_french), ACTION_HELP)
+
+
+def _help_line(usage: str, help: str) -> str:
+    return f"{usage:<34} {to_french(help)}"
 
 
 def list_with_title(title: str, entries: Iterable[str], more: bool = False, forward: bool = True) -> str:
@@ -245,13 +261,6 @@ def list_with_title(title: str, entries: Iterable[str], more: bool = False, forw
     return indented("\n".join((f"{title} : {count}", *shown)))
 
 
-def addressee_phrase(event: ChatEvent) -> str:
-    """Return the part of a French sentence between the author and the verb "dit": ``vous`` in a private
-    message, otherwise ``a``.
-    """
-    return "vous" if event.conversation.pair else "a"
-
-
 def indented(text: str) -> str:
     """Return ``text`` with every line but the first indented, so that no line can be taken for one of another
     author. Control characters are replaced, and a line end at the end is dropped.
@@ -267,13 +276,18 @@ def indented_image(text: str) -> str:
     return INDENT + indented(text)
 
 
-def message_sentence(head: str, event: ChatEvent) -> str:
-    """Return the French sentence for a message: ``alice a dit : salut``. ``head`` is the part before ``dit``,
-    such as ``alice a``. An image begins on a line of its own, after ``alice a dit en image :``.
+def message_sentence(nick: str, event: ChatEvent, to_reader: bool = False) -> str:
+    """Return the French sentence for a message of the author ``nick``: ``alice a dit : salut``.
+
+    If ``to_reader`` is true, the message is private: ``alice vous dit : salut``. An image begins on a line of
+    its own, after ``alice a dit en image :``. An action is ``* alice waves``.
     """
+    if event.kind == "action":
+        return f"{'En privé : ' if to_reader else ''}* {nick} {indented(action_text(event.body))}"
+    head = f"{nick} {'vous' if to_reader else 'a'} dit"
     if event.kind == "image":
-        return f"{head} dit en image :\n{indented_image(event.body)}"
-    return f"{head} dit : {indented(event.body)}"
+        return f"{head} en image :\n{indented_image(event.body)}"
+    return f"{head} : {indented(event.body)}"
 
 
 def arrival_sentence(nick: str) -> str:
@@ -327,7 +341,7 @@ def history_sentence(event: ChatEvent) -> str:
     """Return the French sentence for a message or a group event in a page of the log."""
     if event.is_tombstone:
         return f"{event.actor.nick} : (message supprimé)"
-    return message_sentence(f"{event.actor.nick} a", event) if event.is_message else event_sentence(event)
+    return message_sentence(event.actor.nick, event) if event.is_message else event_sentence(event)
 
 
 def with_remarks(name: str, *remarks: str | None) -> str:

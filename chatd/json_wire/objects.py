@@ -38,7 +38,8 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A message in the form that clients get when it is sent: to a ``group``, to one user (``to``), or to the
     lobby.
 
-    ``kind`` is "message" or "image". If ``deleted`` is true, a server operator has deleted the text.
+    ``kind`` is "message", "image", "action" or "notice". If ``deleted`` is true, a server operator has
+    deleted the text.
     """
 
     action: str = ""
@@ -342,14 +343,15 @@ class EventPage(AnswerBase, frozen=True, kw_only=True):
 
 
 class ConversationSummary(msgspec.Struct, frozen=True):
-    """One conversation in a list of conversations. ``last`` is the id of its last entry; ``unread`` is the
-    number of missed messages.
+    """One conversation in a list of conversations. ``last`` is the id of its last entry, ``unread`` the
+    number of unread messages, ``read`` the user's read mark, 0 for none.
     """
 
     kind: str
     name: str = ""
     last: int = 0
     unread: int = 0
+    read: int = 0
 
 
 class Conversations(AnswerBase, frozen=True, kw_only=True):
@@ -357,6 +359,16 @@ class Conversations(AnswerBase, frozen=True, kw_only=True):
 
     conversations: list[ConversationSummary]
     more: bool = False
+
+
+class ReadMark(AnswerBase, frozen=True, kw_only=True):
+    """The requesting user's read mark in a ``group``, in the direct conversation with the user ``friend``, or
+    in the lobby: the entry ``id``. The user's other sessions get it too, when it moves.
+    """
+
+    group: str = ""
+    friend: str = msgspec.field(default="", name="with")
+    id: int
 
 
 class ConversationName(msgspec.Struct, frozen=True):
@@ -444,6 +456,7 @@ OBJECT_TYPES_BY_ACTION: Final[dict[str, type[ServerObject]]] = {
     "server-msgs": Page,
     "server-states": EventPage,
     "server-conversations": Conversations,
+    "server-read": ReadMark,
     "server-help": Help,
     "server-quit": Goodbye,
     "server-error": Error,

@@ -24,7 +24,15 @@ from chatd.core.moderation import (
     ModerationEntry,
     TextsErased,
 )
-from chatd.core.records import NO_FILTER, EntryRow, EntrySlice, LogFilter, Snapshot, entry_from_row
+from chatd.core.records import (
+    NO_FILTER,
+    EntryRow,
+    EntrySlice,
+    LogFilter,
+    Snapshot,
+    UnreadRange,
+    entry_from_row,
+)
 from chatd.core.state import State
 from chatd.core.tokens import Token
 from chatd.store.errors import ReadFailed
@@ -51,8 +59,8 @@ maximum number of entries of the result.
 """
 
 # Messages, events and joins, each in the very words of a partial index, or SQLite does not use it.
-_SAID = "kind IN ('message', 'image')"
-_HAPPENED = "kind NOT IN ('message', 'image')"
+_SAID = "kind IN ('message', 'image', 'action', 'notice')"
+_HAPPENED = "kind NOT IN ('message', 'image', 'action', 'notice')"
 _JOINED = "kind IN ('created', 'joined')"
 
 # The kinds that are hidden if their author is ignored.
@@ -119,6 +127,10 @@ def load_snapshot(cursor: SqlCursor) -> Snapshot:
     for digest, conversation, number, maker, made, expires, uses in cursor.fetchall():
         place = state.conversations[conversation]
         state.apply(InvitationLink(Secret(digest), place, number, maker, made, expires, uses))
+    marks: dict[int, dict[int, int]] = {}
+    cursor.execute("SELECT user, conversation, last FROM read_marks")
+    for user, conversation, last in cursor.fetchall():
+        marks.setdefault(user, {})[conversation] = last
     cursor.execute(
         "SELECT log.conversation, log.id, log.seq FROM conversations AS c JOIN log"
         " ON log.id = (SELECT id FROM log WHERE conversation = c.id ORDER BY seq DESC LIMIT 1)"
@@ -128,7 +140,7 @@ def load_snapshot(cursor: SqlCursor) -> Snapshot:
     seqs = {conversation: seq for conversation, _, seq in ends}
     cursor.execute("SELECT max(id) FROM log")
     ((last_id,),) = cursor.fetchall()
-    return Snapshot(state, last_id or 0, seqs, lasts, seen, measure_database_bytes(cursor))
+    return Snapshot(state, last_id or 0, seqs, lasts, seen, marks, measure_database_bytes(cursor))
 
 
 class Archive:
@@ -245,20 +257,14 @@ class Archive:
         return self._read(_old_messages, conversation.id, after, sent_before, limit)
 
     def unread_counts(
-        self,
-        conversations: Iterable[Conversation],
-        user: User,
-        after: int,
-        max_id: int,
-        log_filter: LogFilter = NO_FILTER,
+        self, ranges: Iterable[UnreadRange], user: User, log_filter: LogFilter = NO_FILTER
     ) -> Deferred[list[int]]:
-        """Return a Deferred of a list: for each of ``conversations``, in their order, the number of unread
-        messages.
+        """Return a Deferred of a list: for each of ``ranges``, in their order, the number of unread messages.
 
-        Unread are messages by users other than ``user`` with ``after`` < id <= ``max_id`` that ``log_filter``
-        does not hide. They are counted among the last `UNREAD_SCAN_MESSAGES` messages in that range.
+        Unread are messages in the range by users other than ``user`` that ``log_filter`` does not hide. They
+        are counted among the last `UNREAD_SCAN_MESSAGES` messages of the range.
         """
-        return self._read(_unread, [c.id for c in conversations], user.id, after, max_id, log_filter)
+        return self._read(_unread, list(ranges), user.id, log_filter)
 
     def _read(
         self, query: Callable[Concatenate[Transaction, P], Result], *arguments: P.args, **named: P.kwargs
@@ -444,11 +450,10 @@ def _list(ids: Iterable[int]) -> str:
     return ", ".join(map(str, ids))
 
 
-def _unread(
-    cursor: Transaction, conversations: list[int], user: int, after: int, max_id: int, log_filter: LogFilter
-) -> list[int]:
+def _unread(cursor: Transaction, ranges: list[UnreadRange], user: int, log_filter: LogFilter) -> list[int]:
     counts = []
-    for conversation in conversations:
+    for place, after, max_id in ranges:
+        conversation = place.id
         cursor.execute(
             f"SELECT count(*) FILTER (WHERE actor NOT IN ({_list((user, *log_filter.ignored_user_ids))}))"
             f" FROM (SELECT actor FROM log WHERE conversation = ? AND {_SAID} AND id > ? AND id <= ?"

@@ -24,6 +24,7 @@ from twisted.python.failure import Failure
 from chatd.boundaries import Clock, JournalTask
 from chatd.core.counters import Histogram
 from chatd.core.events import ChatEvent, Conversation, LogEntry, User
+from chatd.core.read_marks import ReadMarksDeleted
 from chatd.core.records import EntryDraft, Record, Snapshot
 from chatd.pauses import pause
 from chatd.store.errors import NotStored
@@ -48,7 +49,7 @@ MEASURE_EVERY_CHARACTERS: Final = 16 * 1024
 """
 
 READ_MARKER_DELAY_SECONDS: Final = 5.0
-"""The maximum delay in seconds before changed read markers are written.
+"""The maximum delay in seconds before changed read markers and read marks are written.
 
 If another transaction starts earlier, it writes them too. So a login needs no commit of its own. The journal
 also retries at this interval after a failed transaction.
@@ -79,6 +80,20 @@ _INSERTS: Final = {
     count: f"INSERT INTO log VALUES {', '.join(['(?, ?, ?, ?, ?, ?, ?, ?, ?)'] * count)}"
     for count in ROWS_PER_INSERT
 }
+
+
+class PendingMarks(msgspec.Struct, frozen=True, eq=False):
+    """Read markers and read marks that have moved since they were written last.
+
+    ``read_markers`` maps user ids to entry ids, ``read_marks`` the pairs of a user id and a conversation id.
+    """
+
+    read_markers: dict[int, int] = {}
+    read_marks: dict[tuple[int, int], int] = {}
+
+    def __bool__(self) -> bool:
+        """Return whether there is anything to write."""
+        return bool(self.read_markers or self.read_marks)
 
 
 class CommitResult(msgspec.Struct, frozen=True, eq=False):
@@ -142,9 +157,11 @@ class Journal:
         self._on_failure = on_failure
         self._on_committed = on_committed
         self._queue: deque[JournalTask] = deque()
-        # The read markers of all users by user id; and those of them that are not written yet.
+        # The read markers of all users by user id; their read marks by user id and conversation id; and what
+        # of both is not written yet.
         self._seen = snapshot.read_markers
-        self._noted: dict[int, int] = {}
+        self._read_marks = snapshot.read_marks
+        self._pending = PendingMarks()
         self._busy = False
         self._begun_at = 0.0
         self._unmeasured = 0
@@ -189,13 +206,31 @@ class Journal:
 
         The database is updated within seconds. If the daemon crashes before that, the move is lost.
         """
-        self._seen[user.id] = self._noted[user.id] = max(last, self.get_read_marker(user))
-        if self._late is None:
-            self._late = self._clock.callLater(READ_MARKER_DELAY_SECONDS, self._write_noted)
+        self._seen[user.id] = self._pending.read_markers[user.id] = max(last, self.get_read_marker(user))
+        self._write_pending_later()
 
     def get_read_marker(self, user: User) -> int:
         """Return the read marker of ``user``: the id of the last entry known to have gone to the user."""
         return self._seen.get(user.id, 0)
+
+    def move_read_mark(self, user: User, conversation: Conversation, last: int) -> bool:
+        """Move the read mark of ``user`` in ``conversation`` forward to the entry id ``last``; never back.
+        Return whether it has moved.
+
+        The database is updated within seconds. If the daemon crashes before that, the move is lost.
+        ``conversation`` is on disk. Call this in the turn of a task: the deletions of marks that were
+        submitted before are carried out then.
+        """
+        if last <= self.get_read_mark(user, conversation):
+            return False
+        self._read_marks.setdefault(user.id, {})[conversation.id] = last
+        self._pending.read_marks[user.id, conversation.id] = last
+        self._write_pending_later()
+        return True
+
+    def get_read_mark(self, user: User, conversation: Conversation) -> int:
+        """Return the read mark of ``user`` in ``conversation``, an entry id: 0 if the user has set none."""
+        return self._read_marks.get(user.id, {}).get(conversation.id, 0)
 
     def last_id_in(self, conversation: Conversation) -> int:
         """Return the id of the last entry of ``conversation`` that is on disk, or 0 if it has none."""
@@ -209,8 +244,8 @@ class Journal:
         return self._seqs.get(conversation.id, 0)
 
     def resume_from(self, snapshot: Snapshot) -> None:
-        """Take the last ids and seqs and the size of the database from ``snapshot``; read markers stay as
-        they are.
+        """Take the last ids and seqs and the size of the database from ``snapshot``; read markers and read
+        marks stay as they are.
 
         Call this after a failed transaction, with a snapshot that was read since.
         """
@@ -251,16 +286,17 @@ class Journal:
         return done
 
     def close(self) -> Deferred[None]:
-        """Wait until all tasks are completed, write the remaining read markers, and close the connection.
+        """Wait until all tasks are completed, write the remaining read markers and read marks, and close the
+        connection.
 
-        Return a Deferred that fires after that. If the read markers can't be written, they are lost, and a
-        warning is logged; the Deferred does not fail. No task may be submitted once it has fired.
+        Return a Deferred that fires after that. If they can't be written, they are lost, and a warning is
+        logged; the Deferred does not fail. No task may be submitted once it has fired.
         """
 
         def write_seen(_: None) -> Deferred[None]:
             if self._late is not None:
                 self._late.cancel()
-            writing: Deferred[None] = self._pool.runInteraction(_write_last, self._noted)
+            writing: Deferred[None] = self._pool.runInteraction(_write_last, self._pending)
             return writing
 
         def close(result: object) -> None:
@@ -295,26 +331,30 @@ class Journal:
         self._unmeasured += characters
         return batch
 
-    def _write_noted(self) -> None:
+    def _write_pending_later(self) -> None:
+        if self._late is None:
+            self._late = self._clock.callLater(READ_MARKER_DELAY_SECONDS, self._write_pending)
+
+    def _write_pending(self) -> None:
         self._late = None
         if self._busy or self._start is not None:
-            self._late = self._clock.callLater(READ_MARKER_DELAY_SECONDS, self._write_noted)
-        elif self._noted or self.is_failing:
+            self._write_pending_later()
+        elif self._pending or self.is_failing:
             self._busy = True
             self._begin([])
 
     def _begin(self, batch: list[JournalTask]) -> None:
-        noted, self._noted = self._noted, {}
+        pending, self._pending = self._pending, PendingMarks()
         self._begun_at = self._clock.seconds()
         measures = self._unmeasured >= MEASURE_EVERY_CHARACTERS
         if measures:
             self._unmeasured = 0
-        writing = self._pool.runInteraction(self._write, batch, noted, measures)
-        writing.addCallbacks(self._written, self._lost, callbackArgs=(batch,), errbackArgs=(batch, noted))
+        writing = self._pool.runInteraction(self._write, batch, pending, measures)
+        writing.addCallbacks(self._written, self._lost, callbackArgs=(batch,), errbackArgs=(batch, pending))
         writing.addErrback(lambda failure: self._log.failure("the journal crashed", failure))
 
     def _write(
-        self, cursor: Transaction, batch: list[JournalTask], noted: dict[int, int], measures: bool
+        self, cursor: Transaction, batch: list[JournalTask], pending: PendingMarks, measures: bool
     ) -> CommitResult:
         """Run the transaction of ``batch`` in the writer's thread, and return its result.
 
@@ -322,11 +362,13 @@ class Journal:
         to measure the size of the database.
         """
         cursor.execute("BEGIN IMMEDIATE")
+        # The batch may delete some of the read marks, and make the users that read markers are for.
+        _write_read_marks(cursor, pending.read_marks)
         placer = _Placer(cursor, self._last_id, self._seqs)
         places = [placer.place(task.records) for task in batch]
         placer.write()
-        _write_seen(cursor, noted)
-        if not batch and not noted:
+        _write_read_markers(cursor, pending.read_markers)
+        if not batch and not pending:
             _write_nothing_new(cursor)
         size = measure_database_bytes(cursor) if measures else None
         return CommitResult(places, placer.last_id, placer.seqs, placer.last_ids, size)
@@ -354,21 +396,38 @@ class Journal:
     def _commit(self, task: JournalTask, entries: Sequence[LogEntry], is_newly_stored: bool) -> None:
         if entries and is_newly_stored:
             self.last_delivered_id = entries[-1].id
+        for record in task.records:
+            if isinstance(record, ReadMarksDeleted):
+                self._forget_read_marks(record)
         try:
             task.on_commit(entries, is_newly_stored)
         except Exception:
             self._crash(task)
 
-    def _lost(self, failure: Failure, batch: list[JournalTask], noted: dict[int, int]) -> None:
+    def _forget_read_marks(self, deleted: ReadMarksDeleted) -> None:
+        """Drop the read marks that ``deleted``, which is on disk, has deleted."""
+        users = list(self._read_marks) if deleted.user is None else [deleted.user.id]
+        for user in users:
+            marks = self._read_marks.get(user, {})
+            places = list(marks) if deleted.conversation is None else [deleted.conversation.id]
+            for place in places:
+                marks.pop(place, None)
+                self._pending.read_marks.pop((user, place), None)
+            if not marks:
+                self._read_marks.pop(user, None)
+
+    def _lost(self, failure: Failure, batch: list[JournalTask], pending: PendingMarks) -> None:
         if failure.check(sqlite3.Error) is None:
             self._log.failure("the journal could not write", failure)
         elif batch or not self.is_failing:  # else the journal has tried again, in vain
             self._log.error("nothing can be written to the database: {why}", why=failure.getErrorMessage())
         self.failed_commits += 1
-        self._noted = {**noted, **self._noted}
+        self._pending = PendingMarks(
+            {**pending.read_markers, **self._pending.read_markers},
+            {**pending.read_marks, **self._pending.read_marks},
+        )
         self.is_failing = True
-        if self._late is None:
-            self._late = self._clock.callLater(READ_MARKER_DELAY_SECONDS, self._write_noted)
+        self._write_pending_later()
         # Everything decided since rests on the lost transaction.
         batch += self._queue
         self._queue.clear()
@@ -464,7 +523,8 @@ class _Placer:
         if placed is not None:
             return [placed] if _message(placed.event) == _message(event) else []
         self._execute(
-            "SELECT id, seq, at, conversation, kind, body FROM log WHERE actor = ? AND ref = ?",
+            "SELECT id, seq, at, conversation, CASE kind WHEN 'action' THEN 'message' ELSE kind END, body"
+            " FROM log WHERE actor = ? AND ref = ?",
             (event.actor.id, ref),
         )
         for id, seq, at, *message in self._fetchall():
@@ -498,13 +558,24 @@ def _size(task: JournalTask) -> int:
 
 
 def _message(event: ChatEvent) -> tuple[int, str, str]:
-    """Return the conversation id, kind and body of ``event``. Drafts of one message agree in these."""
-    return event.conversation.id, event.kind, event.body
+    """Return the conversation id, kind and body of ``event``. Drafts of one message agree in these.
+
+    An action counts as a message: its body says what it is, and it may have been stored as a message before
+    there were actions.
+    """
+    return event.conversation.id, "message" if event.kind == "action" else event.kind, event.body
 
 
-def _write_seen(cursor: Transaction, seen: dict[int, int]) -> None:
+def _write_read_markers(cursor: Transaction, markers: dict[int, int]) -> None:
     cursor.executemany(
-        "UPDATE users SET seen = ? WHERE id = ?", [(last, user) for user, last in seen.items()]
+        "UPDATE users SET seen = ? WHERE id = ?", [(last, user) for user, last in markers.items()]
+    )
+
+
+def _write_read_marks(cursor: Transaction, marks: dict[tuple[int, int], int]) -> None:
+    cursor.executemany(
+        "INSERT OR REPLACE INTO read_marks (user, conversation, last) VALUES (?, ?, ?)",
+        [(*place, last) for place, last in marks.items()],
     )
 
 
@@ -527,7 +598,8 @@ def _write_nothing_new(cursor: Transaction) -> None:
     cursor.execute(f"PRAGMA user_version = {version}")
 
 
-def _write_last(cursor: Transaction, seen: dict[int, int]) -> None:
-    # One transaction, so that all read markers cost one wait for the disk.
+def _write_last(cursor: Transaction, pending: PendingMarks) -> None:
+    # One transaction, so that all of them cost one wait for the disk.
     cursor.execute("BEGIN IMMEDIATE")
-    _write_seen(cursor, seen)
+    _write_read_markers(cursor, pending.read_markers)
+    _write_read_marks(cursor, pending.read_marks)

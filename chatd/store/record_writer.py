@@ -20,6 +20,7 @@ from chatd.core.moderation import (
     TextsErased,
     UserErased,
 )
+from chatd.core.read_marks import ReadMarksDeleted
 from chatd.core.state import RecordedChange
 from chatd.core.tokens import Token, TokenDeleted
 
@@ -29,17 +30,28 @@ def write_record(cursor: Transaction, record: RecordedChange) -> None:
     if isinstance(record, UserErased):
         _erase(cursor, record)
         return
+    if isinstance(record, ReadMarksDeleted):
+        _delete_read_marks(cursor, record)
+        return
     if isinstance(record, TextsErased):
         cursor.executemany(_ERASE_TEXT, [(record.user.id, id) for id in record.ids])
     statement, values = _STATEMENTS[type(record)]
     cursor.execute(statement, values(record))
     if isinstance(record, ConversationTrimmed):
         cursor.execute(
-            "DELETE FROM log WHERE conversation = ? AND id <= ? AND kind IN ('message', 'image')",
+            "DELETE FROM log WHERE conversation = ? AND id <= ?"
+            " AND kind IN ('message', 'image', 'action', 'notice')",
             values(record),
         )
     elif isinstance(record, Credential):
         cursor.execute("DELETE FROM tokens WHERE user = ?", (record.user.id,))
+
+
+def _delete_read_marks(cursor: Transaction, record: ReadMarksDeleted) -> None:
+    given = {"user": record.user, "conversation": record.conversation}
+    ids = {column: owner.id for column, owner in given.items() if owner is not None}
+    where = " AND ".join(f"{column} = ?" for column in ids)
+    cursor.execute(f"DELETE FROM read_marks WHERE {where}", tuple(ids.values()))
 
 
 def _erase(cursor: Transaction, record: UserErased) -> None:
@@ -61,6 +73,7 @@ _DELETE_ROWS_OF_USER: Final = (
     "DELETE FROM ignores WHERE user = ?",
     "DELETE FROM ignores WHERE other = ?",
     "DELETE FROM links WHERE maker = ?",
+    "DELETE FROM read_marks WHERE user = ?",
 )
 """The statements that delete the rows of an erased user, each with the id of that user as its only value.
 

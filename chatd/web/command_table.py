@@ -14,6 +14,7 @@ from chatd.core.commands import COMMANDS, USAGE_FIELD_NAMES
 from chatd.core.declarations import CommandDeclaration, FieldDeclaration
 from chatd.core.names import ALPHABET_NAMES_TO_TRANSLATE
 from chatd.core.refusals import REASON_SENTENCES, REFUSAL_SENTENCES
+from chatd.core.typed_commands import ACTION_FIELD, ACTION_HELP, ACTION_SLASH_WORD
 from chatd.locales import to_french
 
 _EVENT_KIND_BY_COMMAND: Final = {
@@ -58,7 +59,8 @@ def command_table(translate: Callable[[str], str]) -> bytes:
     has these; a field that is not there is a name. ``commands`` is a list of objects. Their ``fields`` are
     names separated by spaces, in brackets if the field may be left out: ``group dest [reason]``. ``action``,
     ``word`` and ``slash`` are left out if they equal ``name``, and are empty if the command has none;
-    ``room`` and ``event`` are left out if false.
+    ``room`` and ``event`` are left out if false. The last command is ``/me``, which has no action: the page
+    sends it as a message.
     """
     rows = [row for row in COMMANDS.values() if row.semicolon_word or row.slash_word]
     fields: dict[str, dict[str, object]] = {}
@@ -68,7 +70,9 @@ def command_table(translate: Callable[[str], str]) -> bytes:
             if fields.setdefault(name, field) != field:
                 raise AssertionError(f"two different fields are called {name}")
     named = {name: field for name, field in fields.items() if field}
-    return msgspec.json.encode({"fields": named, "commands": [_command(row, translate) for row in rows]})
+    me = {"name": ACTION_SLASH_WORD, "action": "", "word": "", "fields": ACTION_FIELD}
+    commands = [*(_command(row, translate) for row in rows), {**me, "help": translate(ACTION_HELP)}]
+    return msgspec.json.encode({"fields": named, "commands": commands})
 
 
 def french_catalogue() -> bytes:

@@ -11,7 +11,7 @@ _SCRIPT_PART: Final = re.compile(
         |`(?:[^`\\]|\\.)*`                                               # a template
         |/(?![/*\s])(?:[^/\\\n\[]|\\.|\[(?:[^\]\\\n]|\\.)*\])+/[a-z]*u   # a regular expression
     )
-    |(?:\s|/\*(?:(?!\*/).)*\*/|//[^\n]*)+                                # blanks and comments
+    |[;,]?(?:\s|/\*(?:(?!\*/).)*\*/|//[^\n]*)+                           # blanks and comments, after a sign
     """,
     re.DOTALL | re.VERBOSE,
 )
@@ -29,9 +29,9 @@ _STYLE_BLANKS: Final = re.compile(rb"(?<=[:;,{])\s+|\s+(?=[{}])|;\s*(?=\})")
 def shorten_script(module: bytes) -> bytes:
     """Return the source of a JavaScript ``module`` without comments, indentation and needless spaces.
 
-    Lines end only where a statement may end without a semicolon. In ``module`` strings must have double
-    quotes, a template must contain no other, a regular expression must have the flag ``u``, and a division
-    must have spaces around it.
+    Lines end only where a statement may end without a semicolon, and no brace follows a semicolon or a comma.
+    In ``module`` strings must have double quotes, a template must contain no other, a regular expression must
+    have the flag ``u``, a division must have spaces around it, and no statement may be empty.
     """
     return _SCRIPT_PART.sub(_shorten_part, module)
 
@@ -45,11 +45,14 @@ def shorten_style(sheet: bytes) -> bytes:
 
 
 def _shorten_part(part: re.Match[bytes]) -> bytes:
-    """Return the part itself, or what remains of blanks and comments between two characters."""
+    """Return the part itself, or what remains of a sign, blanks and comments between two characters."""
     if part["kept"]:
         return part["kept"]
-    before = part.string[part.start() - 1 : part.start()]
+    sign = part[0][:1] if part[0].startswith((b";", b",")) else b""
     after = part.string[part.end() : part.end() + 1]
+    if sign:
+        return b"" if after == b"}" else sign
+    before = part.string[part.start() - 1 : part.start()]
     if b"\n" in part[0]:
         return b"" if before in _OPENING or after in _CLOSING else b"\n"
     return b"" if before in _SIGNS or after in _SIGNS else b" "

@@ -41,7 +41,7 @@ interface Entry {
   ts: string;
   from?: string;
   msg?: string;
-  /** "image"; a message has none. */
+  /** "image", "action" (then `msg` is without its `/me`) or "notice"; a message has none. */
   kind?: string;
   deleted?: boolean;
   event?: string;

@@ -15,7 +15,7 @@ from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.carriers.detection import GREETING_DELAY_SECONDS, MAX_UNDECIDED_BYTES, match_opening_bytes
-from chatd.carriers.foreign import HTTP, IRC, TLS
+from chatd.carriers.foreign import HTTP, TLS
 from chatd.carriers.silence_timer import FRAME_GAP_SECONDS
 from chatd.connections.session import REFUSAL_LINGER_SECONDS
 from chatd.core.limits import Limits
@@ -32,7 +32,7 @@ TABLE = [
         if wire.name in AUTO_WIRE_NAMES
         for opening in wire.openings
     ),
-    *((opening, foreign.name) for foreign in (TLS, IRC, HTTP) for opening in foreign.openings),
+    *((opening, foreign.name) for foreign in (TLS, HTTP) for opening in foreign.openings),
 ]
 """What ``auto`` tells apart."""
 
@@ -293,23 +293,23 @@ class Strangers(AutoTestCase):
     """Who is recognised and can't be served is told so, in one sentence, and goes."""
 
     def test_each_is_told_what_is_not_spoken_here(self) -> None:
-        for foreign, opening in ((one, opening) for one in (TLS, IRC) for opening in one.openings):
+        for opening in TLS.openings:
             with capturedLogs() as logs:
                 peer = self.comes(opening.start + b"/ HTTP/1.1\r\nHost: localhost\r\n\r\n")
                 peer.says(b"IAM alice\n")
-            self.assertEqual(peer.hears(), f"ERR bad_request {foreign.why}\n".encode())
+            self.assertEqual(peer.hears(), f"ERR bad_request {TLS.why}\n".encode())
             self.assertFalse(peer.closed)
             self.stage.wait(REFUSAL_LINGER_SECONDS)
             self.assertEqual((peer.closed, peer.wire.aborted), (True, False))
             said = [log for log in logs if log.get("log_format") == "{peer} speaks {name}"]
-            self.assertEqual([(log["name"], log["log_level"].name) for log in said], [(foreign.name, "info")])
+            self.assertEqual([(log["name"], log["log_level"].name) for log in said], [(TLS.name, "info")])
         self.assertEqual(self.told_bob(), [])
 
     def test_the_end_right_behind_changes_nothing(self) -> None:
-        peer = self.comes(b"NICK alice\r\n")
+        peer = self.comes(TLS.openings[0].start)
         IHalfCloseableProtocol(peer.protocol).readConnectionLost()
         self.stage.wait(REFUSAL_LINGER_SECONDS)
-        self.assertEqual(peer.hears(), f"ERR bad_request {IRC.why}\n".encode())
+        self.assertEqual(peer.hears(), f"ERR bad_request {TLS.why}\n".encode())
         self.assertTrue(peer.closed)
 
     def test_http_is_passed_on_whole(self) -> None:

@@ -40,6 +40,7 @@ GROUP = Conversation(2, "group", "wob")
 class Session:
     """The part of a session that the dispatcher uses; it keeps what it is sent."""
 
+    dialect = TextDialect(Limits())
     frame_format = TEXT
     peer = "127.0.0.1:1"
 

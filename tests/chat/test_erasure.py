@@ -79,9 +79,9 @@ class ErasureCase(AdministrationCase):
         self.alice.asks(action="join", group="wob")  # 3
         self.writes(action="client-broadcast")  # 4
         self.alice.asks(action="client-broadcast", msg="from alice")  # 5
-        self.writes(action="gbroadcast", group="wob")  # 6
+        self.writes(action="gbroadcast", group="wob", kind="notice")  # 6
         self.bob.says("bg;wob;from bob")  # 7
-        self.writes(action="send", dest="alice")  # 8
+        self.writes("/me ", action="send", dest="alice")  # 8
         self.alice.asks(action="send", dest=NICK, msg="to her")  # 9
         self.writes(action="send", dest="bob")  # 10
         self.victim.asks(action="topic", group="wob", topic=WORD)  # 11
@@ -91,9 +91,9 @@ class ErasureCase(AdministrationCase):
         for peer in (self.alice, self.victim, self.bob):
             peer.hears()
 
-    def writes(self, **where: str) -> None:
-        """Have her write a text of her own."""
-        self.victim.asks(**where, msg=f"{WORD} {where}", ref=f"{REF}{where}")
+    def writes(self, before: str = "", **where: str) -> None:
+        """Have her write a text of her own, with ``before`` in front."""
+        self.victim.asks(**where, msg=f"{before}{WORD} {where}", ref=f"{REF}{where}")
 
     def erases(self, nick: str = NICK) -> dict[str, Any]:
         """The answer to the erasure, which takes some time."""
@@ -149,6 +149,14 @@ class Erasing(ErasureCase):
         self.assertEqual(find_file_problems(self.stage.database), [])
         self.restarts()
         self.check_gone()
+
+    def test_what_the_user_has_read(self) -> None:
+        for peer in (self.alice, self.victim):
+            peer.asks(action="markread").asks(action="markread", group="wob")
+        self.erases()
+        marks = self.stage.rows("SELECT user, conversation, last FROM read_marks")
+        self.assertEqual(marks, [(1, 1, 14), (1, 2, 13)])
+        self.assertEqual(self.stage.journal._read_marks, {1: {1: 14, 2: 13}})
 
     def test_what_others_wrote_stays_and_ids_and_seqs_are_exact(self) -> None:
         self.erases()
@@ -367,7 +375,7 @@ class Interrupted(ErasureCase):
             if has_begun:
                 self.check_gone()
             else:
-                self.assertEqual(self.stage.rows("SELECT count(*) FROM log WHERE body LIKE 'xylo%'"), [(6,)])
+                self.assertEqual(self.stage.rows("SELECT count(*) FROM log WHERE body LIKE '%xylo%'"), [(6,)])
         finally:
             self.stage.close()
             self.stage = killed

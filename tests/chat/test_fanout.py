@@ -28,7 +28,7 @@ class Ear:
 
     def __init__(self, dialect: Dialect = TEXT) -> None:
         wrap = wrap_without_framing if isinstance(dialect, JsonDialect) else wrap_line
-        self.frame_format = FrameFormat(dialect, wrap, not dialect.pace_seconds)
+        self.frame_format = FrameFormat(dialect.delivery_encoder, wrap, not dialect.pace_seconds)
         self.pieces: list[bytes] = []
 
     def deliver(self, frame: bytes) -> None:

@@ -9,7 +9,7 @@ from chatd.core.limits import Limits
 from chatd.store import archive
 from tests.support.in_memory_daemon import Peer, StageTestCase
 
-SAID = ("MSG in the lobby", "bg;wob;in the group", "s;alice;in private")
+SAID = ("MSG in the lobby", "bg;wob;/me in the group", "s;alice;in private")
 
 
 class Ignoring(StageTestCase):
@@ -47,7 +47,7 @@ class Ignoring(StageTestCase):
         self.assertEqual(
             [line.split()[0] for line in self.bob.lines()], ["ACK", "ACK"], "bob learns nothing of it"
         )
-        self.assertEqual(self.carol.lines(), ["MSG bob in the lobby", "GMS wob bob in the group"])
+        self.assertEqual(self.carol.lines(), ["MSG bob in the lobby", "GMS wob bob /me in the group"])
 
     def test_others_are_heard(self) -> None:
         self.says(self.carol)

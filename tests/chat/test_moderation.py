@@ -464,6 +464,29 @@ class Delete(ModerationCase):
         self.stage.wait(0.5)
         self.assertIn("bob : (message supprimé)", room.hears().decode())
 
+    def test_actions_and_notices(self) -> None:
+        """They are messages like others, and stay what they were."""
+        self.bob.says("MSG /me insults all")
+        carol = self.stage.json("carol")
+        carol.asks(action="client-broadcast", msg="an insult of a program", kind="notice")
+        self.teacher.hears()
+        for id in (1, 2):
+            self.does("delete", id=id)
+        self.assertTrue(self.deleted("insults all") and self.deleted("an insult of a program"))
+        carol.hears()
+        (page,) = carol.asks(action="history").objects()
+        self.assertEqual(
+            [(item["kind"], item["msg"], item["deleted"]) for item in page["messages"]],
+            [("action", "", True), ("notice", "", True)],
+        )
+        room = self.stage.connect("tp6").says("Hello|dave")
+        self.stage.wait(0.5)
+        room.says("/history")
+        self.stage.wait(0.5)
+        shown = room.hears().decode()
+        self.assertIn("bob : (message supprimé)", shown)
+        self.assertIn("carol : (message supprimé)", shown)
+
     def test_the_event_is_in_the_log_and_is_replayed(self) -> None:
         """Who was away learns what to take back."""
         carol = self.stage.json("carol")

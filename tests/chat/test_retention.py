@@ -103,6 +103,17 @@ class Keeping(StageTestCase):
             self.stage.rows("SELECT count(*) FROM log WHERE body IN ('one', 'two', 'three')"), [(0,)]
         )
 
+    def test_messages_of_every_kind(self) -> None:
+        """All of them are deleted; the last is kept without its text, as what it was."""
+        for kind in ("image", "notice", "message"):
+            self.alice.asks(action="client-broadcast", msg=f"/me {kind}", kind=kind)
+        self.later(DAY + 3600)
+        self.assertEqual(
+            self.stage.rows("SELECT kind, body FROM log WHERE conversation = 1"), [("action", "")]
+        )
+        (page,) = [said for said in self.alice.asks(action="history").objects() if "messages" in said]
+        self.assertEqual([(item["kind"], item["deleted"]) for item in page["messages"]], [("action", True)])
+
     def test_many(self) -> None:
         """More than one deletion takes."""
         for number in range(1200):

@@ -20,6 +20,8 @@ class Completing(SynchronousTestCase):
         for typed, wanted in {
             "/ki": ["/kick "],
             "/i": ["/ignore ", "/ignored ", "/image ", "/invite ", "/invitelink "],
+            "/me": ["/me ", "/members ", "/messages "],
+            "/me hugs bo": ["/me hugs Bobby", "/me hugs bob"],
             "/kick w": ["/kick wob "],
             "/kick wob b": ["/kick wob Bobby ", "/kick wob bob "],
             "/kick wob bob too": [],
@@ -46,6 +48,7 @@ class Completing(SynchronousTestCase):
             "/kick wob": "/kick group dest [reason]: remove a user from a group; the user may come back",
             "s;": "s;dest;msg: send a message to one user, who gets it later if away",
             "/image x": "/image file: turn a picture into characters and send it",
+            "/me w": "/me msg: say what you do: * alice waves",
             "/fly x": "",
             "hello": "",
         }.items():
@@ -57,6 +60,7 @@ class Completing(SynchronousTestCase):
         for typed, wanted in {
             "/kick wob": "/kick salon pseudo [raison] : exclure quelqu'un, qui peut revenir",
             "s;": "s;dest;msg : écrire à quelqu'un, qui le lira plus tard en cas d'absence",
+            "/me w": "/me message : dire ce que vous faites : * alice salue",
             "/image x": "/image file : changer une image en caractères et l'envoyer",
             "/fly x": "",
         }.items():

@@ -98,6 +98,12 @@ class Answers(SynchronousTestCase):
         self.assertEqual(codec.message_conversation(second, "alice"), codec.ConversationRef("direct", "bob"))
         self.assertEqual(codec.message_conversation(fourth, "alice"), codec.ConversationRef("group", "wob"))
 
+    def test_the_text_says_what_is_an_action(self) -> None:
+        """As it does for chatd, so that one's own and those of others look alike."""
+        waves = self.heard(action="server-broadcast", from_="bob", msg="/me waves")
+        self.assertEqual((waves.kind, waves.msg), ("action", "/me waves"))
+        self.assertEqual(self.heard(action="server-broadcast", from_="bob", msg="/me").kind, "message")
+
     def test_what_they_do_say_is_kept(self) -> None:
         """If it is such: a colour becomes an escape sequence."""
         ts = "2026-11-21T10:00:00Z"

@@ -90,6 +90,21 @@ class Talking(PlainTestCase):
             ["* bob joined wob", "bob said: me too", "* bob left wob", "lobby bob said: outside"],
         )
 
+    def test_actions_and_notices(self) -> None:
+        """To where one is, and to whom one names; seen by both alike."""
+        alice, bob = self.person("alice"), self.person("bob")
+        alice.reads()
+        alice.types("/me waves", "s;bob;/ME too", "s;bob;/me too")
+        self.assertEqual(alice.reads(3), ["* alice waves", "@bob You said: /ME too", "@bob * alice too"])
+        self.assertEqual(bob.reads(3), ["* alice waves", "@alice alice said: /ME too", "@alice * alice too"])
+        with self.daemon.connect("json") as robot:
+            robot.asks(action="client-hello", from_="robot")
+            robot.asks(action="client-broadcast", msg="one\ntwo", kind="notice")
+            self.assertEqual(alice.reads(4), ["* robot joined the chat", "-robot-", "    one", "    two"])
+        self.assertEqual(alice.reads(), ["* robot left the chat"])
+        alice.types("/history")
+        self.assertEqual(alice.reads(4), ["lobby * alice waves", "lobby -robot-", "    one", "    two"])
+
     def test_what_was_meant_for_a_group_is_said_nowhere_else(self) -> None:
         """If one does not get in, it is refused as well; with the word of the text wire one gets in, too."""
         alice, bob = self.person("alice"), self.person("bob")
@@ -117,6 +132,7 @@ class Talking(PlainTestCase):
             "s;nobody;x": "no_such_user",
             "kick;wob": "bad_request",
             "/kick wob": "bad_request",
+            "/me ": "bad_request",
             "bg;wob;x": "no_such_group",
             "s;alice;" + "x" * 10_000: "too_long",
         }.items():
@@ -303,7 +319,8 @@ class InFrench(PlainTestCase):
     def test_help(self) -> None:
         """Every command's, and the client's own."""
         rows = [row for row in COMMANDS.values() if row.slash_word and row.name != "identify"]
-        told = self.person("alice").types("/help").reads(len(rows) + 1)
+        told = self.person("alice").types("/help").reads(len(rows) + 2)
         self.assertEqual(told[1], "/who [omettre] : lister les utilisateurs connectés")
+        self.assertEqual(told[-2], "/me message : dire ce que vous faites : * alice salue")
         self.assertEqual(told[-1], "/image file : changer une image en caractères et l'envoyer")
         self.assertEqual([line for line in told if any(line.endswith(row.help) for row in rows)], [])

@@ -36,6 +36,8 @@ class Keeping(SynchronousTestCase):
             objects.Message(id=1, ts=TS, nick="bob", msg="one\ntwo\x1b[2J\r\nthree"),
             objects.Message(id=2, ts=TS, nick="alice", msg="psst", to="bob"),
             objects.Message(id=3, ts=TS, nick="bob", msg="##\n##", group="wob", kind="image"),
+            objects.Message(id=4, ts=TS, nick="alice", msg="/me waves\ntwice", kind="action"),
+            objects.Message(id=5, ts=TS, nick="bob", msg="done", kind="notice"),
         ):
             self.assertIsNone(log.write_received(news, "alice"))
         item = objects.HistoryMessage(id=4, seq=1, ts=TS, nick="bob", msg="missed", kind="message")
@@ -43,13 +45,15 @@ class Keeping(SynchronousTestCase):
         self.assertIsNone(log.write_missed_messages(objects.Page(messages=[item]), "alice"))
         log.close()
         written = self.path.read_text("utf-8")
-        self.assertEqual(len(WHEN.findall(written)), 5)
+        self.assertEqual(len(WHEN.findall(written)), 7)
         self.assertEqual(
             WHEN.sub("", written),
             "* bob joined the chat\n"
             "lobby bob said: one\n    two\N{REPLACEMENT CHARACTER}[2J\n    three\n"
             "@bob You said: psst\n"
             "wob bob said:\n    ##\n    ##\n"
+            "lobby * alice waves\n    twice\n"
+            "lobby -bob- done\n"
             "@bob bob said: missed\n",
         )
 

@@ -631,6 +631,13 @@ class Ending(LinkTestCase):
 
     def test_one_s_own_image_is_one(self) -> None:
         """An ack makes of it what the others are told."""
+        self.own_kind_is(c.SendToLobby("##", "image"), "image")
+
+    def test_one_s_own_action_is_one(self) -> None:
+        self.own_kind_is(c.SendToLobby("/me waves"), "action")
+
+    def own_kind_is(self, command: c.SendToLobby, kind: str) -> None:
+        """Check of which kind the author sees what ``command`` has sent."""
 
         async def ack(daemon: Connection) -> None:
             await daemon.welcomes()
@@ -638,10 +645,9 @@ class Ending(LinkTestCase):
             await farewell(daemon)
 
         async def talk(client: ReconnectingClient, ear: Ear) -> None:
-            command = c.SendToLobby("##", "image")
             answer = await client.ask(command)
             assert isinstance(answer, objects.Ack)
-            self.assertEqual(getattr(codec.entry_from_ack(command, answer, "alice"), "kind", ""), "image")
+            self.assertEqual(getattr(codec.entry_from_ack(command, answer, "alice"), "kind", ""), kind)
 
         self.play(talk, ack)
 

@@ -8,13 +8,31 @@ from unittest.mock import patch
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.client.render import render_answer
+from chatd.client.render import render_answer, render_message
 from chatd.dialects.tp6_phrases import _ACTS
 from chatd.json_wire import objects
 from chatd.json_wire.objects import Timestamp
 from tests.support.languages import speak
 
 TS, END = Timestamp("2026-11-21T12:00:00.123Z"), Timestamp("2026-11-22T13:30:00.000Z")
+
+
+class Messages(SynchronousTestCase):
+    """What others said and did, for alice."""
+
+    def test_each_kind(self) -> None:
+        speak(self, "en")
+        for kind, text, shown in (
+            ("message", "/me waves", "You said: /me waves"),
+            ("action", "/me waves", "* alice waves"),
+            ("action", "/me waves\n* bob nods\x1b[2J", "* alice waves\n    * bob nods\ufffd[2J"),
+            ("notice", "done", "-alice- done"),
+            ("notice", "a\nb", "-alice-\n    a\n    b"),
+        ):
+            message = objects.Message(id=1, ts=TS, nick="alice", msg=text, kind=kind)
+            self.assertEqual(render_message(message, "alice").partition("] ")[2], shown)
+        deleted = objects.Message(id=1, ts=TS, nick="bob", msg="", kind="action", deleted=True)
+        self.assertTrue(render_message(deleted, "alice").endswith("bob: (deleted)"))
 
 
 class ModerationEntry(SynchronousTestCase):

@@ -870,6 +870,26 @@ class LongAgo(ScreenTestCase):
         self.play(story)
 
 
+class Kinds(ScreenTestCase):
+    """What one does, and what programs say."""
+
+    def test_they_are_seen_and_deleted(self) -> None:
+        async def story() -> None:
+            async with self.at_screen("alice") as alice, self.at_screen("bob") as bob:
+                await alice.sees("bob joined the chat")
+                await alice.types("/me waves at bob")
+                for person in (alice, bob):
+                    await person.sees("* alice waves at bob")
+                with self.daemon.connect("json") as robot:
+                    robot.asks(action="client-hello", from_="robot")
+                    robot.asks(action="client-broadcast", msg="it is done", kind="notice")
+                    await bob.sees("-robot- it is done")
+                kinds = [entry.kind for entry in bob.app.memory.shown_conversation.entries if entry.nick]
+                self.assertEqual(kinds, ["action", "notice"])
+
+        self.play(story)
+
+
 class Images(ScreenTestCase):
     """Pictures as characters."""
 

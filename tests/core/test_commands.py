@@ -67,6 +67,7 @@ USAGES = """
     setkeep;group[;age]
     history[;dest][;limit][;before][;after][;group]
     conversations[;skip]
+    markread[;group][;upto][;dest]
     ignore;dest
     unignore;dest
     ignored;
@@ -147,7 +148,7 @@ class TheTable(SynchronousTestCase):
             self.assertLessEqual(row.required, set(values), row.name)
 
     def test_every_kind_of_answer_has_its_command(self) -> None:
-        self.assertEqual({row.answer for row in COMMANDS.values()}, set(get_args(AnswerName)))
+        self.assertEqual({row.answer for row in COMMANDS_BY_CLASS.values()}, set(get_args(AnswerName)))
 
     def test_every_refusal_is_in_the_list(self) -> None:
         for row in COMMANDS.values():

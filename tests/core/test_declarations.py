@@ -115,7 +115,7 @@ class Fields(SynchronousTestCase):
     def test_what_is_for_programs_is_not_typed(self) -> None:
         self.assertEqual(
             {name for row in COMMANDS.values() for name in row.fields if name not in row.typeable_fields},
-            {"history", "kind", "missed", "missing"},
+            {"history", "kind", "missed", "missing", "realname", "username"},
         )
         self.assertEqual(COMMANDS["leave"].slash_usage, "/leave [group]")
         self.assertEqual(COMMANDS["kick"].slash_usage, "/kick group dest [reason]")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -253,6 +255,43 @@ class Images(RulesTestCase):
             (event,) = decision.events
             self.assertEqual((event.kind, event.is_message, event.body), ("image", True, "##"))
             self.assertEqual((event.conversation.kind, self.chat.audiences[-1]), (where, [audience]))
+
+
+class Actions(RulesTestCase):
+    def kinds(self, text: str, kind: Literal["message", "image", "notice"] = "message") -> set[str]:
+        """The kinds of what is stored of a text, in the lobby, in a group and between two users."""
+        asked = (
+            c.SendToLobby(text, kind),
+            c.SendToGroup("wob", text, kind),
+            c.SendToUser("alice", text, kind),
+        )
+        events = [event for command in asked for event in self.chat.does("alice", command).events]
+        self.assertEqual({event.body for event in events}, {text})
+        self.assertTrue(all(event.is_message for event in events))
+        return {event.kind for event in events}
+
+    def test_a_message_that_begins_with_me(self) -> None:
+        """And says something behind it."""
+        self.chat.outcome("alice: cg;wob")
+        for text in ("/me waves", "/me  waves\nand goes", "/me /me", "/me \n."):
+            self.assertEqual(self.kinds(text), {"action"}, text)
+        for text in (
+            "/me",
+            "/me ",
+            "/me \n\t ",
+            "/ME waves",
+            " /me waves",
+            "/mewaves",
+            "/me\twaves",
+            "hello /me x",
+        ):
+            self.assertEqual(self.kinds(text), {"message"}, text)
+
+    def test_no_other_kind_becomes_one(self) -> None:
+        self.chat.outcome("alice: cg;wob")
+        self.assertEqual(self.kinds("/me waves", "image"), {"image"})
+        self.assertEqual(self.kinds("/me waves", "notice"), {"notice"})
+        self.assertEqual(self.kinds("hello", "notice"), {"notice"})
 
 
 class Speaking(RulesTestCase):

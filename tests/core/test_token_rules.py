@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from chatd.core import commands as c
 from chatd.core.accounts import CLOSED_ACCOUNT_HASH, Credential, Secret
-from chatd.core.events import LOBBY, ChatEvent
+from chatd.core.events import LOBBY, MESSAGE_KINDS, ChatEvent
 from chatd.core.limits import Limits
 from chatd.core.refusals import Refusal
 from chatd.core.rules import Decision, decide
@@ -120,7 +120,7 @@ class TokenRules(RulesTestCase):
         read = self.makes("r", groups="wob")
         read = Token(read.user, "r", read.digest, "read", None, 0)
         wob = self.state.conversations[2]
-        for kind in ("message", "image", "joined"):
+        for kind in (*MESSAGE_KINDS, "joined"):
             check_decision_scope(write, Decision((ChatEvent(kind, wob, self.alice),)))
             refusal = self.assertRaises(
                 Refusal, check_decision_scope, read, Decision((ChatEvent(kind, wob, self.alice),))
@@ -164,4 +164,4 @@ class Scope(RulesTestCase):
         for event in decision.events:
             self.assertEqual(access, "write")
             self.assertIn(event.conversation.id, places)
-            self.assertIn(event.kind, ("message", "image", "joined"))
+            self.assertIn(event.kind, (*MESSAGE_KINDS, "joined"))

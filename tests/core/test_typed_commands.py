@@ -7,8 +7,10 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.core.commands import COMMANDS
+from chatd.core.events import ACTION_PREFIX
 from chatd.core.refusals import Refusal
 from chatd.core.typed_commands import (
+    ACTION_SLASH_WORD,
     COMMANDS_BY_KEYWORD,
     COMMANDS_BY_SEMICOLON_WORD,
     COMMANDS_BY_SLASH_WORD,
@@ -54,6 +56,30 @@ class Invitations(SynchronousTestCase):
             ("/msg bob --link", "msg", "bob --link"),
         ):
             self.assertEqual(parse_slash(line), SlashLine(word, rest))
+
+
+class Actions(SynchronousTestCase):
+    def typed(self, line: str) -> str | None:
+        """The text of the action in a line."""
+        slash = parse_slash(line)
+        assert slash is not None
+        return slash.action(str.upper)
+
+    def test_me_in_any_case(self) -> None:
+        for line in ("/me waves", "/ME waves", "/me\twaves", "/Me   waves"):
+            self.assertEqual(self.typed(line), "/me waves")
+        self.assertEqual(self.typed("/me  is  here \nand there"), "/me is  here \nand there")
+        self.assertIsNone(self.typed("/meow x"))
+        self.assertIsNone(self.typed("/kick wob bob"))
+
+    def test_without_a_text_the_usage_is_said(self) -> None:
+        for line in ("/me", "/me ", "/ME \n"):
+            refusal = self.assertRaises(Refusal, self.typed, line)
+            self.assertEqual((refusal.code, refusal.text), ("bad_request", "usage: /me MSG"))
+
+    def test_no_command_has_its_word(self) -> None:
+        self.assertEqual((ACTION_SLASH_WORD, f"/{ACTION_SLASH_WORD} "), ("me", ACTION_PREFIX))
+        self.assertNotIn(ACTION_SLASH_WORD, COMMANDS_BY_SLASH_WORD)
 
 
 class Semicolons(SynchronousTestCase):

@@ -51,6 +51,12 @@ class LineTests(SynchronousTestCase):
             format_delivery(said("hello", DIRECT, BOB), private=True), "[private] alice to bob: hello"
         )
 
+    def test_shows_the_text_of_actions_and_notices(self) -> None:
+        for kind in ("action", "notice"):
+            entry = LogEntry(7, 1, NOON, ChatEvent(kind, DIRECT, ALICE, BOB, "/me waves"))
+            self.assertEqual(format_delivery(entry), "[private] alice to bob: /me waves")
+            self.assertEqual(format_redacted(entry), "[private] alice to bob")
+
     def test_a_group_that_is_called_like_another_place_is_not_taken_for_it(self) -> None:
         for name in ("lobby", "private"):
             group = Conversation(4, "group", name)

@@ -64,6 +64,16 @@ class ExportCase(AdministrationCase):
 
 
 class User(ExportCase):
+    def test_actions_and_notices(self) -> None:
+        """Whatever one has written, with its kind."""
+        self.bob.says("s;alice;/me waves")
+        self.alice.asks(action="gbroadcast", group="wob", msg="done", kind="notice")
+        lines = self.exported("user", "alice")
+        self.assertEqual(
+            [(line["msg"], line["kind"]) for line in lines if line.get("id") in (11, 12)],
+            [("/me waves", "action"), ("done", "notice")],
+        )
+
     def test_it_has_what_the_user_wrote_and_got_and_no_word_that_others_wrote_to_groups(self) -> None:
         lines = self.exported("user", "ALICE")
         self.assertEqual(

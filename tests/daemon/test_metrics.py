@@ -44,13 +44,13 @@ class Values(MonitoringTestCase):
         self.assertEqual((metrics["chatd_sessions"], metrics["chatd_users_online"]), (2, 1))
 
     def test_messages_by_wire_and_kind(self) -> None:
-        """Images are messages; events, what is refused, and what is sent twice are none."""
+        """Actions and notices are messages; events, what is refused, and what is sent twice are none."""
         alice, bob = self.stage.json("alice"), self.stage.text("bob")
         for _ in range(2):
             alice.asks(action="client-broadcast", msg="1", ref="a")
-        alice.asks(action="client-broadcast", msg="2", kind="image").asks(action="cgroupe", group="wob")
+        alice.asks(action="client-broadcast", msg="2", kind="notice").asks(action="cgroupe", group="wob")
         alice.asks(action="gbroadcast", group="wob", msg="3").asks(action="client-broadcast", msg=" ")
-        bob.says("s;alice;4").says("PRV alice 5").says("bg;wob;6")
+        bob.says("s;alice;/me waves").says("PRV alice 5").says("bg;wob;6")
         carol = self.stage.connect("tp6").says(b"Hello|carol\n")
         self.stage.wait(0.1)
         carol.says(b"salut\n")

@@ -138,6 +138,7 @@ class Decoding(SynchronousTestCase):
             ("topic", c.SetTopic, {**group, "topic": "the weather"}),
             ("history", c.ReadHistory, user),
             ("conversations", c.ListConversations, {}),
+            ("markread", c.MarkRead, {**group, "upto": 17}),
             ("register", c.Register, {"password": "correct horse"}),
             ("passwd", c.ChangePassword, {"password": "correct horse", "new": "battery staple"}),
             ("unregister", c.Unregister, {"password": "correct horse"}),
@@ -551,6 +552,31 @@ class Telling(SynchronousTestCase):
             self.assertEqual((said["msg"], said["kind"]), (msg, "image"))
         fits = json.loads(frames_of(COURSE.encode_delivery, logged(LOBBY, "#" * LIMITS.image, kind="image")))
         self.assertEqual(fits["msg"], "#" * LIMITS.image)
+
+    def test_actions_and_notices(self) -> None:
+        """They say so wherever an image would; the text is as it was sent."""
+        table: list[tuple[EventKind, str]] = [("action", "/me waves"), ("notice", "done")]
+        for kind, text in table:
+            entry = logged(WOB, text, kind=kind)
+            said = (
+                b'{"action":"server-gbroadcast","from":"alice","group":"wob","msg":"%b","kind":"%b",'
+                b'"id":7,"seq":3,"ts":%b,"colour":"#a03030"}' % (text.encode(), kind.encode(), TS)
+            )
+            self.assertEqual(frames_of(COURSE.encode_delivery, entry), said)
+            self.assertEqual(frames_of(LINES.encode_delivery, entry), said + b"\n")
+
+    def test_actions_can_not_be_asked_for(self) -> None:
+        """The text alone says what is one; a notice can be asked for."""
+        self.assertEqual(
+            meant(decoded(action="broadcast", msg="done", kind="notice")),
+            (c.SendToLobby, {"msg": "done", "kind": "notice"}),
+        )
+        refusal = decoded(action="broadcast", msg="/me waves", kind="action").command
+        assert isinstance(refusal, Refusal)
+        self.assertEqual(
+            (refusal.code, refusal.text),
+            ("bad_request", "kind must be one of message, image, notice"),
+        )
 
     def test_events(self) -> None:
         """Every kind, with its body under its own name."""

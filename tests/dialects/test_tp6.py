@@ -143,6 +143,18 @@ class Saying(SynchronousTestCase):
         self.assertEqual(meant("//me is here"), (c.SendToLobby, {"msg": "/me is here"}))
         self.assertEqual(meant("///"), (c.SendToLobby, {"msg": "//"}))
 
+    def test_what_one_does(self) -> None:
+        """A message to where one is; nothing else has that word."""
+        for said in ("/me waves", "/ME  waves"):
+            self.assertEqual(meant(said), (c.SendToLobby, {"msg": "/me waves"}))
+            self.assertEqual(meant(said, IN_WOB), (c.SendToGroup, {"group": "wob", "msg": "/me waves"}))
+            self.assertEqual(meant(f"\x01{said}", FRAMED_HERE), (c.SendToLobby, {"msg": "/me waves"}))
+        self.assertEqual(meant("\x03/me waves", FRAMED_HERE)[1], {"msg": "/me waves", "kind": "image"})
+        self.assertEqual(refused(b"/me"), "bad_request: usage: /me message")
+        self.assertEqual(refused(b"/me waves", NOWHERE)[:8], "no_room:")
+        self.assertEqual(refused(b"/me waves", DOOR.variant_awaiting_room)[:8], "no_room:")
+        self.assertIs(DOOR.variant_awaiting_room.decode(b"/me waves").dialect_on_success, NOWHERE)
+
     def test_what_is_no_message(self) -> None:
         self.assertEqual(refused(b" \n"), "empty: the text is empty: write something")
         self.assertEqual(refused(b"x" * 8193)[:9], "too_long:")
@@ -300,6 +312,29 @@ class Telling(SynchronousTestCase):
         ):
             told = frames_of(place.encode_delivery, logged(conversation, " /\\\n/__\\\n", subject, "image"))
             self.assertEqual(told, f"{line}\n   /\\\n  /__\\\n".encode())
+
+    def test_actions_and_notices(self) -> None:
+        """An action without "a dit", and in private with a word that says so; a notice like a message."""
+        lines = ((HERE, LOBBY, None, ""), (IN_WOB, WOB, None, ""), (HERE, DIRECT, BOB, "En privé : "))
+        for place, conversation, subject, head in lines:
+            waves = logged(conversation, "/me waves\ntwice", subject, "action")
+            self.assertEqual(
+                frames_of(place.encode_delivery, waves), f"{head}* alice waves\n  twice\n".encode()
+            )
+            notice = logged(conversation, "/me waves", subject, "notice")
+            verb = "vous" if subject else "a"
+            self.assertEqual(
+                frames_of(place.encode_delivery, notice), f"alice {verb} dit : /me waves\n".encode()
+            )
+        for place, conversation, subject, text in (
+            (FRAMED_HERE, LOBBY, None, b"* alice waves"),
+            (FRAMED_HERE, DIRECT, BOB, "En privé : * alice waves".encode()),
+        ):
+            waves = logged(conversation, "/me waves", subject, "action")
+            expected = b"\x01\x00\x01%c%b" % (len(text), text)
+            self.assertEqual(frames_of(place.encode_delivery, waves), expected)
+        deleted = logged(LOBBY, "", kind="action")
+        self.assertEqual(frames_of(HERE.encode_delivery, deleted), b"")
 
     def test_events(self) -> None:
         table: list[tuple[EventKind, User | None, str, str]] = [
@@ -529,8 +564,9 @@ class Answering(SynchronousTestCase):
         self.assertIn(f"  {'/kick salon pseudo [raison]':<34} exclure quelqu'un, qui peut revenir", lines)
         self.assertEqual(
             [line.split()[0] for line in lines],
-            [f"/{row.slash_word}" for row in COMMANDS.values() if row.slash_word],
+            [*(f"/{row.slash_word}" for row in COMMANDS.values() if row.slash_word), "/me"],
         )
+        self.assertEqual(lines[-1], f"  {'/me message':<34} dire ce que vous faites : * alice salue")
         self.assertEqual(self.said(Goodbye(ALICE)), ["Au revoir alice"])
         self.assertEqual(self.said(Goodbye(None)), [])
 
@@ -655,6 +691,8 @@ class NoForgery(SynchronousTestCase):
             (logged(DIRECT, text, BOB), "alice vous dit : "),
             (logged(WOB, text, None, "topic"), "Annonce : alice a changé le sujet de wob"),
             (logged(LOBBY, text, None, "image"), "alice a dit en image :"),
+            (logged(LOBBY, f"/me {text}", None, "action"), "* alice "),
+            (logged(LOBBY, text, None, "notice"), "alice a dit : "),
         ):
             told = frames_of(HERE.encode_for_affected_user, entry).decode()
             frame = frames_of(FRAMED_HERE.encode_for_affected_user, entry)
@@ -979,6 +1017,46 @@ class Rooms(RoomsTestCase):
         self.assertEqual(chunks.lines(), ["joe a dit en image :", "  ##", "   #"])
         self.assertEqual(framed.hears(), b"\x03\x03joe\x01\x09  ##\n   #")
 
+    def test_an_action_and_a_notice_reach_every_wire(self) -> None:
+        """Whoever waves: those on wires without kinds see the text itself."""
+        text, lines, course = self.stage.text("tom"), self.stage.json("joe"), self.stage.connect("json")
+        course.says(b'{"from":"cy","action":"client-hello"}')
+        chunks = self.comes("chunky")
+        framed = self.stage.connect("tp6").says(b"\x01\x00\x09Hello|fay")
+        peers = (text, lines, course, chunks, framed)
+        self.stage.wait(1)
+        for speaker, nick, said in (
+            (text, "tom", b"MSG /me waves\n"),
+            (lines, "joe", b'{"action":"client-broadcast","msg":"/me waves"}\n'),
+            (course, "cy", b'{"action":"client-broadcast","msg":"/me waves"}'),
+            (chunks, "chunky", b"/me waves"),
+            (framed, "fay", b"\x01\x00\x09/me waves"),
+        ):
+            for peer in peers:
+                peer.hears()
+            speaker.says(said)
+            self.stage.wait(1)
+            for peer in (text, chunks):
+                heard = {text: f"MSG {nick} /me waves", chunks: f"* {nick} waves"}[peer]
+                if peer is not speaker:
+                    self.assertEqual(peer.lines(), [heard])
+            for objects in (lines, course):
+                if objects is not speaker:
+                    (told,) = objects.objects()
+                    self.assertEqual((told["from"], told["msg"], told["kind"]), (nick, "/me waves", "action"))
+            if speaker is not framed:
+                waves = f"* {nick} waves".encode()
+                self.assertEqual(framed.hears(), b"\x01\x00\x01%c%b" % (len(waves), waves))
+        for peer in peers:
+            peer.hears()
+        lines.asks(action="client-broadcast", msg="done", kind="notice")
+        self.stage.wait(1)
+        self.assertEqual(text.lines(), ["MSG joe done"])
+        self.assertEqual(chunks.lines(), ["joe a dit : done"])
+        self.assertEqual(framed.hears(), b"\x01\x03joe\x01\x04done")
+        (told,) = course.objects()
+        self.assertEqual((told["msg"], told["kind"]), ("done", "notice"))
+
 
 class Bonus(RoomsTestCase):
     """What ``tp6-bonus`` has besides: the question, history, colours and times."""
@@ -1106,6 +1184,7 @@ class Bonus(RoomsTestCase):
         alice.asks(action="client-broadcast", msg="one\n\x1b[2Jtwo")
         alice.asks(action="client-send", to="bob", msg="psst")
         alice.asks(action="client-broadcast", msg="##", kind="image")
+        alice.asks(action="client-broadcast", msg="/me waves")
         alice.asks(action="cgroupe", group="wob")
         alice.asks(action="invite", group="wob", dest="bob")
         self.assertEqual(
@@ -1116,6 +1195,7 @@ class Bonus(RoomsTestCase):
                 f"{clock} {shown} vous dit : psst",
                 f"{clock} {shown} a dit en image :",
                 "  ##",
+                f"{clock} * {shown} waves",
                 "Annonce : alice a invité bob dans wob",
             ],
         )

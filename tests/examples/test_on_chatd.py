@@ -44,11 +44,14 @@ class Bot(ExampleTestCase):
         with self.daemon.connect("json") as reader:
             reader.asks(action="client-hello", from_="carol")
             reader.asks(action="join", group="wob")
+            reader.asks(action="gbroadcast", group="wob", msg="!echo never", kind="notice")
+            reader.asks(action="gbroadcast", group="wob", msg="!echo the end")
+            reader.object(action="server-gbroadcast", msg="the end", kind="notice")
             reader.asks(action="msgs", group="wob", limit=500, ref=1)
             said = reader.object(ref=1)["messages"]
         self.assertEqual(
             [message["msg"] for message in said if message["from"] == "echo"],
-            [*map(str, range(40)), "last"],
+            [*map(str, range(40)), "last", "the end"],
         )
 
 

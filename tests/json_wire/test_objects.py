@@ -59,8 +59,10 @@ SAMPLES: tuple[objects.ServerObject, ...] = (
     objects.Page(action="server-msgs", ref="r", group="g", messages=[]),
     objects.EventPage(action="server-states", group="g", events=[EVENT]),
     objects.Conversations(
-        action="server-conversations", conversations=[objects.ConversationSummary("lobby", "lobby", 0, 0)]
+        action="server-conversations", conversations=[objects.ConversationSummary("lobby", "lobby", 0, 0, 0)]
     ),
+    objects.ReadMark(action="server-read", ref=1, group="g", id=17),
+    objects.ReadMark(action="server-read", friend="eve", id=0),
     objects.Help(action="server-help", commands=[objects.CommandHelp("join", ["group"], "join a group")]),
     objects.Goodbye(action="server-quit", msg="Goodbye bob"),
     objects.Error(action="server-error", code="empty", msg="the text is empty", request="send", ref="r"),

@@ -17,9 +17,10 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.core.audience import IGNORABLE_EVENT_KINDS
 from chatd.core.events import LOBBY, MESSAGE_KINDS, Conversation, EventKind, User
-from chatd.core.records import NO_FILTER, EntrySlice, LogFilter, Snapshot, entry_from_row
+from chatd.core.records import NO_FILTER, EntrySlice, LogFilter, Snapshot, UnreadRange, entry_from_row
 from chatd.store import archive
 from chatd.store.archive import Archive, load_snapshot
+from chatd.store.journal import READ_MARKER_DELAY_SECONDS
 from tests.support.effort import effort
 from tests.support.in_memory_daemon import ThreadlessPool
 from tests.support.journal_case import JournalTestCase, StoreFixture
@@ -158,8 +159,9 @@ class Coming(JournalTestCase):
 
     def unread(self, *conversations: Conversation, max_id: int = EVER) -> list[int]:
         """How much bob missed in these."""
+        after = self.fixture.journal.get_read_marker(self.bob)
         found = self.fixture.archive.unread_counts(
-            conversations, self.bob, self.fixture.journal.get_read_marker(self.bob), max_id
+            [UnreadRange(one, after, max_id) for one in conversations], self.bob
         )
         counts: list[int] = self.successResultOf(found)
         return counts
@@ -188,9 +190,10 @@ class Coming(JournalTestCase):
         self.bob_leaves()
         self.fixture.submit("topic", self.fixture.draft(self.alice, "weather", self.wob, "topic"))
         self.fixture.says(self.bob, "mine", self.wob)
-        self.fixture.submit("image", self.fixture.draft(self.alice, "##", self.wob, "image"))
+        for kind in MESSAGE_KINDS:
+            self.fixture.submit(kind, self.fixture.draft(self.alice, "##", self.wob, kind))
         self.says("w1")
-        self.assertEqual(self.unread(self.wob), [2])
+        self.assertEqual(self.unread(self.wob), [5])
 
     def test_no_more_entries_are_looked_at_than_are_counted(self) -> None:
         self.patch(archive, "UNREAD_SCAN_MESSAGES", 3)
@@ -270,6 +273,9 @@ class Loading(JournalTestCase):
             self.fixture.submit(kind, self.fixture.draft(actor, body, conversation, kind, subject))
         self.fixture.says(self.alice, "hi", direct)
         self.fixture.turn()
+        for conversation, last in ((LOBBY, 1), (wob, 9)):
+            self.fixture.journal.move_read_mark(self.bob, conversation, last)
+        self.fixture.clock.advance(READ_MARKER_DELAY_SECONDS)
 
     def test_it_is_all_there_again(self) -> None:
         snapshot = self.successResultOf(self.fixture.archive.load_snapshot())
@@ -301,6 +307,7 @@ class Loading(JournalTestCase):
         lasts = self.fixture.rows("SELECT conversation, max(id) FROM log GROUP BY conversation")
         self.assertEqual(snapshot.last_ids, dict(lasts))
         self.assertEqual(snapshot.read_markers, {1: 0, 2: 0})
+        self.assertEqual(snapshot.read_marks, {2: {1: 1, 3: 9}})
 
     def test_everyone_is_one_object(self) -> None:
         """Whoever compares users by identity must not be wrong after a restart."""
@@ -364,7 +371,8 @@ class Plans(JournalTestCase):
     def test_what_is_unread_and_what_follows(self) -> None:
         readers = Archive(self.readers)
         conversations = (LOBBY, self.direct, self.wob)
-        self.successResultOf(readers.unread_counts(conversations, self.bob, 3, EVER))
+        ranges = [UnreadRange(one, 3, EVER) for one in conversations]
+        self.successResultOf(readers.unread_counts(ranges, self.bob))
         self.successResultOf(readers.entries_after(conversations, self.bob, 3, 10, ANY, EVER))
         self.check_plans(scanned=("SCAN json_each VIRTUAL TABLE INDEX 1:", "SCAN (subquery-1)"))
 
@@ -393,6 +401,7 @@ class Plans(JournalTestCase):
                 "SCAN ignores",
                 "SCAN trimmed",
                 "SCAN erasures",
+                "SCAN read_marks",
                 "USING INDEX log_events",
             )
         )
@@ -486,10 +495,9 @@ class BoundedQueries(JournalTestCase):
 
     def test_what_is_unread(self) -> None:
         self.patch(archive, "UNREAD_SCAN_MESSAGES", 20)
+        ranges = [UnreadRange(self.wob, 0, EVER)]
         for kind in ("topic", "message"):
-            self.check(
-                kind, lambda: self.archive.unread_counts([self.wob], self.bob, 0, EVER, self.log_filter)
-            )
+            self.check(kind, lambda: self.archive.unread_counts(ranges, self.bob, self.log_filter))
 
     def test_conversations_whose_entries_come_later(self) -> None:
         """Of many conversations with many entries, no more than a page of entries is read."""
@@ -582,7 +590,7 @@ Row = tuple[int, int, EventKind, str, bool]
 
 A_PLACE = st.sampled_from((1, 2, 3))
 AN_ID = st.none() | st.integers(0, 20)
-KINDS = ("message", "image", "topic", "invited", "joined")
+KINDS = ("message", "image", "action", "notice", "topic", "invited", "joined")
 LOG = st.lists(
     st.tuples(A_PLACE, st.sampled_from(KINDS), st.sampled_from(("alice", "bob", "carol")), st.booleans()),
     max_size=18,

@@ -9,6 +9,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.enterprise.adbapi import Connection
@@ -17,7 +18,8 @@ from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogPublish
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
-from chatd.core.events import LOBBY, Conversation, User
+from chatd.core.events import LOBBY, Conversation, EventKind, User
+from chatd.core.read_marks import ReadMarksDeleted
 from chatd.store.journal import (
     MEASURE_EVERY_CHARACTERS,
     READ_MARKER_DELAY_SECONDS,
@@ -241,6 +243,17 @@ class Refs(JournalTestCase):
         (again,) = self.lands(self.fixture.submit("again", art))
         self.assertEqual(((image.outcome, image.places), again), (("committed before", []),) * 2)
         self.assertEqual(self.fixture.rows("SELECT kind FROM log"), [("message",)])
+
+    def test_an_action_is_the_message_that_it_was_before_there_were_actions(self) -> None:
+        """One that was stored by an older daemon, and is sent again to this one."""
+        waves = self.fixture.draft(self.alice, "/me waves", kind="action", ref="r1")
+        kinds: tuple[EventKind, ...] = ("message", "action")
+        for kind, ref in zip(kinds, ("r1", "r2"), strict=True):
+            stored = self.fixture.draft(self.alice, "/me waves", LOBBY, kind, ref=ref)
+            self.lands(self.fixture.submit(kind, stored))
+            (again,) = self.lands(self.fixture.submit("again", msgspec.structs.replace(waves, ref=ref)))
+            self.assertEqual((again[0], len(again[1])), ("committed before", 1))
+        self.assertEqual(self.fixture.rows("SELECT kind FROM log"), [("message",), ("action",)])
 
     def test_sent_again_later_it_is_stored_once(self) -> None:
         (first,) = self.lands(self.fixture.says(self.alice, "hello", ref="r1"))
@@ -583,6 +596,131 @@ class Seen(JournalTestCase):
         self.fixture.sees(self.bob)
         self.restart()
         self.assertEqual(self.seen(), {"alice": 0, "bob": 1})
+
+
+class ReadMarks(JournalTestCase):
+    """What users have marked as read, beside the read markers."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.wob = self.fixture.group("wob", self.alice)  # 1
+        self.fixture.says(self.alice, "a")  # 2
+        self.fixture.turn()
+
+    def moves(self, user: User, last: int, conversation: Conversation = LOBBY) -> bool:
+        """Move the mark of ``user``; whether it has moved."""
+        return self.fixture.journal.move_read_mark(user, conversation, last)
+
+    def marks(self) -> tuple[int, ...]:
+        """The marks of alice and bob in the lobby, then in wob, in memory."""
+        get = self.fixture.journal.get_read_mark
+        return tuple(get(user, place) for place in (LOBBY, self.wob) for user in (self.alice, self.bob))
+
+    def stored(self) -> list[tuple[int, int, int]]:
+        """The same on disk: user, conversation and id."""
+        return self.fixture.rows(
+            "SELECT user, conversation, last FROM read_marks ORDER BY user, conversation"
+        )
+
+    def deletes(self, user: User | None, conversation: Conversation | None) -> None:
+        """Submit a deletion."""
+        self.fixture.submit("end", ReadMarksDeleted(user, conversation))
+
+    def test_it_moves_forward_only(self) -> None:
+        self.assertEqual(
+            [self.moves(self.bob, last) for last in (0, 2, 1, 2, 3)], [False, True, False, False, True]
+        )
+        self.assertEqual(self.marks(), (0, 3, 0, 0))
+        self.assertEqual(self.fixture.journal.get_read_marker(self.bob), 0, "that is another thing")
+
+    def test_it_is_written_with_the_next_commit(self) -> None:
+        self.moves(self.bob, 2)
+        self.fixture.turn()
+        self.assertEqual(self.stored(), [])
+        self.fixture.says(self.alice, "b")
+        self.fixture.turn()
+        self.assertEqual(self.stored(), [(2, 1, 2)])
+
+    def test_or_some_seconds_later(self) -> None:
+        commits = self.fixture.journal.commits
+        for last in (1, 2):
+            self.moves(self.bob, last, self.wob)
+        self.fixture.clock.advance(READ_MARKER_DELAY_SECONDS)
+        self.assertEqual(self.stored(), [(2, 2, 2)])
+        self.assertEqual(self.fixture.journal.commits, commits + 1)
+        self.fixture.clock.advance(10 * READ_MARKER_DELAY_SECONDS)
+        self.assertEqual(self.fixture.journal.commits, commits + 1)
+
+    def test_or_at_the_end(self) -> None:
+        self.moves(self.alice, 1)
+        self.moves(self.bob, 2, self.wob)
+        self.restart()
+        self.assertEqual(self.marks(), (1, 0, 0, 2))
+
+    def test_a_failed_commit_keeps_it_for_the_next(self) -> None:
+        self.moves(self.bob, 1)
+        self.moves(self.bob, 1, self.wob)
+        self.fixture.writer.held = True
+        self.fixture.says(self.alice, "b")
+        self.fixture.turn()
+        self.moves(self.bob, 2)
+        self.fixture.writer.error, self.fixture.writer.held = FULL, False
+        self.fixture.writer.run_next()
+        self.fixture.writer.error = None
+        self.assertEqual((self.marks(), self.stored()), ((0, 2, 0, 1), []))
+        self.fixture.clock.advance(READ_MARKER_DELAY_SECONDS)
+        self.assertEqual(self.stored(), [(2, 1, 2), (2, 2, 1)])
+
+    def test_what_is_deleted(self) -> None:
+        """One, those of a user, or those in a conversation; written before or not."""
+        for written in (True, False):
+            for user, place, left in (
+                (self.bob, self.wob, [(1, 1, 1), (1, 2, 1), (2, 1, 1)]),
+                (self.bob, None, [(1, 1, 1), (1, 2, 1)]),
+                (None, self.wob, [(1, 1, 1), (2, 1, 1)]),
+            ):
+                for one in (self.alice, self.bob):
+                    for conversation in (LOBBY, self.wob):
+                        self.moves(one, 1, conversation)
+                if written:
+                    self.fixture.clock.advance(READ_MARKER_DELAY_SECONDS)
+                    self.assertEqual(len(self.stored()), 4)
+                self.deletes(user, place)
+                self.fixture.turn()
+                self.assertEqual(self.stored(), left)
+                self.assertEqual(sum(self.marks()), len(left))
+                self.fixture.clock.advance(READ_MARKER_DELAY_SECONDS)
+                self.assertEqual(self.stored(), left)
+
+    def test_a_deletion_counts_when_it_is_on_disk(self) -> None:
+        self.moves(self.bob, 2)
+        self.fixture.writer.error = FULL
+        self.deletes(self.bob, None)
+        self.fixture.turn()
+        self.assertEqual(self.marks(), (0, 2, 0, 0))
+        self.fixture.writer.error = None
+        self.fixture.clock.advance(READ_MARKER_DELAY_SECONDS)
+        self.assertEqual(self.stored(), [(2, 1, 2)])
+
+    def test_a_mark_before_a_deletion(self) -> None:
+        """It is deleted, though its turn comes when the deletion is on disk already."""
+        self.fixture.says(self.alice, "b")
+        self.fixture.submit("mark", then=lambda: self.moves(self.bob, 2, self.wob))
+        self.deletes(self.bob, self.wob)
+        self.fixture.turn()
+        self.assertEqual(self.marks(), (0, 0, 0, 0))
+        self.fixture.clock.advance(READ_MARKER_DELAY_SECONDS)
+        self.assertEqual(self.stored(), [])
+
+    def test_a_mark_behind_a_deletion(self) -> None:
+        """It belongs to what came after, though both wait for one commit."""
+        self.moves(self.bob, 2, self.wob)
+        self.deletes(self.bob, self.wob)
+        self.fixture.submit("again", then=lambda: self.moves(self.bob, 1, self.wob))
+        self.fixture.turn()
+        self.assertEqual((self.marks(), self.stored()), ((0, 0, 0, 1), []))
+        self.fixture.clock.advance(READ_MARKER_DELAY_SECONDS)
+        self.assertEqual(self.stored(), [(2, 2, 1)])
 
 
 class Ending(JournalTestCase):

@@ -180,9 +180,28 @@ class Upgrade(FileTestCase):
         tell(database, "INSERT INTO log VALUES (1, 1, 1, 0, 'message', 1, NULL, 'hello', NULL)")
         create_or_migrate(database, load_migrations())
         tell(database, "INSERT INTO log VALUES (2, 1, 2, 0, 'image', 1, NULL, '##', NULL)")
-        events = "conversation = 1 AND kind NOT IN ('message', 'image')"
+        events = "conversation = 1 AND kind NOT IN ('message', 'image', 'action', 'notice')"
         self.assertEqual(ask(database, f"SELECT id FROM log INDEXED BY log_events WHERE {events}"), [])
         self.assertEqual(ask(database, "SELECT id, kind FROM log"), [(1, "message"), (2, "image")])
+
+    def test_actions_and_notices_are_no_events(self) -> None:
+        """Version 13 has the indexes of version 12 anew; a text that was a message stays one."""
+        database = self.folder / "old.db"
+        create_or_migrate(database, load_migrations()[:12])
+        tell(database, "INSERT INTO users VALUES (1, 'alice', 'alice', '#123456', 0)")
+        tell(database, "INSERT INTO log VALUES (1, 1, 1, 0, 'message', 1, NULL, '/me waves', NULL)")
+        create_or_migrate(database, load_migrations())
+        tell(database, "INSERT INTO log VALUES (2, 1, 2, 0, 'action', 1, NULL, '/me waves', NULL)")
+        tell(database, "INSERT INTO log VALUES (3, 1, 3, 0, 'notice', 1, NULL, 'done', NULL)")
+        tell(database, "INSERT INTO log VALUES (4, 1, 4, 0, 'topic', 1, 1, 'tea', NULL)")
+        kinds = ", ".join(f"'{kind}'" for kind in ("message", "image", "action", "notice"))
+        for index, column, condition, ids in (
+            ("log_messages", "conversation", "IN", [1, 2, 3]),
+            ("log_events", "conversation", "NOT IN", [4]),
+            ("log_about", "subject", "NOT IN", [4]),
+        ):
+            query = f"SELECT id FROM log INDEXED BY {index} WHERE {column} = 1 AND kind {condition} ({kinds})"
+            self.assertEqual([id for (id,) in ask(database, query)], ids)
 
     def test_several_versions_leave_one_copy(self) -> None:
         create_or_migrate(

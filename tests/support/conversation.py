@@ -8,6 +8,7 @@ A line is one of::
     alice connects to web as chatd.json     the same on a WebSocket, a message for each line
     alice > IAM alice                       she sends this, and the end of a line
     alice < ARR alice                       she gets exactly this next
+    alice < … 376 alice :End                she gets this in the end, after any lines that don't match
     alice gets nothing                      and nothing more so far
     alice is disconnected                   the daemon has closed her connection
     alice hangs up                          she has closed it
@@ -18,8 +19,8 @@ A line is one of::
 
 ``<id>`` stands for whatever comes there, and for the same from then on, in what is sent as well;
 ``<ts>``, ``<hh:mm>``, ``<colour>`` and ``<rgb>`` stand for a time and a colour, ``<byte>`` for a byte of a
-frame, each time anew; ``<esc>`` stands for ESC, ``<sp>`` for a space at the end. ``(close 1000)`` is the
-Close frame of a WebSocket.
+frame, each time anew; ``<esc>`` stands for ESC, ``<soh>`` for what encloses IRC's CTCP (01), ``<sp>`` for a
+space at the end. ``(close 1000)`` is the Close frame of a WebSocket.
 """
 
 from __future__ import annotations
@@ -49,8 +50,13 @@ _ANEW: Final = {
     "rgb": r"\d{1,3};\d{1,3};\d{1,3}",
     "byte": "[0-9a-f]{2}",
     "esc": "\x1b",
+    "soh": "\x01",
     "sp": " ",
 }
+
+
+LATER: Final = "… "
+"""What a line begins with that other lines may precede."""
 
 
 class Surprise(AssertionError):
@@ -126,6 +132,8 @@ class Speaker:
         line, end, rest = self.heard.partition(b"\n")
         if end:
             self.heard = rest
+        if self.wire in ("irc", "auto"):
+            line = line.removesuffix(b"\r")
         return line.decode() if end else None
 
     def _cut_object(self) -> str | None:
@@ -205,12 +213,15 @@ class Play:
             return
         speaker = self.speakers[who]
         if step["direction"] == ">":
-            speaker.send(_HOLE.sub(lambda hole: self._holes.get(hole[1], hole[0]), step["line"]))
+            speaker.send(_HOLE.sub(lambda hole: self._sent(hole[1], hole[0]), step["line"]))
         elif step["direction"] == "<":
             heard = speaker.hear()
+            line = step["line"].removeprefix(LATER)
+            while line != step["line"] and heard is not None and not self._matches(line, heard):
+                heard = speaker.hear()
             if heard is None:
                 raise Surprise("the connection was closed")
-            self._match(step["line"], heard)
+            self._match(line, heard)
         elif step["end"] == "hangs up":
             speaker.socket.close()
         elif step["end"] == "gets nothing":
@@ -218,6 +229,16 @@ class Play:
                 raise Surprise(f"got {speaker.heard!r}")
         elif (heard := speaker.hear()) is not None:
             raise Surprise(f"got {heard!r}")
+
+    def _sent(self, name: str, otherwise: str) -> str:
+        return "\x01" if name == "soh" else self._holes.get(name, otherwise)
+
+    def _matches(self, expected: str, heard: str) -> bool:
+        try:
+            self._match(expected, heard)
+        except Surprise:
+            return False
+        return True
 
     def _match(self, expected: str, heard: str) -> None:
         pattern = ""

@@ -11,6 +11,7 @@ from typing import Any, Final, Literal, NamedTuple
 from websockets.frames import Opcode
 
 from chatd.core.commands import COMMANDS
+from chatd.core.refusals import REFUSAL_SENTENCES
 from tests.support.websocket import FrameReader, frame
 from tests.support.wire_samples import SAMPLES, Sample
 
@@ -99,6 +100,36 @@ def in_messages(told: Callable[[bytes], Iterator[Told]], heard: bytes) -> Iterat
             yield from told(bytes(one.data))
 
 
+def in_irc_lines(heard: bytes) -> Iterator[Told]:
+    """The refusals in lines of IRC: in notices of the daemon, which have the code, and in numerics, standard
+    replies and errors, which have the sentence.
+    """
+    for line in heard.decode().splitlines():
+        if found := re.fullmatch(r":chatd NOTICE \S+ :ERR (\S+) ?(.*)", line):
+            yield Told(found[1], found[2])
+        elif found := re.fullmatch(r"(?::chatd (?:[45]\d\d|263|NOTICE) .*?|ERROR) :(.*)", line):
+            yield from _told(found[1])
+
+
+def _told(sentence: str) -> Iterator[Told]:
+    for code, template in REFUSAL_SENTENCES.items():
+        if code != "bad_request" and re.search(f"{_pattern(template)}$", sentence):
+            yield Told(code, sentence)
+            return
+
+
+def _pattern(template: str) -> str:
+    return re.sub(r"\\\{\w+\\\}", ".*", re.escape(template))
+
+
+def to_the_daemon(name: str, fields: Fields) -> bytes:
+    """A command as it is typed to the daemon on IRC, or a login with a password."""
+    if name == "identify":
+        nick, password = fields.values()
+        return f"PASS :{password}\nNICK {nick}\nUSER {nick} 0 * :{nick}\n".encode()
+    return b"PRIVMSG chatd :" + with_semicolons(name, fields)
+
+
 def with_semicolons(name: str, fields: Fields) -> bytes:
     """A command as it is typed on the text wire."""
     return f"{';'.join((COMMANDS[name].semicolon_word, *_typed(name, fields)))}\n".encode()
@@ -164,6 +195,17 @@ _JSON: Final = _json("json", b"\n")
 
 WAYS: Final = {
     "text": _TEXT,
+    "irc": Way(
+        "irc",
+        SAMPLES["irc"],
+        "lines",
+        to_the_daemon,
+        in_irc_lines,
+        in_irc_lines,
+        "english",
+        len("PRIVMSG #lobby :"),
+        b" more",
+    ),
     "json": _JSON,
     "json course": _json("json course", b""),
     "tp6": Way(

@@ -111,7 +111,22 @@ _TEXT: Final = Sample(
     refusal=b"ERR bad_utf8",
 )
 
+_IRC: Final = Sample(
+    ("irc", "auto"),
+    lambda nick: b"NICK %s\nUSER %s 0 * :%s\n" % (nick, nick, nick),
+    lambda text: b"PRIVMSG #lobby :%s\n" % text,
+    lambda nick, text: b":%s!%s@chatd PRIVMSG #lobby :%s\r\n" % (nick, nick, text),
+    taken=b" 433 ",
+    broken=b"\xff\r\n",
+    refusal=b"send text in UTF-8",
+    guesses=b"too many refusals",
+    late=b"no login within",
+    crowded=b"too many connections",
+    full=b"the database is full",
+)
+
 SAMPLES: Final = {
+    "irc": _IRC,
     "text": _TEXT,
     "json": _json_manner(b"\n"),
     "json course": _json_manner(b""),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
-from chatd.boundaries import Payloads
+from chatd.boundaries import DeliveryEncoder, Payloads
 from chatd.core.answers import Answer
 from chatd.core.events import Delivery
 from chatd.core.limits import Limits
@@ -17,6 +17,8 @@ class EchoDialect:
     """Each request is refused, and each refusal repeats the request. What ends the connection is silent."""
 
     wire = "web"
+    has_channels = False
+    shows_own_messages = True
     greeting: Final = ()
     requires_login = False
     login_history_scope: Literal["none"] = "none"
@@ -25,6 +27,11 @@ class EchoDialect:
 
     def __init__(self, limits: Limits) -> None:
         pass
+
+    @property
+    def delivery_encoder(self) -> DeliveryEncoder:
+        """The dialect itself."""
+        return self
 
     def decode(self, payload: bytes) -> Request:
         """See `Dialect.decode`. A refusal that passes by itself does not count as a fault of the client."""

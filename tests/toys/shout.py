@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final, Literal
 
-from chatd.boundaries import Payloads
+from chatd.boundaries import DeliveryEncoder, Payloads
 from chatd.core.answers import Answer, Welcome
 from chatd.core.commands import COMMANDS
 from chatd.core.events import Delivery, LogEntry
@@ -22,6 +22,8 @@ class ShoutDialect:
     """What others say is shouted."""
 
     wire = "shout"
+    has_channels = False
+    shows_own_messages = True
     greeting: Final = (b"WHO IS THERE?",)
     requires_login = False
     login_history_scope: Literal["none"] = "none"
@@ -31,6 +33,11 @@ class ShoutDialect:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
+
+    @property
+    def delivery_encoder(self) -> DeliveryEncoder:
+        """The dialect itself."""
+        return self
 
     def decode(self, frame: bytes) -> Request:
         """See `Dialect.decode`."""

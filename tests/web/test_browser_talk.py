@@ -5,6 +5,7 @@ from __future__ import annotations
 from playwright.sync_api import FilePayload, expect
 
 from tests.support.browser import BrowserTestCase, Visitor
+from tests.support.daemon_process import Client
 
 
 class Talk(BrowserTestCase):
@@ -17,6 +18,7 @@ class Talk(BrowserTestCase):
         self.carol = self.connect(daemon, "text")
         self.carol.says("IAM carol").hears_until(b"ARR carol\n")
         self.everybody_talks()
+        self.one_does_something(self.connect(daemon, "json"))
         self.one_sends_a_picture()
         self.two_talk_in_private()
         self.some_are_mentioned()
@@ -35,6 +37,22 @@ class Talk(BrowserTestCase):
         for visitor in (self.alice, self.bob):
             visitor.sees("hello from telnet")
         self.assertEqual(self.alice.shown_messages(), self.bob.shown_messages())
+
+    def one_does_something(self, robot: Client) -> None:
+        """Which is shown without saying; and a program says something."""
+        self.alice.says("/me waves at bob").says("and goes on")
+        self.carol.hears_until(b"MSG alice /me waves at bob\nMSG alice and goes on\n")
+        self.carol.says("MSG /me waves back")
+        for visitor in (self.alice, self.bob):
+            actions = visitor.page.locator("#log .message.action .body")
+            expect(actions).to_have_text(["* alice waves at bob", "* carol waves back"])
+            expect(visitor.page.locator("#log .who", has_text="alice")).to_have_count(2)
+        robot.asks(action="client-hello", from_="robot")
+        robot.asks(action="client-broadcast", msg="it is done", kind="notice")
+        for visitor in (self.alice, self.bob):
+            visitor.sees("it is done")
+            expect(visitor.page.locator("#log .who", has_text="-robot-")).to_have_count(1)
+        robot.close()
 
     def one_sends_a_picture(self) -> None:
         """It is shown as characters before it is sent."""

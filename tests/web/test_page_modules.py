@@ -12,6 +12,7 @@ from twisted.trial.unittest import SkipTest, TestCase
 
 from chatd.core.commands import COMMANDS
 from chatd.core.refusals import REASON_SENTENCES, REFUSAL_SENTENCES
+from chatd.core.typed_commands import ACTION_HELP
 from chatd.locales import to_french
 from chatd.web.command_table import command_table, french_catalogue
 from chatd.web.pages import STATIC_FOLDER, read_static_files
@@ -92,7 +93,8 @@ class CommandTableTest(TestCase):
         table = json.loads(command_table(str))
         rows = {row["name"]: row for row in table["commands"]}
         self.assertEqual(
-            [name for name, row in COMMANDS.items() if row.semicolon_word or row.slash_word], list(rows)
+            [*(name for name, row in COMMANDS.items() if row.semicolon_word or row.slash_word), "me"],
+            list(rows),
         )
         self.assertEqual(
             {
@@ -124,6 +126,7 @@ class CommandTableTest(TestCase):
         """The table has French help lines, and refusals come with their translations."""
         rows = {row["name"]: row for row in json.loads(command_table(to_french))["commands"]}
         self.assertEqual("quitter un salon", rows["leave"]["help"])
+        self.assertEqual(to_french(ACTION_HELP), rows["me"]["help"])
         catalogue = json.loads(french_catalogue())
         self.assertEqual(
             ["unknown user: {nick}", "utilisateur inconnu : {nick}"], catalogue["refusals"]["no_such_user"]
@@ -160,8 +163,9 @@ class SourcesTest(TestCase):
             (b"const a = `x  ${b + 1}\n\ty`;\n", b"const a=`x  ${b + 1}\n\ty`;"),
             (
                 b'if (a / b > 2 && /"[/ ]+/gu.test(c)) {\n\treturn "d";\n}\n',
-                b'if(a / b>2&&/"[/ ]+/gu.test(c)){return"d";}',
+                b'if(a / b>2&&/"[/ ]+/gu.test(c)){return"d"}',
             ),
+            (b"a = {\n\tb,\n\tc: [d,\n], // e\n};\n{ f(); /* g */ }\n", b"a={b,c:[d,]};{f()}"),
             (b"let a\nb = c\n\t.d(1,\n\t\t2\n\t)\n", b"let a\nb=c\n.d(1,2)"),
             (b"a = b + +c - -d;\nfor (const one of [1]) {}\n", b"a=b + +c - -d;for(const one of[1]){}"),
         ):

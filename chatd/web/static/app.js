@@ -16,7 +16,7 @@ import { ReplyView } from "./reply_view.js";
 import { RoomsView } from "./rooms_view.js";
 import { artNode, Rows } from "./row_view.js";
 import { Search } from "./search.js";
-import { ChatState, keyOf, LOBBY } from "./state.js";
+import { ChatState, keyOf, kindOf, LOBBY, sayingEntry } from "./state.js";
 import { drafts, forget, lastNick, marks, pages, session, settings } from "./store.js";
 import { Wire } from "./wire.js";
 
@@ -289,10 +289,8 @@ function received(object) {
 	if (item !== null) {
 		if (object.action === "server-ack") {
 			const conversation = state.conversation(item.kind, item.kind === "direct" ? object.to || item.name : item.name);
-			/** @type {Entry} */
-			const entry = { id: object.id, ts: object.ts, from: state.me, msg: item.msg };
-			if (item.image) entry.kind = "image";
-			state.own(conversation, entry);
+			const kind = item.image ? "image" : kindOf(item.msg);
+			state.own(conversation, sayingEntry({ id: object.id, ts: object.ts, from: state.me, msg: item.msg, kind }));
 			if (conversation.key === state.active) log.changed(false);
 		}
 		showOutbox();
@@ -342,7 +340,8 @@ function tell(news) {
 	}
 	if (entry.from !== undefined && entry.from !== state.me && (mentioned || conversation.kind === "direct")) {
 		const title = conversation.kind === "direct" ? entry.from : `${entry.from} · ${placeName(conversation)}`;
-		notify(title, entry.kind === "image" ? t("Picture made of characters") : (entry.msg ?? ""), conversation.key, () => openConversation(conversation.key));
+		const text = entry.kind === "action" ? `* ${entry.from} ${entry.msg}` : (entry.msg ?? "");
+		notify(title, entry.kind === "image" ? t("Picture made of characters") : text, conversation.key, () => openConversation(conversation.key));
 	}
 }
 
@@ -518,7 +517,8 @@ function acknowledged(request, answer) {
 function sentByCommand(request, answer) {
 	if (request.msg === undefined) return;
 	const conversation = answer.group ? state.conversation("group", answer.group) : answer.to ? state.conversation("direct", answer.to) : state.conversation("lobby", "");
-	state.own(conversation, { id: answer.id, ts: answer.ts, from: state.me, msg: request.msg });
+	const { msg } = request;
+	state.own(conversation, sayingEntry({ id: answer.id, ts: answer.ts, from: state.me, msg, kind: kindOf(msg) }));
 	if (conversation.key !== state.active) openConversation(conversation.key);
 	log.changed(false);
 	renderSides();

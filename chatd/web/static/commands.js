@@ -16,7 +16,7 @@ export class CommandTable {
 			const command = { ...row, action, word, slash, fields: row.fields.split(" ").filter(Boolean).map((one) => fieldOf(one, fields)) };
 			if (word) this.words.set(word, command);
 			if (slash) this.slashes.set(slash, command);
-			if (!this.actions.has(action)) this.actions.set(action, command);
+			if (action && !this.actions.has(action)) this.actions.set(action, command);
 		}
 	}
 
@@ -54,6 +54,10 @@ export class CommandTable {
 		const [, word, rest] = /** @type {string[]} */ (/^\/(\S+)\s*([^]*)$/u.exec(text));
 		let command = this.slashes.get(word.toLowerCase());
 		if (command === undefined) return { what: "wrong", text: t("unknown command: {name}; ask for help to list the commands", { name: `/${word.slice(0, 64)}` }) };
+		if (command.action === "") {
+			// An action is a message to where one is: `/me waves`.
+			return rest.trim() ? { what: "message", text: `/me ${rest}` } : { what: "wrong", text: t("usage: {usage}", { usage: usage(command, " ") }) };
+		}
 		if (here.kind === "group" && command.name === "clients") command = this.actions.get("members") ?? command;
 		const link = inviteLink(command, rest, here);
 		if (link !== null) return link;

@@ -71,15 +71,18 @@ function eventRow(entry, context) {
 function messageRow(above, entry, context) {
 	const row = el("div", "message");
 	const from = entry.from ?? "";
-	const nick = el("b", "", el("bdi", "", from));
+	const nick = el("b", "", el("bdi", "", entry.kind === "notice" ? `-${from}-` : from));
+	const colour = context.colours.get(from) ?? "";
+	if (/^#[0-9a-f]{6}$/iu.test(colour)) nick.style.setProperty("--nick", colour);
 	const date = new Date(entry.ts);
 	const time = el("time", "", formatDate("time", date));
 	time.dateTime = entry.ts;
 	time.title = formatDate("full", date);
-	if (opensBlock(above, entry) || isNew(above, entry, context.newAfter)) {
+	const isAction = entry.kind === "action" && !entry.deleted;
+	if (isAction) {
+		row.append(time);
+	} else if (opensBlock(above, entry) || isNew(above, entry, context.newAfter)) {
 		row.classList.add("first");
-		const colour = context.colours.get(from) ?? "";
-		if (/^#[0-9a-f]{6}$/iu.test(colour)) nick.style.setProperty("--nick", colour);
 		row.append(el("div", "who", nick, time));
 	} else {
 		row.append(el("span", "hidden", nick), time);
@@ -92,6 +95,10 @@ function messageRow(above, entry, context) {
 		body.append(artNode(text, from));
 	} else {
 		body.dir = "auto";
+		if (isAction) {
+			row.classList.add("action");
+			body.append("* ", nick, " ");
+		}
 		body.append(textNodes(text.slice(0, MAX_LENGTH), context.me, context.query));
 		if (from !== context.me && mentions(text, context.me)) row.classList.add("mentioned");
 	}
@@ -119,6 +126,9 @@ const opensDay = (above, entry) => above === undefined || dayOf(above.ts) !== da
 /** @param {Entry | undefined} above @param {Entry} entry @param {number | null} newAfter */
 const isNew = (above, entry, newAfter) => newAfter !== null && entry.id > newAfter && (above === undefined || above.id <= newAfter);
 
+/** The kind, if it is one that shows its nick in another way. @param {Entry | undefined} entry */
+const markOf = (entry) => (entry?.kind === "notice" || (entry?.kind === "action" && !entry.deleted) ? entry.kind : "");
+
 /** @param {Entry | undefined} above @param {Entry} entry */
 const opensBlock = (above, entry) =>
-	above?.from !== entry.from || opensDay(above, entry) || Date.parse(entry.ts) - Date.parse(above?.ts ?? "") > GROUPED_MS;
+	above?.from !== entry.from || markOf(above) !== markOf(entry) || opensDay(above, entry) || Date.parse(entry.ts) - Date.parse(above?.ts ?? "") > GROUPED_MS;

@@ -328,12 +328,21 @@ export class ChatState {
 	}
 }
 
+/** Return the kind of which the daemon stores a text that was sent without a kind. @param {string} text */
+export const kindOf = (text) => (/^\/me \s*\S/u.test(text) ? "action" : "message");
+
+/** @param {{id: number, ts: string, from: string, msg: string, kind?: string}} message @returns {Entry} */
+export function sayingEntry({ id, ts, from, msg, kind }) {
+	/** @type {Entry} */
+	const entry = { id, ts, from, msg: kind === "action" ? msg.replace(/^\/me /u, "") : msg };
+	if (kind === "image" || kind === "action" || kind === "notice") entry.kind = kind;
+	return entry;
+}
+
 /** @param {Wired} message @param {ChatState} state @returns {Entry} */
 function messageEntry(message, state) {
 	if (message.colour) state.colours.set(message.from, message.colour);
-	/** @type {Entry} */
-	const entry = { id: message.id, ts: message.ts, from: message.from, msg: message.msg };
-	if (message.kind === "image") entry.kind = "image";
+	const entry = sayingEntry(/** @type {any} */ (message));
 	if (message.deleted) entry.deleted = true;
 	return entry;
 }

@@ -13,7 +13,7 @@ const request = (text, here = lobby) => table.parse(text, here).request;
 
 test("every command of the daemon can be typed in each of its forms", () => {
   assert.ok(table.words.size > 40 && table.slashes.size > 40);
-  for (const row of [...table.words.values(), ...table.slashes.values()]) {
+  for (const row of [...table.words.values(), ...table.slashes.values()].filter((one) => one.action)) {
     const values = row.fields.map((field) => field.choices?.[0] ?? (["id", "count"].includes(field.kind) ? "7" : "x"));
     const expected = { action: row.action };
     row.fields.forEach((field, n) => (expected[field.key] = ["id", "count"].includes(field.kind) ? 7 : values[n]));
@@ -33,6 +33,16 @@ test("other lines are messages", () => {
   assert.deepEqual(table.parse("hello; world", lobby), { what: "message", text: "hello; world" });
   assert.deepEqual(table.parse("//hello", lobby), { what: "message", text: "/hello" });
   assert.deepEqual(table.parse("/ hello", lobby), { what: "message", text: "/ hello" });
+});
+
+test("/me is a message", () => {
+  assert.deepEqual(table.parse("/me waves", lobby), { what: "message", text: "/me waves" });
+  assert.deepEqual(table.parse("/ME  waves twice", wob), { what: "message", text: "/me waves twice" });
+  assert.deepEqual(table.parse("/me ", lobby), { what: "wrong", text: "usage: /me msg" });
+  assert.equal(table.actions.has(""), false);
+  assert.deepEqual(complete("/m", table, [], []).offers.filter((one) => one === "/me "), ["/me "]);
+  assert.deepEqual(complete("/me hugs b", table, ["bob"], []), { start: 9, offers: ["bob"] });
+  assert.equal(hintFor("/me ", table), "/me msg — say what you do: * alice waves");
 });
 
 test("a password does not become a message", () => {

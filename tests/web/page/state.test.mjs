@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ChatState, find } from "./state.js";
+import { ChatState, find, kindOf, sayingEntry } from "./state.js";
 
 const TS = "2026-11-26T10:00:00.000Z";
 
@@ -35,6 +35,23 @@ test("an own message that the replay has delivered is not doubled by its ack", (
   state.receive(said(101, "alice", "mine"));
   assert.deepEqual(state.own(state.current, { id: 101, ts: TS, from: "alice", msg: "mine" }), []);
   assert.deepEqual(ids(state.current), [101]);
+});
+
+test("what one does and what programs say is kept with its kind", () => {
+  const state = begun();
+  state.receive(said(101, "bob", "/me waves", { kind: "action" }));
+  state.receive(said(102, "bob", "/me waves"));
+  state.receive(said(103, "bob", "done", { kind: "notice" }));
+  state.receive(said(104, "bob", "", { kind: "action", deleted: true }));
+  state.receive(said(105, "bob", "x", { kind: "later" }));
+  const kept = state.current.entries.map(({ msg, kind }) => [msg, kind]);
+  assert.deepEqual(kept, [["waves", "action"], ["/me waves", undefined], ["done", "notice"], ["", "action"], ["x", undefined]]);
+});
+
+test("an own text is of the kind that the daemon makes of it", () => {
+  for (const text of ["/me waves", "/me  \n.", "/me /me"]) assert.equal(kindOf(text), "action", text);
+  for (const text of ["/me", "/me ", "/me \n\t", "/ME waves", " /me waves", "/me\twaves", "a /me b"]) assert.equal(kindOf(text), "message", text);
+  assert.equal(sayingEntry({ id: 1, ts: TS, from: "alice", msg: "/me waves", kind: "action" }).msg, "waves");
 });
 
 test("unread messages and mentions are counted until the conversation is read", () => {

@@ -1,0 +1,203 @@
+"""Accounts on IRC: SASL, and the registration of a nick with a password.
+
+Sources: the IRCv3 specifications of SASL 3.1 and 3.2 and of account-registration, and RFC 4616 (PLAIN). The
+account of a user is the nick, so the nick of a client that has authenticated itself is that of the account.
+"""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from msgspec.structs import replace
+
+from chatd.core.accounts import Secret
+from chatd.core.answers import AccountChanged, Authenticated
+from chatd.core.channel_commands import Authenticate
+from chatd.core.commands import COMMANDS_BY_CLASS, Register
+from chatd.core.limits import Limits
+from chatd.core.names import BadName, parse_nick
+from chatd.core.refusals import Refusal
+from chatd.core.requests import Request
+from chatd.dialects.irc_client import SERVER_NAME, IrcClient, source_of, word
+from chatd.dialects.irc_lines import IrcLine, format_line
+
+if TYPE_CHECKING:
+    from chatd.dialects.irc import IrcDialect
+
+SASL_CHUNK_BYTES: Final = 400
+"""The size of a chunk of a SASL response. A shorter one is the last."""
+
+MAX_NICK_BYTES: Final = 128
+"""The most bytes that a nick can have, whatever its characters."""
+
+ONLY_BEFORE_LOGIN: Final = "the nick says who you are here: to log in with a password, quit and connect again"
+"""What a client that is logged in is told when it begins to authenticate itself."""
+
+CODES_BY_REFUSAL_OF_REGISTER: Final[dict[str, str]] = {
+    "already_registered": "ALREADY_AUTHENTICATED",
+    "bad_nick": "BAD_ACCOUNT_NAME",
+    "weak_password": "WEAK_PASSWORD",
+    "too_long": "UNACCEPTABLE_PASSWORD",
+    "bad_request": "UNACCEPTABLE_PASSWORD",
+}
+"""The code with which ``REGISTER`` fails for each refusal; for others it is ``TEMPORARILY_UNAVAILABLE``."""
+
+
+def authenticate(dialect: IrcDialect, line: IrcLine) -> Request:
+    """``AUTHENTICATE``: begin, go on with, or abort the proof of who the client's user is."""
+    client, chunk = dialect.client, line.params[0]
+    if client.nick:
+        failed = client.numeric("sasl_failed", text=ONLY_BEFORE_LOGIN)
+        already = client.numeric("sasl_already")
+        return dialect.reply(client.numeric("already_registered"), already if client.account else failed)
+    if client.verified_nick:
+        return dialect.reply(client.numeric("sasl_already"))
+    ended = dialect.with_client(mechanism="", sasl_response=Secret(""))
+    if chunk == "*":
+        return dialect.reply(client.numeric("sasl_aborted"), dialect=ended)
+    if not client.mechanism:
+        return _begin(dialect, chunk.upper())
+    if len(chunk) > SASL_CHUNK_BYTES:
+        return dialect.reply(client.numeric("sasl_too_long"), dialect=ended)
+    response = Secret(client.sasl_response + (chunk if chunk != "+" else ""))
+    if len(response) > _max_response_characters(dialect.limits):
+        return _failed(ended, "the response is too long")
+    if len(chunk) == SASL_CHUNK_BYTES:
+        return dialect.changed(sasl_response=response)
+    try:
+        text = b64decode(response, validate=True).decode()
+    except ValueError:
+        return _failed(ended, "the response is not UTF-8 text in base64")
+    return MECHANISMS[client.mechanism](ended, text)
+
+
+def _begin(dialect: IrcDialect, mechanism: str) -> Request:
+    client = dialect.client
+    if mechanism in MECHANISMS:
+        challenge = format_line("AUTHENTICATE", "+")
+        return dialect.reply(challenge, dialect=dialect.with_client(mechanism=mechanism))
+    return dialect.reply(
+        client.numeric("sasl_mechanisms", ",".join(MECHANISMS)),
+        client.numeric("sasl_failed", text="this mechanism is not known here"),
+    )
+
+
+def _max_response_characters(limits: Limits) -> int:
+    """Return the most characters of a response that may be right: two nicks and a password in base64."""
+    return 4 * ((2 * MAX_NICK_BYTES + 2 + limits.password + 2) // 3)
+
+
+def _plain(dialect: IrcDialect, response: str) -> Request:
+    authorized, *rest = response.split("\0")
+    if len(rest) != 2 or not all(rest):
+        return _failed(dialect, "the response must have a nick and its password")
+    nick, password = rest
+    if authorized and not is_same_nick(authorized, nick):
+        return _failed(dialect, "nobody can log in for another user")
+    return _prove(dialect, nick, password)
+
+
+def _external(dialect: IrcDialect, response: str) -> Request:
+    return _prove(dialect, response, None)
+
+
+MECHANISMS: Final[dict[str, Callable[[IrcDialect, str], Request]]] = {"PLAIN": _plain, "EXTERNAL": _external}
+"""What decodes the response of each mechanism of SASL, for the dialect that is spoken afterwards."""
+
+
+def _prove(dialect: IrcDialect, nick: str, password: str | None) -> Request:
+    """Return the request to verify who the client is. ``dialect`` is spoken afterwards."""
+    try:
+        values = {"nick": nick, "password": password}
+        command = COMMANDS_BY_CLASS[Authenticate].build(values, dialect.limits)
+    except Refusal as refusal:
+        return _failed(dialect, refusal.text)
+    return Request(
+        command,
+        "AUTHENTICATE",
+        detected_dialect=dialect,
+        dialect_after_login=lambda answer: dialect.with_client(verified_nick=answer.user.nick),
+    )
+
+
+def _failed(dialect: IrcDialect, text: str) -> Request:
+    """Return the answer to a response that proves nothing. ``dialect`` is spoken afterwards."""
+    return dialect.reply(dialect.client.numeric("sasl_failed", text=text), dialect=dialect)
+
+
+def is_same_nick(one: str, other: str) -> bool:
+    """Return whether ``one`` and ``other`` are spellings of one nick."""
+    try:
+        return one == other or parse_nick(one).key == parse_nick(other).key
+    except BadName:
+        return False
+
+
+def authenticated_lines(dialect: IrcDialect, request: Request, answer: Authenticated) -> list[bytes]:
+    """Return the lines that tell a client that it has proved to be the user of ``answer``."""
+    client = dialect.client
+    return [logged_in_line(client, answer.user.nick), client.numeric("sasl_success")]
+
+
+def logged_in_line(client: IrcClient, account: str) -> bytes:
+    """Return the line that tells a client that its account is ``account``."""
+    mask = source_of(client.nick or account)
+    return client.numeric("logged_in", mask, account, account=account)
+
+
+def authenticate_refusal_lines(client: IrcClient, request: Request, refusal: Refusal) -> list[bytes]:
+    """Return the lines that refuse ``AUTHENTICATE``."""
+    command = request.command
+    if isinstance(command, Authenticate) and command.password is None and refusal.code == "wrong_password":
+        return [client.numeric("sasl_failed", text="no certificate of a registered nick was shown")]
+    return [client.numeric("sasl_failed", text=refusal.text)]
+
+
+def register(dialect: IrcDialect, line: IrcLine) -> Request:
+    """``REGISTER``: register the client's nick with a password. There are no addresses of users."""
+    client = dialect.client
+    account, _, password = line.params[:3]
+    if not client.nick:
+        text = "send NICK and USER, and register the nick once you are welcomed"
+        return dialect.reply(_fail_line("REGISTER", "COMPLETE_CONNECTION_REQUIRED", account, text))
+    if client.account:
+        text = f"you are logged in as {client.account}"
+        return dialect.reply(_fail_line("REGISTER", "ALREADY_AUTHENTICATED", account, text))
+    if account != "*" and not is_same_nick(account, client.nick):
+        text = f"you can register your own nick only, which is {client.nick}"
+        return dialect.reply(_fail_line("REGISTER", "ACCOUNT_NAME_MUST_BE_NICK", account, text))
+    return with_account(dialect, dialect.request(line, "register", password=password))
+
+
+def with_account(dialect: IrcDialect, request: Request) -> Request:
+    """Return ``request``; if it registers the client's nick, the dialect then knows that."""
+    if not isinstance(request.command, Register):
+        return request
+    return replace(request, dialect_on_success=dialect.with_client(account=dialect.client.nick))
+
+
+def verify(dialect: IrcDialect, line: IrcLine) -> Request:
+    """``VERIFY``: nothing is ever to be verified, because there are no addresses of users."""
+    account = line.params[0]
+    text = "nothing is to be verified here: REGISTER is enough"
+    return dialect.reply(_fail_line("VERIFY", "INVALID_CODE", account, text))
+
+
+def registered_lines(dialect: IrcDialect, request: Request, answer: AccountChanged) -> list[bytes]:
+    """Return the lines that tell a client that its nick is registered."""
+    text = f"{answer.nick} is registered; addresses are not kept, so do not lose the password"
+    success = format_line("REGISTER", "SUCCESS", word(answer.nick), text, source=SERVER_NAME, trailing=True)
+    return [success, logged_in_line(dialect.client, answer.nick)]
+
+
+def register_refusal_lines(client: IrcClient, request: Request, refusal: Refusal) -> list[bytes]:
+    """Return the lines that refuse ``REGISTER``."""
+    code = CODES_BY_REFUSAL_OF_REGISTER.get(refusal.code, "TEMPORARILY_UNAVAILABLE")
+    return [_fail_line("REGISTER", code, client.nick, refusal.text)]
+
+
+def _fail_line(verb: str, code: str, account: str, text: str) -> bytes:
+    """Return a standard reply. Who sends these verbs knows such replies."""
+    return format_line("FAIL", verb, code, word(account), text, source=SERVER_NAME, trailing=True)

@@ -1,0 +1,225 @@
+"""The registration of IRC clients: capabilities, nick, password, and the welcome."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from chatd import __version__
+from chatd.core.accounts import Secret
+from chatd.core.answers import PreparedAnswer, Welcome
+from chatd.core.commands import COMMANDS
+from chatd.core.refusals import Refusal
+from chatd.core.requests import Request
+from chatd.dialects.irc_accounts import logged_in_line
+from chatd.dialects.irc_channels import entering_lines
+from chatd.dialects.irc_client import SERVER_NAME, IrcClient, word
+from chatd.dialects.irc_lines import IrcLine, format_line
+
+if TYPE_CHECKING:
+    from chatd.dialects.irc import IrcDialect
+
+ISUPPORT: Final = (
+    "CASEMAPPING=ascii",
+    "CHANTYPES=#",
+    "CHANMODES=b,,,ist",
+    "PREFIX=(o)@",
+    "STATUSMSG=",
+    "NICKLEN=32",
+    "CHANNELLEN=65",
+    "TOPICLEN=390",
+    "KICKLEN=390",
+    "AWAYLEN=390",
+    "NETWORK=chatd",
+    "UTF8ONLY",
+    "SAFELIST",
+    "MODES=1",
+    "MAXLIST=b:1000",
+    "TARGMAX=PRIVMSG:1,NOTICE:1,TAGMSG:1,JOIN:10,PART:10,NAMES:1,KICK:10,WHOIS:1",
+    "CLIENTTAGDENY=*",
+)
+"""What the daemon supports, as the numeric 005 says it."""
+
+ISUPPORT_PER_LINE: Final = 12
+"""The number of tokens in one line of the numeric 005, which may have 13 besides the nick and the text."""
+
+MOTD: Final = (
+    "Everyone is in #lobby. The groups of chatd are the other channels.",
+    "PART leaves a group for good. QUIT keeps you in it: you will be back in",
+    "your channels when you come back, and messages to you are kept for you.",
+)
+"""The message of the day."""
+
+CAP_LINE_BYTES: Final = 400
+"""The maximum number of bytes of capabilities in one line."""
+
+
+def nick(dialect: IrcDialect, line: IrcLine) -> Request:
+    """``NICK``: keep the nick for the login."""
+    if not line.params or not line.params[0]:
+        return dialect.reply(dialect.client.numeric("no_nick"))
+    client = dialect.client
+    if client.nick:
+        if line.params[0] == client.nick:
+            return dialect.reply()
+        return dialect.reply(client.numeric("nick_is_fixed"))
+    return _log_in(dialect, wanted_nick=line.params[0])
+
+
+def user(dialect: IrcDialect, line: IrcLine) -> Request:
+    """``USER``: keep the username and the realname for the login."""
+    client = dialect.client
+    if client.nick or client.username:
+        return dialect.reply(client.numeric("already_registered"))
+    if not line.params[3] or not line.params[0]:
+        return dialect.reply(client.numeric("need_more_params", "USER"))
+    return _log_in(dialect, username=f"~{word(line.params[0])}", realname=line.params[3])
+
+
+def password(dialect: IrcDialect, line: IrcLine) -> Request:
+    """``PASS``: keep the password for the login."""
+    if dialect.client.nick:
+        return dialect.reply(dialect.client.numeric("already_registered"))
+    secret = Secret.parse(line.params[0])
+    return dialect.changed(password=secret)
+
+
+def cap(dialect: IrcDialect, line: IrcLine) -> Request:
+    """``CAP``: list, request and end the negotiation of capabilities."""
+    client, (subcommand, *params) = dialect.client, line.params
+    change = _CAP_SUBCOMMANDS.get(subcommand.upper())
+    if change is None:
+        return dialect.reply(client.numeric("bad_cap", subcommand))
+    return change(dialect, params)
+
+
+def _cap_ls(dialect: IrcDialect, params: list[str]) -> Request:
+    client = dialect.client
+    version = max(client.cap_version, int(params[0]) if params and params[0].isdecimal() else 301)
+    implied = frozenset(("cap-notify",)) if version >= 302 else frozenset[str]()
+    changed = dialect.with_client(
+        cap_version=version,
+        is_negotiating=client.is_negotiating or not client.nick,
+        capabilities=client.capabilities | implied,
+    )
+    names = [
+        f"{name}={value}" if value and version >= 302 else name for name, value in dialect.offered.items()
+    ]
+    return dialect.reply(*_cap_lines(client, "LS", names, version), dialect=changed)
+
+
+def _cap_list(dialect: IrcDialect, params: list[str]) -> Request:
+    client = dialect.client
+    return dialect.reply(*_cap_lines(client, "LIST", sorted(client.capabilities), client.cap_version))
+
+
+def _cap_req(dialect: IrcDialect, params: list[str]) -> Request:
+    client = dialect.client
+    wanted = params[0].split() if params else []
+    added = frozenset(name for name in wanted if name[0] != "-")
+    removed = frozenset(name[1:] for name in wanted if name[0] == "-")
+    is_known = added | removed <= dialect.offered.keys() and not (
+        "cap-notify" in removed and client.cap_version >= 302
+    )
+    answer = _cap_line(client, "ACK" if is_known else "NAK", " ".join(wanted))
+    changes: dict[str, object] = {"is_negotiating": client.is_negotiating or not client.nick}
+    if is_known:
+        changes["capabilities"] = (client.capabilities | added) - removed
+    return dialect.reply(answer, dialect=dialect.with_client(**changes))
+
+
+def _cap_end(dialect: IrcDialect, params: list[str]) -> Request:
+    client = dialect.client
+    if client.nick:
+        return dialect.reply()
+    logging_in = _log_in(dialect, is_negotiating=False, mechanism="", sasl_response=Secret(""))
+    if not client.mechanism:
+        return logging_in
+    return Request(PreparedAnswer((client.numeric("sasl_aborted"),)), further_requests=(logging_in,))
+
+
+_CAP_SUBCOMMANDS: Final = {"LS": _cap_ls, "LIST": _cap_list, "REQ": _cap_req, "END": _cap_end}
+
+
+def _cap_line(client: IrcClient, subcommand: str, *params: str) -> bytes:
+    return format_line("CAP", client.nick or "*", subcommand, *params, source=SERVER_NAME, trailing=True)
+
+
+def _cap_lines(client: IrcClient, subcommand: str, names: list[str], version: int) -> list[bytes]:
+    """Return the lines of a list of capabilities: one, or as many as it takes for a client of version 302."""
+    lines: list[str] = [""]
+    for name in names:
+        if lines[-1] and version >= 302 and len(lines[-1]) + len(name) >= CAP_LINE_BYTES:
+            lines.append("")
+        lines[-1] = f"{lines[-1]} {name}".lstrip()
+    *begun, last = lines
+    return [
+        *(_cap_line(client, subcommand, "*", one) for one in begun),
+        _cap_line(client, subcommand, last),
+    ]
+
+
+def _log_in(dialect: IrcDialect, **changes: object) -> Request:
+    """Keep ``changes``, and log in if nick and user are known and no negotiation holds the login up."""
+    changed = dialect.with_client(**changes)
+    client = changed.client
+    if not (client.wanted_nick and client.username) or client.is_negotiating:
+        return dialect.reply(dialect=changed)
+    hello = COMMANDS["hello"].build(
+        {
+            "nick": client.verified_nick or client.wanted_nick,
+            "password": None if client.verified_nick or not client.password else str(client.password),
+            "username": client.username,
+            "realname": client.realname,
+        },
+        dialect.limits,
+    )
+    return Request(
+        hello,
+        "NICK",
+        detected_dialect=changed,
+        dialect_after_login=lambda answer: changed.with_client(
+            nick=answer.user.nick,
+            password=None,
+            account=answer.user.nick if isinstance(answer, Welcome) and answer.is_registered else "",
+        ),
+    )
+
+
+def welcome_lines(client: IrcClient, answer: Welcome) -> list[bytes]:
+    """Return the lines that greet a client that has logged in, with the channels that it is in."""
+    lines = [
+        client.numeric("welcome", nick=client.nick),
+        client.numeric("your_host", version=__version__),
+        client.numeric("created"),
+        client.numeric("my_info", SERVER_NAME, f"chatd-{__version__}", "i", "bios", "bo"),
+    ]
+    lines += (
+        client.numeric("isupport", *ISUPPORT[start : start + ISUPPORT_PER_LINE])
+        for start in range(0, len(ISUPPORT), ISUPPORT_PER_LINE)
+    )
+    lines += motd_lines(client)
+    if client.account and not client.verified_nick:
+        lines.append(logged_in_line(client, client.account))
+    for channel in answer.channels:
+        lines += entering_lines(client, channel, answer.user)
+    return lines
+
+
+def password_required_lines(client: IrcClient, request: Request, refusal: Refusal) -> list[bytes]:
+    """Return the lines that refuse a login with a registered nick without its password."""
+    nick = word(str(refusal.details["nick"]))
+    text = f"{nick} is registered: log in with its password by SASL PLAIN, or send PASS before NICK"
+    if "standard-replies" in client.capabilities:
+        note = format_line("NOTE", "NICK", "PASSWORD_REQUIRED", nick, text, source=SERVER_NAME, trailing=True)
+    else:
+        note = client.notice(text)
+    return [note, client.numeric_line("433", nick, text)]
+
+
+def motd_lines(client: IrcClient) -> list[bytes]:
+    """Return the message of the day."""
+    return [
+        client.numeric("motd_start"),
+        *(client.numeric("motd", text=f"- {one}") for one in MOTD),
+        client.numeric("end_of_motd"),
+    ]

@@ -1,0 +1,49 @@
+"""What IRC has no words for: commands that are typed to the daemon, ``/msg chatd ignore;bob``.
+
+They are the ``;`` commands of the text wire, and are answered with its lines, as notices of the daemon.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from msgspec.structs import replace
+
+from chatd.boundaries import Payloads
+from chatd.core.answers import Answer
+from chatd.core.limits import Limits
+from chatd.core.refusals import Refusal
+from chatd.core.requests import Request
+from chatd.core.typed_commands import parse_semicolon
+from chatd.dialects.text import TextDialect
+
+_MARK: Final = ";"
+"""What the command words of typed commands begin with, which no verb of IRC does."""
+
+
+def decode_typed(text: str, limits: Limits) -> Request:
+    """Return the request for ``text``, a command such as ``ignore;bob``. One without fields may leave out its
+    semicolon.
+    """
+    word = text.partition(";")[0].strip().lower()
+    try:
+        typed = parse_semicolon(text if ";" in text else f"{text};")
+        if typed is None:
+            raise Refusal("unknown_action", name=word)
+        row, values = typed
+        return Request(row.build(values, limits), _MARK + row.semicolon_word)
+    except Refusal as refusal:
+        return Request(refusal, _MARK + word)
+
+
+def is_typed(request: Request) -> bool:
+    """Return whether ``request`` is a command that was typed to the daemon."""
+    return request.command_word.startswith(_MARK)
+
+
+def encode_typed(request: Request, result: Answer | Refusal, text: TextDialect) -> Payloads:
+    """Return the lines of ``text``, the dialect of the text wire, that tell the ``result`` of ``request``."""
+    typed = replace(request, command_word=request.command_word[1:])
+    if isinstance(result, Refusal):
+        return text.encode_refusal(typed, result)
+    return text.encode_answer(typed, result)
