@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -135,6 +136,12 @@ class TlsPeer:
         except ssl.SSLWantReadError:
             pass
         return heard.decode().splitlines()
+
+    def closes(self) -> None:
+        """Say goodbye, or answer the daemon's goodbye. Raises `ssl.SSLError`."""
+        with suppress(ssl.SSLWantReadError):
+            self._tls.unwrap()
+        self._exchange()
 
     def hears(self) -> bytes:
         """The bytes on the wire as they are, since the last time."""
