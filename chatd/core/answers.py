@@ -51,8 +51,7 @@ class Channel(msgspec.Struct, frozen=True, eq=False):
     topic. ``created_at`` is when the group was created; 0 for the lobby. Times are in milliseconds since
     1970. ``members`` are in the order in which they joined. ``banned`` are the nicks of the banned users. A
     reader who is no member (``is_member`` is false) is shown neither members nor bans. ``read_at`` is the
-    time of the last entry up to the reader's read mark; it is None without a mark, and in an answer to a
-    command.
+    time that shows the reader's read mark; it is None without a mark, and in an answer to a command.
     """
 
     group: str
@@ -397,8 +396,8 @@ class ReadMark(msgspec.Struct, frozen=True, eq=False):
     """The answer to ``markread``: the read mark of ``reader`` in ``conversation`` is the entry id ``id``.
 
     It is 0 in a conversation that has no entry, and where the reader has marked nothing but the id 0. ``at``
-    is the time of the last entry up to the mark, in milliseconds since 1970; None if there is none, or if the
-    command has not asked for it.
+    is the time that shows the mark, in milliseconds since 1970: that which a client has given, or that of the
+    last entry up to the mark. It is None without a mark, and if the command has not asked for it.
     """
 
     reader: User

@@ -167,7 +167,8 @@ class ShowStatistics(Command, frozen=True):
     "mark read until",
     required_role="identified",
     answer="read_time",
-    refusal_codes="no_such_user no_such_group not_member account_closed bad_request storage_failed",
+    refusal_codes="no_such_user no_such_group not_member account_closed registered_only muted bad_request"
+    " storage_failed",
     help="show or move the time up to which you have read",
     example="MARKREAD #wob",
 )
@@ -175,7 +176,8 @@ class MarkReadUntil(Command, frozen=True):
     """Show the read mark of the author in the conversation of ``group``; without ``group``, in that with the
     user ``dest``; without both, in the lobby.
 
-    With ``time``, in milliseconds since 1970, move it forward to the last entry at that time or before.
+    With ``time``, in milliseconds since 1970, move it forward to the last entry at that time or before, and
+    keep the time with it; if ``time`` is in the future, keep the present one.
     """
 
     group: _Group | None = None
