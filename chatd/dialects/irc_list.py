@@ -75,6 +75,12 @@ class ListRequest(Request, frozen=True, eq=False):
     wanted: ListFilter = ListFilter()
 
 
+def invitation_list_lines(client: IrcClient, answer: Groups) -> list[bytes]:
+    """Return the list of the channels in ``answer`` that the user is invited to."""
+    invited = [channel_name(one.group) for one in answer.groups if one.role == "invited"]
+    return [*(client.numeric("invited", text=name) for name in invited), client.numeric("end_of_invited")]
+
+
 def list_lines(client: IrcClient, request: Request, answer: Groups) -> list[bytes]:
     """Return the list of channels in ``answer`` that ``request`` wants, the lobby first."""
     wanted = request.wanted if isinstance(request, ListRequest) else ListFilter()

@@ -402,6 +402,17 @@ class Verbs(IrcCase):
         self.assertEqual(self.says(self.alice, "INVITE bob #wob")[0][0][:12], "443 bob #wob")
         self.assertEqual(self.says(self.alice, "INVITE nobody #wob")[0][0][:10], "401 nobody")
         self.assertEqual(self.says(self.carol, "INVITE bob #wob")[0][0][:8], "442 #wob")
+        self.assertEqual(self.says(self.carol, "INVITE bob")[0], ["461 INVITE :Not enough parameters"])
+
+    def test_the_list_of_invitations(self) -> None:
+        end = "337 :End of invite list"
+        self.assertEqual(self.says(self.bob, "INVITE")[0], [end])
+        self.alice.says("INVITE carol #wob")
+        self.carol.says("INVITE bob #den")
+        self.assertEqual(self.says(self.bob, "INVITE")[0], ["336 #den", end])
+        self.assertEqual(self.says(self.carol, "INVITE")[0], ["336 #wob", end])
+        self.bob.says("JOIN #den")
+        self.assertEqual(self.says(self.bob, "INVITE")[0], [end])
 
     def test_names(self) -> None:
         """Only members see who is in a group; of others, nothing is said."""
@@ -412,6 +423,25 @@ class Verbs(IrcCase):
         self.assertEqual(self.says(self.carol, "NAMES #wob")[0], ["366 #wob :End of NAMES list"])
         self.assertEqual(self.says(self.bob, "NAMES")[0], ["366 * :End of NAMES list"])
         self.assertEqual(self.says(self.carol, "NAMES #den")[0][0], "353 @ #den @carol")
+
+    def test_names_of_several_channels(self) -> None:
+        """One line ends the lists of all of them, in the client's own words."""
+        self.alice.says("JOIN #ada")
+        end = ":End of NAMES list"
+        self.assertEqual(
+            self.says(self.alice, "NAMES #wob,#den,#,x,#ADA")[0],
+            ["353 = #wob :@alice bob", "353 = #ada @alice", f"366 #wob,#den,#,x,#ADA {end}"],
+        )
+        self.assertEqual(self.says(self.alice, "NAMES x,y")[0], [f"366 x,y {end}"])
+        many = [f"#g{number}" for number in range(12)]
+        self.assertEqual(
+            self.says(self.alice, f"NAMES {','.join(many)}")[0],
+            [f"407 {many[10]} :Give {MAX_TARGETS} at most", f"366 {','.join(many[:10])} {end}"],
+        )
+        for long in ([f"#{letter * 60}" for letter in "abcdefgh"], [f"#{'a' * 240}", f"#{'b' * 240}"]):
+            self.assertEqual(
+                self.says(self.alice, f"NAMES {','.join(long)}")[0], [f"366 {','.join(long[:-1])} {end}"]
+            )
 
     def test_modes_of_groups(self) -> None:
         self.assertEqual(self.says(self.bob, "MODE #wob")[0][0], "324 #wob +nt")

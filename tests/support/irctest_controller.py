@@ -63,8 +63,10 @@ OPTIONAL_BEHAVIORS: Final = frozenset(
         OptionalBehaviors.ELIST_M,
         OptionalBehaviors.ELIST_N,
         OptionalBehaviors.ELIST_U,
+        OptionalBehaviors.INVITE_LIST,
         OptionalBehaviors.MULTI_JOIN,
         OptionalBehaviors.MULTI_KICK,
+        OptionalBehaviors.MULTI_NAMES_COMMAND,
     }
 )
 """The behaviours that the specifications leave to the server, and that chatd must have."""
