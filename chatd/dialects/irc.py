@@ -51,7 +51,7 @@ from chatd.dialects.irc_client import (
     channel_name,
     group_name,
 )
-from chatd.dialects.irc_deliveries import IrcDeliveryEncoder, event_lines, missed_event_lines
+from chatd.dialects.irc_deliveries import IrcDeliveryEncoder, event_lines, missed_event_lines, visibility_line
 from chatd.dialects.irc_labels import MAX_LABEL_BYTES, labelled, with_request_label
 from chatd.dialects.irc_lines import (
     MAX_LINE_BYTES,
@@ -281,6 +281,8 @@ class IrcDialect:
         if entry.event.kind == "invited" and entry.event.subject is not None:
             channel = channel_name(entry.event.conversation.name)
             return [self.client.numeric("inviting", entry.event.subject.nick, text=channel)]
+        if entry.event.kind == "visibility" and request.context:
+            return [visibility_line(capabilities, entry, *request.context)]
         return event_lines(capabilities, entry)
 
     def _channel(self, request: Request, answer: Channel) -> list[bytes]:

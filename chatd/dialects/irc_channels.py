@@ -188,12 +188,25 @@ def _mode_requests(dialect: IrcDialect, line: IrcLine, group: str, params: list[
         elif letter in _VISIBILITY_MODES:
             if place == last_visibility:  # they mean the same: the last one counts
                 visibility = "private" if sign == "+" else "public"
-                yield dialect.request(line, "visibility", group=group, visibility=visibility)
+                setting = dialect.request(line, "visibility", group=group, visibility=visibility)
+                yield replace(setting, context=(sign + _letters_with(sign, modes),))
         elif letter in "nt":
             if sign == "-":
                 yield dialect.reply(client.numeric("unknown_mode", letter, text="is always set here"))
         else:
             yield dialect.reply(client.numeric("unknown_mode", letter))
+
+
+def _letters_with(sign: str, modes: str) -> str:
+    """Return the letters for visibility in ``modes`` that have ``sign``, each once."""
+    found: dict[str, None] = {}
+    current = "+"
+    for letter in modes:
+        if letter in "+-":
+            current = letter
+        elif letter in _VISIBILITY_MODES and current == sign:
+            found[letter] = None
+    return "".join(found)
 
 
 def _ban(dialect: IrcDialect, line: IrcLine, group: str, sign: str, mask: str) -> Request:

@@ -446,8 +446,22 @@ class Verbs(IrcCase):
     def test_modes_of_groups(self) -> None:
         self.assertEqual(self.says(self.bob, "MODE #wob")[0][0], "324 #wob +nt")
         self.assertEqual(self.says(self.carol, "MODE #den")[0][0], "324 #den +inst")
-        self.assertEqual(self.says(self.alice, "MODE #wob +psi")[1], ["alice MODE #wob +is"])
-        self.assertEqual(self.says(self.alice, "MODE #wob -s+i-p")[1], ["alice MODE #wob -is"])
+        # Who changes it is told the letters that had an effect, others are told what they mean.
+        for change, own, others in (
+            ("+psi", "+psi", "+is"),
+            ("-s+i-p", "-sp", "-is"),
+            ("+i", "+i", "+is"),
+            ("-i", "-i", "-is"),
+            ("+s+n-p+tss", "+s", "+is"),
+            ("-sspsi", "-spi", "-is"),
+        ):
+            answers, heard = self.says(self.alice, f"MODE #wob {change}")
+            self.assertEqual(
+                (answers, heard), ([f"alice MODE #wob {own}"], [f"alice MODE #wob {others}"]), change
+            )
+        answers, _ = self.says(self.alice, "PRIVMSG chatd :visibility;wob;private")
+        self.assertEqual(answers[0], "alice MODE #wob +is")
+        self.alice.says("MODE #wob -i")
         self.assertEqual(self.says(self.bob, "MODE #wob +i")[0][0][:8], "482 #wob")
         for line in ("MODE #wob +nt", "MODE #wob +", "MODE #wob -", "MODE #wob +-+"):
             self.assertEqual(self.says(self.alice, line), ([], []), line)
