@@ -60,8 +60,10 @@ ISUPPORT: Final = {
 OPTIONAL_BEHAVIORS: Final = frozenset(
     {
         OptionalBehaviors.CAP_REQ_MINUS,
+        OptionalBehaviors.ELIST_C,
         OptionalBehaviors.ELIST_M,
         OptionalBehaviors.ELIST_N,
+        OptionalBehaviors.ELIST_T,
         OptionalBehaviors.ELIST_U,
         OptionalBehaviors.INVITE_LIST,
         OptionalBehaviors.MULTI_JOIN,
@@ -157,12 +159,12 @@ class ChatdController(BaseServerController, DirectoryBasedController):  # type: 
         """Start a daemon with an empty database, whose IRC wire is on ``port``.
 
         irctest's host is 0.0.0.0; the daemon listens on loopback only, where irctest's connections arrive.
-        ``run_services`` needs nothing: accounts are a part of chatd. The clock is never changed:
-        ``faketime_enabled`` stays false. Raises `NotImplementedByController`, which skips the test, if it
+        ``run_services`` needs nothing: accounts are a part of chatd. The clock can't be changed. Raises `NotImplementedByController`, which skips the test, if it
         needs what chatd doesn't have.
         """
         for what, is_needed in (
             ("a password of the server", password is not None),
+            ("a clock that runs faster", faketime is not None),
             ("WebSocket", websocket_port is not None and not OFFERS_WEBSOCKET),
             ("addresses of users", self.test_config.account_registration_requires_email),
             (
