@@ -321,6 +321,7 @@ _REFUSALS: Final[dict[tuple[str, str], Callable[[IrcClient, Request, Refusal], l
     ("MARKREAD", ""): read_marks.refusal_lines,
     ("REGISTER", ""): accounts.register_refusal_lines,
     **dict.fromkeys((("NICK", code) for code in registration.LOGIN_REFUSALS), registration.refusal_lines),
+    ("MODE", "not_registered"): channels.no_account_lines,
     ("NAMES", "no_such_group"): channels.no_names_lines,
     ("WHO", "no_such_group"): queries.nobody_lines,
     **redaction.REFUSALS,

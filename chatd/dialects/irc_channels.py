@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from msgspec.structs import replace
 
 from chatd.core.answers import Channel, ChannelClosed, ChannelMember, Groups, LobbyEntered, LobbyLeft
-from chatd.core.channel_commands import EnterLobby, LeaveLobby
+from chatd.core.channel_commands import BanAccount, EnterLobby, LeaveLobby
+from chatd.core.commands import Ban
 from chatd.core.events import User
 from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
@@ -39,6 +41,10 @@ MAX_NAMES_BYTES: Final = 192 * 1024
 
 # A private group is invite-only and secret. Each of these letters means all of that.
 _VISIBILITY_MODES: Final = "isp"
+
+
+# A registered user is banned by either mask, which is the same ban.
+_ACCOUNT_BAN: Final = re.compile("~(?:a|account):(.*)", re.DOTALL)
 
 
 def join(dialect: IrcDialect, line: IrcLine) -> Request:
@@ -210,10 +216,16 @@ def _letters_with(sign: str, modes: str) -> str:
 
 
 def _ban(dialect: IrcDialect, line: IrcLine, group: str, sign: str, mask: str) -> Request:
-    nick, mark, rest = mask.partition("!")
-    if not nick or set(nick) & set("*?@") or (mark and rest not in ("*@*", "*")):
+    account = _ACCOUNT_BAN.fullmatch(mask)
+    nick, mark, rest = (account[1] if account else mask).partition("!")
+    if not nick or set(nick) & set("*?@") or (mark and (account or rest not in ("*@*", "*"))):
         return dialect.reply(dialect.client.numeric("bad_mask", mask))
-    return dialect.request(line, "ban" if sign == "+" else "unban", group=group, dest=nick)
+    if sign == "-":
+        return dialect.request(line, "unban", group=group, dest=nick)
+    request = dialect.request(line, "ban", group=group, dest=nick)
+    if account and isinstance(request.command, Ban):
+        return replace(request, command=BanAccount(request.command.group, request.command.dest))
+    return request
 
 
 def chained(requests: Iterable[Request]) -> Request:
@@ -355,6 +367,13 @@ def ban_lines(client: IrcClient, channel: Channel) -> list[bytes]:
         return [client.numeric("not_on_channel", name)]
     bans = [client.numeric("ban", name, text=f"{nick}!*@*") for nick in channel.banned]
     return [*bans, client.numeric("end_of_bans", name)]
+
+
+def no_account_lines(client: IrcClient, request: Request, refusal: Refusal) -> list[bytes]:
+    """Return the line that refuses the ban of an account that nobody has."""
+    nick = str(refusal.details.get("nick", ""))
+    text = f"{nick} is not registered: ban {nick}!*@*"
+    return [client.numeric("bad_mask", f"~a:{nick}", text=text)]
 
 
 def topic_and_names_lines(client: IrcClient, channel: Channel) -> list[bytes]:

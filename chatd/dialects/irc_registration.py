@@ -43,6 +43,8 @@ ISUPPORT: Final = (
     f"BOT={BOT_MODE}",
     "UTF8ONLY",
     "SAFELIST",
+    "EXTBAN=~,a",
+    "ACCOUNTEXTBAN=a,account",
     "ELIST=CMNTU",
     "MODES=1",
     "MAXLIST=b:1000",

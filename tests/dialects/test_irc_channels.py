@@ -501,6 +501,26 @@ class Verbs(IrcCase):
         self.assertEqual(heard, ["NOTICE bob :alice has lifted your ban from #wob"])
         self.assertEqual(self.says(self.bob, "MODE #lobby b")[0], ["368 #lobby :End of channel ban list"])
 
+    def test_bans_of_accounts(self) -> None:
+        """Those of registered users: the same bans as those by nick, and shown like these."""
+        unknown = "415 ~a:bob :bob is not registered: ban bob!*@*"
+        self.assertEqual(self.says(self.alice, "MODE #wob +b ~a:bob")[0], [unknown])
+        self.assertEqual(self.says(self.carol, "MODE #wob +b ~a:bob")[0][0][:8], "442 #wob")
+        self.assertEqual(self.says(self.alice, "MODE #wob +b ~a:nobody")[0][0][:10], "401 nobody")
+        for mask in ("~a:", "~a:b*", "~a:bob!*@*", "~x", "~a", "~a:*"):
+            answers, _ = self.says(self.alice, f"MODE #wob +b {mask}")
+            self.assertIn(answers[0][:3], ("415", "401"), mask)
+        self.bob.says(f"REGISTER * * {SECRET}")
+        for mask in ("~a:bob", "~account:BOB"):
+            self.bob.says("JOIN #wob")
+            _, heard = self.says(self.alice, f"MODE #wob +b {mask}")
+            self.assertEqual(heard, ["alice MODE #wob +b bob!*@*", "alice KICK #wob bob alice"])
+            self.assertEqual(self.says(self.alice, "MODE #wob b")[0][0], "367 #wob bob!*@*")
+            self.assertEqual(
+                self.says(self.alice, f"MODE #wob +b {mask}")[0], self.says(self.alice, "MODE #wob +b bob")[0]
+            )
+            self.assertEqual(self.says(self.alice, f"MODE #wob -b {mask}")[0], ["alice MODE #wob -b bob!*@*"])
+
     def test_a_group_that_is_closed_or_given_away(self) -> None:
         """Nobody is left in it. Who is made its owner while away is shown there on arrival only."""
         self.stage.close()

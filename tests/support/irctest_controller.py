@@ -44,10 +44,12 @@ CAPABILITIES: Final = frozenset(
 """The capabilities that chatd must acknowledge, of those that irctest knows."""
 
 ISUPPORT: Final = {
+    "ACCOUNTEXTBAN": "a,account",
     "BOT": "B",
     "CASEMAPPING": "ascii",
     "CHANTYPES": "#",
     "CHATHISTORY": patma.ANYSTR,
+    "EXTBAN": "~,a",
     "MONITOR": patma.StrRe("[0-9]+"),
     "MSGREFTYPES": "msgid,timestamp",
     "PREFIX": "(o)@",
@@ -159,8 +161,9 @@ class ChatdController(BaseServerController, DirectoryBasedController):  # type: 
         """Start a daemon with an empty database, whose IRC wire is on ``port``.
 
         irctest's host is 0.0.0.0; the daemon listens on loopback only, where irctest's connections arrive.
-        ``run_services`` needs nothing: accounts are a part of chatd. The clock can't be changed. Raises `NotImplementedByController`, which skips the test, if it
-        needs what chatd doesn't have.
+        ``run_services`` needs nothing: accounts are a part of chatd.
+        Raises `NotImplementedByController`, which skips the test, if it needs what chatd doesn't have, such
+        as a clock that can be changed.
         """
         for what, is_needed in (
             ("a password of the server", password is not None),
