@@ -22,7 +22,7 @@ from chatd.core.account_rules import check_may_write
 from chatd.core.accounts import AccountPolicy, Credential
 from chatd.core.answers import Answer, Channel, Profile, UserDescription
 from chatd.core.audience import Audience, audience
-from chatd.core.channel_commands import FindUsers, ShowChannel, ShowUsers
+from chatd.core.channel_commands import BanAccount, FindUsers, ShowChannel, ShowUsers
 from chatd.core.channels import (
     ChannelQuery,
     channels_of,
@@ -58,7 +58,7 @@ DAY_MILLISECONDS: Final = 86_400_000
 JOIN_COMMANDS: Final = frozenset((c.Join, c.EnterRoom, c.UseLink))
 """The commands that make a user a member of a group, which a ban by address forbids."""
 
-BAN_COMMANDS: Final = frozenset((c.Ban, c.Unban))
+BAN_COMMANDS: Final = frozenset((c.Ban, BanAccount, c.Unban))
 """The commands that change which addresses are banned from a group."""
 
 CLOCK_WARNING_MILLISECONDS: Final = 10_000

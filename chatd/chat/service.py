@@ -389,7 +389,8 @@ class Chat:
 
     def _list(self, requester: Requester, request: Request, user: User | None, command: c.Command) -> None:
         state, presence = self._authority.state, self._authority.online_users
-        answer = answer_list(state, presence, user, command, requester.token)
+        now = self._authority.now()
+        answer = answer_list(state, presence, user, command, now, requester.token)
         self._turns.run_coroutine(
             requester, request, self._answer_with_list(requester, request, answer), paused=True
         )

@@ -329,7 +329,8 @@ class GroupListItem(msgspec.Struct, frozen=True, eq=False):
     ``role`` is the role of the user who asks for the list: owner, operator, member, invited, or empty for no
     role. ``owner`` is the nick of the owner, empty if the group has none; ``owner_is_registered`` says
     whether the owner is registered. ``history`` says what members can read of the log: ``all``, or what came
-    ``since_joining``.
+    ``since_joining``. ``created_at`` is when the group was created and ``topic_at`` when its topic was set,
+    in milliseconds since 1970; ``topic_at`` is 0 if there is no topic.
     """
 
     group: str
@@ -340,16 +341,20 @@ class GroupListItem(msgspec.Struct, frozen=True, eq=False):
     owner: str
     owner_is_registered: bool
     history: str
+    created_at: int = 0
+    topic_at: int = 0
 
 
 class Groups(msgspec.Struct, frozen=True, eq=False):
     """The list of the groups that are visible to the user who asks, sorted by name.
 
-    ``online_users`` is the number of users who are online, all of whom are in the lobby.
+    ``online_users`` is the number of users who are online, all of whom are in the lobby. ``at`` is the time
+    of the list, in milliseconds since 1970.
     """
 
     groups: tuple[GroupListItem, ...]
     online_users: int = 0
+    at: int = 0
 
 
 class Page(msgspec.Struct, frozen=True, eq=False):

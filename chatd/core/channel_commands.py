@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from chatd.core.accounts import Secret
-from chatd.core.commands import DeleteMessage
+from chatd.core.commands import Ban, DeleteMessage
 from chatd.core.declarations import Command, FieldDeclaration, declare
 
 _Name = Annotated[str, FieldDeclaration("name", "the name of a group, empty for the lobby")]
@@ -204,6 +204,19 @@ class Authenticate(Command, frozen=True):
 
     nick: _Nick
     password: _Password | None = None
+
+
+@declare(
+    "ban account",
+    required_role="operators",
+    answer="ack",
+    refusal_codes="no_such_group not_member not_operator no_such_user not_registered is_owner already_banned"
+    " too_long storage_failed",
+    help="ban a registered user from a group",
+    example="MODE #wob +b ~a:bob",
+)
+class BanAccount(Ban, frozen=True):
+    """Ban the user ``dest`` as `Ban` does, if that user is registered."""
 
 
 @declare(
