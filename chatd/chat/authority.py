@@ -313,12 +313,11 @@ class Authority:
             records.append(EntryDraft(event, at, ref))
         return records, audiences
 
-    def farewell_of(self, client: Client, user: User) -> str:
-        """Return what ``client``, the last session of ``user``, has said when quitting, if it may be shown.
+    def shown_farewell(self, user: User, farewell: str) -> str:
+        """Return ``farewell``, what ``user`` has said when quitting or leaving a group, if it may be shown.
 
         It may not if the user may not write, or if anybody ignores the user: a departure is sent to everyone.
         """
-        farewell = client.profile.farewell
         if not farewell or self.state.ignored_by.get(user.id):
             return ""
         try:

@@ -195,7 +195,8 @@ def _joined(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
 
 
 def _left(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
-    return [_line(capabilities, entry, "PART", channel_of(entry.event.conversation))]
+    said = filter(None, (entry.event.farewell,))
+    return [_line(capabilities, entry, "PART", channel_of(entry.event.conversation), *said)]
 
 
 def _invited(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:

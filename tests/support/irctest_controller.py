@@ -71,6 +71,7 @@ OPTIONAL_BEHAVIORS: Final = frozenset(
         OptionalBehaviors.MULTI_JOIN,
         OptionalBehaviors.MULTI_KICK,
         OptionalBehaviors.MULTI_NAMES_COMMAND,
+        OptionalBehaviors.MULTI_PRIVMSG,
     }
 )
 """The behaviours that the specifications leave to the server, and that chatd must have."""
