@@ -47,7 +47,9 @@ from chatd.core.answers import (
 from chatd.core.audience import user_ids_without_reason
 from chatd.core.channel_commands import (
     Authenticate,
+    BecomeOperator,
     MarkReadUntil,
+    ResignOperator,
 )
 from chatd.core.channels import ChannelQuery
 from chatd.core.counters import Counters
@@ -156,9 +158,7 @@ class Chat:
             self._turns,
             policy,
         )
-        self._deletions = DeletionService(
-            self._authority, archive, self._dispatcher, committer, self._turns, policy
-        )
+        self._deletions = DeletionService(self._authority, archive, self._dispatcher, committer, self._turns)
         self.administrator = AdministrationService(self._authority, archive, committer, policy)
         self.eraser = UserEraser(
             self._authority, archive, committer, self._presence, self._turns, clock, policy
@@ -252,15 +252,14 @@ class Chat:
         A command that is not declared for server operators is refused with ``unknown_action``.
         """
         try:
-            command, user = request.command, requester.user
+            command = request.command
             if isinstance(command, Refusal):
                 raise command
             assert not isinstance(command, PreparedAnswer)
             if not c.COMMANDS_BY_CLASS[type(command)].is_for_server_operators:
                 raise Refusal("unknown_action", name=request.command_word)
             self._check_running(command)
-            assert user is not None
-            self._decide_operator_command(requester, request, user, command)
+            self._decide_operator_command(requester, request, command)
         except Refusal as refusal:
             self._turns.run_coroutine(requester, request, self._refuse(requester, request, refusal))
 
@@ -326,7 +325,7 @@ class Chat:
         if user is not None and type(command) in CHANGE_RULES:
             self._change(client, request, user, command)
         elif user is not None and c.COMMANDS_BY_CLASS[type(command)].required_role == "server_operators":
-            self._decide_operator_command(client, request, user, command)
+            self._decide_operator_command(client, request, command)
         elif type(command) in LIST_QUERIES:
             self._list(client, request, user, command)
         elif user is None:
@@ -365,6 +364,10 @@ class Chat:
             )
         elif isinstance(command, c.MarkRead | MarkReadUntil):
             self._read_marks.execute(client, request, user, command)
+        elif isinstance(command, BecomeOperator):
+            self._moderator.become_operator(client, request, command)
+        elif isinstance(command, ResignOperator):
+            self._moderator.resign(client, request)
         elif isinstance(command, c.ListConversations):
             if command.after_time is None and command.before_time is None:
                 reading = self._replay.send_conversation_list(client, user, request, command)
@@ -372,20 +375,18 @@ class Chat:
                 reading = self._replay.send_active_conversations(client, user, request, command)
             self._turns.run_coroutine(client, request, self._answer_from_log(reading), paused=True)
 
-    def _decide_operator_command(
-        self, requester: Requester, request: Request, user: User, command: c.Command
-    ) -> None:
+    def _decide_operator_command(self, requester: Requester, request: Request, command: c.Command) -> None:
         """Carry out ``command``, which is declared for server operators. Raises `Refusal`.
 
         The commands of the wires and those of the control socket come together here.
         """
-        self._moderator.check_operator(user)
+        operator = self._moderator.require_operator(requester)
         if type(command) in LIST_QUERIES:
-            self._list(requester, request, user, command)
+            self._list(requester, request, operator, command)
         elif isinstance(command, c.DeleteMessage):
             self._deletions.execute_for_console(requester, request, command)
         elif isinstance(command, ModerationCommand):
-            self._moderator.execute(requester, request, user, command)
+            self._moderator.execute(requester, request, command)
 
     def _list(self, requester: Requester, request: Request, user: User | None, command: c.Command) -> None:
         state, presence = self._authority.state, self._authority.online_users

@@ -36,12 +36,17 @@ class Profile(msgspec.Struct, frozen=True):
 
 
 class ChannelMember(msgspec.Struct, frozen=True, eq=False):
-    """A member of a `Channel` who is online. The owner of a group counts as an operator."""
+    """A member of a `Channel` who is online. The owner of a group counts as an operator.
+
+    ``is_server_operator`` says whether the user is shown as one; it is False except in the answer to
+    `ShowChannel`.
+    """
 
     user: User
     profile: Profile
     is_operator: bool
     is_registered: bool
+    is_server_operator: bool = False
 
 
 class Channel(msgspec.Struct, frozen=True, eq=False):
@@ -106,7 +111,7 @@ class UserDescription(msgspec.Struct, frozen=True, eq=False):
 
     ``channels`` are the names of the groups that the reader may know ``user`` to be in, each with whether the
     user is an operator there. ``earlier_profiles`` are those of sessions that have ended, as far as they are
-    remembered, the latest first. ``is_server_operator`` says whether the user is known to be one.
+    remembered, the latest first. ``is_server_operator`` says whether the user is shown as one.
     """
 
     user: User
@@ -215,6 +220,14 @@ class AccountChanged(msgspec.Struct, frozen=True, eq=False):
 
     nick: str
     registered: bool
+
+
+class OperatorRights(msgspec.Struct, frozen=True, eq=False):
+    """The answer to `BecomeOperator` and to `ResignOperator`: whether the session has the rights of a server
+    operator's account now.
+    """
+
+    has_rights: bool
 
 
 class TokenListItem(msgspec.Struct, frozen=True, eq=False):
@@ -467,6 +480,7 @@ Answer = (
     | Welcome
     | Authenticated
     | AccountChanged
+    | OperatorRights
     | TokenMade
     | TokenList
     | LinkMade
