@@ -320,8 +320,8 @@ SharedDelivery = (
 
 class ReadMarkMoved(msgspec.Struct, frozen=True, eq=False, weakref=True):
     """A delivery, never in the log, to the other sessions of ``user``: the user's read mark in
-    ``conversation`` has moved forward to the entry id ``id``. ``at`` is the time of the last entry up to it,
-    in milliseconds since 1970; None if no such session needs it.
+    ``conversation`` has moved forward to the entry id ``id``. ``at`` is the time that shows it, in
+    milliseconds since 1970; None if no such session needs it.
 
     No other user is sent it, and no log file mentions it: what a user has read is private.
     """

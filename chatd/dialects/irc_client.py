@@ -157,8 +157,6 @@ class IrcClient(msgspec.Struct, frozen=True):
             return self.fail_line(verb, refusal.code.upper(), refusal.text, *context)
         if not context and code == "263":
             context = [verb]
-        if verb == "NAMES" and refusal.code == "no_such_group":
-            return self.numeric("end_of_names", *context)  # for NAMES, that is no error
         return self.numeric_line(code, *context, refusal.text)
 
     def notice(self, text: str, target: str = "") -> bytes:

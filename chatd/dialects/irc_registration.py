@@ -25,7 +25,7 @@ from chatd.dialects.irc_user_modes import BOT_MODE, USER_MODES
 if TYPE_CHECKING:
     from chatd.dialects.irc import IrcDialect
 
-_OTHER_TARGETS: Final = "TAGMSG:1,JOIN:10,PART:10,NAMES:1,KICK:10,WHOIS:1"
+_OTHER_TARGETS: Final = "TAGMSG:1,JOIN:10,PART:10,NAMES:10,KICK:10,WHOIS:1"
 
 ISUPPORT: Final = (
     "CASEMAPPING=ascii",
@@ -45,7 +45,9 @@ ISUPPORT: Final = (
     f"BOT={BOT_MODE}",
     "UTF8ONLY",
     "SAFELIST",
-    "ELIST=MNU",
+    "EXTBAN=~,a",
+    "ACCOUNTEXTBAN=a,account",
+    "ELIST=CMNTU",
     "MODES=1",
     "MAXLIST=b:1000",
     f"TARGMAX=PRIVMSG:{MAX_MESSAGE_TARGETS},NOTICE:{MAX_MESSAGE_TARGETS},{_OTHER_TARGETS}",

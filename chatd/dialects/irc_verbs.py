@@ -82,7 +82,7 @@ VERBS: Final = {
     "NAMES": Verb(channels.names),
     "TOPIC": Verb(channels.topic, 1),
     "KICK": Verb(channels.kick, 2),
-    "INVITE": Verb(channels.invite, 2),
+    "INVITE": Verb(channels.invite),
     "LIST": Verb(channels.channel_list),
     "MODE": Verb(channels.mode, 1),
     "PRIVMSG": Verb(messages.privmsg),
