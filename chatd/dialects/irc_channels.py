@@ -16,10 +16,12 @@ from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
 from chatd.core.terminal import replace_controls
 from chatd.dialects.irc_client import (
+    DAEMON_NICK,
     LOBBY_CHANNEL,
     READ_MARKER,
     IrcClient,
     channel_name,
+    fitting_source,
     group_name,
     read_mark_line,
     refusal_context,
@@ -285,10 +287,12 @@ def join_line(
     capabilities: frozenset[str], channel: str, user: User, is_registered: bool, realname: str
 ) -> bytes:
     """Return the line that tells that ``user`` has joined ``channel``."""
-    source = source_of(user.nick)
     if "extended-join" not in capabilities:
-        return format_line("JOIN", channel, source=source)
+        return format_line("JOIN", channel, source=source_of(user.nick))
     account = user.nick if is_registered else "*"
+    source = fitting_source(user.nick, f"JOIN {channel} {account} :")
+    if source == DAEMON_NICK:  # the nick and the channel matter more than the account
+        source, account = user.nick, "*"
     shown = replace_controls(realname)
     return format_line("JOIN", channel, account, shown, source=source, trailing=True)
 

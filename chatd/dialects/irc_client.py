@@ -15,7 +15,7 @@ from chatd.core.irc_policy import DEFAULT_IRC_POLICY, IrcPolicy
 from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
 from chatd.core.terminal import replace_controls
-from chatd.dialects.irc_lines import format_line
+from chatd.dialects.irc_lines import MAX_CHARACTER_BYTES, MAX_LINE_BYTES, format_line
 from chatd.dialects.irc_numerics import (
     NUMERICS,
     NUMERICS_BY_REFUSAL,
@@ -32,6 +32,9 @@ USER_HOST: Final = "chatd"
 
 MAX_USER_BYTES: Final = 32
 """The maximum number of bytes between ``!`` and ``@`` in the source of a line."""
+
+MIN_TEXT_BYTES: Final = 64
+"""The bytes that a line should have for a message, a topic or a reason; else its source is shortened."""
 
 LOBBY_CHANNEL: Final = "#lobby"
 """The channel that is the lobby."""
@@ -133,10 +136,16 @@ class IrcClient(msgspec.Struct, frozen=True):
         return self.numeric_line(code, *params, *(() if text is None else (text,)))
 
     def numeric_line(self, code: str, *params: str) -> bytes:
-        """Return the numeric ``code`` with ``params``, which are made fit for a line."""
+        """Return the numeric ``code`` with ``params``, which are made fit for a line.
+
+        A line that is as long as a line can be has ``*`` in place of the nick: other names may need the room.
+        """
         *middle, last = params
-        words = [word(one) for one in middle]
-        return format_line(code, self.nick or "*", *words, replace_controls(last), source=self.server)
+        words = [*map(word, middle), replace_controls(last)]
+        line = format_line(code, self.nick or "*", *words, source=self.server)
+        if len(line) <= MAX_LINE_BYTES - MAX_CHARACTER_BYTES:
+            return line
+        return format_line(code, "*", *words, source=self.server)
 
     def fail_line(self, verb: str, code: str, text: str, *context: str) -> bytes:
         """Return a standard reply, or a notice to a client that does not know these."""
@@ -179,6 +188,18 @@ def source_of(nick: str) -> str:
     """
     user = nick.encode()[:MAX_USER_BYTES].decode(errors="ignore")
     return f"{nick}!{user}@{USER_HOST}"
+
+
+def fitting_source(nick: str, rest: str, min_text_bytes: int = 0) -> str:
+    """Return the source of a line of the user ``nick`` that goes on with ``rest`` and then may have a text.
+
+    It is `source_of`. Where that leaves less than ``min_text_bytes`` for the text, it is the nick alone, and
+    where ``rest`` leaves no room for that either, the daemon's nick: the names in ``rest`` are never cut.
+    """
+    room = MAX_LINE_BYTES - len(f": {rest}".encode())
+    if len(source_of(nick).encode()) <= room - min_text_bytes:
+        return source_of(nick)
+    return nick if len(nick.encode()) <= room else DAEMON_NICK
 
 
 def channel_name(group: str) -> str:

@@ -25,6 +25,9 @@ MAX_CLIENT_TAG_BYTES: Final = 4094
 MAX_SERVER_TAG_BYTES: Final = 8189
 """The most bytes that a server may send between ``@`` and the blank that ends the tags."""
 
+MAX_CHARACTER_BYTES: Final = 4
+"""The most bytes of a character of UTF-8: a line that is cut has fewer bytes less than `MAX_LINE_BYTES`."""
+
 MAX_PARAMS: Final = 15
 """The most parameters of a line. The last one takes what is left of the line."""
 

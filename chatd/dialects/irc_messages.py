@@ -13,7 +13,14 @@ from chatd.core.requests import Request
 from chatd.core.terminal import LINE_END, replace_controls
 from chatd.dialects.irc_accounts import with_account
 from chatd.dialects.irc_batches import MULTILINE, batch_lines
-from chatd.dialects.irc_client import DAEMON_NICK, channel_of, group_name, source_of
+from chatd.dialects.irc_client import (
+    DAEMON_NICK,
+    MIN_TEXT_BYTES,
+    channel_of,
+    fitting_source,
+    group_name,
+    source_of,
+)
 from chatd.dialects.irc_lines import (
     MAX_LINE_BYTES,
     IrcLine,
@@ -34,9 +41,6 @@ if TYPE_CHECKING:
 
 MAX_LINES_PER_MESSAGE: Final = 128
 """The maximum number of lines that one message makes, and that a client may send as one message."""
-
-MIN_TEXT_BYTES: Final = 64
-"""The bytes that a line must have for the text of a message, or its source is shortened."""
 
 CONCAT_TAG: Final = "draft/multiline-concat"
 """The tag of a line in a multiline batch that goes on where the line before ends."""
@@ -159,7 +163,8 @@ def message_lines(capabilities: frozenset[str], entry: LogEntry, shows_time: boo
     if event.is_tombstone:
         return []
     verb, target = "NOTICE" if event.kind == "notice" else "PRIVMSG", target_of(event)
-    source, room = _source_and_room(event.actor.nick, f" {verb} {target} :")
+    source = fitting_source(event.actor.nick, f"{verb} {target} :", MIN_TEXT_BYTES)
+    room = MAX_LINE_BYTES - len(f":{source} {verb} {target} :".encode())
     text = event.body
     if event.kind == "image":
         count = text.count("\n") + 1
@@ -182,19 +187,6 @@ def message_lines(capabilities: frozenset[str], entry: LogEntry, shows_time: boo
         tags = entry_tags(capabilities, entry, number)
         lines.append(format_line(verb, target, shown, source=source, tags=tags, trailing=True))
     return lines
-
-
-def _source_and_room(nick: str, between: str) -> tuple[str, int]:
-    """Return the source of the lines of a message by the user ``nick``, and the bytes that a line has for the
-    text. ``between`` is what a line has between them.
-
-    Where names are so long that they leave little room, the source is the nick alone.
-    """
-    source = source_of(nick)
-    room = MAX_LINE_BYTES - len(f":{source}{between}".encode())
-    if room < MIN_TEXT_BYTES:
-        return nick, MAX_LINE_BYTES - len(f":{nick}{between}".encode())
-    return source, room
 
 
 def _multiline(
