@@ -22,7 +22,7 @@ from chatd.core.events import (
     User,
 )
 from chatd.core.terminal import replace_controls
-from chatd.dialects.irc_channels import join_line
+from chatd.dialects.irc_channel_lines import join_line
 from chatd.dialects.irc_client import (
     DAEMON_NICK,
     LOBBY_CHANNEL,
