@@ -270,7 +270,7 @@ class IrcDialect:
         encode = _REFUSALS.get((verb, refusal.code)) or _REFUSALS.get((verb, ""))
         if encode is not None:
             return labelled(self.client, request, encode(self.client, request, refusal))
-        return labelled(self.client, request, [self.client.refusal_line(request, verb, refusal)])
+        return labelled(self.client, request, [self.client.refusal_line(request, refusal)])
 
     def _prepared(self, request: Request, answer: PreparedAnswer) -> Sequence[bytes]:
         return answer.payloads

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 MAX_TARGETS: Final = 10
 """The maximum number of channels, nicks or modes in one line; the rest is refused. 005 tells clients so."""
 
-# A private group is invite-only and secret. Each of these letters means all of that.
+# The modes of a private group. Each letter stands for all of them: invite-only, secret and private.
 _VISIBILITY_MODES: Final = "isp"
 
 # A registered user is banned by either mask, which is the same ban.
@@ -155,7 +155,7 @@ def mode(dialect: IrcDialect, line: IrcLine) -> Request:
     if not group:
         raise Refusal("not_operator", group=LOBBY_CHANNEL)
     requests = list(_mode_requests(dialect, line, group, params))
-    return chained(requests) if requests else dialect.reply()
+    return _chained(requests) if requests else dialect.reply()
 
 
 def _show_bans(dialect: IrcDialect, line: IrcLine, channel: str) -> Request:
@@ -163,7 +163,10 @@ def _show_bans(dialect: IrcDialect, line: IrcLine, channel: str) -> Request:
 
 
 def _mode_requests(dialect: IrcDialect, line: IrcLine, group: str, params: list[str]) -> Iterator[Request]:
-    """Yield a request for each mode in ``params``, such as ``+o bob``; at most `MAX_TARGETS`."""
+    """Yield a request for each mode in ``params``, such as ``+o bob``; at most `MAX_TARGETS`.
+
+    The modes for visibility make one request together, because each of them means the same.
+    """
     client, (modes, *arguments) = dialect.client, params
     sign, last_visibility = "+", max(map(modes.rfind, _VISIBILITY_MODES))
     count = 0
@@ -186,7 +189,7 @@ def _mode_requests(dialect: IrcDialect, line: IrcLine, group: str, params: list[
         elif letter == "b":
             yield _ban(dialect, line, group, sign, arguments.pop(0))
         elif letter in _VISIBILITY_MODES:
-            if place == last_visibility:  # they mean the same: the last one counts
+            if place == last_visibility:
                 visibility = "private" if sign == "+" else "public"
                 setting = dialect.request(line, "visibility", group=group, visibility=visibility)
                 yield replace(setting, context=(sign + _letters_with(sign, modes),))
@@ -222,7 +225,7 @@ def _ban(dialect: IrcDialect, line: IrcLine, group: str, sign: str, mask: str) -
     return request
 
 
-def chained(requests: Iterable[Request]) -> Request:
+def _chained(requests: Iterable[Request]) -> Request:
     """Return the first of ``requests`` with the others as its further requests. There is at least one."""
     first, *others = requests
     return replace(first, further_requests=tuple(others)) if others else first
@@ -234,9 +237,9 @@ def _for_each(
     make: Callable[..., Request],
     targets: Sequence[tuple[str, ...]],
 ) -> Request:
-    """Return the requests that ``make(dialect, line, *target)`` makes of ``targets``, `MAX_TARGETS` at most.
+    """Return a request for each of ``targets``, made by ``make(dialect, line, *target)``, as one chain.
 
-    The first target too many is refused. There is at least one.
+    There is at least one target. Only `MAX_TARGETS` of them are heeded; the next one is refused.
     """
     requests: list[Request] = []
     for target in targets[:MAX_TARGETS]:
@@ -248,16 +251,16 @@ def _for_each(
         excess = targets[MAX_TARGETS][0]
         text = f"Give {MAX_TARGETS} at most"
         requests.append(dialect.reply(dialect.client.numeric("too_many_targets", excess, text=text)))
-    return chained(requests)
+    return _chained(requests)
 
 
 # Answers and refusals that are about a channel as a whole.
 
 
 def no_names_lines(client: IrcClient, request: Request, refusal: Refusal) -> list[bytes]:
-    """Return the lines of ``NAMES`` for an unknown channel, which is no error: the end, if that follows."""
+    """Return the answer to ``NAMES`` of an unknown channel, which is no error: an empty list."""
     if request.context:
-        return []
+        return []  # the line that ends the lists of several channels follows
     return [client.numeric("end_of_names", *refusal_context(request, refusal))]
 
 

@@ -69,7 +69,6 @@ CAPABILITIES: Final[dict[str, str]] = {
 of that name.
 """
 
-
 READ_MARKER: Final = "draft/read-marker"
 """The capability of clients that show read marks."""
 
@@ -77,9 +76,10 @@ READ_MARKER: Final = "draft/read-marker"
 class OpenBatch(msgspec.Struct, frozen=True):
     """A message of several lines that a client has begun to send: a batch that it has not ended yet.
 
-    ``reference`` is the client's name for it, ``target`` the channel or nick that it is for, ``label`` what
-    the answer repeats, ``ref`` the client's own id of the message. ``verb`` is that of its ``line_count``
-    lines so far, whose text is ``text``; that of a batch which ``is_refused`` is not kept.
+    ``reference`` is the client's name for the batch. ``target`` is the channel or the nick that the message
+    is for, ``label`` the label of its answer, ``ref`` the client's own id of it. So far, ``line_count`` lines
+    with the verb ``verb`` and the text ``text`` have come. The text of a batch that ``is_refused`` is not
+    kept.
     """
 
     reference: str
@@ -95,14 +95,16 @@ class OpenBatch(msgspec.Struct, frozen=True):
 class IrcClient(msgspec.Struct, frozen=True):
     """What one client has said so far, and the ``policy`` of the daemon.
 
-    ``nick`` is its nick once it is logged in, before that empty. ``wanted_nick``, ``username``, ``realname``
-    and ``password`` are for its login; so is ``verified_nick``, the nick of the registered user that it has
-    proved to be by SASL. While it proves that, ``mechanism`` is how, and ``sasl_response`` is what it has
-    sent of its response, in base64. ``account`` is its nick once it is logged in, if that is registered.
-    ``capabilities`` are those that it has asked for and got; with
-    ``cap_version`` 302 it is told their values. ``user_modes`` are the letters of the modes that it has set.
-    While it ``is_negotiating``, it is not logged in. ``batch`` is the message of several lines that it is
-    sending.
+    - ``nick`` is its nick. It is empty until the client is logged in.
+    - ``wanted_nick``, ``username``, ``realname`` and ``password`` are for its login.
+    - ``verified_nick`` is the nick of the registered user that it has proved to be by SASL. During SASL,
+      ``mechanism`` is the mechanism, and ``sasl_response`` the part of the response that has come, in base64.
+    - ``account`` is its nick, if that is registered. It is empty until the client is logged in.
+    - ``capabilities`` are those that it has asked for and got. With ``cap_version`` 302 or more, it is told
+      the values of the offered ones.
+    - ``user_modes`` are the letters of the modes that it has set.
+    - ``is_negotiating`` says that a ``CAP END`` is missing, which the login waits for.
+    - ``batch`` is the message of several lines that it is sending, None if it is sending none.
     """
 
     policy: IrcPolicy = DEFAULT_IRC_POLICY
@@ -158,8 +160,9 @@ class IrcClient(msgspec.Struct, frozen=True):
         words = map(word, context)
         return format_line("FAIL", word(verb), code, *words, text, source=self.server, trailing=True)
 
-    def refusal_line(self, request: Request, verb: str, refusal: Refusal) -> bytes:
+    def refusal_line(self, request: Request, refusal: Refusal) -> bytes:
         """Return ``refusal`` of ``request`` as the numeric that IRC has for it, else as a standard reply."""
+        verb = request.command_word
         code = NUMERICS_BY_VERB_AND_REFUSAL.get((verb, refusal.code)) or NUMERICS_BY_REFUSAL.get(refusal.code)
         context = refusal_context(request, refusal)
         if code is None:
