@@ -16,13 +16,14 @@ from twisted.logger import Logger
 from chatd.boundaries import Archive, Client, Clock, Journal
 from chatd.chat.earlier_profiles import EarlierProfiles
 from chatd.chat.login_guard import LoginGuard
+from chatd.chat.operator_sessions import OperatorSessions
 from chatd.chat.storage_watch import StorageWatch
 from chatd.core import commands as c
 from chatd.core.account_rules import check_may_write
 from chatd.core.accounts import AccountPolicy, Credential
 from chatd.core.answers import Answer, Channel, Profile, UserDescription
 from chatd.core.audience import Audience, audience
-from chatd.core.channel_commands import BanAccount, FindUsers, ShowChannel, ShowUsers
+from chatd.core.channel_commands import BanAccount, ShowChannel, ShowStatistics, ShowUsers
 from chatd.core.channels import (
     ChannelQuery,
     channels_of,
@@ -120,6 +121,7 @@ class Authority:
         # The addresses of the users who left last, by the user's id.
         self._last_networks: dict[int, str | None] = {}
         self.earlier_profiles = EarlierProfiles()
+        self.operator_sessions = OperatorSessions(lambda: self.state, policy)
         self._most_online = 0
 
     @property
@@ -190,14 +192,19 @@ class Authority:
 
     def answer_channel_query(self, reader: User, command: ChannelQuery, token: Token | None) -> Answer:
         """Return what ``command`` asks for. Raises `Refusal` ``no_such_group``."""
+        if isinstance(command, ShowStatistics):
+            return count_users(self.state, self.online_user_count, self._most_online, reader, self.now())
+        operator_ids = self.operator_sessions.user_ids()
         if isinstance(command, ShowChannel):
-            return self.channel(reader, command.group, token)
+            online = self.online_users.values()
+            return show_channel(
+                self.state, online, self.profile_of, reader, command.group, token, operator_ids
+            )
         if isinstance(command, ShowUsers):
             earlier = self.earlier_profiles.of
-            return show_users(self.state, self.profile_of, earlier, reader, command, token, self._policy)
-        if isinstance(command, FindUsers):
-            return find_users(self.state, self.online_users.values(), self.profile_of, command)
-        return count_users(self.state, self.online_user_count, self._most_online, reader, self.now())
+            return show_users(self.state, self.profile_of, earlier, reader, command, token, operator_ids)
+        online = self.online_users.values()
+        return find_users(self.state, online, self.profile_of, command, operator_ids)
 
     def describe(self, user: User) -> UserDescription:
         """Return what everybody may know of ``user``, without groups."""
@@ -226,6 +233,7 @@ class Authority:
         if client not in sessions:
             return False
         sessions.remove(client)
+        self.operator_sessions.remove(client)
         if user is not None:
             self.earlier_profiles.remember(user, client.profile)
         if user is not None and not sessions:
@@ -300,6 +308,7 @@ class Authority:
             changes = (*changes, *link_deletions_by(state, decision.events))
         for change in changes:
             state.apply(change)
+        self.operator_sessions.remove_lapsed()
         records: list[Record] = [*changes]
         # Only messages are told apart by their ref: other commands are refused, or harmless, the second time.
         ref = None
@@ -313,12 +322,11 @@ class Authority:
             records.append(EntryDraft(event, at, ref))
         return records, audiences
 
-    def farewell_of(self, client: Client, user: User) -> str:
-        """Return what ``client``, the last session of ``user``, has said when quitting, if it may be shown.
+    def shown_farewell(self, user: User, farewell: str) -> str:
+        """Return ``farewell``, what ``user`` has said when quitting or leaving a group, if it may be shown.
 
         It may not if the user may not write, or if anybody ignores the user: a departure is sent to everyone.
         """
-        farewell = client.profile.farewell
         if not farewell or self.state.ignored_by.get(user.id):
             return ""
         try:

@@ -36,12 +36,17 @@ class Profile(msgspec.Struct, frozen=True):
 
 
 class ChannelMember(msgspec.Struct, frozen=True, eq=False):
-    """A member of a `Channel` who is online. The owner of a group counts as an operator."""
+    """A member of a `Channel` who is online. The owner of a group counts as an operator.
+
+    ``is_server_operator`` says whether the user is shown as one; it is False except in the answer to
+    `ShowChannel`.
+    """
 
     user: User
     profile: Profile
     is_operator: bool
     is_registered: bool
+    is_server_operator: bool = False
 
 
 class Channel(msgspec.Struct, frozen=True, eq=False):
@@ -51,8 +56,7 @@ class Channel(msgspec.Struct, frozen=True, eq=False):
     topic. ``created_at`` is when the group was created; 0 for the lobby. Times are in milliseconds since
     1970. ``members`` are in the order in which they joined. ``banned`` are the nicks of the banned users. A
     reader who is no member (``is_member`` is false) is shown neither members nor bans. ``read_at`` is the
-    time of the last entry up to the reader's read mark; it is None without a mark, and in an answer to a
-    command.
+    time that shows the reader's read mark; it is None without a mark, and in an answer to a command.
     """
 
     group: str
@@ -107,7 +111,7 @@ class UserDescription(msgspec.Struct, frozen=True, eq=False):
 
     ``channels`` are the names of the groups that the reader may know ``user`` to be in, each with whether the
     user is an operator there. ``earlier_profiles`` are those of sessions that have ended, as far as they are
-    remembered, the latest first. ``is_server_operator`` says whether the user is known to be one.
+    remembered, the latest first. ``is_server_operator`` says whether the user is shown as one.
     """
 
     user: User
@@ -216,6 +220,14 @@ class AccountChanged(msgspec.Struct, frozen=True, eq=False):
 
     nick: str
     registered: bool
+
+
+class OperatorRights(msgspec.Struct, frozen=True, eq=False):
+    """The answer to `BecomeOperator` and to `ResignOperator`: whether the session has the rights of a server
+    operator's account now.
+    """
+
+    has_rights: bool
 
 
 class TokenListItem(msgspec.Struct, frozen=True, eq=False):
@@ -402,8 +414,8 @@ class ReadMark(msgspec.Struct, frozen=True, eq=False):
     """The answer to ``markread``: the read mark of ``reader`` in ``conversation`` is the entry id ``id``.
 
     It is 0 in a conversation that has no entry, and where the reader has marked nothing but the id 0. ``at``
-    is the time of the last entry up to the mark, in milliseconds since 1970; None if there is none, or if the
-    command has not asked for it.
+    is the time that shows the mark, in milliseconds since 1970: that which a client has given, or that of the
+    last entry up to the mark. It is None without a mark, and if the command has not asked for it.
     """
 
     reader: User
@@ -468,6 +480,7 @@ Answer = (
     | Welcome
     | Authenticated
     | AccountChanged
+    | OperatorRights
     | TokenMade
     | TokenList
     | LinkMade

@@ -20,6 +20,7 @@ _Password = Annotated[Secret, FieldDeclaration("secret", "the password of the ni
 _Group = Annotated[str, FieldDeclaration("name", "the name of a group")]
 _KnownNick = Annotated[str, FieldDeclaration("name", "the nick of a known user")]
 _Time = Annotated[int, FieldDeclaration("time", "up to when it was read")]
+_Account = Annotated[str, FieldDeclaration("name", "the nick of a server operator")]
 _Text = Annotated[str, FieldDeclaration("note", "a text; empty for none")]
 _Mask = Annotated[str, FieldDeclaration("note", "a mask of nicks, with * and ?")]
 _WatchList = Annotated[str, FieldDeclaration("note", "nicks, separated by commas")]
@@ -167,7 +168,8 @@ class ShowStatistics(Command, frozen=True):
     "mark read until",
     required_role="identified",
     answer="read_time",
-    refusal_codes="no_such_user no_such_group not_member account_closed bad_request storage_failed",
+    refusal_codes="no_such_user no_such_group not_member account_closed registered_only muted bad_request"
+    " storage_failed",
     help="show or move the time up to which you have read",
     example="MARKREAD #wob",
 )
@@ -175,7 +177,8 @@ class MarkReadUntil(Command, frozen=True):
     """Show the read mark of the author in the conversation of ``group``; without ``group``, in that with the
     user ``dest``; without both, in the lobby.
 
-    With ``time``, in milliseconds since 1970, move it forward to the last entry at that time or before.
+    With ``time``, in milliseconds since 1970, move it forward to the last entry at that time or before, and
+    keep the time with it; if ``time`` is in the future, keep the present one.
     """
 
     group: _Group | None = None
@@ -215,6 +218,33 @@ class Authenticate(Command, frozen=True):
 )
 class BanAccount(Ban, frozen=True):
     """Ban the user ``dest`` as `Ban` does, if that user is registered."""
+
+
+@declare(
+    "oper",
+    required_role="identified",
+    answer="operator_rights",
+    refusal_codes="wrong_password rate_limited out_of_scope storage_failed",
+    help="act as an operator of the server in this session",
+    example="OPER judge secret",
+)
+class BecomeOperator(Command, frozen=True):
+    """Have this session act with the rights of ``account``, the server operator with the ``password``."""
+
+    account: _Account
+    password: _Password
+
+
+@declare(
+    "resign",
+    required_role="identified",
+    answer="operator_rights",
+    refusal_codes="out_of_scope",
+    help="act as an operator of the server no longer",
+    example="MODE alice -o",
+)
+class ResignOperator(Command, frozen=True):
+    """Give up the rights that this session has by `BecomeOperator`, if any."""
 
 
 @declare(

@@ -316,6 +316,7 @@ _ANSWERS: Final[dict[type, Callable[[IrcDialect, Request, Any], Sequence[bytes]]
     **channels.ANSWERS,
     **transient.ANSWERS,
     **queries.ANSWERS,
+    **operators.ANSWERS,
     **presence.ANSWERS,
     **information.ANSWERS,
     **history.ANSWERS,

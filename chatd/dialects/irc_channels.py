@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 MAX_TARGETS: Final = 10
 """The maximum number of channels, nicks or modes in one line; the rest is refused. 005 tells clients so."""
 
+MAX_FAREWELL_CHARACTERS: Final = 200
+"""The number of characters after which what a user says when quitting or leaving a channel is cut."""
+
 # The modes of a private group. Each letter stands for all of them: invite-only, secret and private.
 _VISIBILITY_MODES: Final = "isp"
 
@@ -43,7 +46,7 @@ _ACCOUNT_BAN: Final = re.compile("~(?:a|account):(.*)", re.DOTALL)
 
 def join(dialect: IrcDialect, line: IrcLine) -> Request:
     """``JOIN #wob,#ada``: join the groups, or create them."""
-    return _for_each(dialect, line, _join_one, [(channel,) for channel in line.params[0].split(",")])
+    return for_each(dialect, line, _join_one, [(channel,) for channel in line.params[0].split(",")])
 
 
 def _join_one(dialect: IrcDialect, line: IrcLine, channel: str) -> Request:
@@ -55,15 +58,20 @@ def _join_one(dialect: IrcDialect, line: IrcLine, channel: str) -> Request:
 
 
 def part(dialect: IrcDialect, line: IrcLine) -> Request:
-    """``PART #wob``: leave the groups for good."""
-    return _for_each(dialect, line, _part_one, [(channel,) for channel in line.params[0].split(",")])
+    """``PART #wob :bye``: leave the groups for good."""
+    return for_each(dialect, line, _part_one, [(channel,) for channel in line.params[0].split(",")])
 
 
 def _part_one(dialect: IrcDialect, line: IrcLine, channel: str) -> Request:
     group = group_name(channel)
     if not group:
         return Request(LeaveLobby(), line.verb)
-    return dialect.request(line, "leave", group=group)
+    return replace(dialect.request(line, "leave", group=group), farewell=farewell(line.params[1:]))
+
+
+def farewell(said: Sequence[str]) -> str:
+    """Return the first parameter in ``said``, what a user says when quitting or leaving, as it is shown."""
+    return without_formatting(said[0]).strip()[:MAX_FAREWELL_CHARACTERS] if said else ""
 
 
 def names(dialect: IrcDialect, line: IrcLine) -> Request:
@@ -75,7 +83,7 @@ def names(dialect: IrcDialect, line: IrcLine) -> Request:
     end = dialect.reply(_end_of_names_line(dialect.client, channels[:MAX_TARGETS]))
     if not known:
         return end
-    shown = _for_each(dialect, line, _names_one, known)
+    shown = for_each(dialect, line, _names_one, known)
     return replace(shown, further_requests=(*shown.further_requests, end))
 
 
@@ -111,7 +119,7 @@ def kick(dialect: IrcDialect, line: IrcLine) -> Request:
         channels *= len(nicks)
     if not nicks or len(channels) != len(nicks):
         return dialect.reply(dialect.client.numeric("need_more_params", "KICK"))
-    return _for_each(dialect, line, _kick_one, list(zip(channels, nicks, strict=True)))
+    return for_each(dialect, line, _kick_one, list(zip(channels, nicks, strict=True)))
 
 
 def _kick_one(dialect: IrcDialect, line: IrcLine, channel: str, nick: str) -> Request:
@@ -155,7 +163,7 @@ def mode(dialect: IrcDialect, line: IrcLine) -> Request:
     if not group:
         raise Refusal("not_operator", group=LOBBY_CHANNEL)
     requests = list(_mode_requests(dialect, line, group, params))
-    return _chained(requests) if requests else dialect.reply()
+    return chained(requests) if requests else dialect.reply()
 
 
 def _show_bans(dialect: IrcDialect, line: IrcLine, channel: str) -> Request:
@@ -225,33 +233,34 @@ def _ban(dialect: IrcDialect, line: IrcLine, group: str, sign: str, mask: str) -
     return request
 
 
-def _chained(requests: Iterable[Request]) -> Request:
+def chained(requests: Iterable[Request]) -> Request:
     """Return the first of ``requests`` with the others as its further requests. There is at least one."""
     first, *others = requests
     return replace(first, further_requests=tuple(others)) if others else first
 
 
-def _for_each(
+def for_each(
     dialect: IrcDialect,
     line: IrcLine,
     make: Callable[..., Request],
     targets: Sequence[tuple[str, ...]],
+    max_targets: int = MAX_TARGETS,
 ) -> Request:
     """Return a request for each of ``targets``, made by ``make(dialect, line, *target)``, as one chain.
 
-    There is at least one target. Only `MAX_TARGETS` of them are heeded; the next one is refused.
+    There is at least one target. Only ``max_targets`` of them are heeded; the next one is refused.
     """
     requests: list[Request] = []
-    for target in targets[:MAX_TARGETS]:
+    for target in targets[:max_targets]:
         try:
             requests.append(make(dialect, line, *target))
         except Refusal as refusal:
             requests.append(Request(refusal, line.verb))
-    if len(targets) > MAX_TARGETS:
-        excess = targets[MAX_TARGETS][0]
-        text = f"Give {MAX_TARGETS} at most"
+    if len(targets) > max_targets:
+        excess = targets[max_targets][0]
+        text = f"Give {max_targets} at most"
         requests.append(dialect.reply(dialect.client.numeric("too_many_targets", excess, text=text)))
-    return _chained(requests)
+    return chained(requests)
 
 
 # Answers and refusals that are about a channel as a whole.

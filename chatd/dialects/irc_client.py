@@ -77,7 +77,7 @@ class OpenBatch(msgspec.Struct, frozen=True):
     """A message of several lines that a client has begun to send: a batch that it has not ended yet.
 
     ``reference`` is the client's name for the batch. ``target`` is the channel or the nick that the message
-    is for, ``label`` the label of its answer, ``ref`` the client's own id of it. So far, ``line_count`` lines
+    is for, ``label`` the label of its answer, ``tags`` the tags of the message. So far, ``line_count`` lines
     with the verb ``verb`` and the text ``text`` have come. The text of a batch that ``is_refused`` is not
     kept.
     """
@@ -85,7 +85,7 @@ class OpenBatch(msgspec.Struct, frozen=True):
     reference: str
     target: str = ""
     label: str = ""
-    ref: str = ""
+    tags: tuple[tuple[str, str], ...] = ()
     verb: str = ""
     text: str = ""
     line_count: int = 0

@@ -205,7 +205,8 @@ def _joined(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
 
 
 def _left(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
-    return [_line(capabilities, entry, "PART", channel_of(entry.event.conversation))]
+    event = entry.event
+    return [_line(capabilities, entry, "PART", channel_of(event.conversation), text=event.farewell or None)]
 
 
 def _invited(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:

@@ -405,7 +405,7 @@ class Verbs(IrcCase):
         """For good; the owner's group passes on."""
         answers, heard = self.says(self.alice, "PART #wob :bye")
         self.assertEqual(
-            (answers, heard), (["alice PART #wob"], ["alice PART #wob", "alice MODE #wob +o bob"])
+            (answers, heard), (["alice PART #wob bye"], ["alice PART #wob bye", "alice MODE #wob +o bob"])
         )
         self.assertEqual(
             self.says(self.alice, "PART #wob")[0], ["442 #wob :you are not a member of wob: join it first"]
@@ -607,6 +607,48 @@ class Verbs(IrcCase):
         self.forget()
         carol.says("QUIT :read this")
         self.assertEqual([_short(one) for one in self.bob.lines()], ["carol QUIT left"])
+
+    def left(self, line: str) -> list[list[str]]:
+        """What bob and carol hear when bob leaves with ``line``. Bob is back afterwards."""
+        self.forget()
+        self.bob.says(line)
+        heard = [[_short(one) for one in peer.lines()] for peer in (self.bob, self.carol)]
+        self.bob.says("JOIN #wob")
+        return heard
+
+    def test_what_a_user_says_when_leaving(self) -> None:
+        """On IRC only, and while it is news; under the same rules as what is said when quitting."""
+        self.carol.says("JOIN #wob")
+        self.assertEqual(
+            self.left("PART #wob :\x02bye\x02 \x1b all"), [["bob PART #wob :bye \ufffd all"]] * 2
+        )
+        self.assertEqual(self.left("PART #nope,#wob bye")[1], ["bob PART #wob bye"])
+        self.assertEqual(self.left(f"PART #wob {'x' * 300}")[1], [f"bob PART #wob {'x' * 200}"])
+        for line in ("PART #wob", "PART #wob :", "PART #wob :\x02 "):
+            self.assertEqual(self.left(line), [["bob PART #wob"]] * 2)
+        dave = self.stage.json("dave").asks(action="join", group="wob")
+        dave.hears()
+        self.left("PART #wob :unheard")
+        self.assertNotIn(b"unheard", dave.hears())
+        self.alice.says("PRIVMSG chatd :ignore;bob")
+        self.assertEqual(self.left("PART #wob :read this"), [["bob PART #wob"]] * 2)
+        reader = self.irc("reader", "draft/chathistory", "draft/event-playback", "batch")
+        reader.says("JOIN #wob").hears()
+        reader.says("CHATHISTORY LATEST #wob * 100")
+        history = reader.hears()
+        self.assertIn(b"bob!bob@chatd PART #wob", history)
+        self.assertNotIn(b"bye", history)
+
+    def test_who_is_muted_leaves_without_a_word(self) -> None:
+        self.stage.close()
+        self.stage = Stage(self.stage.database, policy=AccountPolicy(operators=("teacher",)))
+        teacher = self.stage.json("teacher").asks(action="register", password=SECRET)
+        bob, carol = self.irc("bob"), self.irc("carol")
+        carol.says("JOIN #wob")
+        teacher.asks(action="mute", dest="bob")
+        bob.says("JOIN #wob").hears(), carol.hears()
+        bob.says("PART #wob :read this")
+        self.assertEqual([_short(one) for one in carol.lines()], ["bob PART #wob"])
 
 
 def _short(line: str) -> str:

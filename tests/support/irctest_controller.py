@@ -10,8 +10,12 @@ missing, and skips the test if something else is missing.
 from __future__ import annotations
 
 import atexit
+import socket
 import subprocess
+import time
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 from irctest import patma
@@ -71,6 +75,7 @@ OPTIONAL_BEHAVIORS: Final = frozenset(
         OptionalBehaviors.MULTI_JOIN,
         OptionalBehaviors.MULTI_KICK,
         OptionalBehaviors.MULTI_NAMES_COMMAND,
+        OptionalBehaviors.MULTI_PRIVMSG,
     }
 )
 """The behaviours that the specifications leave to the server, and that chatd must have."""
@@ -89,6 +94,9 @@ MAX_LINE_BYTES: Final = 510
 STOP_SECONDS: Final = 5.0
 """Seconds that a daemon has to stop before it is killed."""
 
+START_SECONDS: Final = 20.0
+"""Seconds in which a daemon must have begun to listen."""
+
 CONFIG: Final = """\
 database = "{folder}/chat.db"
 durability = "process"
@@ -97,6 +105,7 @@ durability = "process"
 argon2_memory = 8
 argon2_time = 1
 password_min = 1
+operators = ["operuser"]
 
 [control]
 socket = ""
@@ -124,6 +133,9 @@ wrong_passwords_per_nick = 1_000_000
 """chatd.toml: irctest expects that name of the server, and to be in no channel that it has not joined. It
 sends as fast as it can, from one address, and registers users with short passwords.
 """
+
+OPERATOR: Final = ("operuser", "operpassword")
+"""The nick and the password of the operator of the server that irctest's tests expect."""
 
 CONFIG_TLS: Final = """
 [tls]
@@ -158,7 +170,7 @@ class ChatdController(BaseServerController, DirectoryBasedController):  # type: 
         websocket_hostname: str | None,
         websocket_port: int | None,
     ) -> None:
-        """Start a daemon with an empty database, whose IRC wire is on ``port``.
+        """Start a daemon, whose database has one operator of the server, with its IRC wire on ``port``.
 
         irctest's host is 0.0.0.0; the daemon listens on loopback only, where irctest's connections arrive.
         ``run_services`` needs nothing: accounts are a part of chatd.
@@ -185,6 +197,7 @@ class ChatdController(BaseServerController, DirectoryBasedController):  # type: 
             self.gen_ssl()
             config += CONFIG_TLS.format(certificate=self.pem_path, key=self.key_path)
         folder.joinpath("chatd.toml").write_text(config, "utf-8")
+        folder.joinpath("chat.db").write_bytes(_database_with_operator())
         self._listeners = [f"--listen=irc=tcp:{port}:interface={LOOPBACK}"]
         if websocket_port is not None:
             self._listeners.append(f"--listen=web=tcp:{websocket_port}:interface={LOOPBACK}")
@@ -252,6 +265,51 @@ class ChatdController(BaseServerController, DirectoryBasedController):  # type: 
         case.assertMessageMatch(answers[-1], command="REGISTER", params=["SUCCESS", username, patma.ANYSTR])
         case.sendLine(client, "QUIT")
         case.assertDisconnected(client)
+
+
+@cache
+def _database_with_operator() -> bytes:
+    """Return the database of a daemon where only `OPERATOR` has registered. It is made once in a process."""
+    nick, password = OPERATOR
+    with TemporaryDirectory() as name, socket.create_server((LOOPBACK, 0)) as reserved:
+        folder, port = Path(name), reserved.getsockname()[1]
+        reserved.close()
+        folder.joinpath("chatd.toml").write_text(CONFIG.format(folder=folder), "utf-8")
+        daemon = Forked(
+            [
+                TWISTD,
+                "--nodaemon",
+                "--pidfile=",
+                "chatd",
+                "--config=chatd.toml",
+                f"--listen=irc=tcp:{port}:interface={LOOPBACK}",
+            ],
+            folder,
+            environment(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            with _connect(port) as connection, connection.makefile("r", encoding="utf-8") as lines:
+                said = f"NICK {nick}\r\nUSER u 0 * :R\r\nREGISTER * * {password}\r\nQUIT\r\n"
+                connection.sendall(said.encode())
+                assert any(" REGISTER SUCCESS " in line for line in lines)
+        finally:
+            daemon.terminate()
+            daemon.wait(STOP_SECONDS)
+        return folder.joinpath("chat.db").read_bytes()
+
+
+def _connect(port: int) -> socket.socket:
+    """Return a connection to the daemon on ``port``, which has just been started."""
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            return socket.create_connection((LOOPBACK, port), STOP_SECONDS)
+        except ConnectionRefusedError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
 
 
 def get_irctest_controller_class() -> type[ChatdController]:
