@@ -13,7 +13,7 @@ from chatd.core.profiles import MAX_AWAY_BYTES, MAX_REALNAME_BYTES, MAX_USERNAME
 from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
 from chatd.dialects.irc_accounts import logged_in_line
-from chatd.dialects.irc_channels import entering_lines
+from chatd.dialects.irc_channel_lines import entering_lines
 from chatd.dialects.irc_client import IrcClient, word
 from chatd.dialects.irc_lines import IrcLine, format_line
 from chatd.dialects.irc_messages import MAX_MESSAGE_TARGETS
