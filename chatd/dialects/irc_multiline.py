@@ -15,6 +15,7 @@ from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
 from chatd.dialects.irc_batches import MULTILINE
 from chatd.dialects.irc_client import OpenBatch
+from chatd.dialects.irc_labels import MAX_LABEL_BYTES
 from chatd.dialects.irc_lines import IrcLine
 from chatd.dialects.irc_messages import CONCAT_TAG, MAX_LINES_PER_MESSAGE, REF_TAG, message_request
 
@@ -34,6 +35,9 @@ def batch(dialect: IrcDialect, line: IrcLine) -> Request:
     is_begun = dialect.client.batch is not None and not dialect.client.batch.is_refused
     if sign == "-":
         return _close(dialect, line, reference)
+    if len(opened.label.encode()) > MAX_LABEL_BYTES:
+        text = f"a label has at most {MAX_LABEL_BYTES} bytes"
+        return _refuse(dialect, OpenBatch(reference), "INVALID_LABEL", text)
     if sign != "+" or _REFERENCE.fullmatch(reference) is None:
         return _refuse(
             dialect, opened, "INVALID_REFTAG", "a batch begins with +, letters and digits", reference

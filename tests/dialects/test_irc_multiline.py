@@ -247,6 +247,10 @@ class Refused(MultilineCase):
         self.sends("", opening="@label=y BATCH +1 draft/multiline #wob")
         self.assertEqual([one.tags for one in self.hears_all()[0]], [{"label": "y"}])
 
+    def test_a_label_that_is_too_long(self) -> None:
+        self.sends("a", opening=f"@label={'x' * 65} BATCH +1 draft/multiline #wob")
+        self.refused("INVALID_LABEL")
+
     def test_no_line_is_lost_when_the_database_fails(self) -> None:
         """A line that could not be answered is still part of the message, or the message is not sent."""
         self.amy.says("BATCH +1 draft/multiline #wob").says("@batch=1 PRIVMSG #wob a")

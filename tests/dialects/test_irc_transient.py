@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chatd.chat.service import CLIENT_QUESTION_SECONDS, CLIENT_QUESTIONS_BURST
+from chatd.chat.channels import CLIENT_QUESTION_SECONDS, CLIENT_QUESTIONS_BURST
 from chatd.core.accounts import AccountPolicy
 from chatd.dialects.irc_transient import MAX_TAGS_BYTES
 from tests.support.in_memory_daemon import Peer, Stage
