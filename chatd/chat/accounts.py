@@ -160,8 +160,9 @@ class AccountService:
         client.answer(request, AccountChanged(user.nick, True))
 
     def register_before_login(self, client: Client, request: Request, command: RegisterBeforeLogin) -> None:
-        """Register the nick of ``command`` for ``client``, which is not logged in. It keeps the credential for
-        its login. The client's next command waits for the answer.
+        """Register the nick of ``command`` for ``client``, which has not logged in yet.
+
+        By that it has proved who it is, for its login. The client's next command waits for the answer.
         """
         self._turns.run_coroutine(
             client, request, self._register_before_login(client, request, command), paused=True

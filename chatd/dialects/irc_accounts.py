@@ -17,7 +17,7 @@ from chatd.core.answers import AccountChanged, Authenticated
 from chatd.core.channel_commands import Authenticate, RegisterBeforeLogin
 from chatd.core.commands import COMMANDS_BY_CLASS, Command, Register
 from chatd.core.limits import Limits
-from chatd.core.names import BadName, parse_nick
+from chatd.core.names import MAX_NICK_CODE_POINTS, BadName, parse_nick
 from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
 from chatd.dialects.irc_client import IrcClient, source_of, word
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 SASL_CHUNK_BYTES: Final = 400
 """The size of a chunk of a SASL response. A shorter one is the last."""
 
-MAX_NICK_BYTES: Final = 128
+MAX_NICK_BYTES: Final = 4 * MAX_NICK_CODE_POINTS
 """The most bytes that a nick can have, whatever its characters."""
 
 ONLY_BEFORE_LOGIN: Final = "the nick says who you are here: to log in with a password, quit and connect again"
@@ -118,7 +118,7 @@ def _prove(dialect: IrcDialect, nick: str, password: str | None) -> Request:
 
 
 def _proof(dialect: IrcDialect, command: Command, verb: str) -> Request:
-    """Return the request for ``command``, which proves who the client is. Then the client speaks ``dialect``."""
+    """Return the request for ``command``, which proves who the client is. ``dialect`` is spoken then."""
     return Request(
         command,
         verb,
@@ -128,7 +128,9 @@ def _proof(dialect: IrcDialect, command: Command, verb: str) -> Request:
 
 
 def _failed(dialect: IrcDialect, text: str) -> Request:
-    """Return the answer to a response that proves nothing. ``dialect`` is spoken afterwards."""
+    """Return the answer to a SASL response that is refused for the reason ``text``. ``dialect`` is spoken
+    afterwards.
+    """
     return dialect.reply(dialect.client.numeric("sasl_failed", text=text), dialect=dialect)
 
 
@@ -141,11 +143,12 @@ def is_same_nick(one: str, other: str) -> bool:
 
 
 def authenticated_lines(dialect: IrcDialect, request: Request, answer: Authenticated) -> list[bytes]:
-    """Return the lines that tell a client that it has proved to be the user of ``answer``."""
+    """Return the lines that tell a client that it has proved to be the user of ``answer``: by SASL, or by
+    ``REGISTER`` before the login.
+    """
     if request.command_word == "REGISTER":
         return _success_lines(dialect.client, answer.user.nick)
-    client = dialect.client
-    return [logged_in_line(client, answer.user.nick), client.numeric("sasl_success")]
+    return [logged_in_line(dialect.client, answer.user.nick), dialect.client.numeric("sasl_success")]
 
 
 def logged_in_line(client: IrcClient, account: str) -> bytes:
