@@ -161,6 +161,18 @@ class Authority:
         self._most_online = max(self._most_online, len(self._names))
         return login
 
+    def decide_registration(self, client: Client, nick: str) -> Login:
+        """Return the login as ``nick`` that ``client`` might have, which is not registered. Raises `Refusal`
+        like `log_in`.
+        """
+        login = decide_login(self.state, self._names, c.Hello(nick))
+        check_not_blocked(self.state, login.user.key, client.client_network, self.now())
+        return login
+
+    def count_registration(self, client: Client, login: Login) -> None:
+        """Count ``login``, from `decide_registration`, like a login. Raises `Refusal` ``rate_limited``."""
+        self._login_guard.check_login(client.client_network, is_new=not login.returning)
+
     def expire_invitations(self) -> None:
         """Remove the invitations that are older than the limits allow."""
         if self.state.invitation_times:

@@ -49,6 +49,7 @@ from chatd.core.channel_commands import (
     Authenticate,
     BecomeOperator,
     MarkReadUntil,
+    RegisterBeforeLogin,
     ResignOperator,
 )
 from chatd.core.channels import ChannelQuery
@@ -293,6 +294,9 @@ class Chat:
             if isinstance(command, Authenticate):
                 self._presence.authenticate(client, request, command)
                 return
+            if isinstance(command, RegisterBeforeLogin):
+                self._accounts.register_before_login(client, request, command)
+                return
             if c.COMMANDS_BY_CLASS[type(command)].required_role != "anyone":
                 if not request.sender:
                     raise Refusal("not_identified")
@@ -332,7 +336,7 @@ class Chat:
             raise Refusal("not_identified")
         elif isinstance(command, c.DeleteMessage):
             self._deletions.execute(client, request, user, command)
-        elif isinstance(command, c.PasswordBeforeHello | Authenticate):
+        elif isinstance(command, c.PasswordBeforeHello | Authenticate | RegisterBeforeLogin):
             raise Refusal("already_identified", nick=user.nick)
         elif isinstance(command, c.Hello):
             if command.nick:

@@ -221,6 +221,24 @@ class BanAccount(Ban, frozen=True):
 
 
 @declare(
+    "register before login",
+    required_role="anyone",
+    answer="authenticated",
+    refusal_codes="bad_nick nick_taken password_required already_identified weak_password too_long blocked"
+    " rate_limited bad_request storage_failed",
+    help="register a nick before you log in",
+    example="REGISTER * * secret",
+)
+class RegisterBeforeLogin(Command, frozen=True):
+    """Register ``nick``, which nobody has or uses, with the ``password``. That proves who the client is, like
+    `Authenticate`.
+    """
+
+    nick: _Nick
+    password: _Password
+
+
+@declare(
     "oper",
     required_role="identified",
     answer="operator_rights",

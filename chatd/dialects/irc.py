@@ -112,7 +112,9 @@ class IrcDialect:
     @property
     def offered(self) -> dict[str, str]:
         """The capabilities that are offered, with their values."""
-        return {name: value.format(message=self.limits.message) for name, value in CAPABILITIES.items()}
+        registration = "before-connect" if self.client.policy.register_before_login else ""
+        values = {"message": self.limits.message, "registration": registration}
+        return {name: value.format(**values) for name, value in CAPABILITIES.items()}
 
     @property
     def delivery_encoder(self) -> DeliveryEncoder:

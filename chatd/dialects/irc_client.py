@@ -45,7 +45,7 @@ CAPABILITIES: Final[dict[str, str]] = {
     "away-notify": "",
     "batch": "",
     "cap-notify": "",
-    "draft/account-registration": "",
+    "draft/account-registration": "{registration}",
     "draft/chathistory": "",
     "draft/event-playback": "",
     "draft/message-redaction": "",

@@ -63,25 +63,23 @@ ANSWERS: Final[dict[type, Callable[[IrcDialect, Request, Any], Sequence[bytes]]]
 """What encodes the answers of this subject."""
 
 
-def no_operator_lines(client: IrcClient, request: Request, refusal: Refusal) -> list[bytes]:
-    """Return the line that refuses ``OPER``: the same for a wrong password as for who is no operator."""
-    return [client.numeric("no_operator")]
+_NUMERICS_BY_VERB_AND_REFUSAL: Final = {
+    # All alike, so that the answer does not tell who is an operator.
+    ("OPER", "wrong_password"): "no_operator",
+    ("OPER", "too_long"): "no_operator",
+    ("OPER", "bad_request"): "no_operator",
+    ("OPER", "out_of_scope"): "no_operator_by_token",
+    ("KILL", "not_server_operator"): "no_privileges",
+    ("WALLOPS", "not_server_operator"): "no_privileges",
+}
 
 
-def token_lines(client: IrcClient, request: Request, refusal: Refusal) -> list[bytes]:
-    """Return the line that refuses ``OPER`` to a client that has logged in with a token."""
-    return [client.numeric("no_operator_by_token")]
-
-
-def no_privileges_lines(client: IrcClient, request: Request, refusal: Refusal) -> list[bytes]:
-    """Return the line that refuses a verb for operators to others."""
-    return [client.numeric("no_privileges")]
+def _refused_with(numeric: str) -> Callable[[IrcClient, Request, Refusal], list[bytes]]:
+    """Return a function that encodes a refusal as ``numeric``, with the text of that."""
+    return lambda client, request, refusal: [client.numeric(numeric)]
 
 
 REFUSALS: Final[dict[tuple[str, str], Callable[[IrcClient, Request, Refusal], list[bytes]]]] = {
-    **{("OPER", code): no_operator_lines for code in ("wrong_password", "too_long", "bad_request")},
-    ("OPER", "out_of_scope"): token_lines,
-    ("KILL", "not_server_operator"): no_privileges_lines,
-    ("WALLOPS", "not_server_operator"): no_privileges_lines,
+    key: _refused_with(numeric) for key, numeric in _NUMERICS_BY_VERB_AND_REFUSAL.items()
 }
 """What encodes the refusals of this subject."""

@@ -84,9 +84,6 @@ OPTIONAL_BEHAVIORS: Final = frozenset(
 OFFERS_WEBSOCKET: Final = True
 """Whether the IRC wire can be reached over a WebSocket."""
 
-OFFERS_REGISTRATION_BEFORE_LOGIN: Final = False
-"""Whether ``REGISTER`` is possible before the client is logged in."""
-
 LOOPBACK: Final = "127.0.0.1"
 
 MAX_LINE_BYTES: Final = 510
@@ -114,6 +111,7 @@ socket = ""
 [irc]
 server = "My.Little.Server"
 lobby = "ask"
+register_before_login = {registers_before_login}
 
 [web]
 hosts = ["0.0.0.0"]
@@ -183,17 +181,14 @@ class ChatdController(BaseServerController, DirectoryBasedController):  # type: 
             ("a clock that runs faster", faketime is not None),
             ("WebSocket", websocket_port is not None and not OFFERS_WEBSOCKET),
             ("addresses of users", self.test_config.account_registration_requires_email),
-            (
-                "registration before the login",
-                self.test_config.account_registration_before_connect and not OFFERS_REGISTRATION_BEFORE_LOGIN,
-            ),
         ):
             if is_needed:
                 raise NotImplementedByController(what)
         self.hostname, self.port = hostname, port
         self.create_config()
         folder = Path(self.directory)
-        config = CONFIG.format(folder=folder)
+        before_login = self.test_config.account_registration_before_connect
+        config = CONFIG.format(folder=folder, registers_before_login=str(before_login).lower())
         if ssl:
             self.gen_ssl()
             config += CONFIG_TLS.format(certificate=self.pem_path, key=self.key_path)
@@ -275,7 +270,9 @@ def _database_with_operator() -> bytes:
     with TemporaryDirectory() as name, socket.create_server((LOOPBACK, 0)) as reserved:
         folder, port = Path(name), reserved.getsockname()[1]
         reserved.close()
-        folder.joinpath("chatd.toml").write_text(CONFIG.format(folder=folder), "utf-8")
+        folder.joinpath("chatd.toml").write_text(
+            CONFIG.format(folder=folder, registers_before_login="false"), "utf-8"
+        )
         daemon = Forked(
             [
                 TWISTD,
