@@ -77,7 +77,7 @@ def message_request(dialect: IrcDialect, line: IrcLine, target: str, text: str) 
     if ctcp is not None:
         verb, rest = ctcp
         if verb != "ACTION":
-            return ask_client(dialect, line, target, format_ctcp(verb, rest))
+            return ask_client(dialect, line, target, verb, rest)
         text = ACTION_PREFIX + rest
     text = without_formatting(text)
     if not text.strip():

@@ -12,8 +12,9 @@ from chatd.core.answers import TransientSent
 from chatd.core.channel_commands import SendTransient
 from chatd.core.events import Transient
 from chatd.core.requests import Request
+from chatd.core.terminal import replace_controls
 from chatd.dialects.irc_client import channel_of, group_name, source_of
-from chatd.dialects.irc_lines import IrcLine, format_line
+from chatd.dialects.irc_lines import IrcLine, format_ctcp, format_line
 from chatd.dialects.timestamps import format_rfc3339
 
 if TYPE_CHECKING:
@@ -45,12 +46,13 @@ def tagmsg(dialect: IrcDialect, line: IrcLine) -> Request:
     return Request(SendTransient(group_name(target), tags=tags), line.verb)
 
 
-def ask_client(dialect: IrcDialect, line: IrcLine, target: str, text: str) -> Request:
-    """``PRIVMSG`` or ``NOTICE`` with a CTCP question or answer ``text``: pass it on to a user, never to a
-    channel, where each client would answer.
+def ask_client(dialect: IrcDialect, line: IrcLine, target: str, verb: str, rest: str) -> Request:
+    """``PRIVMSG`` or ``NOTICE`` with the CTCP question or answer ``verb`` and ``rest``: pass it on to a user,
+    never to a channel, where each client would answer.
     """
     if target.startswith("#"):
         return dialect.fail(line.verb, "CTCP_TO_CHANNEL", "only CTCP ACTION is passed on in channels", target)
+    text = format_ctcp(replace_controls(verb), replace_controls(rest))
     command = SendTransient(dest=target, kind="notice" if line.verb == "NOTICE" else "message", text=text)
     return Request(command, line.verb)
 
