@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final, Literal
+from weakref import WeakValueDictionary
 
 from msgspec.structs import replace
 
@@ -71,8 +72,10 @@ MAX_LIST_BYTES: Final = 256 * 1024
 MAX_NOTICE_LINES: Final = 32
 """The maximum number of notices for one line of the text wire: one of 8 KiB makes 18."""
 
-Encoders = dict[frozenset[str], IrcDeliveryEncoder]
-"""The encoders of deliveries, by capabilities."""
+Encoders = WeakValueDictionary[frozenset[str], IrcDeliveryEncoder]
+"""The encoders of deliveries, by capabilities: those that a session speaks. A client may ask for one set of
+capabilities after the other.
+"""
 
 
 class IrcDialect:
@@ -100,7 +103,7 @@ class IrcDialect:
         self.limits = limits
         self.client: IrcClient = client or IrcClient(irc)
         self.wire = wire
-        self._encoders: Encoders = {} if encoders is None else encoders
+        self._encoders: Encoders = WeakValueDictionary() if encoders is None else encoders
         self._text = text or TextDialect(limits)
 
     def with_client(self, **changes: Any) -> IrcDialect:
@@ -152,7 +155,7 @@ class IrcDialect:
         except BadLine as bad:
             if bad.reason == "bad_utf8" and bad.verb == "USER" and not client.nick:
                 # The realname of an old client must not keep it out.
-                return self.decode(payload.decode("utf-8", "replace").encode().translate(None, b"\r\0"))
+                return self.decode(payload.decode("utf-8", "replace").encode().translate(None, b"\r\n\0"))
             return self._bad_line(bad)
         verb = VERBS.get(line.verb)
         if not client.nick and (verb is None or not verb.before_login):
