@@ -127,7 +127,8 @@ def message_request(dialect: IrcDialect, line: IrcLine, target: str, text: str) 
     if ctcp is not None:
         verb, rest = ctcp
         if verb != "ACTION":
-            return ask_client(dialect, line, target, format_ctcp(verb, rest), tags)
+            shown = format_ctcp(replace_controls(verb), replace_controls(rest))
+            return ask_client(dialect, line, target, shown, tags)
         text = ACTION_PREFIX + rest
     text = without_formatting(text)
     if not text.strip():

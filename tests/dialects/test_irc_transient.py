@@ -300,6 +300,9 @@ class Questions(TransientCase):
         frank = self.irc("frank")
         self.told("PRIVMSG frank :\x01VERSION\x01")
         self.assertEqual(frank.lines(), [":alice!alice@chatd PRIVMSG frank :\x01VERSION\x01"])
+        self.told("PRIVMSG frank :\x01\x1b[2J \x9b31m\u2028\u202e\x01")
+        shown = ":alice!alice@chatd PRIVMSG frank :\x01\ufffd[2J \ufffd31m\ufffd\ufffd\x01"
+        self.assertEqual(frank.lines(), [shown], "nothing that acts on a terminal")
         alice, *_ = self.told("NOTICE alice :\x01VERSION irssi 1.4\x01", frank)
         self.assertEqual(alice, [":frank!frank@chatd NOTICE alice :\x01VERSION irssi 1.4\x01"])
         self.told("PRIVMSG dave :\x01PING 1\x01")
