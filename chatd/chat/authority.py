@@ -22,7 +22,7 @@ from chatd.core.account_rules import check_may_write
 from chatd.core.accounts import AccountPolicy, Credential
 from chatd.core.answers import Answer, Channel, Profile, UserDescription
 from chatd.core.audience import Audience, audience
-from chatd.core.channel_commands import FindUsers, ShowChannel, ShowUsers
+from chatd.core.channel_commands import FindUsers, SetProfile, ShowChannel, ShowUsers
 from chatd.core.channels import (
     ChannelQuery,
     channels_of,
@@ -44,7 +44,7 @@ from chatd.core.read_mark_rules import read_mark_deletions_by
 from chatd.core.records import EntryDraft, Record, Snapshot
 from chatd.core.refusals import Refusal
 from chatd.core.rules import Decision, decide
-from chatd.core.token_rules import check_decision_scope
+from chatd.core.token_rules import check_command_scope, check_decision_scope
 from chatd.core.tokens import Token
 from chatd.pauses import pause
 from chatd.store.errors import StoreError
@@ -153,7 +153,10 @@ class Authority:
         check_not_blocked(self.state, login.user.key, client.client_network, self.now())
         self._login_guard.check_login(client.client_network, is_new=not login.returning)
         # What a program has read, its user has not.
-        client.profile = make_profile(login.user.nick, hello.username, hello.realname)
+        # Whoever may not change the realname later may not bring one along either: arrivals show it.
+        says_more = self._may_change_profile(login.user, token)
+        names = (hello.username, hello.realname) if says_more else ()
+        client.profile = make_profile(login.user.nick, *names)
         client.log_in(login.user, hello.missed == "send" and token is None, token)
         self._names.setdefault(login.user.key, []).append(client)
         self._most_online = max(self._most_online, len(self._names))
@@ -316,16 +319,25 @@ class Authority:
     def farewell_of(self, client: Client, user: User) -> str:
         """Return what ``client``, the last session of ``user``, has said when quitting, if it may be shown.
 
-        It may not if the user may not write, or if anybody ignores the user: a departure is sent to everyone.
+        It may not if the session may not change its profile, or if anybody ignores the user: a departure is
+        sent to everyone.
         """
         farewell = client.profile.farewell
         if not farewell or self.state.ignored_by.get(user.id):
             return ""
+        return farewell if self._may_change_profile(user, client.token) else ""
+
+    def _may_change_profile(self, user: User, token: Token | None) -> bool:
+        """Return whether a session of ``user``, which has logged in with ``token``, may say what others are
+        shown of the user.
+        """
         try:
+            if token is not None:
+                check_command_scope(self.state, token, SetProfile())
             self.check_write_permission(user)
         except Refusal:
-            return ""
-        return farewell
+            return False
+        return True
 
     def _describe_users(self, event: ChatEvent) -> ChatEvent:
         """Return ``event``, which is not applied yet, with what its receivers may be told of its users.
