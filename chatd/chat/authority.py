@@ -23,7 +23,13 @@ from chatd.core.account_rules import check_may_write
 from chatd.core.accounts import AccountPolicy, Credential
 from chatd.core.answers import Answer, Channel, Profile, UserDescription
 from chatd.core.audience import Audience, audience
-from chatd.core.channel_commands import BanAccount, ShowChannel, ShowStatistics, ShowUsers
+from chatd.core.channel_commands import (
+    BanAccount,
+    SetProfile,
+    ShowChannel,
+    ShowStatistics,
+    ShowUsers,
+)
 from chatd.core.channels import (
     ChannelQuery,
     channels_of,
@@ -45,7 +51,7 @@ from chatd.core.read_mark_rules import read_mark_deletions_by
 from chatd.core.records import EntryDraft, Record, Snapshot
 from chatd.core.refusals import Refusal
 from chatd.core.rules import Decision, decide
-from chatd.core.token_rules import check_decision_scope
+from chatd.core.token_rules import check_command_scope, check_decision_scope
 from chatd.core.tokens import Token
 from chatd.pauses import pause
 from chatd.store.errors import StoreError
@@ -155,7 +161,10 @@ class Authority:
         check_not_blocked(self.state, login.user.key, client.client_network, self.now())
         self._login_guard.check_login(client.client_network, is_new=not login.returning)
         # What a program has read, its user has not.
-        client.profile = make_profile(login.user.nick, hello.username, hello.realname)
+        # Whoever may not change the realname later may not bring one along either: arrivals show it.
+        says_more = self._may_change_profile(login.user, token)
+        names = (hello.username, hello.realname) if says_more else ()
+        client.profile = make_profile(login.user.nick, *names)
         client.log_in(login.user, hello.missed == "send" and token is None, token)
         self._names.setdefault(login.user.key, []).append(client)
         self._most_online = max(self._most_online, len(self._names))
@@ -334,18 +343,28 @@ class Authority:
             records.append(EntryDraft(event, at, ref))
         return records, audiences
 
-    def shown_farewell(self, user: User, farewell: str) -> str:
-        """Return ``farewell``, what ``user`` has said when quitting or leaving a group, if it may be shown.
+    def shown_farewell(self, user: User, farewell: str, token: Token | None) -> str:
+        """Return ``farewell``, what a session of ``user``, which has logged in with ``token``, has said when quitting
+        or leaving a group, if it may be shown.
 
-        It may not if the user may not write, or if anybody ignores the user: a departure is sent to everyone.
+        It may not if the session may not change its profile, or if anybody ignores the user: a departure is
+        sent to everyone.
         """
         if not farewell or self.state.ignored_by.get(user.id):
             return ""
+        return farewell if self._may_change_profile(user, token) else ""
+
+    def _may_change_profile(self, user: User, token: Token | None) -> bool:
+        """Return whether a session of ``user``, which has logged in with ``token``, may say what others are
+        shown of the user.
+        """
         try:
+            if token is not None:
+                check_command_scope(self.state, token, SetProfile())
             self.check_write_permission(user)
         except Refusal:
-            return ""
-        return farewell
+            return False
+        return True
 
     def _describe_users(self, event: ChatEvent) -> ChatEvent:
         """Return ``event``, which is not applied yet, with what its receivers may be told of its users.

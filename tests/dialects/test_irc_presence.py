@@ -8,6 +8,8 @@ from chatd.core.profiles import MAX_AWAY_BYTES, MAX_REALNAME_BYTES
 from tests.support.in_memory_daemon import Stage
 from tests.support.irc_case import IrcCase
 
+SECRET = "correct horse battery"
+
 
 class Away(IrcCase):
     """A user is away, and whoever writes to the user is told."""
@@ -121,6 +123,33 @@ class Muted(IrcCase):
         shown = self.asks(bob, "WHOIS bob")
         self.assertEqual([line[:3] for line in shown], ["311", "312", "318"])
         self.assertEqual(shown[0], "311 bob ~u chatd * R")
+
+    def test_nor_at_a_login_or_when_quitting(self) -> None:
+        """Neither somebody who is muted, nor a program that may only read."""
+        self.stage.close()
+        self.stage = Stage(self.stage.database, policy=AccountPolicy(operators=("teacher",)))
+        amy = self.irc("amy", "extended-join", "account-tag")
+        teacher = self.stage.json("teacher").asks(action="register", password=SECRET)
+        bob = self.stage.json("bob").asks(action="register", password=SECRET)
+        secrets = [SECRET]
+        for name, more in (("r", {"scope": "read"}), ("w", {"scope": "write"})):
+            secrets.append(bob.asks(action="maketoken", token=name, **more).objects()[-1]["secret"])
+        bob.asks(action="cgroupe", group="wob").hears()
+        secrets.append(
+            bob.asks(action="maketoken", token="g", scope="write", groups="wob").objects()[-1]["secret"]
+        )
+        bob.hangs_up()
+        muted = [(secret, False) for secret in secrets]
+        for secret, shown in (*zip(secrets, (True, False, True, False), strict=True), *muted):
+            if (secret, shown) == muted[0]:
+                teacher.asks(action="mute", dest="bob")
+            amy.hears()
+            peer = self.stage.connect("irc").says(f"PASS :{secret}").says("NICK bob")
+            peer.says("USER stamps 0 * :Buy My Stamps").says("QUIT :buy my stamps")
+            self.stage.wait(1)
+            arrival, departure = amy.lines()
+            self.assertEqual(arrival.endswith(" bob :Buy My Stamps"), shown, arrival)
+            self.assertEqual(departure.endswith(" QUIT :Quit: buy my stamps"), shown, departure)
 
 
 class LowLimit(IrcCase):
