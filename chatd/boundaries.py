@@ -17,6 +17,7 @@ from chatd.core.accounts import Credential, Secret
 from chatd.core.answers import Answer, Profile
 from chatd.core.counters import Histogram
 from chatd.core.events import Conversation, Delivery, LogEntry, User
+from chatd.core.read_marks import Mark
 from chatd.core.records import (
     NO_FILTER,
     EntryRow,
@@ -135,16 +136,17 @@ class Journal(Protocol):
     def get_read_marker(self, user: User) -> int:
         """Return the read marker of ``user``: the id of the last entry known to have gone to the user."""
 
-    def move_read_mark(self, user: User, conversation: Conversation, last: int) -> bool:
-        """Move the read mark of ``user`` in ``conversation`` forward to the entry id ``last``; never back.
-        Return whether it has moved. It is written to disk within seconds.
+    def move_read_mark(self, user: User, conversation: Conversation, last: int, at: int = 0) -> bool:
+        """Move the read mark of ``user`` in ``conversation`` forward to the entry id ``last``, for which a
+        client has given the time ``at``, or 0; never back, as `Mark.moved_to` says. Return whether it has
+        moved. It is written to disk within seconds.
 
         ``conversation`` is on disk. Call this in the turn of a task, so that the mark is not deleted by what
         was submitted before.
         """
 
-    def get_read_mark(self, user: User, conversation: Conversation) -> int:
-        """Return the read mark of ``user`` in ``conversation``, an entry id: 0 if the user has set none."""
+    def get_read_mark(self, user: User, conversation: Conversation) -> Mark:
+        """Return the read mark of ``user`` in ``conversation``: `NO_MARK` if the user has set none."""
 
     def last_id_in(self, conversation: Conversation) -> int:
         """Return the id of the last entry of ``conversation`` that is on disk, or 0 if it has none."""

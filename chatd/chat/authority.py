@@ -23,7 +23,7 @@ from chatd.core.account_rules import check_may_write
 from chatd.core.accounts import AccountPolicy, Credential
 from chatd.core.answers import Answer, Channel, Profile, UserDescription
 from chatd.core.audience import Audience, audience
-from chatd.core.channel_commands import ShowChannel, ShowStatistics, ShowUsers
+from chatd.core.channel_commands import BanAccount, ShowChannel, ShowStatistics, ShowUsers
 from chatd.core.channels import (
     ChannelQuery,
     channels_of,
@@ -59,7 +59,7 @@ DAY_MILLISECONDS: Final = 86_400_000
 JOIN_COMMANDS: Final = frozenset((c.Join, c.EnterRoom, c.UseLink))
 """The commands that make a user a member of a group, which a ban by address forbids."""
 
-BAN_COMMANDS: Final = frozenset((c.Ban, c.Unban))
+BAN_COMMANDS: Final = frozenset((c.Ban, BanAccount, c.Unban))
 """The commands that change which addresses are banned from a group."""
 
 CLOCK_WARNING_MILLISECONDS: Final = 10_000
@@ -334,12 +334,11 @@ class Authority:
             records.append(EntryDraft(event, at, ref))
         return records, audiences
 
-    def farewell_of(self, client: Client, user: User) -> str:
-        """Return what ``client``, the last session of ``user``, has said when quitting, if it may be shown.
+    def shown_farewell(self, user: User, farewell: str) -> str:
+        """Return ``farewell``, what ``user`` has said when quitting or leaving a group, if it may be shown.
 
         It may not if the user may not write, or if anybody ignores the user: a departure is sent to everyone.
         """
-        farewell = client.profile.farewell
         if not farewell or self.state.ignored_by.get(user.id):
             return ""
         try:

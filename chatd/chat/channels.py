@@ -5,6 +5,7 @@ None of them is stored: they concern one session, or pass from client to client.
 
 from __future__ import annotations
 
+from itertools import count
 from typing import Final
 
 from msgspec.structs import replace
@@ -69,6 +70,7 @@ class ChannelService:
         self._journal = authority.journal
         # Clients answer such questions by themselves, which uses up the credit of their users.
         self._questions = TokenBuckets(clock, lambda: CLIENT_QUESTIONS_BURST, CLIENT_QUESTION_SECONDS)
+        self._transient_numbers = count(1)
 
     def execute(self, client: Client, request: Request, user: User, command: ChannelCommand) -> None:
         """Carry out ``command`` of ``user``. Raises `Refusal`."""
@@ -108,7 +110,8 @@ class ChannelService:
                 raise rate_limited_refusal(reason_phrase("many_questions"), wait)
             self._questions.take_token(dest.id)
         now = self._authority.now()
-        sent = Transient(command.kind, user, conversation, dest, command.tags, command.text, now)
+        number = next(self._transient_numbers)
+        sent = Transient(command.kind, user, conversation, dest, command.tags, command.text, now, number)
         self._turns.run_coroutine(client, request, self._deliver_transient(client, request, sent, audience))
 
     async def _deliver_transient(

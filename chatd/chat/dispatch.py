@@ -218,12 +218,15 @@ class Dispatcher:
         """
         self._announce(announced, None)
 
-    def deliver_to_other_sessions(self, moved: ReadMarkMoved, client: Client) -> None:
+    def deliver_to_other_sessions(self, moved: ReadMarkMoved, client: Client, only_time: bool) -> None:
         """Send ``moved`` to the sessions of its user, except ``client`` and those with a token, at once.
 
-        Sessions with a token have no part in what their user has read.
+        Sessions with a token have no part in what their user has read. If ``only_time`` is true, the id of
+        the mark is what it was: only sessions with channels, which show its time, are told.
         """
         sessions = self.sessions_of(moved.user)
+        if only_time:
+            sessions = [one for one in sessions if one.dialect.has_channels]
         fanout = Fanout(None, stored=False)
         fanout.add(moved)
         fanout.flush([one for one in sessions if one is not client and one.token is None])

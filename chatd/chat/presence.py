@@ -345,7 +345,7 @@ class PresenceService:
         if self._authority.sessions_of(user):
             return
         is_registered = self._authority.state.is_registered(user)
-        farewell = self._authority.farewell_of(client, user)
+        farewell = self._authority.shown_farewell(user, client.profile.farewell)
         departed = Departed(user, self._authority.now(), is_registered, farewell)
         groups = self.memberships(user) if self._dispatcher.has_channel_clients else []
         self._turns.run_coroutine(client, None, self._announce_departure(client, departed, groups))

@@ -7,20 +7,23 @@ from collections.abc import Sequence
 from chatd.boundaries import Archive, Client
 from chatd.chat.authority import Authority
 from chatd.chat.dispatch import Dispatcher
-from chatd.chat.turns import TurnQueue
+from chatd.chat.turns import TurnQueue, not_stored_refusal
 from chatd.core.answers import ReadMark
 from chatd.core.channel_commands import MarkReadUntil
 from chatd.core.commands import MarkRead
 from chatd.core.events import LOBBY, Conversation, ReadMarkMoved, User
 from chatd.core.queries import requested_conversation
 from chatd.core.read_mark_rules import check_may_mark
+from chatd.core.read_marks import NO_MARK, Mark
 from chatd.core.requests import Request
+from chatd.core.rules import Decision, user_with_open_account
 
 
 class ReadMarkService:
     """Moves the read marks of users forward, and tells the user's other sessions.
 
-    A mark is an id. Dialects with channels name the time of that entry instead, which ``archive`` looks up.
+    Dialects with channels name times instead of ids. They are shown the time that one of them has set, or
+    that of the entry, which ``archive`` looks up.
     """
 
     def __init__(
@@ -51,17 +54,19 @@ class ReadMarkService:
             return []
         readable = [LOBBY, *self._authority.state.direct_and_group_conversations_of(user)]
         mark_in = self._authority.journal.get_read_mark
-        return [one for one in readable if not one.pair and mark_in(user, one)]
+        return [one for one in readable if not one.pair and mark_in(user, one) != NO_MARK]
 
     async def times_of_marks(self, user: User, conversations: Sequence[Conversation]) -> dict[int, int]:
-        """Return the times of the read marks of ``user`` in ``conversations``, by the ids of these.
+        """Return the times that show the read marks of ``user`` in ``conversations``, by the ids of these.
 
-        The time of a mark is that of the last entry up to it, in milliseconds since 1970. Raises
-        `ReadFailed`.
+        The time of a mark is the one that a client has given, or that of the last entry up to it if that is
+        later, in milliseconds since 1970. Raises `ReadFailed`.
         """
-        marks = [(one, self._authority.journal.get_read_mark(user, one)) for one in conversations]
-        times = await self._archive.entry_times(marks, self._authority.state.log_filter(user))
-        return {one.id: at for one, at in zip(conversations, times, strict=True) if at is not None}
+        marks = [self._authority.journal.get_read_mark(user, one) for one in conversations]
+        places = [(one, mark.id) for one, mark in zip(conversations, marks, strict=True)]
+        times = await self._archive.entry_times(places, self._authority.state.log_filter(user))
+        shown = [max(mark.at, at or 0) for mark, at in zip(marks, times, strict=True)]
+        return {one.id: at for one, at in zip(conversations, shown, strict=True) if at}
 
     async def _move(
         self, client: Client, request: Request, user: User, conversation: Conversation, upto: int | None
@@ -72,7 +77,7 @@ class ReadMarkService:
         last = journal.last_id_in(conversation)
         moved = journal.move_read_mark(user, conversation, last if upto is None else min(upto, last))
         mark = journal.get_read_mark(user, conversation)
-        client.answer(request, ReadMark(user, conversation, mark))
+        client.answer(request, ReadMark(user, conversation, mark.id))
         if not moved:
             return
         others = [one for one in self._dispatcher.sessions_of(user) if one is not client]
@@ -87,25 +92,65 @@ class ReadMarkService:
         await self._turns.wait_for_turn()
         check_may_mark(self._authority.state, user, conversation)
         journal = self._authority.journal
+        before = journal.get_read_mark(user, conversation)
         moved = False
-        if time is not None:
+        if time is not None and time > 0:
             (later,) = await self._archive.first_ids_since([time + 1], journal.last_delivered_id)
-            await self._turns.wait_for_turn()
+            conversation = await self._stored(user, conversation)
             check_may_mark(self._authority.state, user, conversation)
             upto = min(later - 1, journal.last_id_in(conversation))
-            moved = journal.move_read_mark(user, conversation, upto)
-        mark = -1
-        while mark != journal.get_read_mark(user, conversation):  # another session may move it meanwhile
+            before = journal.get_read_mark(user, conversation)
+            at = min(time, self._authority.now())
+            moved = journal.move_read_mark(user, conversation, upto, at)
+        mark = journal.get_read_mark(user, conversation)
+        times = await self.times_of_marks(user, [conversation])
+        while mark != journal.get_read_mark(user, conversation):  # another session has moved it meanwhile
             mark = journal.get_read_mark(user, conversation)
-            at = (await self.times_of_marks(user, [conversation])).get(conversation.id)
-        client.answer(request, ReadMark(user, conversation, mark, at))
+            times = await self.times_of_marks(user, [conversation])
+        shown_at = times.get(conversation.id)
+        client.answer(request, ReadMark(user, conversation, mark.id, shown_at))
         if moved:
-            self._tell_others(client, user, conversation, mark, at)
+            only_time = mark.id == before.id
+            self._tell_others(client, user, conversation, mark, shown_at, only_time)
+
+    async def _stored(self, user: User, conversation: Conversation) -> Conversation:
+        """Return ``conversation`` as it is on disk, in a turn of its own.
+
+        Two users who never sent each other a message have none: it is made, if ``user`` might write one. A
+        mark is kept for them, as clients expect to get back what they have set. Raises `Refusal` and
+        `NotStored`.
+        """
+        authority = self._authority
+        if not conversation.pair:
+            await self._turns.wait_for_turn()
+            return conversation
+        if authority.recovering:
+            raise not_stored_refusal()
+        other = conversation.other_user(user)
+        found = authority.state.direct_conversation(user, other)
+        if found is not None:
+            await self._turns.wait_for_turn()
+            return found
+        authority.check_write_permission(user)
+        user_with_open_account(authority.state, other.nick)
+        made = authority.state.build_conversation("direct", pair=conversation.pair)
+        records, _ = authority.apply(Decision(records=(made,)))
+        await self._turns.store(*records)
+        return made
 
     def _tell_others(
-        self, client: Client, user: User, conversation: Conversation, mark: int, at: int | None
+        self,
+        client: Client,
+        user: User,
+        conversation: Conversation,
+        mark: Mark,
+        at: int | None,
+        only_time: bool = False,
     ) -> None:
-        """Send the user's other sessions the mark, unless it has moved on and they are told of that."""
+        """Send the user's other sessions the mark, unless it has moved on and they are told of that.
+
+        If ``only_time`` is true, only its time has moved.
+        """
         if mark == self._authority.journal.get_read_mark(user, conversation):
-            moved = ReadMarkMoved(user, conversation, mark, at)
-            self._dispatcher.deliver_to_other_sessions(moved, client)
+            moved = ReadMarkMoved(user, conversation, mark.id, at)
+            self._dispatcher.deliver_to_other_sessions(moved, client, only_time)

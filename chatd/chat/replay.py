@@ -335,7 +335,8 @@ class Replay:
         """
         listed = conversations[:limit]
         # A session with a token has no part in what its user has read.
-        marks = {one: self._journal.get_read_mark(user, one) if reader.token is None else 0 for one in listed}
+        mark_in = self._journal.get_read_mark
+        marks = {one: mark_in(user, one).id if reader.token is None else 0 for one in listed}
         ranges = [found for one in listed if (found := self._unread_range(reader, one, marks[one]))]
         log_filter = self._state().log_filter(user)
         counts = await self._archive.unread_counts(ranges, user, log_filter)
@@ -428,7 +429,10 @@ class Replay:
         return [
             one
             for one in conversations
-            if token_covers(reader.token, one) and (reader.in_lobby or one is not LOBBY)
+            if token_covers(reader.token, one)
+            and (reader.in_lobby or one is not LOBBY)
+            # Where nobody has written yet, the mark of one user must not show the other that there is one.
+            and not (one.pair and self._journal.last_id_in(one) == 0)
         ]
 
     def _most_recent(self, conversations: list[Conversation]) -> list[Conversation]:

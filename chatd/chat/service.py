@@ -394,7 +394,8 @@ class Chat:
 
     def _list(self, requester: Requester, request: Request, user: User | None, command: c.Command) -> None:
         state, presence = self._authority.state, self._authority.online_users
-        answer = answer_list(state, presence, user, command, requester.token)
+        now = self._authority.now()
+        answer = answer_list(state, presence, user, command, now, requester.token)
         self._turns.run_coroutine(
             requester, request, self._answer_with_list(requester, request, answer), paused=True
         )
@@ -417,6 +418,10 @@ class Chat:
         if client.profile.is_bot:
             events = tuple(replace(event, actor_is_bot=event.actor is user) for event in decision.events)
             decision = replace(decision, events=events)
+        if (request.client_tags or request.farewell) and decision.events:
+            farewell = authority.shown_farewell(user, request.farewell)
+            first = replace(decision.events[0], client_tags=request.client_tags, farewell=farewell)
+            decision = replace(decision, events=(first, *decision.events[1:]))
         if not decision.events:
             self._turns.run_coroutine(
                 client, request, self._answer(client, request, Unchanged(decision.unchanged_group_name))

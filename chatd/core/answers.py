@@ -56,8 +56,7 @@ class Channel(msgspec.Struct, frozen=True, eq=False):
     topic. ``created_at`` is when the group was created; 0 for the lobby. Times are in milliseconds since
     1970. ``members`` are in the order in which they joined. ``banned`` are the nicks of the banned users. A
     reader who is no member (``is_member`` is false) is shown neither members nor bans. ``read_at`` is the
-    time of the last entry up to the reader's read mark; it is None without a mark, and in an answer to a
-    command.
+    time that shows the reader's read mark; it is None without a mark, and in an answer to a command.
     """
 
     group: str
@@ -343,7 +342,8 @@ class GroupListItem(msgspec.Struct, frozen=True, eq=False):
     ``role`` is the role of the user who asks for the list: owner, operator, member, invited, or empty for no
     role. ``owner`` is the nick of the owner, empty if the group has none; ``owner_is_registered`` says
     whether the owner is registered. ``history`` says what members can read of the log: ``all``, or what came
-    ``since_joining``.
+    ``since_joining``. ``created_at`` is when the group was created and ``topic_at`` when its topic was set,
+    in milliseconds since 1970; ``topic_at`` is 0 if there is no topic.
     """
 
     group: str
@@ -354,16 +354,20 @@ class GroupListItem(msgspec.Struct, frozen=True, eq=False):
     owner: str
     owner_is_registered: bool
     history: str
+    created_at: int = 0
+    topic_at: int = 0
 
 
 class Groups(msgspec.Struct, frozen=True, eq=False):
     """The list of the groups that are visible to the user who asks, sorted by name.
 
-    ``online_users`` is the number of users who are online, all of whom are in the lobby.
+    ``online_users`` is the number of users who are online, all of whom are in the lobby. ``at`` is the time
+    of the list, in milliseconds since 1970.
     """
 
     groups: tuple[GroupListItem, ...]
     online_users: int = 0
+    at: int = 0
 
 
 class Page(msgspec.Struct, frozen=True, eq=False):
@@ -410,8 +414,8 @@ class ReadMark(msgspec.Struct, frozen=True, eq=False):
     """The answer to ``markread``: the read mark of ``reader`` in ``conversation`` is the entry id ``id``.
 
     It is 0 in a conversation that has no entry, and where the reader has marked nothing but the id 0. ``at``
-    is the time of the last entry up to the mark, in milliseconds since 1970; None if there is none, or if the
-    command has not asked for it.
+    is the time that shows the mark, in milliseconds since 1970: that which a client has given, or that of the
+    last entry up to the mark. It is None without a mark, and if the command has not asked for it.
     """
 
     reader: User

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from chatd.core.accounts import Secret
-from chatd.core.commands import DeleteMessage
+from chatd.core.commands import Ban, DeleteMessage
 from chatd.core.declarations import Command, FieldDeclaration, declare
 
 _Name = Annotated[str, FieldDeclaration("name", "the name of a group, empty for the lobby")]
@@ -168,7 +168,8 @@ class ShowStatistics(Command, frozen=True):
     "mark read until",
     required_role="identified",
     answer="read_time",
-    refusal_codes="no_such_user no_such_group not_member account_closed bad_request storage_failed",
+    refusal_codes="no_such_user no_such_group not_member account_closed registered_only muted bad_request"
+    " storage_failed",
     help="show or move the time up to which you have read",
     example="MARKREAD #wob",
 )
@@ -176,7 +177,8 @@ class MarkReadUntil(Command, frozen=True):
     """Show the read mark of the author in the conversation of ``group``; without ``group``, in that with the
     user ``dest``; without both, in the lobby.
 
-    With ``time``, in milliseconds since 1970, move it forward to the last entry at that time or before.
+    With ``time``, in milliseconds since 1970, move it forward to the last entry at that time or before, and
+    keep the time with it; if ``time`` is in the future, keep the present one.
     """
 
     group: _Group | None = None
@@ -221,6 +223,19 @@ class RegisterBeforeLogin(Command, frozen=True):
 
     nick: _Nick
     password: _Password
+
+
+@declare(
+    "ban account",
+    required_role="operators",
+    answer="ack",
+    refusal_codes="no_such_group not_member not_operator no_such_user not_registered is_owner already_banned"
+    " too_long storage_failed",
+    help="ban a registered user from a group",
+    example="MODE #wob +b ~a:bob",
+)
+class BanAccount(Ban, frozen=True):
+    """Ban the user ``dest`` as `Ban` does, if that user is registered."""
 
 
 @declare(

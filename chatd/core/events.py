@@ -118,7 +118,9 @@ class ChatEvent(msgspec.Struct, frozen=True, eq=False):
     whether the session in which it was decided is a program's. A ``created`` or
     ``joined`` event has what is known of the new member when it is decided: the ``realname``, and
     ``is_offline``, true if no client of that user is connected. A ``promoted`` event that makes a new owner
-    has the ``former_owner``, if that user is still a member. None of these is stored.
+    has the ``former_owner``, if that user is still a member. ``client_tags`` are the tags that an IRC client
+    has given to a message, for other such clients, as pairs of a key and a value. A ``left`` event has the
+    ``farewell`` of its actor, empty if none was said or it may not be shown. None of these is stored.
 
     ``body`` depends on the kind:
 
@@ -147,6 +149,8 @@ class ChatEvent(msgspec.Struct, frozen=True, eq=False):
     realname: str = ""
     is_offline: bool = False
     former_owner: User | None = None
+    client_tags: tuple[tuple[str, str], ...] = ()
+    farewell: str = ""
 
     @property
     def is_message(self) -> bool:
@@ -229,7 +233,7 @@ class Transient(msgspec.Struct, frozen=True, eq=False, weakref=True):
     It is sent to the members of the group of ``conversation``, to everyone if that is the lobby, and to
     ``dest`` alone if there is one. ``tags`` are IRC's tags, as pairs of a key and a value. ``text`` is what a
     client asks or answers as a message of the ``kind``; it is empty if there are only tags. ``at`` is the
-    time in milliseconds since 1970-01-01 UTC.
+    time in milliseconds since 1970-01-01 UTC. ``number`` tells it from the others since the daemon started.
     """
 
     kind: Literal["tags", "message", "notice"]
@@ -239,6 +243,7 @@ class Transient(msgspec.Struct, frozen=True, eq=False, weakref=True):
     tags: tuple[tuple[str, str], ...]
     text: str
     at: int
+    number: int = 0
 
 
 class ProfileAnnounced(msgspec.Struct, frozen=True, eq=False, weakref=True):
@@ -312,8 +317,8 @@ SharedDelivery = (
 
 class ReadMarkMoved(msgspec.Struct, frozen=True, eq=False, weakref=True):
     """A delivery, never in the log, to the other sessions of ``user``: the user's read mark in
-    ``conversation`` has moved forward to the entry id ``id``. ``at`` is the time of the last entry up to it,
-    in milliseconds since 1970; None if no such session needs it.
+    ``conversation`` has moved forward to the entry id ``id``. ``at`` is the time that shows it, in
+    milliseconds since 1970; None if no such session needs it.
 
     No other user is sent it, and no log file mentions it: what a user has read is private.
     """

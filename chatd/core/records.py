@@ -7,6 +7,7 @@ from typing import Any, Final, Literal, NamedTuple
 import msgspec
 
 from chatd.core.events import ChatEvent, Conversation, LogEntry
+from chatd.core.read_marks import Mark
 from chatd.core.state import NO_FILTER as NO_FILTER
 from chatd.core.state import LogFilter as LogFilter
 from chatd.core.state import RecordedChange, State
@@ -43,8 +44,8 @@ class Snapshot(msgspec.Struct, frozen=True, eq=False):
     if the log is empty. ``seqs`` maps the id of each conversation to the seq of its
     last entry, ``last_ids`` to the id of that entry. ``read_markers`` maps the id of each user to the user's
     read marker, which is the id of the last entry that was sent to the user. ``read_marks`` maps the id of
-    each user who has set read marks to these: the id of a conversation to the entry id up to which the user
-    has read it. ``database_bytes`` is the size of the database on the disk.
+    each user who has set read marks to these, by the ids of conversations. ``database_bytes`` is the size of
+    the database on the disk.
     """
 
     state: State
@@ -53,7 +54,7 @@ class Snapshot(msgspec.Struct, frozen=True, eq=False):
     seqs: dict[int, int]
     last_ids: dict[int, int]
     read_markers: dict[int, int]
-    read_marks: dict[int, dict[int, int]]
+    read_marks: dict[int, dict[int, Mark]]
     database_bytes: int
 
 

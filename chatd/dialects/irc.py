@@ -51,7 +51,7 @@ from chatd.dialects.irc_client import (
     channel_name,
     group_name,
 )
-from chatd.dialects.irc_deliveries import IrcDeliveryEncoder, event_lines, missed_event_lines
+from chatd.dialects.irc_deliveries import IrcDeliveryEncoder, event_lines, missed_event_lines, visibility_line
 from chatd.dialects.irc_labels import MAX_LABEL_BYTES, labelled, with_request_label
 from chatd.dialects.irc_lines import (
     MAX_LINE_BYTES,
@@ -214,9 +214,12 @@ class IrcDialect:
         except Refusal as refusal:
             return Request(refusal, line.verb)
 
-    def show_channel(self, line: IrcLine, channel: str) -> Request:
-        """Return the request to show ``channel`` in answer to ``line``. Raises `Refusal`."""
-        return Request(ShowChannel(group_name(channel)), line.verb)
+    def show_channel(self, line: IrcLine, channel: str, *context: str) -> Request:
+        """Return the request to show ``channel`` in answer to ``line``. Raises `Refusal`.
+
+        The verb decides what is shown of it, or ``context``, if given.
+        """
+        return Request(ShowChannel(group_name(channel)), line.verb, context=context)
 
     def fail(self, verb: str, code: str, text: str, *context: str) -> Request:
         """Return a request that is answered with a standard reply."""
@@ -280,13 +283,14 @@ class IrcDialect:
         if entry.event.kind == "invited" and entry.event.subject is not None:
             channel = channel_name(entry.event.conversation.name)
             return [self.client.numeric("inviting", entry.event.subject.nick, text=channel)]
+        if entry.event.kind == "visibility" and request.context:
+            return [visibility_line(capabilities, entry, *request.context)]
         return event_lines(capabilities, entry)
 
     def _channel(self, request: Request, answer: Channel) -> list[bytes]:
         if request.command_word == "WHO":
             return queries.who_lines_of_channel(self, request, answer)
-        show = channels.SHOWN_BY_WORD.get(request.command_word, channels.topic_and_names_lines)
-        return show(self.client, answer)
+        return channels.channel_lines(self.client, request, answer)
 
     def _missed_event(self, request: Request, answer: MissedEvent) -> list[bytes]:
         return missed_event_lines(self.client.capabilities, answer.entry)
@@ -320,6 +324,8 @@ _REFUSALS: Final[dict[tuple[str, str], Callable[[IrcClient, Request, Refusal], l
     ("MARKREAD", ""): read_marks.refusal_lines,
     ("REGISTER", ""): accounts.register_refusal_lines,
     **dict.fromkeys((("NICK", code) for code in registration.LOGIN_REFUSALS), registration.refusal_lines),
+    ("MODE", "not_registered"): channels.no_account_lines,
+    ("NAMES", "no_such_group"): channels.no_names_lines,
     ("WHO", "no_such_group"): queries.nobody_lines,
     **redaction.REFUSALS,
     **operators.REFUSALS,

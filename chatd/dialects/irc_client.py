@@ -75,14 +75,14 @@ class OpenBatch(msgspec.Struct, frozen=True):
     """A message of several lines that a client has begun to send: a batch that it has not ended yet.
 
     ``reference`` is the client's name for it, ``target`` the channel or nick that it is for, ``label`` what
-    the answer repeats, ``ref`` the client's own id of the message. ``verb`` is that of its ``line_count``
-    lines so far, whose text is ``text``; that of a batch which ``is_refused`` is not kept.
+    the answer repeats, ``tags`` those of the message. ``verb`` is that of its ``line_count`` lines so far,
+    whose text is ``text``; that of a batch which ``is_refused`` is not kept.
     """
 
     reference: str
     target: str = ""
     label: str = ""
-    ref: str = ""
+    tags: tuple[tuple[str, str], ...] = ()
     verb: str = ""
     text: str = ""
     line_count: int = 0
@@ -157,8 +157,6 @@ class IrcClient(msgspec.Struct, frozen=True):
             return self.fail_line(verb, refusal.code.upper(), refusal.text, *context)
         if not context and code == "263":
             context = [verb]
-        if verb == "NAMES" and refusal.code == "no_such_group":
-            return self.numeric("end_of_names", *context)  # for NAMES, that is no error
         return self.numeric_line(code, *context, refusal.text)
 
     def notice(self, text: str, target: str = "") -> bytes:

@@ -148,6 +148,11 @@ def invitation_line(capabilities: frozenset[str], entry: LogEntry) -> bytes:
     return _line(capabilities, entry, "INVITE", event.subject.nick, channel_of(event.conversation))
 
 
+def visibility_line(capabilities: frozenset[str], entry: LogEntry, modes: str) -> bytes:
+    """Return the line that tells of ``entry``, a change of visibility, by ``modes``, such as ``+is``."""
+    return _line(capabilities, entry, "MODE", channel_of(entry.event.conversation), modes)
+
+
 def missed_event_lines(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
     """Return the line that tells the user whom the event ``entry`` is about of it, without changing who the
     client believes is in a channel: an invitation, or a notice. There is none of some events.
@@ -190,7 +195,8 @@ def _joined(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
 
 
 def _left(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
-    return [_line(capabilities, entry, "PART", channel_of(entry.event.conversation))]
+    said = filter(None, (entry.event.farewell,))
+    return [_line(capabilities, entry, "PART", channel_of(entry.event.conversation), *said)]
 
 
 def _invited(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
@@ -227,9 +233,7 @@ def _promoted(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
 
 
 def _visibility(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
-    event = entry.event
-    mode = "+is" if event.body == "private" else "-is"
-    return [_line(capabilities, entry, "MODE", channel_of(event.conversation), mode)]
+    return [visibility_line(capabilities, entry, "+is" if entry.event.body == "private" else "-is")]
 
 
 def _topic(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:

@@ -42,6 +42,8 @@ NUMERICS: Final[dict[str, tuple[str, str]]] = {
     "topic": ("332", ""),
     "topic_author": ("333", ""),
     "whois_bot": ("335", "is a bot"),
+    "invited": ("336", ""),
+    "end_of_invited": ("337", "End of invite list"),
     "inviting": ("341", ""),
     "version": ("351", "one server, in Python on Twisted"),
     "who": ("352", ""),

@@ -14,17 +14,18 @@ from chatd.core.profiles import MAX_AWAY_BYTES, MAX_REALNAME_BYTES, MAX_USERNAME
 from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
 from chatd.dialects.irc_accounts import logged_in_line
-from chatd.dialects.irc_channels import MAX_TARGETS, entering_lines
+from chatd.dialects.irc_channels import entering_lines
 from chatd.dialects.irc_client import IrcClient, word
 from chatd.dialects.irc_lines import IrcLine, format_line
-from chatd.dialects.irc_messages import REF_TAG
+from chatd.dialects.irc_messages import MAX_MESSAGE_TARGETS
 from chatd.dialects.irc_numerics import NUMERICS_BY_REFUSAL
 from chatd.dialects.irc_presence import profile_text
-from chatd.dialects.irc_transient import PASSED_TAGS
 from chatd.dialects.irc_user_modes import BOT_MODE, USER_MODES
 
 if TYPE_CHECKING:
     from chatd.dialects.irc import IrcDialect
+
+_OTHER_TARGETS: Final = "TAGMSG:1,JOIN:10,PART:10,NAMES:10,KICK:10,WHOIS:1"
 
 ISUPPORT: Final = (
     "CASEMAPPING=ascii",
@@ -44,11 +45,12 @@ ISUPPORT: Final = (
     f"BOT={BOT_MODE}",
     "UTF8ONLY",
     "SAFELIST",
-    "ELIST=MNU",
+    "EXTBAN=~,a",
+    "ACCOUNTEXTBAN=a,account",
+    "ELIST=CMNTU",
     "MODES=1",
     "MAXLIST=b:1000",
-    f"TARGMAX=PRIVMSG:1,NOTICE:1,TAGMSG:1,NAMES:1,WHOIS:1,JOIN:{MAX_TARGETS},PART:{MAX_TARGETS},KICK:{MAX_TARGETS}",
-    "CLIENTTAGDENY=*" + "".join(f",-{tag[1:]}" for tag in (*PASSED_TAGS, REF_TAG)),
+    f"TARGMAX=PRIVMSG:{MAX_MESSAGE_TARGETS},NOTICE:{MAX_MESSAGE_TARGETS},{_OTHER_TARGETS}",
     "CHATHISTORY={page}",
     "draft/CHATHISTORY={page}",
     "MSGREFTYPES=msgid,timestamp",

@@ -24,6 +24,7 @@ from chatd.core.moderation import (
     ModerationEntry,
     TextsErased,
 )
+from chatd.core.read_marks import Mark
 from chatd.core.records import (
     MAX_EXTRA_ENTRIES,
     NO_FILTER,
@@ -143,10 +144,10 @@ def load_snapshot(cursor: SqlCursor) -> Snapshot:
     for digest, conversation, number, maker, made, expires, uses in cursor.fetchall():
         place = state.conversations[conversation]
         state.apply(InvitationLink(Secret(digest), place, number, maker, made, expires, uses))
-    marks: dict[int, dict[int, int]] = {}
-    cursor.execute("SELECT user, conversation, last FROM read_marks")
-    for user, conversation, last in cursor.fetchall():
-        marks.setdefault(user, {})[conversation] = last
+    marks: dict[int, dict[int, Mark]] = {}
+    cursor.execute("SELECT user, conversation, last, at FROM read_marks")
+    for user, conversation, *mark in cursor.fetchall():
+        marks.setdefault(user, {})[conversation] = Mark(*mark)
     cursor.execute(
         "SELECT log.conversation, log.id, log.seq FROM conversations AS c JOIN log"
         " ON log.id = (SELECT id FROM log WHERE conversation = c.id ORDER BY seq DESC LIMIT 1)"

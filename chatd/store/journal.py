@@ -24,7 +24,7 @@ from twisted.python.failure import Failure
 from chatd.boundaries import Clock, JournalTask
 from chatd.core.counters import Histogram
 from chatd.core.events import ChatEvent, Conversation, LogEntry, User
-from chatd.core.read_marks import ReadMarksDeleted
+from chatd.core.read_marks import NO_MARK, Mark, ReadMarksDeleted
 from chatd.core.records import EntryDraft, Record, Snapshot
 from chatd.pauses import pause
 from chatd.store.errors import NotStored
@@ -89,7 +89,7 @@ class PendingMarks(msgspec.Struct, frozen=True, eq=False):
     """
 
     read_markers: dict[int, int] = {}
-    read_marks: dict[tuple[int, int], int] = {}
+    read_marks: dict[tuple[int, int], Mark] = {}
 
     def __bool__(self) -> bool:
         """Return whether there is anything to write."""
@@ -225,24 +225,27 @@ class Journal:
         """Return the read marker of ``user``: the id of the last entry known to have gone to the user."""
         return self._seen.get(user.id, 0)
 
-    def move_read_mark(self, user: User, conversation: Conversation, last: int) -> bool:
-        """Move the read mark of ``user`` in ``conversation`` forward to the entry id ``last``; never back.
-        Return whether it has moved.
+    def move_read_mark(self, user: User, conversation: Conversation, last: int, at: int = 0) -> bool:
+        """Move the read mark of ``user`` in ``conversation`` forward to the entry id ``last``, for which a
+        client has given the time ``at``, or 0; never back, as `Mark.moved_to` says. Return whether it has
+        moved.
 
         The database is updated within seconds. If the daemon crashes before that, the move is lost.
         ``conversation`` is on disk. Call this in the turn of a task: the deletions of marks that were
         submitted before are carried out then.
         """
-        if last <= self.get_read_mark(user, conversation):
+        before = self.get_read_mark(user, conversation)
+        mark = before.moved_to(last, at)
+        if mark is before:
             return False
-        self._read_marks.setdefault(user.id, {})[conversation.id] = last
-        self._pending.read_marks[user.id, conversation.id] = last
+        self._read_marks.setdefault(user.id, {})[conversation.id] = mark
+        self._pending.read_marks[user.id, conversation.id] = mark
         self._write_pending_later()
         return True
 
-    def get_read_mark(self, user: User, conversation: Conversation) -> int:
-        """Return the read mark of ``user`` in ``conversation``, an entry id: 0 if the user has set none."""
-        return self._read_marks.get(user.id, {}).get(conversation.id, 0)
+    def get_read_mark(self, user: User, conversation: Conversation) -> Mark:
+        """Return the read mark of ``user`` in ``conversation``: `NO_MARK` if the user has set none."""
+        return self._read_marks.get(user.id, {}).get(conversation.id, NO_MARK)
 
     def last_id_in(self, conversation: Conversation) -> int:
         """Return the id of the last entry of ``conversation`` that is on disk, or 0 if it has none."""
@@ -606,10 +609,10 @@ def _write_read_markers(cursor: Transaction, markers: dict[int, int]) -> None:
     )
 
 
-def _write_read_marks(cursor: Transaction, marks: dict[tuple[int, int], int]) -> None:
+def _write_read_marks(cursor: Transaction, marks: dict[tuple[int, int], Mark]) -> None:
     cursor.executemany(
-        "INSERT OR REPLACE INTO read_marks (user, conversation, last) VALUES (?, ?, ?)",
-        [(*place, last) for place, last in marks.items()],
+        "INSERT OR REPLACE INTO read_marks (user, conversation, last, at) VALUES (?, ?, ?, ?)",
+        [(*place, *mark) for place, mark in marks.items()],
     )
 
 

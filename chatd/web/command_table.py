@@ -47,7 +47,8 @@ _NOT_SAID_TO_THE_PAGE: Final = frozenset(
             "no_room",
             "not_appointed",
         ),
-        *("cut_off", "frame_length", "frame_type", "no_string", "surrogate", "too_deep"),
+        *("around_alone", "cut_off", "frame_length", "frame_type", "many_questions"),
+        *("no_string", "no_time", "surrogate", "too_deep"),
     )
 )
 """The codes of refusals, and the keys of reasons, that answer only what the page can't send."""

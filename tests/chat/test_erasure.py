@@ -12,6 +12,7 @@ from twisted.internet.defer import Deferred, succeed
 from chatd.chat import erasure
 from chatd.chat.erasure import CHECKPOINT_RETRY_SECONDS
 from chatd.core.accounts import AccountPolicy
+from chatd.core.read_marks import Mark
 from chatd.core.state import State
 from chatd.store.check import find_file_problems
 from tests.chat.test_administration import SECRET, AdministrationCase
@@ -156,7 +157,7 @@ class Erasing(ErasureCase):
         self.erases()
         marks = self.stage.rows("SELECT user, conversation, last FROM read_marks")
         self.assertEqual(marks, [(1, 1, 14), (1, 2, 13)])
-        self.assertEqual(self.stage.journal._read_marks, {1: {1: 14, 2: 13}})
+        self.assertEqual(self.stage.journal._read_marks, {1: {1: Mark(14, 0), 2: Mark(13, 0)}})
 
     def test_what_others_wrote_stays_and_ids_and_seqs_are_exact(self) -> None:
         self.erases()

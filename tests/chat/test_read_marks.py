@@ -68,13 +68,13 @@ class MarkCase(StageTestCase):
     def on_disk(self) -> set[tuple[int, ...]]:
         """User, conversation and id of the marks on disk, which are those in memory."""
         self.stage.wait(READ_MARKER_DELAY_SECONDS)
-        rows = self.stage.rows("SELECT user, conversation, last FROM read_marks")
+        rows = self.stage.rows("SELECT * FROM read_marks")
         marks = self.stage.journal._read_marks
         self.assertCountEqual(
-            rows, [(user, place, last) for user, found in marks.items() for place, last in found.items()]
+            rows, [(user, place, *mark) for user, found in marks.items() for place, mark in found.items()]
         )
         self.assertNotIn({}, marks.values())
-        return set(rows)
+        return {tuple(row[:3]) for row in rows}
 
 
 class Marking(MarkCase):
@@ -415,7 +415,7 @@ class Storage(MarkCase):
         self.assertEqual(self.stage.journal.commits, commits)
         self.assertEqual(self.stage.rows("SELECT * FROM read_marks"), [])
         self.stage.wait(READ_MARKER_DELAY_SECONDS)
-        self.assertEqual(self.stage.rows("SELECT * FROM read_marks"), [(1, 2, 4)])
+        self.assertEqual(self.stage.rows("SELECT * FROM read_marks"), [(1, 2, 4, 0)])
         self.assertEqual(self.stage.journal.commits, commits + 1)
 
     def test_marks_that_stay_write_nothing(self) -> None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 
+from chatd.core.accounts import AccountPolicy
 from chatd.core.limits import Limits
 from chatd.dialects.timestamps import format_rfc3339
-from tests.support.in_memory_daemon import Peer
+from chatd.store.check import find_file_problems
+from tests.support.in_memory_daemon import Peer, Stage
 from tests.support.irc_case import IrcCase
 
 SECRET = "correct horse battery"
@@ -58,22 +60,114 @@ class ReadMarks(IrcCase):
         self.assertEqual(self.asks(self.amy, "MARKREAD #WOB"), [self.mark("m2", "#WOB")])
         self.assertEqual(self.asks(self.amy, "MARKREAD #lobby"), [":chatd MARKREAD #lobby *"])
 
-    def test_a_mark_is_an_entry(self) -> None:
-        """Any time stands for the last entry at that time or before, and none is later than the last one."""
-        between = format_rfc3339(self.at["m2"] - 1)
-        self.assertEqual(self.asks(self.amy, f"MARKREAD #wob timestamp={between}"), [self.mark("m1")])
-        self.assertEqual(
-            self.asks(self.amy, "MARKREAD #wob timestamp=9999-12-31T23:59:59.999Z"), [self.mark("m3")]
-        )
+    def marked(self, at: int, target: str = "#wob") -> str:
+        """The line that says that ``target`` was read up to the time ``at``."""
+        return f":chatd MARKREAD {target} timestamp={format_rfc3339(at)}"
+
+    def unread(self) -> int:
+        """How many messages amy has not read in #wob, as her JSON client lists it."""
         self.json.hears()
         (listed,) = self.json.asks(action="conversations").objects()
-        self.assertEqual([one["unread"] for one in listed["conversations"] if one["name"] == "wob"], [0])
+        return int(next(one["unread"] for one in listed["conversations"] if one["name"] == "wob"))
 
-    def test_a_time_before_everything_marks_nothing(self) -> None:
-        for time in ("0000-01-01T00:00:00.000Z", "1969-12-31T23:59:59.999Z", "2000-01-01T00:00:00.000Z"):
+    def test_any_time_comes_back_as_it_was_set(self) -> None:
+        """It stands for the last entry at that time or before."""
+        for at, unread in ((self.at["m2"] - 1, 2), (self.at["m2"], 1), (self.at["m2"] + 1, 1)):
+            marked = self.marked(at)
+            for line in (marked.removeprefix(":chatd "), "MARKREAD #wob"):
+                self.assertEqual(self.asks(self.amy, line), [marked])
+            self.assertEqual(self.unread(), unread)
+
+    def test_a_time_in_the_future_is_the_present(self) -> None:
+        """It hides nothing that comes later."""
+        self.stage.wait(5)
+        now = self.marked(self.at["m3"] + 5000)
+        self.assertEqual(self.asks(self.amy, "MARKREAD #wob timestamp=9999-12-31T23:59:59.999Z"), [now])
+        self.assertEqual(self.unread(), 0)
+        self.bob.says("PRIVMSG #wob m4")
+        self.assertEqual(self.unread(), 1)
+
+    def test_a_time_before_everything(self) -> None:
+        """It comes back as well, and everything is unread. Before 1970 there is nothing."""
+        for time in ("0000-01-01T00:00:00.000Z", "1969-12-31T23:59:59.999Z"):
             self.assertEqual(
                 self.asks(self.amy, f"MARKREAD #wob timestamp={time}"), [":chatd MARKREAD #wob *"]
             )
+        self.json.hears()
+        marked = ":chatd MARKREAD #wob timestamp=2000-01-01T00:00:00.000Z"
+        self.assertEqual(self.asks(self.amy, marked.removeprefix(":chatd ")), [marked])
+        self.assertEqual(self.json.hears(), b"", "its id is 0 as before")
+
+    def test_a_mark_that_another_wire_moves_on(self) -> None:
+        """The time that was set gives way to that of an entry after it, and to no other."""
+        at = self.at["m2"] + 1
+        self.asks(self.amy, f"MARKREAD #wob timestamp={format_rfc3339(at)}")
+        self.json.asks(action="markread", group="wob", upto=self.ids["m2"])
+        self.assertEqual(self.asks(self.amy, "MARKREAD #wob"), [self.marked(at)])
+        self.json.asks(action="markread", group="wob")
+        self.assertEqual(self.amy.lines(), [self.mark("m3")])
+        self.assertEqual(self.asks(self.amy, "MARKREAD #wob"), [self.mark("m3")])
+
+    def test_where_nobody_has_written_yet(self) -> None:
+        """The mark of one user with another is that of no third user, and shows nobody anything."""
+        zoe = self.irc("zoe")
+        marked = self.marked(1000, "bob")
+        self.bob.hears()
+        self.assertEqual(self.asks(self.amy, marked.removeprefix(":chatd ")), [marked])
+        self.assertEqual(self.asks(self.amy, "MARKREAD zoe"), [":chatd MARKREAD zoe *"])
+        self.assertEqual(self.asks(zoe, "MARKREAD bob"), [":chatd MARKREAD bob *"])
+        self.assertEqual(self.asks(self.bob, "MARKREAD amy"), [":chatd MARKREAD amy *"])
+        self.assertEqual((self.bob.hears(), find_file_problems(self.stage.database)), (b"", []))
+        self.bob.hangs_up()
+        for peer in (self.json, self.stage.json("bob")):
+            peer.hears()
+            (listed,) = peer.asks(action="conversations").objects()
+            self.assertNotIn("direct", [one["kind"] for one in listed["conversations"]], "nobody has written")
+        self.restart()
+        amy = self.comes(*MARKS)
+        self.assertEqual(self.asks(amy, "MARKREAD bob"), [marked])
+        self.assertEqual(self.irc("bob").says("PRIVMSG amy hi").hears(), b"")
+        self.assertIn(" PRIVMSG amy :hi", amy.lines()[-1])
+        self.assertEqual(self.stage.rows("SELECT seq FROM log WHERE body = 'hi'"), [(1,)])
+
+    def test_who_may_not_write_keeps_no_such_mark(self) -> None:
+        self.stage.close()
+        self.stage = Stage(self.stage.database, policy=AccountPolicy(names="registered"))
+        zoe = self.irc("zoe", *MARKS)
+        (line,) = self.asks(zoe, f"MARKREAD bob {self.time('m1')}")
+        self.assertEqual(line.split()[2:5], ["MARKREAD", "INTERNAL_ERROR", "bob"])
+        self.assertEqual(self.stage.rows("SELECT id FROM conversations WHERE kind = 'direct'"), [])
+
+    def test_sessions_that_mark_the_same_at_once(self) -> None:
+        """Two users without a message get one conversation."""
+        phone = self.comes(*MARKS)
+        phone.hears()
+        self.stage.readers.held = self.stage.writer.held = True
+        for peer, at in ((self.amy, 1000), (phone, 2000)):
+            peer.says(f"MARKREAD bob timestamp={format_rfc3339(at)}")
+        self.release()
+        for peer in (self.amy, phone):
+            self.assertEqual(peer.lines()[-1], self.marked(2000, "bob"))
+        self.assertEqual(self.stage.rows("SELECT count(*) FROM conversations WHERE kind = 'direct'"), [(1,)])
+
+    def test_one_that_cannot_be_stored(self) -> None:
+        self.stage.writer.error = sqlite3.OperationalError("disk I/O error")
+        (line,) = self.asks(self.amy, "MARKREAD bob timestamp=2000-01-01T00:00:00.000Z")
+        self.assertEqual(line.split()[2:5], ["MARKREAD", "INTERNAL_ERROR", "bob"])
+        self.stage.writer.error = None
+        self.stage.wait(60)
+        self.assertEqual(self.asks(self.amy, "MARKREAD bob"), [":chatd MARKREAD bob *"])
+
+    def release(self) -> None:
+        """Let everything be read and written that waits."""
+        pools = (self.stage.readers, self.stage.writer)
+        for pool in pools:
+            pool.held = False
+        while any(pool.waiting for pool in pools):
+            for pool in pools:
+                if pool.waiting:
+                    pool.run_next()
+            self.stage.settle()
 
     def test_a_mark_never_moves_back(self) -> None:
         self.asks(self.amy, f"MARKREAD #wob {self.time('m3')}")
@@ -138,8 +232,8 @@ class ReadMarks(IrcCase):
         """The mark stays, and moves on in sessions that are elsewhere."""
         phone = self.comes(*MARKS)
         self.asks(self.amy, "PART #lobby")
-        phone.says("MARKREAD #lobby timestamp=9999-12-31T23:59:59.999Z")
         ((at,),) = self.stage.rows("SELECT max(at) FROM log WHERE body = 'x'")
+        phone.says(f"MARKREAD #lobby timestamp={format_rfc3339(at)}")
         marked = f":chatd MARKREAD #lobby timestamp={format_rfc3339(at)}"
         self.assertEqual(self.amy.lines(), [marked])
         lines = self.asks(self.amy, "JOIN #lobby")

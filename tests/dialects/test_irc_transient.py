@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from chatd.chat.channels import CLIENT_QUESTION_SECONDS, CLIENT_QUESTIONS_BURST
 from chatd.core.accounts import AccountPolicy
 from chatd.dialects.irc_transient import MAX_TAGS_BYTES
@@ -45,12 +47,21 @@ class TransientCase(IrcCase):
             peer.hears()
 
     def told(self, line: str, peer: Peer | None = None) -> tuple[list[str], list[str], list[str], list[str]]:
-        """What alice, bob and carol hear if ``peer``, or else alice, says ``line``; then the sender's."""
+        """What alice, bob and carol hear if ``peer``, or else alice, says ``line``; then the sender's. The
+        ids of what is passed on are left out.
+        """
         sender = peer or self.alice
         sender.says(line)
         self.stage.settle()
-        everyone = [one.lines() for one in (self.alice, self.bob, self.carol)]
-        return (*everyone, sender.lines() if peer is not None else everyone[0])  # type: ignore[return-value]
+        everyone = [_without_ids(one) for one in (self.alice, self.bob, self.carol)]
+        return (  # type: ignore[return-value]
+            *everyone,
+            _without_ids(sender) if peer is not None else everyone[0],
+        )
+
+
+def _without_ids(peer: Peer) -> list[str]:
+    return [re.sub(r"msgid=[0-9]+-[0-9]+(;|(?= ))", "", line).removeprefix("@ ") for line in peer.lines()]
 
 
 class TagMessages(TransientCase):
@@ -94,14 +105,27 @@ class TagMessages(TransientCase):
         self.assertEqual(heard, [f"@label=y;{line}", f"@{line}"])
 
     def test_which_tags(self) -> None:
-        """Those that 005 names; with none of them, nothing is sent."""
-        said = r"@+draft/react=👍;+draft/reply=17;+evil=x;msgid=1;time=1;account=bob;+chatd.dev/ref=1"
+        """Those that clients may name; with none of them, nothing is sent."""
+        said = r"@+draft/react=👍;+draft/reply=17;+e.x/y-1;msgid=1;time=1;account=bob;+chatd.dev/ref=1"
         _, bob, _, _ = self.told(f"{said} TAGMSG #wob")
-        self.assertEqual(bob, ["@+draft/reply=17;+draft/react=👍 :alice!alice@chatd TAGMSG #wob"])
-        for tags in ("", "@+evil=x ", "@typing=active "):
+        self.assertEqual(bob, ["@+draft/react=👍;+draft/reply=17;+e.x/y-1 :alice!alice@chatd TAGMSG #wob"])
+        for tags in ("", "@+=x ", "@+a/b/c ", "@+é ", "@++a ", "@typing=active ", "@+chatd.dev/ref=1 "):
             self.assertEqual(self.told(f"{tags}TAGMSG #wob"), ([], [], [], []))
         _, bob, _, _ = self.told(r"@+draft/react=\r\n\:\s\\x TAGMSG #wob")
         self.assertEqual(bob, [r"@+draft/react=\r\n\:\s\\x :alice!alice@chatd TAGMSG #wob"])
+
+    def test_the_id(self) -> None:
+        """The same for all, also in the echo, and another one for the next."""
+        erin = self.irc("erin", "message-tags", "echo-message")
+        ids = []
+        for _ in range(2):
+            erin.says("@+typing=active TAGMSG #lobby")
+            (echo,), (bob,) = erin.lines(), self.bob.lines()[-1:]
+            self.assertEqual(echo, bob)
+            ids.append(echo.partition(";")[0])
+            self.assertRegex(ids[-1], "^@msgid=[0-9]+-[0-9]+$")
+        self.assertNotEqual(*ids)
+        self.forget()
 
     def test_too_much(self) -> None:
         *_, heard = self.told(f"@+draft/react={'x' * MAX_TAGS_BYTES} TAGMSG bob")
@@ -110,7 +134,7 @@ class TagMessages(TransientCase):
     def test_the_time_of_those_who_are_told_times(self) -> None:
         erin = self.irc("erin", "message-tags", "server-time")
         self.told("@+typing=active TAGMSG erin")
-        self.assertRegex(erin.hears().decode(), r"^@time=\S+Z;\+typing=active :alice!")
+        self.assertRegex(erin.hears().decode(), r"^@msgid=\S+;time=\S+Z;\+typing=active :alice!")
 
     def test_refusals(self) -> None:
         """A private group is as unknown as one that there is not."""

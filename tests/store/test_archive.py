@@ -19,6 +19,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.core.audience import IGNORABLE_EVENT_KINDS
 from chatd.core.events import LOBBY, MESSAGE_KINDS, Conversation, EventKind, User
+from chatd.core.read_marks import Mark
 from chatd.core.records import (
     NO_FILTER,
     EntrySlice,
@@ -292,8 +293,8 @@ class Loading(JournalTestCase):
             self.fixture.submit(kind, self.fixture.draft(actor, body, conversation, kind, subject))
         self.fixture.says(self.alice, "hi", direct)
         self.fixture.turn()
-        for conversation, last in ((LOBBY, 1), (wob, 9)):
-            self.fixture.journal.move_read_mark(self.bob, conversation, last)
+        for conversation, last, at in ((LOBBY, 1, 0), (wob, 9, 77)):
+            self.fixture.journal.move_read_mark(self.bob, conversation, last, at)
         self.fixture.clock.advance(READ_MARKER_DELAY_SECONDS)
 
     def test_it_is_all_there_again(self) -> None:
@@ -326,7 +327,7 @@ class Loading(JournalTestCase):
         lasts = self.fixture.rows("SELECT conversation, max(id) FROM log GROUP BY conversation")
         self.assertEqual(snapshot.last_ids, dict(lasts))
         self.assertEqual(snapshot.read_markers, {1: 0, 2: 0})
-        self.assertEqual(snapshot.read_marks, {2: {1: 1, 3: 9}})
+        self.assertEqual(snapshot.read_marks, {2: {1: Mark(1, 0), 3: Mark(9, 77)}})
 
     def test_everyone_is_one_object(self) -> None:
         """Whoever compares users by identity must not be wrong after a restart."""

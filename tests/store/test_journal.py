@@ -616,7 +616,7 @@ class ReadMarks(JournalTestCase):
     def marks(self) -> tuple[int, ...]:
         """The marks of alice and bob in the lobby, then in wob, in memory."""
         get = self.fixture.journal.get_read_mark
-        return tuple(get(user, place) for place in (LOBBY, self.wob) for user in (self.alice, self.bob))
+        return tuple(get(user, place).id for place in (LOBBY, self.wob) for user in (self.alice, self.bob))
 
     def stored(self) -> list[tuple[int, int, int]]:
         """The same on disk: user, conversation and id."""
@@ -634,6 +634,24 @@ class ReadMarks(JournalTestCase):
         )
         self.assertEqual(self.marks(), (0, 3, 0, 0))
         self.assertEqual(self.fixture.journal.get_read_marker(self.bob), 0, "that is another thing")
+
+    def test_a_time_moves_with_it(self) -> None:
+        """It is kept with the id that it stands for, and moves on its own where no entry follows."""
+        move, get = self.fixture.journal.move_read_mark, self.fixture.journal.get_read_mark
+        for last, at, moved, mark in (
+            (0, 50, True, (0, 50)),
+            (0, 40, False, (0, 50)),
+            (1, 100, True, (1, 100)),
+            (1, 0, False, (1, 100)),
+            (0, 120, False, (1, 100)),
+            (1, 110, True, (1, 110)),
+            (2, 0, True, (2, 110)),
+        ):
+            self.assertEqual((move(self.bob, LOBBY, last, at), get(self.bob, LOBBY)), (moved, mark))
+        self.fixture.clock.advance(READ_MARKER_DELAY_SECONDS)
+        self.assertEqual(self.fixture.rows("SELECT * FROM read_marks"), [(2, 1, 2, 110)])
+        self.restart()
+        self.assertEqual(self.fixture.journal.get_read_mark(self.bob, LOBBY), (2, 110))
 
     def test_it_is_written_with_the_next_commit(self) -> None:
         self.moves(self.bob, 2)

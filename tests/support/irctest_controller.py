@@ -48,10 +48,12 @@ CAPABILITIES: Final = frozenset(
 """The capabilities that chatd must acknowledge, of those that irctest knows."""
 
 ISUPPORT: Final = {
+    "ACCOUNTEXTBAN": "a,account",
     "BOT": "B",
     "CASEMAPPING": "ascii",
     "CHANTYPES": "#",
     "CHATHISTORY": patma.ANYSTR,
+    "EXTBAN": "~,a",
     "MONITOR": patma.StrRe("[0-9]+"),
     "MSGREFTYPES": "msgid,timestamp",
     "PREFIX": "(o)@",
@@ -64,11 +66,16 @@ ISUPPORT: Final = {
 OPTIONAL_BEHAVIORS: Final = frozenset(
     {
         OptionalBehaviors.CAP_REQ_MINUS,
+        OptionalBehaviors.ELIST_C,
         OptionalBehaviors.ELIST_M,
         OptionalBehaviors.ELIST_N,
+        OptionalBehaviors.ELIST_T,
         OptionalBehaviors.ELIST_U,
+        OptionalBehaviors.INVITE_LIST,
         OptionalBehaviors.MULTI_JOIN,
         OptionalBehaviors.MULTI_KICK,
+        OptionalBehaviors.MULTI_NAMES_COMMAND,
+        OptionalBehaviors.MULTI_PRIVMSG,
     }
 )
 """The behaviours that the specifications leave to the server, and that chatd must have."""
@@ -164,12 +171,13 @@ class ChatdController(BaseServerController, DirectoryBasedController):  # type: 
         """Start a daemon, whose database has one operator of the server, with its IRC wire on ``port``.
 
         irctest's host is 0.0.0.0; the daemon listens on loopback only, where irctest's connections arrive.
-        ``run_services`` needs nothing: accounts are a part of chatd. The clock is never changed:
-        ``faketime_enabled`` stays false. Raises `NotImplementedByController`, which skips the test, if it
-        needs what chatd doesn't have.
+        ``run_services`` needs nothing: accounts are a part of chatd.
+        Raises `NotImplementedByController`, which skips the test, if it needs what chatd doesn't have, such
+        as a clock that can be changed.
         """
         for what, is_needed in (
             ("a password of the server", password is not None),
+            ("a clock that runs faster", faketime is not None),
             ("WebSocket", websocket_port is not None and not OFFERS_WEBSOCKET),
             ("addresses of users", self.test_config.account_registration_requires_email),
         ):
