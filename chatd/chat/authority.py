@@ -358,7 +358,7 @@ class Authority:
             profile = self.profile_of(event.actor)
             if profile is None:
                 return replace(event, is_offline=True)
-            return replace(event, realname=profile.realname)
+            return replace(event, realname=profile.realname, away=profile.away)
         if event.kind == "promoted" and event.body == "owner":
             group = self.state.group_of(event.conversation)
             if group is not None and group.owner is not None:

@@ -111,7 +111,10 @@ class ChannelService:
             self._questions.take_token(dest.id)
         now = self._authority.now()
         number = next(self._transient_numbers)
-        sent = Transient(command.kind, user, conversation, dest, command.tags, command.text, now, number)
+        for_operators = command.receivers == "operators"
+        sent = Transient(
+            command.kind, user, conversation, dest, command.tags, command.text, now, number, for_operators
+        )
         self._turns.run_coroutine(client, request, self._deliver_transient(client, request, sent, audience))
 
     async def _deliver_transient(

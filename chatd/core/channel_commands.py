@@ -208,6 +208,19 @@ class Authenticate(Command, frozen=True):
 
 
 @declare(
+    "ban account",
+    required_role="operators",
+    answer="ack",
+    refusal_codes="no_such_group not_member not_operator no_such_user not_registered is_owner already_banned"
+    " too_long storage_failed",
+    help="ban a registered user from a group",
+    example="MODE #wob +b ~a:bob",
+)
+class BanAccount(Ban, frozen=True):
+    """Ban the user ``dest`` as `Ban` does, if that user is registered."""
+
+
+@declare(
     "register before login",
     required_role="anyone",
     answer="authenticated",
@@ -223,19 +236,6 @@ class RegisterBeforeLogin(Command, frozen=True):
 
     nick: _Nick
     password: _Password
-
-
-@declare(
-    "ban account",
-    required_role="operators",
-    answer="ack",
-    refusal_codes="no_such_group not_member not_operator no_such_user not_registered is_owner already_banned"
-    " too_long storage_failed",
-    help="ban a registered user from a group",
-    example="MODE #wob +b ~a:bob",
-)
-class BanAccount(Ban, frozen=True):
-    """Ban the user ``dest`` as `Ban` does, if that user is registered."""
 
 
 @declare(
@@ -296,7 +296,8 @@ class RedactMessage(DeleteMessage, frozen=True):
 class SendTransient(Command, frozen=True):
     """Send ``tags``, or a ``text`` from client to client, to the user ``dest``, or else to ``group``.
 
-    An empty ``group`` is the lobby. ``kind`` is as in `Transient`; a text is for a user only.
+    An empty ``group`` is the lobby. ``kind`` is as in `Transient`. A text is for a user, or if the
+    ``receivers`` are ``operators``, for the owner and the operators of the group.
     """
 
     group: _Name = ""
@@ -305,6 +306,10 @@ class SendTransient(Command, frozen=True):
         Literal["tags", "message", "notice"],
         FieldDeclaration("choice", "what it is", choices=("tags", "message", "notice")),
     ] = "tags"
+    receivers: Annotated[
+        Literal["everyone", "operators"],
+        FieldDeclaration("choice", "who of a group is sent it", choices=("everyone", "operators")),
+    ] = "everyone"
     tags: Annotated[
         tuple[tuple[str, str], ...], FieldDeclaration("note", "tags, as pairs of a key and a value")
     ] = ()

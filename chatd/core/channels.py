@@ -192,6 +192,9 @@ def address_transient(
     if not command.group:
         return LOBBY, None, ignoring or None
     group = require_group_member(state, sender, command.group)
+    if command.receivers == "operators":
+        operators = {*group.operators, *(() if group.owner is None else (group.owner.id,))}
+        return group.conversation, None, tuple(id for id in group.audience if id in operators - ignoring)
     if not ignoring:
         return group.conversation, None, group.audience
     return group.conversation, None, tuple(id for id in group.audience if id not in ignoring)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final, Literal
+from weakref import WeakValueDictionary
 
 from msgspec.structs import replace
 
@@ -45,6 +46,7 @@ from chatd.dialects import irc_read_marks as read_marks
 from chatd.dialects import irc_redaction as redaction
 from chatd.dialects import irc_registration as registration
 from chatd.dialects import irc_transient as transient
+from chatd.dialects.irc_channel_lines import channel_lines, entering_lines
 from chatd.dialects.irc_client import (
     CAPABILITIES,
     IrcClient,
@@ -71,8 +73,8 @@ MAX_LIST_BYTES: Final = 256 * 1024
 MAX_NOTICE_LINES: Final = 32
 """The maximum number of notices for one line of the text wire: one of 8 KiB makes 18."""
 
-Encoders = dict[frozenset[str], IrcDeliveryEncoder]
-"""The encoders of deliveries, by capabilities."""
+Encoders = WeakValueDictionary[frozenset[str], IrcDeliveryEncoder]
+"""The encoders of deliveries in use, by capabilities. The sessions keep them."""
 
 
 class IrcDialect:
@@ -100,7 +102,7 @@ class IrcDialect:
         self.limits = limits
         self.client: IrcClient = client or IrcClient(irc)
         self.wire = wire
-        self._encoders: Encoders = {} if encoders is None else encoders
+        self._encoders: Encoders = WeakValueDictionary() if encoders is None else encoders
         self._text = text or TextDialect(limits)
 
     def with_client(self, **changes: Any) -> IrcDialect:
@@ -116,7 +118,10 @@ class IrcDialect:
 
     @property
     def delivery_encoder(self) -> DeliveryEncoder:
-        """The encoder for the client's capabilities: the same object for all clients that have these."""
+        """The encoder for the client's capabilities: the same object for all clients that have these.
+
+        It is kept as long as anyone else refers to it.
+        """
         capabilities = self.client.capabilities
         found = self._encoders.get(capabilities)
         if found is None:
@@ -152,9 +157,9 @@ class IrcDialect:
             # On a WebSocket there is no line end, but some clients send one.
             line = parse_line(payload.removesuffix(b"\n").removesuffix(b"\r"))
         except BadLine as bad:
-            if bad.reason == "bad_utf8" and bad.verb == "USER" and not client.nick:
+            if bad.reason in ("bad_utf8", "bad_character") and bad.verb == "USER" and not client.nick:
                 # The realname of an old client must not keep it out.
-                return self.decode(payload.decode("utf-8", "replace").encode().translate(None, b"\r\0"))
+                return self.decode(payload.decode("utf-8", "replace").encode().translate(None, b"\r\n\0"))
             return self._bad_line(bad)
         verb = VERBS.get(line.verb)
         if not client.nick and (verb is None or not verb.before_login):
@@ -190,6 +195,8 @@ class IrcDialect:
             return None
         if bad.reason == "too_long":
             return self.reply(self.client.numeric("line_too_long"))
+        if bad.reason == "bad_character":
+            return self.fail(bad.verb or "*", "INVALID_LINE", "send one line, without CR, LF and NUL in it")
         # The token UTF8ONLY announces this answer, to clients without the capability as well.
         return self.reply(self.client.standard_reply(bad.verb or "*", "INVALID_UTF8", "send text in UTF-8"))
 
@@ -265,7 +272,7 @@ class IrcDialect:
         encode = _REFUSALS.get((verb, refusal.code)) or _REFUSALS.get((verb, ""))
         if encode is not None:
             return labelled(self.client, request, encode(self.client, request, refusal))
-        return labelled(self.client, request, [self.client.refusal_line(request, verb, refusal)])
+        return labelled(self.client, request, [self.client.refusal_line(request, refusal)])
 
     def _prepared(self, request: Request, answer: PreparedAnswer) -> Sequence[bytes]:
         return answer.payloads
@@ -279,7 +286,7 @@ class IrcDialect:
             lines = messages.message_lines(capabilities, entry) if "echo-message" in capabilities else []
             return lines + presence.absence_lines(self.client, request, answer)
         if answer.channel is not None:
-            return channels.entering_lines(self.client, answer.channel, entry.event.actor)
+            return entering_lines(self.client, answer.channel, entry.event.actor)
         if entry.event.kind == "invited" and entry.event.subject is not None:
             channel = channel_name(entry.event.conversation.name)
             return [self.client.numeric("inviting", entry.event.subject.nick, text=channel)]
@@ -290,7 +297,7 @@ class IrcDialect:
     def _channel(self, request: Request, answer: Channel) -> list[bytes]:
         if request.command_word == "WHO":
             return queries.who_lines_of_channel(self, request, answer)
-        return channels.channel_lines(self.client, request, answer)
+        return channel_lines(self.client, request, answer)
 
     def _missed_event(self, request: Request, answer: MissedEvent) -> list[bytes]:
         return missed_event_lines(self.client.capabilities, answer.entry)
@@ -324,9 +331,8 @@ _REFUSALS: Final[dict[tuple[str, str], Callable[[IrcClient, Request, Refusal], l
     ("MARKREAD", ""): read_marks.refusal_lines,
     ("REGISTER", ""): accounts.register_refusal_lines,
     **dict.fromkeys((("NICK", code) for code in registration.LOGIN_REFUSALS), registration.refusal_lines),
-    ("MODE", "not_registered"): channels.no_account_lines,
-    ("NAMES", "no_such_group"): channels.no_names_lines,
     ("WHO", "no_such_group"): queries.nobody_lines,
+    **channels.REFUSALS,
     **redaction.REFUSALS,
     **operators.REFUSALS,
 }

@@ -1,4 +1,4 @@
-"""IRC's verbs on channels, and what is shown of a channel."""
+"""IRC's verbs on channels: JOIN, PART, NAMES, TOPIC, KICK, INVITE, LIST and MODE."""
 
 from __future__ import annotations
 
@@ -8,24 +8,22 @@ from typing import TYPE_CHECKING, Any, Final
 
 from msgspec.structs import replace
 
-from chatd.core.answers import Channel, ChannelClosed, ChannelMember, Groups, LobbyEntered, LobbyLeft
+from chatd.core.answers import ChannelClosed, Groups, LobbyEntered, LobbyLeft
 from chatd.core.channel_commands import BanAccount, EnterLobby, LeaveLobby
 from chatd.core.commands import Ban
-from chatd.core.events import User
 from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
 from chatd.core.terminal import replace_controls
+from chatd.dialects.irc_channel_lines import BANS, MEMBERS, entering_lines
 from chatd.dialects.irc_client import (
     LOBBY_CHANNEL,
-    READ_MARKER,
     IrcClient,
     channel_name,
     group_name,
-    read_mark_line,
     refusal_context,
     source_of,
 )
-from chatd.dialects.irc_lines import MAX_LINE_BYTES, IrcLine, format_line, without_formatting
+from chatd.dialects.irc_lines import IrcLine, format_line, without_formatting
 from chatd.dialects.irc_list import ListFilter, ListRequest, invitation_list_lines, list_lines
 from chatd.dialects.irc_numerics import NUMERICS
 from chatd.dialects.irc_user_modes import user_mode
@@ -39,12 +37,8 @@ MAX_TARGETS: Final = 10
 MAX_FAREWELL_CHARACTERS: Final = 200
 """The number of characters after which what a user says when quitting or leaving a channel is cut."""
 
-MAX_NAMES_BYTES: Final = 192 * 1024
-"""The maximum size of the members of one channel that are shown, in bytes."""
-
-# A private group is invite-only and secret. Each of these letters means all of that.
+# The modes of a private group. Each letter stands for all of them: invite-only, secret and private.
 _VISIBILITY_MODES: Final = "isp"
-
 
 # A registered user is banned by either mask, which is the same ban.
 _ACCOUNT_BAN: Final = re.compile("~(?:a|account):(.*)", re.DOTALL)
@@ -177,7 +171,10 @@ def _show_bans(dialect: IrcDialect, line: IrcLine, channel: str) -> Request:
 
 
 def _mode_requests(dialect: IrcDialect, line: IrcLine, group: str, params: list[str]) -> Iterator[Request]:
-    """Yield a request for each mode in ``params``, such as ``+o bob``; at most `MAX_TARGETS`."""
+    """Yield a request for each mode in ``params``, such as ``+o bob``; at most `MAX_TARGETS`.
+
+    The modes for visibility make one request together, because each of them means the same.
+    """
     client, (modes, *arguments) = dialect.client, params
     sign, last_visibility = "+", max(map(modes.rfind, _VISIBILITY_MODES))
     count = 0
@@ -200,7 +197,7 @@ def _mode_requests(dialect: IrcDialect, line: IrcLine, group: str, params: list[
         elif letter == "b":
             yield _ban(dialect, line, group, sign, arguments.pop(0))
         elif letter in _VISIBILITY_MODES:
-            if place == last_visibility:  # they mean the same: the last one counts
+            if place == last_visibility:
                 visibility = "private" if sign == "+" else "public"
                 setting = dialect.request(line, "visibility", group=group, visibility=visibility)
                 yield replace(setting, context=(sign + _letters_with(sign, modes),))
@@ -249,9 +246,9 @@ def for_each(
     targets: Sequence[tuple[str, ...]],
     max_targets: int = MAX_TARGETS,
 ) -> Request:
-    """Return the requests that ``make(dialect, line, *target)`` makes of ``targets``.
+    """Return a request for each of ``targets``, made by ``make(dialect, line, *target)``, as one chain.
 
-    There is at least one target. Of more than ``max_targets``, the first one too many is refused.
+    There is at least one target. Only ``max_targets`` of them are heeded; the next one is refused.
     """
     requests: list[Request] = []
     for target in targets[:max_targets]:
@@ -266,116 +263,14 @@ def for_each(
     return chained(requests)
 
 
-# What is shown of a channel.
-
-
-def entering_lines(client: IrcClient, channel: Channel, user: User) -> list[bytes]:
-    """Return the lines that show ``user`` entering ``channel``, its topic and its members."""
-    own = next((one for one in channel.members if one.user.id == user.id), None)
-    realname = user.nick if own is None else own.profile.realname
-    is_registered = own is not None and own.is_registered
-    lines = [join_line(client.capabilities, channel_name(channel.group), user, is_registered, realname)]
-    if channel.topic:
-        lines += topic_lines(client, channel)
-    lines += read_mark_lines(client, channel)
-    if "no-implicit-names" not in client.capabilities:
-        lines += names_lines(client, channel)
-    return lines
-
-
-def read_mark_lines(client: IrcClient, channel: Channel) -> list[bytes]:
-    """Return the line with the read mark in ``channel``, for clients that show such marks."""
-    if READ_MARKER not in client.capabilities:
-        return []
-    return [read_mark_line(channel_name(channel.group), channel.read_at, client.server)]
-
-
-def join_line(
-    capabilities: frozenset[str], channel: str, user: User, is_registered: bool, realname: str
-) -> bytes:
-    """Return the line that tells that ``user`` has joined ``channel``."""
-    source = source_of(user.nick)
-    if "extended-join" not in capabilities:
-        return format_line("JOIN", channel, source=source)
-    account = user.nick if is_registered else "*"
-    shown = replace_controls(realname)
-    return format_line("JOIN", channel, account, shown, source=source, trailing=True)
-
-
-def topic_lines(client: IrcClient, channel: Channel) -> list[bytes]:
-    """Return the topic of ``channel`` with its author and time, or that there is none."""
-    name = channel_name(channel.group)
-    if not channel.topic:
-        return [client.numeric("no_topic", name)]
-    author = source_of(channel.topic_author) if channel.topic_author else client.server
-    return [
-        client.numeric("topic", name, text=channel.topic),
-        client.numeric("topic_author", name, author, text=str(channel.topic_at // 1000)),
-    ]
-
-
-def names_lines(client: IrcClient, channel: Channel) -> list[bytes]:
-    """Return the names of the members of ``channel`` who are online, and the line that ends them."""
-    return [*member_lines(client, channel), client.numeric("end_of_names", channel_name(channel.group))]
+# Answers and refusals that are about a channel as a whole.
 
 
 def no_names_lines(client: IrcClient, request: Request, refusal: Refusal) -> list[bytes]:
-    """Return the lines of ``NAMES`` for an unknown channel, which is no error: the end, if that follows."""
+    """Return the answer to ``NAMES`` of an unknown channel, which is no error: an empty list."""
     if request.context:
-        return []
+        return []  # the line that ends the lists of several channels follows
     return [client.numeric("end_of_names", *refusal_context(request, refusal))]
-
-
-def member_lines(client: IrcClient, channel: Channel) -> list[bytes]:
-    """Return the names of the members of ``channel`` who are online, without a line that ends them."""
-    name = channel_name(channel.group)
-    head = client.numeric("names", "@" if channel.is_private else "=", name, text="x")
-    room = MAX_LINE_BYTES - len(head) - 1
-    lines: list[bytes] = []
-    held: list[str] = []
-    size = total = 0
-    for member in channel.members:
-        shown = _shown_member(client, member)
-        length = len(shown.encode()) + 1
-        if held and size + length > room:
-            lines.append(_names_line(client, channel, name, held))
-            total += size
-            held, size = [], 0
-            if total > MAX_NAMES_BYTES:
-                break
-        held.append(shown)
-        size += length
-    if held:
-        lines.append(_names_line(client, channel, name, held))
-    return lines
-
-
-def _names_line(client: IrcClient, channel: Channel, name: str, names: list[str]) -> bytes:
-    return client.numeric("names", "@" if channel.is_private else "=", name, text=" ".join(names))
-
-
-def _shown_member(client: IrcClient, member: ChannelMember) -> str:
-    nick = source_of(member.user.nick) if "userhost-in-names" in client.capabilities else member.user.nick
-    return f"@{nick}" if member.is_operator else nick
-
-
-def mode_lines(client: IrcClient, channel: Channel) -> list[bytes]:
-    """Return the modes of ``channel`` and the time of its creation."""
-    name = channel_name(channel.group)
-    modes = "+inst" if channel.is_private else "+nt"
-    lines = [client.numeric("channel_modes", name, text=modes)]
-    if channel.created_at:
-        lines.append(client.numeric("creation_time", name, text=str(channel.created_at // 1000)))
-    return lines
-
-
-def ban_lines(client: IrcClient, channel: Channel) -> list[bytes]:
-    """Return the bans of ``channel``."""
-    name = channel_name(channel.group)
-    if not channel.is_member:
-        return [client.numeric("not_on_channel", name)]
-    bans = [client.numeric("ban", name, text=f"{nick}!*@*") for nick in channel.banned]
-    return [*bans, client.numeric("end_of_bans", name)]
 
 
 def no_account_lines(client: IrcClient, request: Request, refusal: Refusal) -> list[bytes]:
@@ -383,12 +278,6 @@ def no_account_lines(client: IrcClient, request: Request, refusal: Refusal) -> l
     nick = str(refusal.details.get("nick", ""))
     text = f"{nick} is not registered: ban {nick}!*@*"
     return [client.numeric("bad_mask", f"~a:{nick}", text=text)]
-
-
-def topic_and_names_lines(client: IrcClient, channel: Channel) -> list[bytes]:
-    """Return the topic of ``channel``, if it has one, the read mark, and its members who are online."""
-    lines = topic_lines(client, channel) if channel.topic else []
-    return lines + read_mark_lines(client, channel) + names_lines(client, channel)
 
 
 def channel_list_lines(dialect: IrcDialect, request: Request, answer: Groups) -> list[bytes]:
@@ -415,30 +304,6 @@ def closed_lines(dialect: IrcDialect, request: Request, closed: ChannelClosed) -
     return [format_line("KICK", channel_name(closed.group), nick, reason, source=server, trailing=True)]
 
 
-BANS: Final = "bans"
-"""The context of a request for the bans of a channel."""
-
-MEMBERS: Final = "members"
-"""The context of a request for the members of one of several channels."""
-
-_SHOWN: Final[dict[str, Callable[[IrcClient, Channel], list[bytes]]]] = {
-    "TOPIC": topic_lines,
-    "NAMES": names_lines,
-    "MODE": mode_lines,
-    BANS: ban_lines,
-    MEMBERS: member_lines,
-}
-"""What is shown of a channel, by the context of the request, or without one by its command word; of others
-`topic_and_names_lines`.
-"""
-
-
-def channel_lines(client: IrcClient, request: Request, channel: Channel) -> list[bytes]:
-    """Return what ``request`` asks for of ``channel``."""
-    what = request.context[0] if request.context else request.command_word
-    return _SHOWN.get(what, topic_and_names_lines)(client, channel)
-
-
 ANSWERS: Final[dict[type, Callable[[IrcDialect, Request, Any], Sequence[bytes]]]] = {
     LobbyEntered: entered_lobby_lines,
     LobbyLeft: left_lobby_lines,
@@ -446,3 +311,9 @@ ANSWERS: Final[dict[type, Callable[[IrcDialect, Request, Any], Sequence[bytes]]]
     Groups: channel_list_lines,
 }
 """What encodes each kind of answer that is about a channel as a whole."""
+
+REFUSALS: Final[dict[tuple[str, str], Callable[[IrcClient, Request, Refusal], list[bytes]]]] = {
+    ("NAMES", "no_such_group"): no_names_lines,
+    ("MODE", "not_registered"): no_account_lines,
+}
+"""What encodes refusals that no numeric alone tells, by the verb and the code."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from chatd.boundaries import Payloads
@@ -22,12 +22,14 @@ from chatd.core.events import (
     User,
 )
 from chatd.core.terminal import replace_controls
-from chatd.dialects.irc_channels import join_line
+from chatd.dialects.irc_channel_lines import join_line
 from chatd.dialects.irc_client import (
     DAEMON_NICK,
     LOBBY_CHANNEL,
+    MIN_TEXT_BYTES,
     READ_MARKER,
     channel_of,
+    fitting_source,
     name_for,
     read_mark_line,
     source_of,
@@ -78,9 +80,7 @@ class IrcDeliveryEncoder:
             return (self._told(delivery, False, notice),)
         lines: list[bytes] = []
         if delivery.away is not None and "away-notify" in self.capabilities:
-            lines.append(
-                format_line("AWAY", *filter(None, (replace_controls(delivery.away),)), source=source)
-            )
+            lines.append(_away_line(delivery.user, delivery.away))
         if delivery.realname is not None and "setname" in self.capabilities:
             lines.append(
                 format_line("SETNAME", replace_controls(delivery.realname), source=source, trailing=True)
@@ -177,12 +177,20 @@ def _name(actor: User) -> str:
     return "the administrator" if actor is CONSOLE else actor.nick
 
 
-def _line(capabilities: frozenset[str], entry: LogEntry, verb: str, *params: str) -> bytes:
-    tags = entry_tags(capabilities, entry)
+def _line(
+    capabilities: frozenset[str], entry: LogEntry, verb: str, *names: str, text: str | None = None
+) -> bytes:
+    """Return a line of the author of ``entry`` with ``names``, which are never cut, and ``text``, if any."""
     actor = entry.event.actor
-    source = DAEMON_NICK if actor is CONSOLE else source_of(actor.nick)
-    *names, last = params
-    return format_line(verb, *names, replace_controls(last), source=source, tags=tags)
+    rest = " ".join((verb, *names))
+    texts: tuple[str, ...] = ()
+    source = fitting_source(actor.nick, rest)
+    if text is not None:
+        texts = (replace_controls(text),)
+        source = fitting_source(actor.nick, f"{rest} :", MIN_TEXT_BYTES)
+    if actor is CONSOLE:
+        source = DAEMON_NICK
+    return format_line(verb, *names, *texts, source=source, tags=entry_tags(capabilities, entry))
 
 
 def _joined(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
@@ -191,12 +199,20 @@ def _joined(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
         return []  # channels show who is online: the arrival will be announced
     channel, realname = channel_of(event.conversation), event.realname or event.actor.nick
     line = join_line(capabilities, channel, event.actor, event.actor_is_registered, realname)
-    return [with_tags(line, entry_tags(capabilities, entry))]
+    lines = [with_tags(line, entry_tags(capabilities, entry))]
+    if event.away and "away-notify" in capabilities:
+        lines.append(_away_line(event.actor, event.away, entry_tags(capabilities, entry, 2)))
+    return lines
+
+
+def _away_line(user: User, away: str, tags: Mapping[str, str] | None = None) -> bytes:
+    said = filter(None, (replace_controls(away),))
+    return format_line("AWAY", *said, source=source_of(user.nick), tags=tags)
 
 
 def _left(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
-    said = filter(None, (entry.event.farewell,))
-    return [_line(capabilities, entry, "PART", channel_of(entry.event.conversation), *said)]
+    event = entry.event
+    return [_line(capabilities, entry, "PART", channel_of(event.conversation), text=event.farewell or None)]
 
 
 def _invited(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
@@ -206,7 +222,7 @@ def _invited(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
 def _kicked(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
     event = entry.event
     reason = event.body or event.actor.nick
-    return [_line(capabilities, entry, "KICK", channel_of(event.conversation), _subject(event), reason)]
+    return [_line(capabilities, entry, "KICK", channel_of(event.conversation), _subject(event), text=reason)]
 
 
 def _banned(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
@@ -238,7 +254,7 @@ def _visibility(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
 
 def _topic(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
     event = entry.event
-    return [_line(capabilities, entry, "TOPIC", channel_of(event.conversation), event.body)]
+    return [_line(capabilities, entry, "TOPIC", channel_of(event.conversation), text=event.body)]
 
 
 def _notice(text: str) -> Callable[[frozenset[str], LogEntry], list[bytes]]:

@@ -25,16 +25,15 @@ MAX_LIST_BYTES: Final = 192 * 1024
 LOBBY_TOPIC: Final = "everyone is here"
 """What a list shows as the topic of the lobby."""
 
-MINUTE_MILLISECONDS: Final = 60_000
-
+_MINUTE_MILLISECONDS: Final = 60_000
 _BOUND: Final = re.compile("([CT]?)([<>])([0-9]{0,9})")
 
 
 class Bound(msgspec.Struct, frozen=True):
-    """A condition: that the ``kind`` of a channel is above ``number``, or below it if not ``is_lower``.
+    """A condition on one measure of a channel: more than ``number`` if the bound ``is_lower``, else less.
 
-    The kind is ``""`` for the number of members, ``C`` for the minutes since the channel was created, or
-    ``T`` for those since its topic was set.
+    ``kind`` says which measure that is: ``""`` the number of members, ``C`` the minutes since the channel was
+    created, ``T`` the minutes since its topic was set.
     """
 
     kind: str
@@ -42,7 +41,10 @@ class Bound(msgspec.Struct, frozen=True):
     number: int
 
     def is_met_by(self, measures: Mapping[str, float]) -> bool:
-        """Return whether ``measures``, numbers by their kinds, has one of this kind that is in bounds."""
+        """Return whether the channel with ``measures``, by their kinds, fulfils the condition.
+
+        A channel without that measure does not.
+        """
         measure = measures.get(self.kind)
         if measure is None:
             return False
@@ -51,7 +53,7 @@ class Bound(msgspec.Struct, frozen=True):
 
 class ListFilter(msgspec.Struct, frozen=True):
     """Which channels are wanted: those that match one of the masks ``names`` and none of ``unwanted``, and
-    that meet all ``bounds``. No names mean all.
+    that fulfil all ``bounds``. If ``names`` is empty, all names match.
     """
 
     names: tuple[re.Pattern[str], ...] = ()
@@ -123,5 +125,5 @@ def _listed(client: IrcClient, answer: Groups) -> Iterator[tuple[str, int, str, 
         measures: dict[str, float] = {"": group.member_count}
         for kind, at in (("C", group.created_at), ("T", group.topic_at)):
             if at:
-                measures[kind] = (answer.at - at) / MINUTE_MILLISECONDS
+                measures[kind] = (answer.at - at) / _MINUTE_MILLISECONDS
         yield channel_name(group.group), group.member_count, group.topic, measures

@@ -14,7 +14,15 @@ from chatd.core.terminal import LINE_END, replace_controls
 from chatd.dialects.irc_accounts import with_account
 from chatd.dialects.irc_batches import MULTILINE, batch_lines
 from chatd.dialects.irc_channels import chained, for_each
-from chatd.dialects.irc_client import DAEMON_NICK, IrcClient, channel_of, group_name, source_of
+from chatd.dialects.irc_client import (
+    DAEMON_NICK,
+    MIN_TEXT_BYTES,
+    IrcClient,
+    channel_of,
+    fitting_source,
+    group_name,
+    source_of,
+)
 from chatd.dialects.irc_lines import (
     MAX_LINE_BYTES,
     IrcLine,
@@ -26,7 +34,15 @@ from chatd.dialects.irc_lines import (
     with_tags,
     without_formatting,
 )
-from chatd.dialects.irc_transient import REF_TAG, are_too_long, ask_client, passed_tags, refuse_tags
+from chatd.dialects.irc_transient import (
+    OPERATORS,
+    REF_TAG,
+    are_too_long,
+    ask_client,
+    passed_tags,
+    refuse_tags,
+    tell_operators,
+)
 from chatd.dialects.irc_typed import decode_typed, is_typed
 from chatd.dialects.timestamps import format_rfc3339
 
@@ -35,9 +51,6 @@ if TYPE_CHECKING:
 
 MAX_LINES_PER_MESSAGE: Final = 128
 """The maximum number of lines that one message makes, and that a client may send as one message."""
-
-MIN_TEXT_BYTES: Final = 64
-"""The bytes that a line must have for the text of a message, or its source is shortened."""
 
 CONCAT_TAG: Final = "draft/multiline-concat"
 """The tag of a line in a multiline batch that goes on where the line before ends."""
@@ -90,14 +103,14 @@ def _line_request(dialect: IrcDialect, line: IrcLine, target: str, text: str) ->
 
 
 def _fits(client: IrcClient, verb: str, target: str, text: str) -> bool:
-    """Return whether ``text`` is one line or an action. Its receivers are told more than the client has
-    written: who its author is.
+    """Return whether ``text`` is one line, or an action that may become several. Its receivers are told more
+    than the client has written: who its author is.
     """
     ctcp = parse_ctcp(text)
-    if ctcp is not None and ctcp[0] == "ACTION":
+    if ctcp is not None and ctcp[0] == "ACTION" and not target.startswith(OPERATORS):
         return True
     shown = replace_controls(without_formatting(text)) if ctcp is None else format_ctcp(*ctcp)
-    return len(shown.encode()) <= _source_and_room(client.nick, f" {verb} {target} :")[1]
+    return len(shown.encode()) <= _source_and_room(client.nick, f"{verb} {target} :")[1]
 
 
 def message_request(dialect: IrcDialect, line: IrcLine, target: str, text: str) -> Request:
@@ -108,11 +121,14 @@ def message_request(dialect: IrcDialect, line: IrcLine, target: str, text: str) 
     tags = passed_tags(dialect.client, line)
     if are_too_long(tags):
         return refuse_tags(dialect, line, target)
+    if target.startswith(f"{OPERATORS}#"):
+        return tell_operators(dialect, line, target[1:], text, tags)
     ctcp = parse_ctcp(text)
     if ctcp is not None:
         verb, rest = ctcp
         if verb != "ACTION":
-            return ask_client(dialect, line, target, format_ctcp(verb, rest), tags)
+            shown = format_ctcp(replace_controls(verb), replace_controls(rest))
+            return ask_client(dialect, line, target, shown, tags)
         text = ACTION_PREFIX + rest
     text = without_formatting(text)
     if not text.strip():
@@ -199,7 +215,7 @@ def message_lines(capabilities: frozenset[str], entry: LogEntry, shows_time: boo
     if event.is_tombstone:
         return []
     verb, target = "NOTICE" if event.kind == "notice" else "PRIVMSG", target_of(event)
-    source, room = _source_and_room(event.actor.nick, f" {verb} {target} :")
+    source, room = _source_and_room(event.actor.nick, f"{verb} {target} :")
     text = event.body
     if event.kind == "image":
         count = text.count("\n") + 1
@@ -225,16 +241,11 @@ def message_lines(capabilities: frozenset[str], entry: LogEntry, shows_time: boo
 
 
 def _source_and_room(nick: str, between: str) -> tuple[str, int]:
-    """Return the source of the lines of a message by the user ``nick``, and the bytes that a line has for the
-    text. ``between`` is what a line has between them.
-
-    Where names are so long that they leave little room, the source is the nick alone.
+    """Return the source of a message by the user ``nick``, and the bytes that a line has for its text, where
+    ``between`` is what stands between them.
     """
-    source = source_of(nick)
-    room = MAX_LINE_BYTES - len(f":{source}{between}".encode())
-    if room < MIN_TEXT_BYTES:
-        return nick, MAX_LINE_BYTES - len(f":{nick}{between}".encode())
-    return source, room
+    source = fitting_source(nick, between, MIN_TEXT_BYTES)
+    return source, MAX_LINE_BYTES - len(f":{source} {between}".encode())
 
 
 def _multiline(

@@ -229,7 +229,7 @@ def _whois(dialect: IrcDialect, request: Request, answer: UserDescriptions) -> l
     end = client.numeric("end_of_whois", asked)
     if not answer.users:
         return [client.numeric("no_such_nick", asked), end]
-    [one] = answer.users
+    one = answer.users[0]  # of nicks with blanks between them, which are none, the first
     nick, profile = one.user.nick, one.profile
     if profile is None:
         return [client.numeric("not_connected", nick), end]

@@ -14,25 +14,29 @@ from chatd.core.profiles import MAX_AWAY_BYTES, MAX_REALNAME_BYTES, MAX_USERNAME
 from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
 from chatd.dialects.irc_accounts import logged_in_line
-from chatd.dialects.irc_channels import entering_lines
+from chatd.dialects.irc_channel_lines import entering_lines
+from chatd.dialects.irc_channels import MAX_TARGETS
 from chatd.dialects.irc_client import IrcClient, word
 from chatd.dialects.irc_lines import IrcLine, format_line
 from chatd.dialects.irc_messages import MAX_MESSAGE_TARGETS
 from chatd.dialects.irc_numerics import NUMERICS_BY_REFUSAL
 from chatd.dialects.irc_presence import profile_text
+from chatd.dialects.irc_transient import OPERATORS
 from chatd.dialects.irc_user_modes import BOT_MODE, USER_MODES
 
 if TYPE_CHECKING:
     from chatd.dialects.irc import IrcDialect
 
-_OTHER_TARGETS: Final = "TAGMSG:1,JOIN:10,PART:10,NAMES:10,KICK:10,WHOIS:1"
+_OTHER_TARGETS: Final = "TAGMSG:1,WHOIS:1," + ",".join(
+    f"{verb}:{MAX_TARGETS}" for verb in ("JOIN", "PART", "NAMES", "KICK")
+)
 
 ISUPPORT: Final = (
     "CASEMAPPING=ascii",
     "CHANTYPES=#",
     "CHANMODES=b,,,ist",
     "PREFIX=(o)@",
-    "STATUSMSG=",
+    f"STATUSMSG={OPERATORS}",
     f"NICKLEN={MAX_NICK_CODE_POINTS}",
     f"CHANNELLEN={1 + MAX_GROUP_NAME_CODE_POINTS}",
     "TOPICLEN=390",

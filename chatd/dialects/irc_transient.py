@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from chatd.core.answers import TransientSent
 from chatd.core.channel_commands import SendTransient
 from chatd.core.events import Transient
+from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
+from chatd.core.terminal import replace_controls
 from chatd.dialects.irc_client import IrcClient, channel_of, group_name, source_of
-from chatd.dialects.irc_lines import IrcLine, format_line
+from chatd.dialects.irc_lines import IrcLine, format_ctcp, format_line, parse_ctcp, without_formatting
 from chatd.dialects.timestamps import format_rfc3339
 
 if TYPE_CHECKING:
@@ -28,6 +30,9 @@ the daemon, and not passed on.
 
 MAX_TAGS_BYTES: Final = 512
 """The maximum number of bytes of the tags that are passed on, keys and values."""
+
+OPERATORS: Final = "@"
+"""What is before a channel if a message is for its owner and its operators alone."""
 
 # Only these keys are the clients' own; so nobody can forge msgid, time or account.
 _CLIENT_TAG: Final = re.compile(r"\+(?:[A-Za-z0-9.-]+/)?[A-Za-z0-9-]+")
@@ -86,11 +91,29 @@ def ask_client(dialect: IrcDialect, line: IrcLine, target: str, text: str, tags:
     return Request(SendTransient(dest=target, kind=kind, tags=tags, text=text), line.verb)
 
 
+def tell_operators(dialect: IrcDialect, line: IrcLine, channel: str, text: str, tags: ClientTags) -> Request:
+    """``PRIVMSG`` or ``NOTICE`` to ``@#wob``, the owner and the operators of the group. Raises `Refusal`."""
+    ctcp = parse_ctcp(text)
+    if ctcp is not None and ctcp[0] != "ACTION":
+        return dialect.fail(
+            line.verb, "CTCP_TO_CHANNEL", "only CTCP ACTION is passed on in channels", channel
+        )
+    said = replace_controls(without_formatting(text if ctcp is None else ctcp[1]))
+    group = group_name(channel)
+    if not said.strip():
+        return dialect.reply(dialect.client.numeric("no_text"))
+    if not group:
+        raise Refusal("no_such_group", group=f"{OPERATORS}{channel}")
+    kind: Literal["message", "notice"] = "notice" if line.verb == "NOTICE" else "message"
+    shown = said if ctcp is None else format_ctcp(ctcp[0], said)
+    return Request(SendTransient(group, kind=kind, receivers="operators", tags=tags, text=shown), line.verb)
+
+
 def transient_lines(capabilities: frozenset[str], sent: Transient) -> list[bytes]:
     """Return the line of ``sent``; none if it is tags that the client does not know."""
     target = sent.dest.nick if sent.dest is not None else ""
     if sent.conversation is not None:
-        target = channel_of(sent.conversation)
+        target = f"{OPERATORS if sent.for_operators else ''}{channel_of(sent.conversation)}"
     source = source_of(sent.user.nick)
     tags = {"time": format_rfc3339(sent.at)} if "server-time" in capabilities else {}
     if "message-tags" in capabilities:

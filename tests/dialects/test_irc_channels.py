@@ -322,6 +322,54 @@ class Verbs(IrcCase):
         view.hears()
         self.assertEqual(view.channels[f"#{letters}"], {"dave": True, letters[:32]: False})
 
+    def test_long_names_in_every_line(self) -> None:
+        """No name is cut: sources, texts and the receivers of numerics give way."""
+        letters = "".join(chr(0x20000 + number) for number in range(64))
+        channel, owner, guest = f"#{letters}", letters[:32], letters[32:]
+        capabilities = "extended-join userhost-in-names invite-notify"
+        views = [IrcView(self.stage, nick, capabilities) for nick in (owner, guest)]
+        first, second = views
+        names = {owner, guest, channel, f"{guest}!*@*"}
+        seen: set[str] = set()
+
+        def step(view: IrcView, line: str) -> None:
+            view.says(line)
+            for heard in views[0].hears() + views[1].hears():
+                seen.add(heard.verb)
+                *params, last = heard.params
+                if heard.verb == "353" or (" " not in last and heard.verb not in ("KICK", "441")):
+                    params += last.split()
+                for one in (heard.nick, *params):
+                    nick = one.lstrip("@").partition("!")[0]
+                    if any(0x20000 <= ord(letter) < 0x20040 for letter in one):
+                        self.assertTrue({one, nick} & names, (line, heard))
+
+        step(first, f"REGISTER * * {SECRET}")
+        step(second, f"REGISTER * * {SECRET}")
+        step(first, f"JOIN {channel}")
+        step(first, f"MODE {channel} +i")
+        step(first, f"INVITE {guest} {channel}")
+        step(first, f"INVITE {guest} {channel}")
+        step(second, f"JOIN {channel}")
+        self.assertEqual(second.channels[channel], {owner: True, guest: False})
+        step(second, f"NAMES {channel}")
+        step(first, f"MODE {channel} +o {guest}")
+        step(first, f"MODE {channel} -o {guest}")
+        step(first, f"TOPIC {channel} :{'x' * 200}")
+        step(second, f"TOPIC {channel}")
+        step(second, f"KICK {channel} {owner}")
+        step(first, f"KICK {channel} {guest} :{'x' * 80}")
+        step(first, f"KICK {channel} {guest}")
+        step(first, f"MODE {channel} -i")
+        step(first, f"MODE {channel} +b {guest}!*@*")
+        step(second, f"JOIN {channel}")
+        step(first, f"MODE {channel} b")
+        step(first, f"MODE {channel} -b {guest}")
+        step(second, f"JOIN {channel}")
+        step(second, f"PART {channel}")
+        wanted = {"JOIN", "PART", "KICK", "MODE", "INVITE", "TOPIC", "341", "353", "366", "367", "441", "482"}
+        self.assertEqual(wanted - seen, set())
+
     def test_join_nothing(self) -> None:
         """``JOIN 0`` leaves no group."""
         for target, code in (

@@ -142,7 +142,8 @@ class Sent(IrcCase):
             ("PRIVMSG #nope :x", "403 alice #nope"),
             ("PRIVMSG nobody :x", "401 alice nobody"),
             ("PRIVMSG # :x", "403 alice #"),
-            ("PRIVMSG @#lobby :x", "401 alice @#lobby"),
+            ("PRIVMSG @#lobby :x", "403 alice @#lobby"),
+            ("PRIVMSG @wob :x", "401 alice @wob"),
             ("PRIVMSG $* :x", "401 alice $*"),
         ):
             self.alice.hears()

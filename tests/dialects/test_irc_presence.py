@@ -70,6 +70,24 @@ class Away(IrcCase):
         self.assertEqual(carol.lines(), [":Bob!Bob@chatd AWAY lunch", ":Bob!Bob@chatd AWAY"])
         self.assertEqual(self.amy.lines(), [])
 
+    def test_who_joins_and_is_away(self) -> None:
+        """The others in the channel are told, after the arrival, if they asked; not the user."""
+        carol = self.irc("carol", "away-notify", "message-tags")
+        self.asks(carol, "JOIN #wob")
+        self.asks(self.amy, "JOIN #wob")
+        carol.hears()
+        joined = self.asks(self.bob, "AWAY :having lunch", "JOIN #wob")
+        self.assertNotIn("AWAY", " ".join(joined))
+        told = [line.split(" ", 1) for line in carol.lines()][1:]
+        self.assertRegex(told[0][0], "^@msgid=[0-9]+$")
+        self.assertEqual(told[0][1], ":Bob!Bob@chatd JOIN #wob")
+        self.assertEqual(told[1:], [[":Bob!Bob@chatd", "AWAY :having lunch"]])
+        self.assertEqual(self.amy.lines(), [":Bob!Bob@chatd JOIN #wob"])
+        self.asks(self.bob, "PART #wob", "AWAY")
+        carol.hears()
+        self.asks(self.bob, "JOIN #wob")
+        self.assertEqual(len(carol.lines()), 1)
+
     def test_with_several_sessions_all_must_be_away(self) -> None:
         secret = "correct horse battery"
         web = self.stage.json("carol")

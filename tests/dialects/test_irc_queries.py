@@ -129,6 +129,13 @@ class WhoIs(IrcCase):
         self.assertEqual(self.asks(self.amy, "WHOIS bob"), expected)
         self.assertEqual(self.asks(self.amy, "WHOIS chatd bob,amy"), expected)
 
+    def test_nicks_with_blanks_between(self) -> None:
+        """That is no nick; nothing goes wrong."""
+        for line in ("WHOIS :bob amy", "WHOIS x :bob amy"):
+            lines = self.asks(self.amy, line)
+            self.assertEqual((lines[0][:7], lines[-1]), ("311 Bob", "318 bob_amy :End of WHOIS list"))
+        self.assertEqual(self.asks(self.amy, "WHOIS : ")[0], "401 * :No such nick")
+
     def test_away_and_registered(self) -> None:
         self.bob.says("AWAY :lunch")
         carol = self.stage.json("carol")

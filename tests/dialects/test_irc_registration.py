@@ -96,6 +96,16 @@ class NickAndUser(IrcStageCase):
         self.stage.connect("irc").says(b"USER b\xe9b 0 * :B\xe9b\0!\r\nNICK bob\r\n")
         self.assertEqual(watch.lines(), [":bob!bob@chatd JOIN #lobby * :B\N{REPLACEMENT CHARACTER}b!"])
 
+    def test_a_realname_with_a_line_end(self) -> None:
+        """A message of a WebSocket may contain one."""
+        dialect = IrcDialect(Limits())
+        for end in (b"\n", b"\r", b"\r\n", b"\0"):
+            request = dialect.decode(b"USER u 0 * :a" + end + b"b\xff")
+            assert request is not None
+            changed = request.detected_dialect
+            assert isinstance(changed, IrcDialect)
+            self.assertEqual(changed.client.realname, "ab\ufffd")
+
     def test_quit_before_the_login(self) -> None:
         peer = self.comes("QUIT :bye")
         self.assertEqual(peer.lines(), ["ERROR :Closing link: you have quit"])
@@ -172,6 +182,23 @@ class Capabilities(IrcStageCase):
         everything = " ".join(name for name in CAPABILITIES)
         (line,) = peer.says(f"CAP REQ :{everything}").lines()
         self.assertEqual(line, f":chatd CAP * ACK :{everything}")
+
+
+class Encoders(StageTestCase):
+    """Clients with the same capabilities share an encoder, and none is kept without them."""
+
+    def test_clients_that_ask_for_one_set_after_the_other(self) -> None:
+        peer, names = self.stage.connect("irc"), sorted(CAPABILITIES)
+        peer.says("NICK alice").says("USER u 0 * :R")
+        (session,) = self.stage.sessions.all()
+        for number in range(1, 200):
+            wanted = [f"{'' if number >> place & 1 else '-'}{name}" for place, name in enumerate(names)]
+            peer.says(f"CAP REQ :{' '.join(wanted)}")
+            self.stage.wait(1)
+        dialect = session.dialect
+        assert isinstance(dialect, IrcDialect)
+        self.assertEqual(list(dialect._encoders), [dialect.client.capabilities])
+        self.assertIs(dialect.with_client(batch=None).delivery_encoder, dialect.delivery_encoder)
 
 
 class ManyCapabilities(SynchronousTestCase):

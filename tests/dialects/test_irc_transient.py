@@ -239,6 +239,59 @@ class TagMessages(TransientCase):
         self.assertEqual(len(self.dave.objects()), 1)
 
 
+class ToOperators(TransientCase):
+    """Messages to ``@#wob``: alice is the owner, dave an operator on another wire."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.carol.says("JOIN #wob")
+        self.alice.says("MODE #wob +o dave")
+        self.forget()
+        self.stored = self.count()
+
+    def test_to_the_owner_and_the_operators(self) -> None:
+        """From any member, with tags; without a trace for the others."""
+        alice, bob, carol, _ = self.told("@+x=y PRIVMSG @#WOB :\x02psst\x02 \x1b", self.bob)
+        self.assertEqual(alice, ["@+x=y :bob!bob@chatd PRIVMSG @#wob :psst \ufffd"])
+        self.assertEqual((bob, carol), ([], []))
+        self.alice.says("MODE #wob +o carol")
+        self.forget()
+        self.stored = self.count()
+        alice, bob, carol, _ = self.told("NOTICE @#wob :psst")
+        self.assertEqual((alice, bob, carol), ([], [], [":alice!alice@chatd NOTICE @#wob :psst"]))
+        _, _, carol, _ = self.told("PRIVMSG @#wob :\x01ACTION waves\x01")
+        self.assertEqual(carol, [":alice!alice@chatd PRIVMSG @#wob :\x01ACTION waves\x01"])
+        self.assertEqual(self.dave.hears(), b"")
+
+    def test_an_echo(self) -> None:
+        erin = self.irc("erin", "echo-message", "labeled-response")
+        erin.says("JOIN #wob").hears()
+        self.forget()
+        self.stored = self.count()
+        *_, told = self.told("@label=x PRIVMSG @#wob :psst", erin)
+        self.assertEqual(told, ["@label=x :erin!erin@chatd PRIVMSG @#wob :psst"])
+
+    def test_who_ignores_the_author(self) -> None:
+        self.alice.says("PRIVMSG chatd :ignore;bob")
+        self.forget()
+        self.assertEqual(self.told("PRIVMSG @#wob :psst", self.bob), ([], [], [], []))
+
+    def test_refusals(self) -> None:
+        """Of who is no member, of what is no message, and of what would be cut."""
+        erin = self.irc("erin")
+        for line, told in (
+            ("PRIVMSG @#wob :psst", "404 erin #wob "),
+            ("PRIVMSG @#nope :psst", "403 erin #nope "),
+            ("PRIVMSG @#lobby :psst", "403 erin @#lobby "),
+            ("PRIVMSG @#wob :\x02", "412 erin "),
+            ("PRIVMSG @#wob :\x01PING 1\x01", "NOTICE erin :only CTCP ACTION"),
+            (f"PRIVMSG @#wob :\x01ACTION {'x' * 475}\x01", "417 erin "),
+        ):
+            *_, heard = self.told(line, erin)
+            self.assertEqual([line.partition(" ")[2][: len(told)] for line in heard], [told])
+        self.assertEqual(self.alice.lines(), [])
+
+
 class Questions(TransientCase):
     """CTCP between clients."""
 
@@ -247,6 +300,9 @@ class Questions(TransientCase):
         frank = self.irc("frank")
         self.told("PRIVMSG frank :\x01VERSION\x01")
         self.assertEqual(frank.lines(), [":alice!alice@chatd PRIVMSG frank :\x01VERSION\x01"])
+        self.told("PRIVMSG frank :\x01\x1b[2J \x9b31m\u2028\u202e\x01")
+        shown = ":alice!alice@chatd PRIVMSG frank :\x01\ufffd[2J \ufffd31m\ufffd\ufffd\x01"
+        self.assertEqual(frank.lines(), [shown], "nothing that acts on a terminal")
         alice, *_ = self.told("NOTICE alice :\x01VERSION irssi 1.4\x01", frank)
         self.assertEqual(alice, [":frank!frank@chatd NOTICE alice :\x01VERSION irssi 1.4\x01"])
         self.told("PRIVMSG dave :\x01PING 1\x01")

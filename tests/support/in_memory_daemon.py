@@ -11,6 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from msgspec.structs import replace
 from twisted.enterprise.adbapi import ConnectionPool
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred, maybeDeferred, succeed
@@ -245,7 +246,7 @@ class Stage:
     ) -> None:
         self.reactor = MemoryReactorClock()
         self.reactor.advance(1_000_000_000)
-        self.limits = limits or UNTHROTTLED
+        self.limits = limits or replace(UNTHROTTLED)  # a test may change those of its stage
         self.policy = policy or AccountPolicy()
         self.database = database
         if not database.exists():

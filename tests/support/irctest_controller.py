@@ -57,6 +57,7 @@ ISUPPORT: Final = {
     "MONITOR": patma.StrRe("[0-9]+"),
     "MSGREFTYPES": "msgid,timestamp",
     "PREFIX": "(o)@",
+    "STATUSMSG": "@",
     "TARGMAX": patma.ANYSTR,
     "UTF8ONLY": None,
     "WHOX": None,
