@@ -109,7 +109,10 @@ def _fits(client: IrcClient, verb: str, target: str, text: str) -> bool:
     ctcp = parse_ctcp(text)
     if ctcp is not None and ctcp[0] == "ACTION" and not target.startswith(OPERATORS):
         return True
-    shown = replace_controls(without_formatting(text)) if ctcp is None else format_ctcp(*ctcp)
+    if ctcp is None:
+        shown = replace_controls(without_formatting(text))
+    else:
+        shown = format_ctcp(*map(replace_controls, ctcp))
     return len(shown.encode()) <= _source_and_room(client.nick, f"{verb} {target} :")[1]
 
 
