@@ -106,10 +106,16 @@ def _fits(client: IrcClient, verb: str, target: str, text: str) -> bool:
     """Return whether ``text`` is one line, or an action that may become several. Its receivers are told more
     than the client has written: who its author is.
     """
+    # Most messages are short: a character has 4 bytes at most, and what else is in the line fewer than 64.
+    if 4 * (len(client.nick) + len(target) + len(text)) <= MAX_LINE_BYTES - 64:
+        return True
     ctcp = parse_ctcp(text)
     if ctcp is not None and ctcp[0] == "ACTION" and not target.startswith(OPERATORS):
         return True
-    shown = replace_controls(without_formatting(text)) if ctcp is None else format_ctcp(*ctcp)
+    if ctcp is None:
+        shown = replace_controls(without_formatting(text))
+    else:
+        shown = format_ctcp(*map(replace_controls, ctcp))
     return len(shown.encode()) <= _source_and_room(client.nick, f"{verb} {target} :")[1]
 
 

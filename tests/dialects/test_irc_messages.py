@@ -237,8 +237,9 @@ class Sent(IrcCase):
                 self.assertEqual(self.alice.lines(), told)
         self.assertEqual(self.said("PRIVMSG #lobby :" + "\x07" * 200), [])
         self.alice.hears()
-        self.said(f"PRIVMSG alice :\x01PING {'x' * 480}")
-        self.assertEqual(self.alice.lines(), [":chatd 417 alice :Input line was too long"])
+        for question in ("x" * 480, "\x1b" * 200):
+            self.said(f"PRIVMSG alice :\x01PING {question}")
+            self.assertEqual(self.alice.lines(), [":chatd 417 alice :Input line was too long"])
 
     def test_a_notice_is_never_answered(self) -> None:
         for line in (
