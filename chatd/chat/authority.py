@@ -344,10 +344,10 @@ class Authority:
         return records, audiences
 
     def shown_farewell(self, user: User, farewell: str, token: Token | None) -> str:
-        """Return ``farewell``, what a session of ``user``, which has logged in with ``token``, has said when quitting
-        or leaving a group, if it may be shown.
+        """Return ``farewell``, what a session of ``user`` has said when it quits or leaves a group, if others
+        may see it. ``token`` is what the session has logged in with.
 
-        It may not if the session may not change its profile, or if anybody ignores the user: a departure is
+        They may not if the session may not change its profile, or if anybody ignores the user: a departure is
         sent to everyone.
         """
         if not farewell or self.state.ignored_by.get(user.id):
