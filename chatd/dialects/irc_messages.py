@@ -37,10 +37,8 @@ from chatd.dialects.irc_lines import (
 from chatd.dialects.irc_transient import (
     OPERATORS,
     REF_TAG,
-    are_too_long,
     ask_client,
     passed_tags,
-    refuse_tags,
     tell_operators,
 )
 from chatd.dialects.irc_typed import decode_typed, is_typed
@@ -125,8 +123,6 @@ def message_request(dialect: IrcDialect, line: IrcLine, target: str, text: str) 
     if target.casefold() == DAEMON_NICK:
         return with_account(dialect, decode_typed(text, dialect.limits))
     tags = passed_tags(dialect.client, line)
-    if are_too_long(tags):
-        return refuse_tags(dialect, line, target)
     if target.startswith(f"{OPERATORS}#"):
         return tell_operators(dialect, line, target[1:], text, tags)
     ctcp = parse_ctcp(text)

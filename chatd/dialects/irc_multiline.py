@@ -18,13 +18,16 @@ from chatd.dialects.irc_client import OpenBatch
 from chatd.dialects.irc_labels import MAX_LABEL_BYTES
 from chatd.dialects.irc_lines import IrcLine
 from chatd.dialects.irc_messages import CONCAT_TAG, MAX_LINES_PER_MESSAGE, message_request
-from chatd.dialects.irc_transient import MAX_TAGS_BYTES, REF_TAG, are_too_long, passed_tags
+from chatd.dialects.irc_transient import REF_TAG, passed_tags
 
 if TYPE_CHECKING:
     from chatd.dialects.irc import IrcDialect
 
 MULTILINE_VERBS: Final = ("PRIVMSG", "NOTICE")
 """The verbs whose lines may be in a batch."""
+
+MAX_TAGS_BYTES: Final = 512
+"""The most bytes, keys and values, of the tags of a batch: each of its lines may be delivered with them."""
 
 _REFERENCE: Final = re.compile("[A-Za-z0-9-]{1,64}")
 
@@ -50,7 +53,7 @@ def batch(dialect: IrcDialect, line: IrcLine) -> Request:
         return _refuse(dialect, opened, "UNKNOWN_TYPE", f"a batch can only be {MULTILINE}", reference, name)
     if len(line.params) != 3 or not line.params[2] or "batch" in line.tags or is_begun:
         return _refuse(dialect, opened, "MULTILINE_INVALID", "begin one batch at a time, for one target")
-    if are_too_long(tags):
+    if sum(len(key) + len(value.encode()) for key, value in tags) > MAX_TAGS_BYTES:
         text = f"the tags have more than {MAX_TAGS_BYTES} bytes"
         return _refuse(dialect, opened, "TAGS_TOO_LONG", text, line.params[2])
     return _keep(dialect, replace(opened, target=line.params[2]))

@@ -28,9 +28,6 @@ REF_TAG: Final = "+chatd.dev/ref"
 the daemon, and not passed on.
 """
 
-MAX_TAGS_BYTES: Final = 512
-"""The maximum number of bytes of the tags that are passed on, keys and values."""
-
 OPERATORS: Final = "@"
 """What is before a channel if a message is for its owner and its operators alone."""
 
@@ -52,17 +49,6 @@ def passed_tags(client: IrcClient, line: IrcLine) -> ClientTags:
     )
 
 
-def are_too_long(tags: ClientTags) -> bool:
-    """Return whether ``tags`` have more than `MAX_TAGS_BYTES`."""
-    return sum(len(key) + len(value.encode()) for key, value in tags) > MAX_TAGS_BYTES
-
-
-def refuse_tags(dialect: IrcDialect, line: IrcLine, target: str) -> Request:
-    """Return the answer to ``line``, whose tags for ``target`` are too long."""
-    text = f"the tags have more than {MAX_TAGS_BYTES} bytes"
-    return dialect.fail(line.verb, "TAGS_TOO_LONG", text, target)
-
-
 def tagmsg(dialect: IrcDialect, line: IrcLine) -> Request:
     """``TAGMSG #wob``: pass tags on, such as that the user types."""
     client = dialect.client
@@ -74,8 +60,6 @@ def tagmsg(dialect: IrcDialect, line: IrcLine) -> Request:
     tags = passed_tags(client, line)
     if not tags:
         return dialect.reply()
-    if are_too_long(tags):
-        return refuse_tags(dialect, line, target)
     if not target.startswith("#"):
         return Request(SendTransient(dest=target, tags=tags), line.verb)
     return Request(SendTransient(group_name(target), tags=tags), line.verb)

@@ -8,9 +8,8 @@ from hypothesis import strategies as st
 from chatd.core.events import LOBBY, ChatEvent, Conversation, EventKind, LogEntry, User
 from chatd.core.limits import Limits
 from chatd.dialects.irc_deliveries import IrcDeliveryEncoder
-from chatd.dialects.irc_lines import MAX_LINE_BYTES
+from chatd.dialects.irc_lines import MAX_CLIENT_TAG_BYTES, MAX_LINE_BYTES
 from chatd.dialects.irc_messages import MAX_LINES_PER_MESSAGE, MAX_REF_CHARACTERS
-from chatd.dialects.irc_transient import MAX_TAGS_BYTES
 from tests.support.effort import effort
 from tests.support.in_memory_daemon import Peer
 from tests.support.irc_case import IrcCase
@@ -320,12 +319,10 @@ class ClientTags(IrcCase):
         self.assertIn(b";+x=y :alice!alice@chatd PRIVMSG bob :\x01PING\x01", self.bob.hears())
 
     def test_too_much(self) -> None:
-        """Keys and values together; a notice is refused in silence."""
-        most = "x" * (MAX_TAGS_BYTES - len("+x"))
+        most = "x" * (MAX_CLIENT_TAG_BYTES - len("+x="))
         self.assertIn(most, self.told(f"@+x={most} PRIVMSG #lobby :hi")[1])
-        self.alice.says(f"@+x={most}x PRIVMSG bob :hi").says(f"@+x={most}x NOTICE bob :hi")
-        (refused,) = self.alice.lines()
-        self.assertRegex(refused, "^:chatd FAIL PRIVMSG TAGS_TOO_LONG bob :")
+        self.alice.says(f"@+x={most}x PRIVMSG bob :hi")
+        self.assertEqual(self.alice.lines(), [":chatd 417 alice :Input line was too long"])
         self.assertEqual(self.bob.lines(), [])
 
 

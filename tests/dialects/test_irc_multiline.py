@@ -5,7 +5,7 @@ from __future__ import annotations
 from chatd.core.limits import Limits
 from chatd.dialects.irc_client import OpenBatch
 from chatd.dialects.irc_messages import CONCAT_TAG, MAX_LINES_PER_MESSAGE
-from chatd.dialects.irc_transient import MAX_TAGS_BYTES
+from chatd.dialects.irc_multiline import MAX_TAGS_BYTES
 from tests.support.irc_case import IrcCase
 from tests.support.irc_view import Heard, heard
 

@@ -6,7 +6,7 @@ import re
 
 from chatd.chat.channels import CLIENT_QUESTION_SECONDS, CLIENT_QUESTIONS_BURST
 from chatd.core.accounts import AccountPolicy
-from chatd.dialects.irc_transient import MAX_TAGS_BYTES
+from chatd.dialects.irc_lines import MAX_CLIENT_TAG_BYTES
 from tests.support.in_memory_daemon import Peer, Stage
 from tests.support.irc_case import IrcCase
 
@@ -128,8 +128,10 @@ class TagMessages(TransientCase):
         self.forget()
 
     def test_too_much(self) -> None:
-        *_, heard = self.told(f"@+draft/react={'x' * MAX_TAGS_BYTES} TAGMSG bob")
-        self.assertIn(f"more than {MAX_TAGS_BYTES} bytes", heard[0])
+        most = "x" * (MAX_CLIENT_TAG_BYTES - len("+x="))
+        self.assertIn(f"+x={most} ", self.told(f"@+x={most} TAGMSG bob")[1][0])
+        *_, heard = self.told(f"@+x={most}x TAGMSG bob")
+        self.assertEqual(heard, [":chatd 417 alice :Input line was too long"])
 
     def test_the_time_of_those_who_are_told_times(self) -> None:
         erin = self.irc("erin", "message-tags", "server-time")
