@@ -77,6 +77,7 @@ from chatd.core.records import Snapshot
 from chatd.core.refusals import Refusal, rate_limited_refusal, reason_phrase
 from chatd.core.requests import Request
 from chatd.core.rules import CHANGE_RULES
+from chatd.core.state import NO_USER_IDS
 from chatd.core.token_rules import check_command_scope, session_end_reason
 from chatd.core.tokens import token_covers
 from chatd.store.errors import NotStored
@@ -510,7 +511,8 @@ class Chat:
             self._authority.state.is_registered(user),
         )
         groups, watchers = self._presence.memberships(user), self._watch_lists.watchers_of(user)
-        self._dispatcher.announce_change(announced, client, groups, watchers)
+        ignoring = self._authority.state.ignored_by.get(user.id, NO_USER_IDS)
+        self._dispatcher.announce_change(announced, client, groups, watchers, ignoring)
 
     async def _set_in_lobby(
         self, client: Client, request: Request, user: User, in_lobby: bool, answer: Answer

@@ -134,6 +134,25 @@ class Muted(IrcCase):
             self.assertEqual(departure.endswith(" QUIT :Quit: buy my stamps"), shown, departure)
 
 
+class Ignored(IrcCase):
+    """Whoever ignores a user is not told what that user says to be."""
+
+    def test_in_the_lobby_and_outside(self) -> None:
+        told = ("away-notify", "setname", "extended-monitor")
+        amy, bob, eve = self.irc("amy", *told), self.irc("bob", *told), self.irc("eve")
+        for leaves_lobby in (False, True):
+            for peer in (amy, bob):
+                peer.says("JOIN #wob").says("MONITOR + eve")
+                if leaves_lobby:
+                    peer.says("PART #lobby")
+            amy.says("PRIVMSG chatd :ignore;eve")
+            eve.says("JOIN #wob")
+            amy.hears(), bob.hears()
+            eve.says("AWAY :buy my stamps").says(f"SETNAME :Stamps {leaves_lobby}").says("AWAY")
+            self.stage.wait(1)
+            self.assertEqual((len(bob.lines()), amy.lines()), (3, []))
+
+
 class LowLimit(IrcCase):
     """The daemon takes shorter notes than usual."""
 
