@@ -19,9 +19,9 @@ from typing import Final, NamedTuple
 from playwright.sync_api import Browser, expect, sync_playwright
 
 from bench.servers import Server, chatd
-from chatd.web.pages import read_static_files
 from tests.support.browser import OPTIONS, Visitor, find_chromium
 from tests.support.daemon_process import Client
+from tests.support.page_size import MOST_BYTES, page_bytes
 
 SECONDS: Final = 10
 """How long a room is busy."""
@@ -122,13 +122,10 @@ def long_frames(frames: list[float]) -> float:
 
 
 def size() -> Figures:
-    """Of all that belongs to the page, as it is sent. The tables of commands and French are the daemon's."""
-    files = {path: file.content for path, file in read_static_files().items() if path != "/"}
-    tables = sum(len(content) for path, content in files.items() if path.endswith(".json"))
-    page = sum(map(len, files.values())) - tables
+    """Of all that belongs to the page in a language, as it is sent."""
     return {
-        "page and assets, KiB": Figure(page / 1024, 150),
-        "tables of commands and of French, KiB": Figure(tables / 1024),
+        f"page and assets in {name}, KiB": Figure(page_bytes(language) / 1024, MOST_BYTES // 1024)
+        for language, name in (("en", "English"), ("fr", "French"))
     }
 
 

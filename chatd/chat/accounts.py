@@ -17,7 +17,8 @@ from chatd.chat.turns import ClientCoroutine, TurnQueue
 from chatd.core import account_rules as rules
 from chatd.core import commands as c
 from chatd.core.accounts import CLOSED_ACCOUNT_HASH, AccountPolicy, Credential, Secret
-from chatd.core.answers import AccountChanged
+from chatd.core.answers import AccountChanged, Authenticated
+from chatd.core.channel_commands import RegisterBeforeLogin
 from chatd.core.events import User
 from chatd.core.limits import Limits
 from chatd.core.login import find_credential
@@ -157,6 +158,31 @@ class AccountService:
         await self._committer.commit(rules.register(self._committer.state, user, hashed, now))
         self._presence.announce_account(client, user, True)
         client.answer(request, AccountChanged(user.nick, True))
+
+    def register_before_login(self, client: Client, request: Request, command: RegisterBeforeLogin) -> None:
+        """Register the nick of ``command`` for ``client``, which has not logged in yet.
+
+        By that it has proved who it is, for its login. The client's next command waits for the answer.
+        """
+        self._turns.run_coroutine(
+            client, request, self._register_before_login(client, request, command), paused=True
+        )
+
+    async def _register_before_login(
+        self, client: Client, request: Request, command: RegisterBeforeLogin
+    ) -> None:
+        self._committer.check_state()
+        rules.check_new_password(command.password, self._policy)
+        login = self._authority.decide_registration(client, command.nick)
+        self._authority.count_registration(client, login)
+        hashed = await self._authenticator.hash_password(command.password, client.client_network)
+        if client.is_closing:
+            return
+        self._committer.check_state()
+        login = self._authority.decide_registration(client, command.nick)  # the nick may be taken now
+        await self._committer.commit(rules.register_before_login(login, hashed, self._authority.now()))
+        client.verified = self._authority.state.credentials.get(login.user.id)
+        client.answer(request, Authenticated(login.user))
 
     async def _change_password(
         self, client: Client, request: Request, user: User, command: c.ChangePassword

@@ -16,13 +16,14 @@ from twisted.logger import Logger
 from chatd.boundaries import Archive, Client, Clock, Journal
 from chatd.chat.earlier_profiles import EarlierProfiles
 from chatd.chat.login_guard import LoginGuard
+from chatd.chat.operator_sessions import OperatorSessions
 from chatd.chat.storage_watch import StorageWatch
 from chatd.core import commands as c
 from chatd.core.account_rules import check_may_write
 from chatd.core.accounts import AccountPolicy, Credential
 from chatd.core.answers import Answer, Channel, Profile, UserDescription
 from chatd.core.audience import Audience, audience
-from chatd.core.channel_commands import FindUsers, SetProfile, ShowChannel, ShowUsers
+from chatd.core.channel_commands import BanAccount, SetProfile, ShowChannel, ShowStatistics, ShowUsers
 from chatd.core.channels import (
     ChannelQuery,
     channels_of,
@@ -58,7 +59,7 @@ DAY_MILLISECONDS: Final = 86_400_000
 JOIN_COMMANDS: Final = frozenset((c.Join, c.EnterRoom, c.UseLink))
 """The commands that make a user a member of a group, which a ban by address forbids."""
 
-BAN_COMMANDS: Final = frozenset((c.Ban, c.Unban))
+BAN_COMMANDS: Final = frozenset((c.Ban, BanAccount, c.Unban))
 """The commands that change which addresses are banned from a group."""
 
 CLOCK_WARNING_MILLISECONDS: Final = 10_000
@@ -120,6 +121,7 @@ class Authority:
         # The addresses of the users who left last, by the user's id.
         self._last_networks: dict[int, str | None] = {}
         self.earlier_profiles = EarlierProfiles()
+        self.operator_sessions = OperatorSessions(lambda: self.state, policy)
         self._most_online = 0
 
     @property
@@ -162,6 +164,18 @@ class Authority:
         self._most_online = max(self._most_online, len(self._names))
         return login
 
+    def decide_registration(self, client: Client, nick: str) -> Login:
+        """Return the login as ``nick`` that ``client`` might have, which is not registered. Raises `Refusal`
+        like `log_in`.
+        """
+        login = decide_login(self.state, self._names, c.Hello(nick))
+        check_not_blocked(self.state, login.user.key, client.client_network, self.now())
+        return login
+
+    def count_registration(self, client: Client, login: Login) -> None:
+        """Count ``login``, from `decide_registration`, like a login. Raises `Refusal` ``rate_limited``."""
+        self._login_guard.check_login(client.client_network, is_new=not login.returning)
+
     def expire_invitations(self) -> None:
         """Remove the invitations that are older than the limits allow."""
         if self.state.invitation_times:
@@ -193,14 +207,19 @@ class Authority:
 
     def answer_channel_query(self, reader: User, command: ChannelQuery, token: Token | None) -> Answer:
         """Return what ``command`` asks for. Raises `Refusal` ``no_such_group``."""
+        if isinstance(command, ShowStatistics):
+            return count_users(self.state, self.online_user_count, self._most_online, reader, self.now())
+        operator_ids = self.operator_sessions.user_ids()
         if isinstance(command, ShowChannel):
-            return self.channel(reader, command.group, token)
+            online = self.online_users.values()
+            return show_channel(
+                self.state, online, self.profile_of, reader, command.group, token, operator_ids
+            )
         if isinstance(command, ShowUsers):
             earlier = self.earlier_profiles.of
-            return show_users(self.state, self.profile_of, earlier, reader, command, token, self._policy)
-        if isinstance(command, FindUsers):
-            return find_users(self.state, self.online_users.values(), self.profile_of, command)
-        return count_users(self.state, self.online_user_count, self._most_online, reader, self.now())
+            return show_users(self.state, self.profile_of, earlier, reader, command, token, operator_ids)
+        online = self.online_users.values()
+        return find_users(self.state, online, self.profile_of, command, operator_ids)
 
     def describe(self, user: User) -> UserDescription:
         """Return what everybody may know of ``user``, without groups."""
@@ -229,6 +248,7 @@ class Authority:
         if client not in sessions:
             return False
         sessions.remove(client)
+        self.operator_sessions.remove(client)
         if user is not None:
             self.earlier_profiles.remember(user, client.profile)
         if user is not None and not sessions:
@@ -303,6 +323,7 @@ class Authority:
             changes = (*changes, *link_deletions_by(state, decision.events))
         for change in changes:
             state.apply(change)
+        self.operator_sessions.remove_lapsed()
         records: list[Record] = [*changes]
         # Only messages are told apart by their ref: other commands are refused, or harmless, the second time.
         ref = None
@@ -316,13 +337,13 @@ class Authority:
             records.append(EntryDraft(event, at, ref))
         return records, audiences
 
-    def farewell_of(self, client: Client, user: User) -> str:
-        """Return what ``client``, the last session of ``user``, has said when quitting, if it may be shown.
+    def shown_farewell(self, client: Client, user: User, farewell: str) -> str:
+        """Return ``farewell``, what ``client`` of ``user`` has said when quitting or leaving a group, if that
+        may be shown.
 
         It may not if the session may not change its profile, or if anybody ignores the user: a departure is
         sent to everyone.
         """
-        farewell = client.profile.farewell
         if not farewell or self.state.ignored_by.get(user.id):
             return ""
         return farewell if self._may_change_profile(user, client.token) else ""
@@ -342,7 +363,7 @@ class Authority:
     def _describe_users(self, event: ChatEvent) -> ChatEvent:
         """Return ``event``, which is not applied yet, with what its receivers may be told of its users.
 
-        None of that is stored.
+        None of that is stored. Of somebody whom anybody ignores they are told no texts.
         """
         if bool(self.state.credentials) and self.state.is_registered(event.actor):
             event = replace(event, actor_is_registered=True)
@@ -350,7 +371,9 @@ class Authority:
             profile = self.profile_of(event.actor)
             if profile is None:
                 return replace(event, is_offline=True)
-            return replace(event, realname=profile.realname)
+            if self.state.ignored_by.get(event.actor.id):
+                return replace(event, realname=event.actor.nick)
+            return replace(event, realname=profile.realname, away=profile.away)
         if event.kind == "promoted" and event.body == "owner":
             group = self.state.group_of(event.conversation)
             if group is not None and group.owner is not None:

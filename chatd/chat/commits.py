@@ -49,9 +49,13 @@ class Committer:
 
         Raises `Refusal` ``storage_failed`` while the state is read again after a failed transaction.
         """
+        self.check_state()
+        return self._authority.state
+
+    def check_state(self) -> None:
+        """Raise `Refusal` ``storage_failed`` while the state is read again after a failed transaction."""
         if self._authority.recovering:
             raise not_stored_refusal()
-        return self._authority.state
 
     def apply(self, decision: Decision) -> AppliedDecision:
         """Apply ``decision`` to the state in memory, and return what has to be stored and delivered.

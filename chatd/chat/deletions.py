@@ -9,7 +9,6 @@ from chatd.chat.authority import Authority
 from chatd.chat.commits import Committer
 from chatd.chat.dispatch import Dispatcher
 from chatd.chat.turns import TurnQueue
-from chatd.core.accounts import AccountPolicy
 from chatd.core.answers import Ack, Answer, Moderated
 from chatd.core.audience import user_ids_without_reason
 from chatd.core.channel_commands import RedactMessage
@@ -17,9 +16,9 @@ from chatd.core.commands import DeleteMessage
 from chatd.core.deletion_rules import delete_as_server_operator, delete_as_user, no_such_message_refusal
 from chatd.core.events import CONSOLE, LogEntry, User
 from chatd.core.moderation import ModerationEntry
-from chatd.core.moderation_rules import check_server_operator, is_server_operator
 from chatd.core.queries import requested_conversation
 from chatd.core.records import PageWindow, entry_from_row
+from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
 from chatd.core.rules import Decision
 from chatd.core.state import LogFilter
@@ -39,14 +38,12 @@ class DeletionService:
         dispatcher: Dispatcher,
         committer: Committer,
         turns: TurnQueue,
-        policy: AccountPolicy,
     ) -> None:
         self._authority = authority
         self._archive = archive
         self._dispatcher = dispatcher
         self._committer = committer
         self._turns = turns
-        self._policy = policy
         # Whether a message was deleted before is read from the database: one deletion at a time.
         self._lock = DeferredLock()
 
@@ -65,8 +62,7 @@ class DeletionService:
         state = self._committer.state
         if isinstance(command, RedactMessage):
             requested_conversation(state, user, command)
-        # A token does not make an operator of a program.
-        if client.token is None and is_server_operator(state, user, self._policy):
+        if self._authority.operator_sessions.operator_of(client) is not None:
             work = self._delete_as_operator(client, request, user, command)
         else:
             self._authority.check_write_permission(user)
@@ -80,8 +76,10 @@ class DeletionService:
             message = await self._message(user, command)
             # Meanwhile the state may have been read again, and the operator dismissed or erased.
             state = self._committer.state
-            check_server_operator(state, user, self._policy)
-            decision = delete_as_server_operator(state, user, message, command, self._authority.now())
+            operator = self._authority.operator_sessions.operator_of(requester)
+            if operator is None:
+                raise Refusal("not_server_operator")
+            decision = delete_as_server_operator(state, operator, message, command, self._authority.now())
             await self._commit(decision, None)
         acts = tuple(record for record in decision.records if isinstance(record, ModerationEntry))
         await self._erase(requester, request, Moderated(acts))

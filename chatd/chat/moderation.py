@@ -14,7 +14,8 @@ from chatd.core import commands as c
 from chatd.core import moderation_rules as rules
 from chatd.core.account_rules import check_new_password
 from chatd.core.accounts import AccountPolicy
-from chatd.core.answers import Moderated
+from chatd.core.answers import Moderated, OperatorRights, PreparedAnswer
+from chatd.core.channel_commands import BecomeOperator
 from chatd.core.events import Announced, User
 from chatd.core.moderation import ModerationEntry, is_in_network, parse_network
 from chatd.core.names import parse_nick
@@ -53,6 +54,7 @@ class ModerationService:
         policy: AccountPolicy,
     ) -> None:
         self._authority = authority
+        self._operator_sessions = authority.operator_sessions
         self._dispatcher = dispatcher
         self._authenticator = authenticator
         self._committer = committer
@@ -60,52 +62,87 @@ class ModerationService:
         self._turns = turns
         self._policy = policy
 
-    def check_operator(self, user: User) -> None:
-        """Check that ``user`` is a server operator.
+    def require_operator(self, requester: Requester) -> User:
+        """Return the server operator with whose rights ``requester`` acts.
 
         Raises `Refusal` ``not_server_operator``, or ``storage_failed`` while the state is read again after a
         failed transaction.
         """
-        rules.check_server_operator(self._committer.state, user, self._policy)
+        self._committer.check_state()
+        operator = self._operator_sessions.operator_of(requester)
+        if operator is None:
+            raise Refusal("not_server_operator")
+        return operator
 
-    def execute(self, client: Requester, request: Request, user: User, command: ModerationCommand) -> None:
-        """Carry out ``command`` of the operator ``user``. The client's next command waits for the answer.
+    def execute(self, client: Requester, request: Request, command: ModerationCommand) -> None:
+        """Carry out ``command`` of ``client``. The client's next command waits for the answer.
 
-        Call `check_operator` before.
+        Call `require_operator` before.
+        """
+        self._turns.run_coroutine(client, request, self._moderate(client, request, command), paused=True)
+
+    def become_operator(self, client: Client, request: Request, command: BecomeOperator) -> None:
+        """Verify the password of ``command``, then let ``client`` act with the rights of that operator.
+
+        The client's next command waits for the answer. Who is no operator is refused like a wrong password,
+        with ``wrong_password``, after the same time.
         """
         self._turns.run_coroutine(
-            client, request, self._moderate(client, request, user, command), paused=True
+            client, request, self._become_operator(client, request, command), paused=True
         )
 
-    async def _moderate(
-        self, client: Requester, request: Request, user: User, command: ModerationCommand
-    ) -> None:
-        decision = await self._decide(client, user, command)
+    async def _become_operator(self, client: Client, request: Request, command: BecomeOperator) -> None:
+        credential = await self._authenticator.verify_password(
+            command.account, command.password, client.client_network
+        )
+        await self._turns.wait_for_turn()
+        if client.is_closing:
+            return
+        self._committer.check_state()
+        if not self._operator_sessions.add(client, credential):
+            raise Refusal("wrong_password")
+        self._turns.log_operator(client, credential.user)
+        client.answer(request, OperatorRights(True))
+
+    def resign(self, client: Client, request: Request) -> None:
+        """Take the rights that `become_operator` gave from ``client``."""
+        self._turns.run_coroutine(client, request, self._resign(client, request))
+
+    async def _resign(self, client: Client, request: Request) -> None:
+        had_rights = self._operator_sessions.remove(client)
+        await self._turns.wait_for_turn()
+        client.answer(request, OperatorRights(False) if had_rights else PreparedAnswer())
+
+    async def _moderate(self, client: Requester, request: Request, command: ModerationCommand) -> None:
+        decision = await self._decide(client, command)
         await self._committer.commit(decision)
         acts = tuple(record for record in decision.records if isinstance(record, ModerationEntry))
         client.answer(request, Moderated(acts))
         end_revoked_sessions(self._presence, decision)
         for act in acts:
             if act.kind == "announce":
-                self._dispatcher.broadcast_announcement(Announced(act.operator, act.reason, act.at))
+                # The users are told who speaks, the moderation log with whose rights.
+                speaker = client.user or act.operator
+                self._dispatcher.broadcast_announcement(Announced(speaker, act.reason, act.at))
             self._end_sessions(act)
 
-    async def _decide(self, client: Requester, user: User, command: ModerationCommand) -> Decision:
+    async def _decide(self, client: Requester, command: ModerationCommand) -> Decision:
+        operator = self.require_operator(client)
         now, state = self._authority.now(), self._committer.state
         if isinstance(command, c.ResetPassword):
             check_new_password(command.new, self._policy)
             hashed = await self._authenticator.hash_password(command.new, client.client_network)
+            operator = self.require_operator(client)  # the rights may have ended meanwhile
             state, now = self._committer.state, self._authority.now()
-            self.check_operator(user)  # the list of operators may have changed meanwhile
-            return rules.reset_password(state, user, command.dest, hashed, self._policy, now)
+            return rules.reset_password(state, operator, command.dest, hashed, self._policy, now)
         if isinstance(command, c.RevokeUserToken):
-            return rules.revoke_user_token(state, user, command, self._policy, now)
+            return rules.revoke_user_token(state, operator, command, self._policy, now)
         if isinstance(command, c.BlockAddressesOfUser):
             target = rules.user_to_moderate(state, command.dest, self._policy)
-            return rules.block(state, user, self._networks(target), command, now)
+            return rules.block(state, operator, self._networks(target), command, now)
         if isinstance(command, c.DisconnectUser):
             self._connected(rules.user_to_moderate(state, command.dest, self._policy))
-        return rules.decide_moderation(state, user, command, self._policy, now)
+        return rules.decide_moderation(state, operator, command, self._policy, now)
 
     def _connected(self, user: User) -> list[Client]:
         """Return the sessions of ``user``. Raises `Refusal` ``not_connected`` if there is none."""

@@ -216,7 +216,9 @@ class Replay:
             if not self._state().may_read(user, conversation):
                 continue
             size = min(room, reader.dialect.max_list_bytes)
-            window = PageWindow(self._limits.page)
+            # A client that is sent nothing but what was missed can't scroll back for the rest.
+            is_missed = reader.dialect.login_history_scope == "missed"
+            window = PageWindow(self._limits.page_max if is_missed else self._limits.page)
             found = await self._read_page(reader, user, conversation, window, size, max_id)
             await self._fair_queue.wait()
             if reader.is_closing:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Final
 
 from msgspec.structs import replace
 from twisted.internet.defer import Deferred
@@ -18,6 +17,7 @@ from chatd.boundaries import Archive, Client, Clock, PasswordHasher, Requester
 from chatd.chat.accounts import AccountCommand, AccountService, Authenticator
 from chatd.chat.administration import AdministrationService
 from chatd.chat.authority import Authority, OpenJournal
+from chatd.chat.channels import ChannelCommand, ChannelService, is_for_lobby
 from chatd.chat.commits import Committer
 from chatd.chat.deletions import DeletionService
 from chatd.chat.delivery_log import DeliveryLog
@@ -31,7 +31,6 @@ from chatd.chat.presence import PresenceService
 from chatd.chat.read_marks import ReadMarkService
 from chatd.chat.replay import Replay
 from chatd.chat.retention import Retention
-from chatd.chat.token_buckets import TokenBuckets
 from chatd.chat.tokens import TokenCommand, TokenService
 from chatd.chat.turns import ChangeTask, ClientCoroutine, TurnQueue, not_read_refusal, not_stored_refusal
 from chatd.chat.watch_lists import WatchLists
@@ -40,32 +39,25 @@ from chatd.core.accounts import AccountPolicy, Secret
 from chatd.core.answers import (
     Ack,
     Answer,
-    LobbyEntered,
-    LobbyLeft,
     PreparedAnswer,
-    ProfileChanged,
-    TransientSent,
     Unchanged,
     UserDescription,
     Welcome,
 )
-from chatd.core.audience import Audience, user_ids_without_reason
+from chatd.core.audience import user_ids_without_reason
 from chatd.core.channel_commands import (
     Authenticate,
-    EnterLobby,
-    LeaveLobby,
+    BecomeOperator,
     MarkReadUntil,
-    SendTransient,
-    SetProfile,
-    WatchUsers,
+    RegisterBeforeLogin,
+    ResignOperator,
 )
-from chatd.core.channels import ChannelQuery, address_transient
+from chatd.core.channels import ChannelQuery
 from chatd.core.counters import Counters
-from chatd.core.events import LOBBY, ChatEvent, LogEntry, ProfileAnnounced, SharedDelivery, Transient, User
+from chatd.core.events import ChatEvent, LogEntry, SharedDelivery, User
 from chatd.core.ignore_rules import decide_ignore
 from chatd.core.limits import Limits
 from chatd.core.login import check_claimed_sender
-from chatd.core.profiles import changed_profile
 from chatd.core.queries import (
     LIST_QUERIES,
     answer_list,
@@ -74,19 +66,11 @@ from chatd.core.queries import (
     requested_page,
 )
 from chatd.core.records import Snapshot
-from chatd.core.refusals import Refusal, rate_limited_refusal, reason_phrase
+from chatd.core.refusals import Refusal, reason_phrase
 from chatd.core.requests import Request
 from chatd.core.rules import CHANGE_RULES
-from chatd.core.state import NO_USER_IDS
 from chatd.core.token_rules import check_command_scope, session_end_reason
-from chatd.core.tokens import token_covers
 from chatd.store.errors import NotStored
-
-CLIENT_QUESTIONS_BURST: Final = 20
-"""The number of questions and answers from client to client that one user may be sent at once."""
-
-CLIENT_QUESTION_SECONDS: Final = 1.0
-"""The seconds after which a user may be sent another one."""
 
 
 class Chat:
@@ -152,6 +136,15 @@ class Chat:
             self.counters,
             clock,
         )
+        self._channels = ChannelService(
+            self._authority,
+            self._dispatcher,
+            self._presence,
+            self._read_marks,
+            self._turns,
+            self._watch_lists,
+            clock,
+        )
         self._accounts = AccountService(
             self._authority, self._authenticator, committer, self._presence, self._turns, policy
         )
@@ -166,16 +159,12 @@ class Chat:
             self._turns,
             policy,
         )
-        self._deletions = DeletionService(
-            self._authority, archive, self._dispatcher, committer, self._turns, policy
-        )
+        self._deletions = DeletionService(self._authority, archive, self._dispatcher, committer, self._turns)
         self.administrator = AdministrationService(self._authority, archive, committer, policy)
         self.eraser = UserEraser(
             self._authority, archive, committer, self._presence, self._turns, clock, policy
         )
         self.retention = Retention(self._authority, archive, committer, clock, keep_seconds)
-        # Clients answer such questions by themselves, which uses up the credit of their users.
-        self._client_questions = TokenBuckets(clock, lambda: CLIENT_QUESTIONS_BURST, CLIENT_QUESTION_SECONDS)
         self._stopping = False
 
     @property
@@ -264,15 +253,14 @@ class Chat:
         A command that is not declared for server operators is refused with ``unknown_action``.
         """
         try:
-            command, user = request.command, requester.user
+            command = request.command
             if isinstance(command, Refusal):
                 raise command
             assert not isinstance(command, PreparedAnswer)
             if not c.COMMANDS_BY_CLASS[type(command)].is_for_server_operators:
                 raise Refusal("unknown_action", name=request.command_word)
             self._check_running(command)
-            assert user is not None
-            self._decide_operator_command(requester, request, user, command)
+            self._decide_operator_command(requester, request, command)
         except Refusal as refusal:
             self._turns.run_coroutine(requester, request, self._refuse(requester, request, refusal))
 
@@ -306,6 +294,9 @@ class Chat:
             if isinstance(command, Authenticate):
                 self._presence.authenticate(client, request, command)
                 return
+            if isinstance(command, RegisterBeforeLogin):
+                self._accounts.register_before_login(client, request, command)
+                return
             if c.COMMANDS_BY_CLASS[type(command)].required_role != "anyone":
                 if not request.sender:
                     raise Refusal("not_identified")
@@ -333,19 +324,19 @@ class Chat:
                 return
             check_command_scope(self._authority.state, client.token, command)
         self._authority.expire_invitations()
-        if not client.in_lobby and _is_for_lobby(command):
+        if not client.in_lobby and is_for_lobby(command):
             raise Refusal("not_member", group="lobby")
         if user is not None and type(command) in CHANGE_RULES:
             self._change(client, request, user, command)
         elif user is not None and c.COMMANDS_BY_CLASS[type(command)].required_role == "server_operators":
-            self._decide_operator_command(client, request, user, command)
+            self._decide_operator_command(client, request, command)
         elif type(command) in LIST_QUERIES:
             self._list(client, request, user, command)
         elif user is None:
             raise Refusal("not_identified")
         elif isinstance(command, c.DeleteMessage):
             self._deletions.execute(client, request, user, command)
-        elif isinstance(command, c.PasswordBeforeHello | Authenticate):
+        elif isinstance(command, c.PasswordBeforeHello | Authenticate | RegisterBeforeLogin):
             raise Refusal("already_identified", nick=user.nick)
         elif isinstance(command, c.Hello):
             if command.nick:
@@ -368,13 +359,8 @@ class Chat:
             )
         elif isinstance(command, c.ListGroupMessages | c.ListGroupEvents | c.ReadHistory):
             self._read_page(client, request, user, command)
-        elif isinstance(command, SetProfile):
-            self._authority.check_write_permission(user)
-            self._turns.run_coroutine(client, request, self._set_profile(client, request, user, command))
-        elif isinstance(command, EnterLobby | LeaveLobby):
-            self._enter_lobby(client, request, user, isinstance(command, EnterLobby))
-        elif isinstance(command, SendTransient):
-            self._send_transient(client, request, user, command)
+        elif isinstance(command, ChannelCommand):
+            self._channels.execute(client, request, user, command)
         elif isinstance(command, ChannelQuery):
             shown = self._authority.answer_channel_query(user, command, client.token)
             self._turns.run_coroutine(
@@ -382,8 +368,10 @@ class Chat:
             )
         elif isinstance(command, c.MarkRead | MarkReadUntil):
             self._read_marks.execute(client, request, user, command)
-        elif isinstance(command, WatchUsers):
-            self._turns.run_coroutine(client, request, self._watch(client, request, command))
+        elif isinstance(command, BecomeOperator):
+            self._moderator.become_operator(client, request, command)
+        elif isinstance(command, ResignOperator):
+            self._moderator.resign(client, request)
         elif isinstance(command, c.ListConversations):
             if command.after_time is None and command.before_time is None:
                 reading = self._replay.send_conversation_list(client, user, request, command)
@@ -391,24 +379,23 @@ class Chat:
                 reading = self._replay.send_active_conversations(client, user, request, command)
             self._turns.run_coroutine(client, request, self._answer_from_log(reading), paused=True)
 
-    def _decide_operator_command(
-        self, requester: Requester, request: Request, user: User, command: c.Command
-    ) -> None:
+    def _decide_operator_command(self, requester: Requester, request: Request, command: c.Command) -> None:
         """Carry out ``command``, which is declared for server operators. Raises `Refusal`.
 
         The commands of the wires and those of the control socket come together here.
         """
-        self._moderator.check_operator(user)
+        operator = self._moderator.require_operator(requester)
         if type(command) in LIST_QUERIES:
-            self._list(requester, request, user, command)
+            self._list(requester, request, operator, command)
         elif isinstance(command, c.DeleteMessage):
             self._deletions.execute_for_console(requester, request, command)
         elif isinstance(command, ModerationCommand):
-            self._moderator.execute(requester, request, user, command)
+            self._moderator.execute(requester, request, command)
 
     def _list(self, requester: Requester, request: Request, user: User | None, command: c.Command) -> None:
         state, presence = self._authority.state, self._authority.online_users
-        answer = answer_list(state, presence, user, command, requester.token)
+        now = self._authority.now()
+        answer = answer_list(state, presence, user, command, now, requester.token)
         self._turns.run_coroutine(
             requester, request, self._answer_with_list(requester, request, answer), paused=True
         )
@@ -425,28 +412,16 @@ class Chat:
         reading = self._replay.send_page(client, user, request, conversation, page)
         self._turns.run_coroutine(client, request, self._answer_from_log(reading), paused=True)
 
-    def _enter_lobby(self, client: Client, request: Request, user: User, in_lobby: bool) -> None:
-        """Have ``client`` enter or leave the lobby. The answer to who enters shows it as a channel."""
-        if client.in_lobby is in_lobby:
-            if not in_lobby:
-                raise Refusal("not_member", group="lobby")
-            answer: Answer = Unchanged("")
-        elif in_lobby:
-            if not token_covers(client.token, LOBBY):
-                raise Refusal("out_of_scope")
-            answer = LobbyEntered(user, self._authority.channel(user, ""))
-        else:
-            answer = LobbyLeft(user)
-        self._turns.run_coroutine(
-            client, request, self._set_in_lobby(client, request, user, in_lobby, answer), paused=True
-        )
-
     def _change(self, client: Client, request: Request, user: User, command: c.Command) -> None:
         authority = self._authority
         decision = authority.decide(user, command, client.client_network, client.token)
         if client.profile.is_bot:
             events = tuple(replace(event, actor_is_bot=event.actor is user) for event in decision.events)
             decision = replace(decision, events=events)
+        if (request.client_tags or request.farewell) and decision.events:
+            farewell = authority.shown_farewell(client, user, request.farewell)
+            first = replace(decision.events[0], client_tags=request.client_tags, farewell=farewell)
+            decision = replace(decision, events=(first, *decision.events[1:]))
         if not decision.events:
             self._turns.run_coroutine(
                 client, request, self._answer(client, request, Unchanged(decision.unchanged_group_name))
@@ -458,78 +433,11 @@ class Chat:
         channel = self._committer.entered_channel(event)
         self.journal.submit(ChangeTask(self, client, request, records, audiences, private, channel))
 
-    def _send_transient(self, client: Client, request: Request, user: User, command: SendTransient) -> None:
-        self._authority.check_write_permission(user)
-        state = self._authority.state
-        conversation, dest, audience = address_transient(state, user, command)
-        if command.text and dest is not None:
-            wait = self._client_questions.seconds_until_token(dest.id)
-            if wait > 0:
-                raise rate_limited_refusal(reason_phrase("many_questions"), wait)
-            self._client_questions.take_token(dest.id)
-        now = self._authority.now()
-        sent = Transient(command.kind, user, conversation, dest, command.tags, command.text, now)
-        self._turns.run_coroutine(client, request, self._deliver_transient(client, request, sent, audience))
-
     # Coroutines that wait for their turn in the journal's queue and write nothing.
-
-    async def _deliver_transient(
-        self, client: Client, request: Request, sent: Transient, audience: Audience
-    ) -> None:
-        # Unlike other answers, it does not send what was gathered: many of these are sent at once.
-        is_gathered = not (client.dialect.shows_own_messages or request.label)
-        try:
-            await self.journal.submit_records()
-        except NotStored:
-            is_gathered = False
-            raise
-        finally:
-            if not is_gathered:
-                self._dispatcher.flush()
-        client.answer(request, TransientSent(sent))
-        self._dispatcher.send_transient(sent, audience)
 
     async def _answer(self, client: Client, request: Request, answer: Answer) -> None:
         await self._turns.wait_for_turn()
         client.answer(request, answer)
-
-    async def _set_profile(self, client: Client, request: Request, user: User, command: SetProfile) -> None:
-        await self._turns.wait_for_turn()
-        before = self._authority.profile_of(user)
-        client.profile = changed_profile(client.profile, command)
-        client.answer(request, ProfileChanged(user, client.profile))
-        after = self._authority.profile_of(user)
-        if before is None or after is None or not self._dispatcher.has_channel_clients:
-            return
-        if (before.away, before.realname) == (after.away, after.realname):
-            return
-        announced = ProfileAnnounced(
-            user,
-            after.away if after.away != before.away else None,
-            after.realname if after.realname != before.realname else None,
-            self._authority.now(),
-            self._authority.state.is_registered(user),
-        )
-        groups, watchers = self._presence.memberships(user), self._watch_lists.watchers_of(user)
-        ignoring = self._authority.state.ignored_by.get(user.id, NO_USER_IDS)
-        self._dispatcher.announce_change(announced, client, groups, watchers, ignoring)
-
-    async def _set_in_lobby(
-        self, client: Client, request: Request, user: User, in_lobby: bool, answer: Answer
-    ) -> None:
-        if isinstance(answer, LobbyEntered) and LOBBY in self._read_marks.marked_conversations(user, client):
-            times = await self._read_marks.times_of_marks(user, [LOBBY])
-            shown = replace(self._authority.channel(user, ""), read_at=times.get(LOBBY.id))
-            answer = LobbyEntered(user, shown)
-        await self._turns.wait_for_turn()
-        client.answer(request, answer)
-        if not client.is_closed:
-            self._dispatcher.set_in_lobby(client, user, in_lobby)
-
-    async def _watch(self, client: Client, request: Request, command: WatchUsers) -> None:
-        await self._turns.wait_for_turn()
-        if not client.is_closed:
-            client.answer(request, self._watch_lists.execute(client, command))
 
     async def _refuse(self, client: Requester, request: Request, refusal: Refusal) -> None:
         self._turns.log_refusal(client, refusal)
@@ -627,10 +535,3 @@ class Chat:
         """Refuse ``change``, whose transaction was rolled back."""
         self._dispatcher.flush()
         change.client.refuse(change.request, not_stored_refusal())
-
-
-def _is_for_lobby(command: c.Command) -> bool:
-    """Return whether ``command`` says something in the lobby, which only a client there may do."""
-    if isinstance(command, SendTransient):
-        return command.dest is None and not command.group
-    return isinstance(command, c.SendToLobby)

@@ -13,7 +13,7 @@ from chatd.boundaries import Client, Journal, Requester
 from chatd.chat.dispatch import Dispatcher
 from chatd.core.answers import Channel
 from chatd.core.audience import Audience
-from chatd.core.events import LogEntry
+from chatd.core.events import LogEntry, User
 from chatd.core.records import Record
 from chatd.core.refusals import Refusal, reason_phrase
 from chatd.core.requests import Request
@@ -159,6 +159,13 @@ class TurnQueue:
         """Log the code of ``refusal`` with the address and the nick of ``client``."""
         nick = client.user.nick if client.user is not None else "-"
         self._log.info("{peer} {nick}: {code}", peer=client.peer, nick=nick, code=refusal.code)
+
+    def log_operator(self, client: Requester, operator: User) -> None:
+        """Log that ``client`` acts with the rights of the account of ``operator`` from now on."""
+        nick = client.user.nick if client.user is not None else "-"
+        self._log.info(
+            "{peer} {nick}: operator {operator}", peer=client.peer, nick=nick, operator=operator.nick
+        )
 
 
 def not_stored_refusal() -> Refusal:

@@ -20,6 +20,7 @@ from chatd.core.accounts import (
     same_password_hash,
 )
 from chatd.core.events import User
+from chatd.core.login import Login
 from chatd.core.names import MAX_NICK_CODE_POINTS, BadName, Name, check_reserved, parse_nick
 from chatd.core.refusals import Refusal, reason_phrase
 from chatd.core.rules import Decision, decide, has_closed_account
@@ -86,6 +87,16 @@ def register(state: State, user: User, hashed: Secret, now: int) -> Decision:
     """
     check_may_register(state, user)
     return Decision(records=(Credential(user, hashed, now),))
+
+
+def register_before_login(login: Login, hashed: Secret, now: int) -> Decision:
+    """Return the decision to register the user of ``login``, who may be new, with the password hash
+    ``hashed``. ``now`` is in milliseconds since 1970.
+
+    The login is decided, but the client is not logged in: what the login changes belongs to the decision.
+    """
+    decision = login.decision
+    return replace(decision, records=(*decision.records, Credential(login.user, hashed, now)))
 
 
 def change_password(state: State, verified: Credential, hashed: Secret) -> Decision:

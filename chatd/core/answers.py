@@ -36,12 +36,17 @@ class Profile(msgspec.Struct, frozen=True):
 
 
 class ChannelMember(msgspec.Struct, frozen=True, eq=False):
-    """A member of a `Channel` who is online. The owner of a group counts as an operator."""
+    """A member of a `Channel` who is online. The owner of a group counts as an operator.
+
+    ``is_server_operator`` says whether the user is shown as one; it is False except in the answer to
+    `ShowChannel`.
+    """
 
     user: User
     profile: Profile
     is_operator: bool
     is_registered: bool
+    is_server_operator: bool = False
 
 
 class Channel(msgspec.Struct, frozen=True, eq=False):
@@ -106,7 +111,7 @@ class UserDescription(msgspec.Struct, frozen=True, eq=False):
 
     ``channels`` are the names of the groups that the reader may know ``user`` to be in, each with whether the
     user is an operator there. ``earlier_profiles`` are those of sessions that have ended, as far as they are
-    remembered, the latest first. ``is_server_operator`` says whether the user is known to be one.
+    remembered, the latest first. ``is_server_operator`` says whether the user is shown as one.
     """
 
     user: User
@@ -215,6 +220,14 @@ class AccountChanged(msgspec.Struct, frozen=True, eq=False):
 
     nick: str
     registered: bool
+
+
+class OperatorRights(msgspec.Struct, frozen=True, eq=False):
+    """The answer to `BecomeOperator` and to `ResignOperator`: whether the session has the rights of a server
+    operator's account now.
+    """
+
+    has_rights: bool
 
 
 class TokenListItem(msgspec.Struct, frozen=True, eq=False):
@@ -329,7 +342,8 @@ class GroupListItem(msgspec.Struct, frozen=True, eq=False):
     ``role`` is the role of the user who asks for the list: owner, operator, member, invited, or empty for no
     role. ``owner`` is the nick of the owner, empty if the group has none; ``owner_is_registered`` says
     whether the owner is registered. ``history`` says what members can read of the log: ``all``, or what came
-    ``since_joining``.
+    ``since_joining``. ``created_at`` is when the group was created and ``topic_at`` when its topic was set,
+    in milliseconds since 1970; ``topic_at`` is 0 if there is no topic.
     """
 
     group: str
@@ -340,16 +354,20 @@ class GroupListItem(msgspec.Struct, frozen=True, eq=False):
     owner: str
     owner_is_registered: bool
     history: str
+    created_at: int = 0
+    topic_at: int = 0
 
 
 class Groups(msgspec.Struct, frozen=True, eq=False):
     """The list of the groups that are visible to the user who asks, sorted by name.
 
-    ``online_users`` is the number of users who are online, all of whom are in the lobby.
+    ``online_users`` is the number of users who are online, all of whom are in the lobby. ``at`` is the time
+    of the list, in milliseconds since 1970.
     """
 
     groups: tuple[GroupListItem, ...]
     online_users: int = 0
+    at: int = 0
 
 
 class Page(msgspec.Struct, frozen=True, eq=False):
@@ -462,6 +480,7 @@ Answer = (
     | Welcome
     | Authenticated
     | AccountChanged
+    | OperatorRights
     | TokenMade
     | TokenList
     | LinkMade

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from chatd.core.accounts import Secret
-from chatd.core.commands import DeleteMessage
+from chatd.core.commands import Ban, DeleteMessage
 from chatd.core.declarations import Command, FieldDeclaration, declare
 
 _Name = Annotated[str, FieldDeclaration("name", "the name of a group, empty for the lobby")]
@@ -20,6 +20,7 @@ _Password = Annotated[Secret, FieldDeclaration("secret", "the password of the ni
 _Group = Annotated[str, FieldDeclaration("name", "the name of a group")]
 _KnownNick = Annotated[str, FieldDeclaration("name", "the nick of a known user")]
 _Time = Annotated[int, FieldDeclaration("time", "up to when it was read")]
+_Account = Annotated[str, FieldDeclaration("name", "the nick of a server operator")]
 _Text = Annotated[str, FieldDeclaration("note", "a text; empty for none")]
 _Mask = Annotated[str, FieldDeclaration("note", "a mask of nicks, with * and ?")]
 _WatchList = Annotated[str, FieldDeclaration("note", "nicks, separated by commas")]
@@ -207,6 +208,64 @@ class Authenticate(Command, frozen=True):
 
 
 @declare(
+    "ban account",
+    required_role="operators",
+    answer="ack",
+    refusal_codes="no_such_group not_member not_operator no_such_user not_registered is_owner already_banned"
+    " too_long storage_failed",
+    help="ban a registered user from a group",
+    example="MODE #wob +b ~a:bob",
+)
+class BanAccount(Ban, frozen=True):
+    """Ban the user ``dest`` as `Ban` does, if that user is registered."""
+
+
+@declare(
+    "register before login",
+    required_role="anyone",
+    answer="authenticated",
+    refusal_codes="bad_nick nick_taken password_required already_identified weak_password too_long blocked"
+    " rate_limited bad_request storage_failed",
+    help="register a nick before you log in",
+    example="REGISTER * * secret",
+)
+class RegisterBeforeLogin(Command, frozen=True):
+    """Register ``nick``, which nobody has or uses, with the ``password``. That proves who the client is, like
+    `Authenticate`.
+    """
+
+    nick: _Nick
+    password: _Password
+
+
+@declare(
+    "oper",
+    required_role="identified",
+    answer="operator_rights",
+    refusal_codes="wrong_password rate_limited out_of_scope storage_failed",
+    help="act as an operator of the server in this session",
+    example="OPER judge secret",
+)
+class BecomeOperator(Command, frozen=True):
+    """Have this session act with the rights of ``account``, the server operator with the ``password``."""
+
+    account: _Account
+    password: _Password
+
+
+@declare(
+    "resign",
+    required_role="identified",
+    answer="operator_rights",
+    refusal_codes="out_of_scope",
+    help="act as an operator of the server no longer",
+    example="MODE alice -o",
+)
+class ResignOperator(Command, frozen=True):
+    """Give up the rights that this session has by `BecomeOperator`, if any."""
+
+
+@declare(
     "redact",
     required_role="authors",
     required_access="write",
@@ -237,7 +296,8 @@ class RedactMessage(DeleteMessage, frozen=True):
 class SendTransient(Command, frozen=True):
     """Send ``tags``, or a ``text`` from client to client, to the user ``dest``, or else to ``group``.
 
-    An empty ``group`` is the lobby. ``kind`` is as in `Transient`; a text is for a user only.
+    An empty ``group`` is the lobby. ``kind`` is as in `Transient`. A text is for a user, or if the
+    ``receivers`` are ``operators``, for the owner and the operators of the group.
     """
 
     group: _Name = ""
@@ -246,6 +306,10 @@ class SendTransient(Command, frozen=True):
         Literal["tags", "message", "notice"],
         FieldDeclaration("choice", "what it is", choices=("tags", "message", "notice")),
     ] = "tags"
+    receivers: Annotated[
+        Literal["everyone", "operators"],
+        FieldDeclaration("choice", "who of a group is sent it", choices=("everyone", "operators")),
+    ] = "everyone"
     tags: Annotated[
         tuple[tuple[str, str], ...], FieldDeclaration("note", "tags, as pairs of a key and a value")
     ] = ()

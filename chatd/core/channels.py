@@ -6,17 +6,16 @@ Only members see who is in a group, as on every wire. What they see of it are th
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from typing import Final
 
 from msgspec.structs import replace
 
-from chatd.core.accounts import AccountPolicy
 from chatd.core.answers import Channel, ChannelMember, Profile, Statistics, UserDescription, UserDescriptions
 from chatd.core.audience import Audience
 from chatd.core.channel_commands import FindUsers, SendTransient, ShowChannel, ShowStatistics, ShowUsers
 from chatd.core.events import LOBBY, Conversation, User
 from chatd.core.masks import compile_mask
-from chatd.core.moderation_rules import is_server_operator
 from chatd.core.refusals import Refusal
 from chatd.core.rules import require_group_member, user_with_open_account
 from chatd.core.state import NO_USER_IDS, Group, State
@@ -45,22 +44,30 @@ def show_channel(
     reader: User,
     name: str,
     token: Token | None = None,
+    operator_ids: AbstractSet[int] = NO_USER_IDS,
 ) -> Channel:
     """Return the group called ``name``, or the lobby if ``name`` is empty, as ``reader`` may see it.
 
-    ``online`` are the users who are online, in the order of arrival. Raises `Refusal` ``no_such_group``, also
-    if the ``token`` of the reader's session is not for the group.
+    ``online`` are the users who are online, in the order of arrival. ``operator_ids`` are the ids of those
+    who are shown as server operators. Raises `Refusal` ``no_such_group``, also if the ``token`` of the
+    reader's session is not for the group.
     """
     if not name:
-        return Channel("", members=_members(state, online, profile_of, None))
+        return Channel("", members=_members(state, online, profile_of, None, operator_ids))
     group = state.group(name, reader)
     if not token_covers(token, group.conversation):
         raise Refusal("no_such_group", group=name)
-    return channel_of_group(state, profile_of, reader, group)
+    return channel_of_group(state, profile_of, reader, group, operator_ids)
 
 
-def channel_of_group(state: State, profile_of: ProfileOf, reader: User, group: Group) -> Channel:
-    """Return ``group``, which ``reader`` may see, as a channel."""
+def channel_of_group(
+    state: State,
+    profile_of: ProfileOf,
+    reader: User,
+    group: Group,
+    operator_ids: AbstractSet[int] = NO_USER_IDS,
+) -> Channel:
+    """Return ``group``, which ``reader`` may see, as a channel; ``operator_ids`` as in `show_channel`."""
     author = None if group.topic_author is None else state.users.get(group.topic_author)
     is_member = reader.id in group.members
     return Channel(
@@ -71,7 +78,7 @@ def channel_of_group(state: State, profile_of: ProfileOf, reader: User, group: G
         "" if author is None else author.nick,
         group.topic_at,
         group.created_at,
-        _members(state, group.members.values(), profile_of, group) if is_member else (),
+        _members(state, group.members.values(), profile_of, group, operator_ids) if is_member else (),
         tuple(state.users[id].nick for id in sorted(group.banned)) if is_member else (),
     )
 
@@ -112,12 +119,12 @@ def show_users(
     reader: User,
     command: ShowUsers,
     token: Token | None,
-    policy: AccountPolicy,
+    operator_ids: AbstractSet[int],
 ) -> UserDescriptions:
     """Return what ``reader`` may know of the users whom ``command`` names, at most `MAX_SHOWN_USERS`.
 
-    Groups that the ``token`` of the reader's session is not for are left out; a session with a token has no
-    rights of an operator.
+    Groups that the ``token`` of the reader's session is not for are left out. ``operator_ids`` are the ids of
+    the users who are shown as server operators.
     """
     found: list[UserDescription] = []
     for nick in command.nicks.split()[:MAX_SHOWN_USERS]:
@@ -125,33 +132,39 @@ def show_users(
             user = state.user(nick)
         except Refusal:
             continue
-        one = describe_user(state, profile_of, user)
+        one = describe_user(state, profile_of, user, operator_ids)
         if command.details == "groups":
             groups = tuple(_shown_groups(state, reader, user, token))
-            is_operator = is_server_operator(state, user, policy) and not (user is reader and token)
-            one = replace(
-                one,
-                channels=groups,
-                earlier_profiles=earlier_profiles_of(user),
-                is_server_operator=is_operator,
-            )
+            one = replace(one, channels=groups, earlier_profiles=earlier_profiles_of(user))
         found.append(one)
     return UserDescriptions(tuple(found))
 
 
 def find_users(
-    state: State, online: Iterable[User], profile_of: ProfileOf, command: FindUsers
+    state: State,
+    online: Iterable[User],
+    profile_of: ProfileOf,
+    command: FindUsers,
+    operator_ids: AbstractSet[int],
 ) -> UserDescriptions:
-    """Return who of the users ``online`` has a nick that matches the mask of ``command``."""
+    """Return who of the users ``online`` has a nick that matches the mask of ``command``.
+
+    ``operator_ids`` are the ids of the users who are shown as server operators.
+    """
     matches = compile_mask(command.mask).fullmatch
     return UserDescriptions(
-        tuple(describe_user(state, profile_of, user) for user in online if matches(user.key))
+        tuple(describe_user(state, profile_of, user, operator_ids) for user in online if matches(user.key))
     )
 
 
-def describe_user(state: State, profile_of: ProfileOf, user: User) -> UserDescription:
-    """Return what everybody may know of ``user``, without groups."""
-    return UserDescription(user, profile_of(user), state.is_registered(user))
+def describe_user(
+    state: State, profile_of: ProfileOf, user: User, operator_ids: AbstractSet[int] = NO_USER_IDS
+) -> UserDescription:
+    """Return what everybody may know of ``user``, without groups. The user is shown as a server operator if
+    the user's id is among ``operator_ids``.
+    """
+    is_operator = user.id in operator_ids
+    return UserDescription(user, profile_of(user), state.is_registered(user), is_server_operator=is_operator)
 
 
 def count_users(state: State, online: int, most_online: int, reader: User, now: int) -> Statistics:
@@ -179,6 +192,9 @@ def address_transient(
     if not command.group:
         return LOBBY, None, ignoring or None
     group = require_group_member(state, sender, command.group)
+    if command.receivers == "operators":
+        operators = {*group.operators, *(() if group.owner is None else (group.owner.id,))}
+        return group.conversation, None, tuple(id for id in group.audience if id in operators - ignoring)
     if not ignoring:
         return group.conversation, None, group.audience
     return group.conversation, None, tuple(id for id in group.audience if id not in ignoring)
@@ -193,12 +209,17 @@ def _shown_groups(state: State, reader: User, user: User, token: Token | None) -
 
 
 def _members(
-    state: State, users: Iterable[User], profile_of: ProfileOf, group: Group | None
+    state: State,
+    users: Iterable[User],
+    profile_of: ProfileOf,
+    group: Group | None,
+    operator_ids: AbstractSet[int],
 ) -> tuple[ChannelMember, ...]:
     found: list[ChannelMember] = []
     for user in users:
         profile = profile_of(user)
         if profile is not None:
             is_operator = group is not None and (user.id in group.operators or group.is_owner(user))
-            found.append(ChannelMember(user, profile, is_operator, state.is_registered(user)))
+            registered = state.is_registered(user)
+            found.append(ChannelMember(user, profile, is_operator, registered, user.id in operator_ids))
     return tuple(found)

@@ -53,6 +53,7 @@ AnswerName = Literal[
     "profile",
     "statistics",
     "authenticated",
+    "operator_rights",
     "none",
 ]
 

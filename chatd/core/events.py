@@ -115,10 +115,12 @@ class ChatEvent(msgspec.Struct, frozen=True, eq=False):
 
     ``was_member`` is true for a ``banned`` event that put out a member. ``actor_is_registered`` says whether
     the author had a password when the event was decided, or when it was read from the log, ``actor_is_bot``
-    whether the session in which it was decided is a program's. A ``created`` or
-    ``joined`` event has what is known of the new member when it is decided: the ``realname``, and
-    ``is_offline``, true if no client of that user is connected. A ``promoted`` event that makes a new owner
-    has the ``former_owner``, if that user is still a member. None of these is stored.
+    whether the session in which it was decided is a program's. A ``created`` or ``joined`` event has what is
+    known of the new member when it is decided: the ``realname``, why the member is ``away`` (empty if not),
+    and ``is_offline``, true if no client of that user is connected. A ``promoted`` event that makes a new
+    owner has the ``former_owner``, if that user is still a member. ``client_tags`` are the tags that an IRC
+    client has given to a message, for other such clients, as pairs of a key and a value. A ``left`` event has
+    the ``farewell`` of its actor, empty if none was said or it may not be shown. None of these is stored.
 
     ``body`` depends on the kind:
 
@@ -145,8 +147,11 @@ class ChatEvent(msgspec.Struct, frozen=True, eq=False):
     actor_is_registered: bool = False
     actor_is_bot: bool = False
     realname: str = ""
+    away: str = ""
     is_offline: bool = False
     former_owner: User | None = None
+    client_tags: tuple[tuple[str, str], ...] = ()
+    farewell: str = ""
 
     @property
     def is_message(self) -> bool:
@@ -226,10 +231,11 @@ class Transient(msgspec.Struct, frozen=True, eq=False, weakref=True):
     """A delivery, never stored, of what clients that show channels tell each other in passing: that ``user``
     types, a reaction to a message, or what a client asks another one.
 
-    It is sent to the members of the group of ``conversation``, to everyone if that is the lobby, and to
-    ``dest`` alone if there is one. ``tags`` are IRC's tags, as pairs of a key and a value. ``text`` is what a
-    client asks or answers as a message of the ``kind``; it is empty if there are only tags. ``at`` is the
-    time in milliseconds since 1970-01-01 UTC.
+    It is sent to the members of the group of ``conversation``, or if it is ``for_operators``, to its owner
+    and operators; to everyone if that is the lobby, and to ``dest`` alone if there is one. ``tags`` are IRC's
+    tags, as pairs of a key and a value. ``text`` is what a client says, asks or answers as a message of the
+    ``kind``; it is empty if there are only tags. ``at`` is the time in milliseconds since 1970-01-01 UTC.
+    ``number`` tells it from the others since the daemon started.
     """
 
     kind: Literal["tags", "message", "notice"]
@@ -239,6 +245,8 @@ class Transient(msgspec.Struct, frozen=True, eq=False, weakref=True):
     tags: tuple[tuple[str, str], ...]
     text: str
     at: int
+    number: int = 0
+    for_operators: bool = False
 
 
 class ProfileAnnounced(msgspec.Struct, frozen=True, eq=False, weakref=True):

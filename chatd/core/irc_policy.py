@@ -13,12 +13,14 @@ class IrcPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     ``server`` is the name of the server and ``network`` that of the network, as IRC clients show them.
     ``lobby`` says whether clients are in ``#lobby`` from the login on (``join``), or only once they have sent
-    ``JOIN #lobby`` (``ask``).
+    ``JOIN #lobby`` (``ask``). ``register_before_login`` says whether a client may register a nick before it
+    has logged in.
     """
 
     server: str = "chatd"
     network: str = "chatd"
     lobby: Literal["join", "ask"] = "join"
+    register_before_login: bool = True
 
     def check(self) -> None:
         """Check the values of the section. Raises `ValueError`, with the invalid value in its text."""

@@ -96,10 +96,10 @@ def list_operators(state: State, policy: AccountPolicy) -> list[ServerOperator]:
     return operators
 
 
-def check_server_operator(state: State, user: User, policy: AccountPolicy) -> None:
-    """Check that ``user`` is a server operator. Raises `Refusal` ``not_server_operator``."""
-    if not is_server_operator(state, user, policy):
-        raise Refusal("not_server_operator")
+def server_operator_ids(state: State, policy: AccountPolicy) -> set[int]:
+    """Return the ids of the users who are server operators, without `CONSOLE`."""
+    named = (state.find_user(parse_nick(nick)) for nick in (*policy.operators, *state.appointed.values()))
+    return {user.id for user in named if user is not None and is_server_operator(state, user, policy)}
 
 
 def check_not_muted(state: State, user: User, now: int) -> None:
@@ -142,8 +142,8 @@ def decide_moderation(
 ) -> Decision:
     """Return the decision on ``command`` of ``operator``.
 
-    The caller has checked that ``operator`` is a server operator (`check_server_operator`). Raises `Refusal`
-    with one of the codes that the command is declared with.
+    The caller has checked that ``operator`` is a server operator. Raises `Refusal` with one of the codes that
+    the command is declared with.
     """
     if isinstance(command, c.Mute):
         target = user_to_moderate(state, command.dest, policy)

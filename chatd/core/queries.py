@@ -42,16 +42,18 @@ def answer_list(
     presence: OnlineUsers,
     reader: User | None,
     command: c.Command,
+    now: int,
     token: Token | None = None,
 ) -> Answer:
     """Return the list that answers ``command``, whose class is a key of `LIST_QUERIES`.
 
-    ``reader`` is the user who asks, None before the login. ``token`` is the token of the session, or None.
+    ``reader`` is the user who asks, None before the login. ``now`` is the present time, in milliseconds since
+    1970. ``token`` is the token of the session, or None.
     The caller has checked that the token allows the command (`check_command_scope`), that ``reader`` is not
     None unless anyone may give the command, and that ``reader`` is a server operator if the command needs
     one. Raises `Refusal` ``no_such_group``, ``not_member`` or ``no_such_user``.
     """
-    return LIST_QUERIES[type(command)](state, presence, reader, token, command)
+    return LIST_QUERIES[type(command)](state, presence, reader, token, now, command)
 
 
 def requested_conversation(
@@ -128,13 +130,13 @@ _BOUNDS: Final = ("before", "after", "before_time", "after_time", *_CENTRES)
 
 
 def _clients(
-    state: State, presence: OnlineUsers, reader: User, token: Token | None, command: c.ListClients
+    state: State, presence: OnlineUsers, reader: User, token: Token | None, now: int, command: c.ListClients
 ) -> Clients:
     return Clients(tuple(user.nick for user in list(presence.values())[command.skip :]))
 
 
 def _members(
-    state: State, presence: OnlineUsers, reader: User, token: Token | None, command: c.ListMembers
+    state: State, presence: OnlineUsers, reader: User, token: Token | None, now: int, command: c.ListMembers
 ) -> Members:
     group = require_group_member(state, reader, command.group)
     members = list(group.members.values())[command.skip :]
@@ -148,11 +150,11 @@ def _members(
 
 
 def _groups(
-    state: State, presence: OnlineUsers, reader: User, token: Token | None, command: c.ListGroups
+    state: State, presence: OnlineUsers, reader: User, token: Token | None, now: int, command: c.ListGroups
 ) -> Groups:
     groups = [one for one in state.groups_visible_to(reader) if token_covers(token, one.conversation)]
     lines = tuple(_group_line(state, reader, group) for group in groups[command.skip :])
-    return Groups(lines, len(presence))
+    return Groups(lines, len(presence), now)
 
 
 def _group_line(state: State, reader: User, group: Group) -> GroupListItem:
@@ -166,11 +168,18 @@ def _group_line(state: State, reader: User, group: Group) -> GroupListItem:
         "" if owner is None else owner.nick,
         owner is not None and owner.id in state.credentials,
         group.history,
+        group.created_at,
+        group.topic_at if group.topic else 0,
     )
 
 
 def _moderations(
-    state: State, presence: OnlineUsers, reader: User, token: Token | None, command: c.ListModerations
+    state: State,
+    presence: OnlineUsers,
+    reader: User,
+    token: Token | None,
+    now: int,
+    command: c.ListModerations,
 ) -> ModerationLog:
     return ModerationLog(tuple(state.moderations[::-1][command.skip :]))
 
@@ -181,31 +190,45 @@ def list_ignored(state: State, user: User) -> IgnoredUsers:
 
 
 def _ignored(
-    state: State, presence: OnlineUsers, reader: User, token: Token | None, command: c.ListIgnored
+    state: State, presence: OnlineUsers, reader: User, token: Token | None, now: int, command: c.ListIgnored
 ) -> IgnoredUsers:
     return list_ignored(state, reader)
 
 
 def _tokens(
-    state: State, presence: OnlineUsers, reader: User, token: Token | None, command: c.ListTokens
+    state: State, presence: OnlineUsers, reader: User, token: Token | None, now: int, command: c.ListTokens
 ) -> TokenList:
     return list_tokens(state, reader)
 
 
 def _user_tokens(
-    state: State, presence: OnlineUsers, reader: User, token: Token | None, command: c.ListUserTokens
+    state: State,
+    presence: OnlineUsers,
+    reader: User,
+    token: Token | None,
+    now: int,
+    command: c.ListUserTokens,
 ) -> TokenList:
     return list_tokens(state, state.user(command.dest))
 
 
 def _help(
-    state: State, presence: OnlineUsers, reader: User | None, token: Token | None, command: c.ListCommands
+    state: State,
+    presence: OnlineUsers,
+    reader: User | None,
+    token: Token | None,
+    now: int,
+    command: c.ListCommands,
 ) -> Help:
     return Help(tuple(c.COMMANDS.values()))
 
 
 # Each query takes the command class of its own line, which the type of a dict cannot express.
-LIST_QUERIES: Final[dict[type[c.Command], Callable[[State, OnlineUsers, Any, Token | None, Any], Answer]]] = {
+_Query = Callable[[State, OnlineUsers, Any, Token | None, int, Any], Answer]
+
+LIST_QUERIES: Final[
+    dict[type[c.Command], Callable[[State, OnlineUsers, Any, Token | None, int, Any], Answer]]
+] = {
     c.ListClients: _clients,
     c.ListMembers: _members,
     c.ListGroups: _groups,

@@ -43,7 +43,9 @@ class Request(msgspec.Struct, frozen=True, eq=False):
       the client, into ``detected_dialect``. It is None if such frames are sent as they are.
     - ``label_part`` says where the answer stands among those that share the ``label``: it is ``whole`` for a
       request without further ones, else ``first``, ``middle`` or ``last``.
-    - ``farewell`` is what the user says when this request, a ``quit``, ends the session.
+    - ``farewell`` is what the user says when this request, a ``quit``, ends the session, or, a ``leave``, the
+      membership in a group.
+    - ``client_tags`` are tags of a message that are passed on to IRC clients, and not stored.
     - ``max_id`` is the largest id that an entry may have in the page that answers this request; None for no
       limit.
     """
@@ -63,4 +65,5 @@ class Request(msgspec.Struct, frozen=True, eq=False):
     label: str = ""
     context: tuple[str, ...] = ()
     farewell: str = ""
+    client_tags: tuple[tuple[str, str], ...] = ()
     label_part: Literal["whole", "first", "middle", "last"] = "whole"

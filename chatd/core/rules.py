@@ -12,6 +12,7 @@ import msgspec
 
 from chatd.core import commands as c
 from chatd.core.accounts import CLOSED_ACCOUNT_HASH
+from chatd.core.channel_commands import BanAccount
 from chatd.core.events import LOBBY, ChatEvent, EventKind, User, is_action
 from chatd.core.names import BadName, Name, check_new_name, parse_group
 from chatd.core.refusals import Refusal, reason_phrase
@@ -242,6 +243,14 @@ def _ban(state: State, actor: User, command: c.Ban) -> Decision:
     return Decision((banned,))
 
 
+def _ban_account(state: State, actor: User, command: BanAccount) -> Decision:
+    decision = _ban(state, actor, command)
+    for event in decision.events:
+        if event.subject is not None and not state.is_registered(event.subject):
+            raise Refusal("not_registered", nick=event.subject.nick)
+    return decision
+
+
 def _unban(state: State, actor: User, command: c.Unban) -> Decision:
     group = require_group_operator(state, actor, command.group)
     subject = state.user(command.dest)
@@ -303,6 +312,7 @@ CHANGE_RULES: Final[dict[type[c.Command], Callable[[State, User, Any], Decision]
     c.Decline: _decline,
     c.Kick: _kick,
     c.Ban: _ban,
+    BanAccount: _ban_account,
     c.Unban: _unban,
     c.Promote: _promote,
     c.Demote: _demote,

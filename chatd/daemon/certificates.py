@@ -10,7 +10,7 @@ from typing import Final
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from cryptography.x509 import load_pem_x509_certificates
 from OpenSSL.crypto import X509
-from OpenSSL.SSL import OP_NO_RENEGOTIATION, VERIFY_PEER, Context
+from OpenSSL.SSL import NO_OVERLAPPING_PROTOCOLS, OP_NO_RENEGOTIATION, VERIFY_PEER, Context
 from OpenSSL.SSL import Error as Mismatch
 from twisted.internet.interfaces import IOpenSSLContextFactory
 from twisted.internet.ssl import AcceptableCiphers, CertificateOptions, TLSVersion
@@ -62,6 +62,9 @@ class Certificate:
         # A certificate is verified in each handshake, and nothing that was verified can change afterwards:
         # Twisted's options allow no resumed sessions.
         context.set_options(OP_NO_RENEGOTIATION)
+        # Twisted's own callback ends the handshake of a client that offers protocols by ALPN, as browsers do.
+        # If none is chosen, they speak HTTP/1.1.
+        context.set_alpn_select_callback(lambda connection, offered: NO_OVERLAPPING_PROTOCOLS)
         if self._client_ca is not None:
             trusted = context.get_cert_store()
             assert trusted is not None

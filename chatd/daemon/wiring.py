@@ -59,7 +59,7 @@ from chatd.daemon.wires import (
 from chatd.store.journal import Journal
 from chatd.store.store import Store
 from chatd.web.connection import HttpConnection, HttpService
-from chatd.web.pages import Pages, read_static_files
+from chatd.web.pages import make_site, read_static_files
 
 MAX_SOCKET_PATH_BYTES: Final = 103
 """The number of bytes that the path of a Unix socket may have on every system."""
@@ -204,9 +204,9 @@ def assemble(
         None if config.keep is None else parse_duration("keep", config.keep),
     )
     sessions = Sessions(chat, reactor, config.limits)
-    pages = Pages(read_static_files(), Health(chat.journal, archive, reactor).is_healthy, reactor)
+    site = make_site(read_static_files(), Health(chat.journal, archive, reactor).is_healthy, reactor)
     http_service = HttpService(
-        pages, choices_by_subprotocol(config.limits, config.irc), config.web, reactor, FairQueue(reactor)
+        site, choices_by_subprotocol(config.limits, config.irc), config.web, reactor, FairQueue(reactor)
     )
     if metrics is not None and monitoring is not None:
         factory = _monitoring_factory(chat, archive, sessions, passwords, config.limits, reactor)

@@ -46,13 +46,14 @@ from chatd.dialects import irc_read_marks as read_marks
 from chatd.dialects import irc_redaction as redaction
 from chatd.dialects import irc_registration as registration
 from chatd.dialects import irc_transient as transient
+from chatd.dialects.irc_channel_lines import channel_lines, entering_lines
 from chatd.dialects.irc_client import (
     CAPABILITIES,
     IrcClient,
     channel_name,
     group_name,
 )
-from chatd.dialects.irc_deliveries import IrcDeliveryEncoder, event_lines, missed_event_lines
+from chatd.dialects.irc_deliveries import IrcDeliveryEncoder, event_lines, missed_event_lines, visibility_line
 from chatd.dialects.irc_labels import MAX_LABEL_BYTES, labelled, with_request_label
 from chatd.dialects.irc_lines import (
     MAX_LINE_BYTES,
@@ -73,9 +74,7 @@ MAX_NOTICE_LINES: Final = 32
 """The maximum number of notices for one line of the text wire: one of 8 KiB makes 18."""
 
 Encoders = WeakValueDictionary[frozenset[str], IrcDeliveryEncoder]
-"""The encoders of deliveries, by capabilities: those that a session speaks. A client may ask for one set of
-capabilities after the other.
-"""
+"""The encoders of deliveries in use, by capabilities. The sessions keep them."""
 
 
 class IrcDialect:
@@ -113,11 +112,16 @@ class IrcDialect:
     @property
     def offered(self) -> dict[str, str]:
         """The capabilities that are offered, with their values."""
-        return {name: value.format(message=self.limits.message) for name, value in CAPABILITIES.items()}
+        registration = "before-connect" if self.client.policy.register_before_login else ""
+        values = {"message": self.limits.message, "registration": registration}
+        return {name: value.format(**values) for name, value in CAPABILITIES.items()}
 
     @property
     def delivery_encoder(self) -> DeliveryEncoder:
-        """The encoder for the client's capabilities: the same object for all clients that have these."""
+        """The encoder for the client's capabilities: the same object for all clients that have these.
+
+        It is kept as long as anyone else refers to it.
+        """
         capabilities = self.client.capabilities
         found = self._encoders.get(capabilities)
         if found is None:
@@ -153,7 +157,7 @@ class IrcDialect:
             # On a WebSocket there is no line end, but some clients send one.
             line = parse_line(payload.removesuffix(b"\n").removesuffix(b"\r"))
         except BadLine as bad:
-            if bad.reason == "bad_utf8" and bad.verb == "USER" and not client.nick:
+            if bad.reason in ("bad_utf8", "bad_character") and bad.verb == "USER" and not client.nick:
                 # The realname of an old client must not keep it out.
                 return self.decode(payload.decode("utf-8", "replace").encode().translate(None, b"\r\n\0"))
             return self._bad_line(bad)
@@ -191,6 +195,8 @@ class IrcDialect:
             return None
         if bad.reason == "too_long":
             return self.reply(self.client.numeric("line_too_long"))
+        if bad.reason == "bad_character":
+            return self.fail(bad.verb or "*", "INVALID_LINE", "send one line, without CR, LF and NUL in it")
         # The token UTF8ONLY announces this answer, to clients without the capability as well.
         return self.reply(self.client.standard_reply(bad.verb or "*", "INVALID_UTF8", "send text in UTF-8"))
 
@@ -215,9 +221,12 @@ class IrcDialect:
         except Refusal as refusal:
             return Request(refusal, line.verb)
 
-    def show_channel(self, line: IrcLine, channel: str) -> Request:
-        """Return the request to show ``channel`` in answer to ``line``. Raises `Refusal`."""
-        return Request(ShowChannel(group_name(channel)), line.verb)
+    def show_channel(self, line: IrcLine, channel: str, *context: str) -> Request:
+        """Return the request to show ``channel`` in answer to ``line``. Raises `Refusal`.
+
+        The verb decides what is shown of it, or ``context``, if given.
+        """
+        return Request(ShowChannel(group_name(channel)), line.verb, context=context)
 
     def fail(self, verb: str, code: str, text: str, *context: str) -> Request:
         """Return a request that is answered with a standard reply."""
@@ -263,7 +272,7 @@ class IrcDialect:
         encode = _REFUSALS.get((verb, refusal.code)) or _REFUSALS.get((verb, ""))
         if encode is not None:
             return labelled(self.client, request, encode(self.client, request, refusal))
-        return labelled(self.client, request, [self.client.refusal_line(request, verb, refusal)])
+        return labelled(self.client, request, [self.client.refusal_line(request, refusal)])
 
     def _prepared(self, request: Request, answer: PreparedAnswer) -> Sequence[bytes]:
         return answer.payloads
@@ -277,17 +286,18 @@ class IrcDialect:
             lines = messages.message_lines(capabilities, entry) if "echo-message" in capabilities else []
             return lines + presence.absence_lines(self.client, request, answer)
         if answer.channel is not None:
-            return channels.entering_lines(self.client, answer.channel, entry.event.actor)
+            return entering_lines(self.client, answer.channel, entry.event.actor)
         if entry.event.kind == "invited" and entry.event.subject is not None:
             channel = channel_name(entry.event.conversation.name)
             return [self.client.numeric("inviting", entry.event.subject.nick, text=channel)]
+        if entry.event.kind == "visibility" and request.context:
+            return [visibility_line(capabilities, entry, *request.context)]
         return event_lines(capabilities, entry)
 
     def _channel(self, request: Request, answer: Channel) -> list[bytes]:
         if request.command_word == "WHO":
             return queries.who_lines_of_channel(self, request, answer)
-        show = channels.SHOWN_BY_WORD.get(request.command_word, channels.topic_and_names_lines)
-        return show(self.client, answer)
+        return channel_lines(self.client, request, answer)
 
     def _missed_event(self, request: Request, answer: MissedEvent) -> list[bytes]:
         return missed_event_lines(self.client.capabilities, answer.entry)
@@ -308,6 +318,7 @@ _ANSWERS: Final[dict[type, Callable[[IrcDialect, Request, Any], Sequence[bytes]]
     **channels.ANSWERS,
     **transient.ANSWERS,
     **queries.ANSWERS,
+    **operators.ANSWERS,
     **presence.ANSWERS,
     **information.ANSWERS,
     **history.ANSWERS,
@@ -321,6 +332,7 @@ _REFUSALS: Final[dict[tuple[str, str], Callable[[IrcClient, Request, Refusal], l
     ("REGISTER", ""): accounts.register_refusal_lines,
     **dict.fromkeys((("NICK", code) for code in registration.LOGIN_REFUSALS), registration.refusal_lines),
     ("WHO", "no_such_group"): queries.nobody_lines,
+    **channels.REFUSALS,
     **redaction.REFUSALS,
     **operators.REFUSALS,
 }

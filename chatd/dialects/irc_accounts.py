@@ -14,10 +14,10 @@ from msgspec.structs import replace
 
 from chatd.core.accounts import Secret
 from chatd.core.answers import AccountChanged, Authenticated
-from chatd.core.channel_commands import Authenticate
-from chatd.core.commands import COMMANDS_BY_CLASS, Register
+from chatd.core.channel_commands import Authenticate, RegisterBeforeLogin
+from chatd.core.commands import COMMANDS_BY_CLASS, Command, Register
 from chatd.core.limits import Limits
-from chatd.core.names import BadName, parse_nick
+from chatd.core.names import MAX_NICK_CODE_POINTS, BadName, parse_nick
 from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
 from chatd.dialects.irc_client import IrcClient, source_of, word
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 SASL_CHUNK_BYTES: Final = 400
 """The size of a chunk of a SASL response. A shorter one is the last."""
 
-MAX_NICK_BYTES: Final = 128
+MAX_NICK_BYTES: Final = 4 * MAX_NICK_CODE_POINTS
 """The most bytes that a nick can have, whatever its characters."""
 
 ONLY_BEFORE_LOGIN: Final = "the nick says who you are here: to log in with a password, quit and connect again"
@@ -37,6 +37,8 @@ ONLY_BEFORE_LOGIN: Final = "the nick says who you are here: to log in with a pas
 
 CODES_BY_REFUSAL_OF_REGISTER: Final[dict[str, str]] = {
     "already_registered": "ALREADY_AUTHENTICATED",
+    "nick_taken": "ACCOUNT_EXISTS",
+    "password_required": "ACCOUNT_EXISTS",
     "bad_nick": "BAD_ACCOUNT_NAME",
     "weak_password": "WEAK_PASSWORD",
     "too_long": "UNACCEPTABLE_PASSWORD",
@@ -112,16 +114,23 @@ def _prove(dialect: IrcDialect, nick: str, password: str | None) -> Request:
         command = COMMANDS_BY_CLASS[Authenticate].build(values, dialect.limits)
     except Refusal as refusal:
         return _failed(dialect, refusal.text)
+    return _proof(dialect, command, "AUTHENTICATE")
+
+
+def _proof(dialect: IrcDialect, command: Command, verb: str) -> Request:
+    """Return the request for ``command``, which proves who the client is. ``dialect`` is spoken then."""
     return Request(
         command,
-        "AUTHENTICATE",
+        verb,
         detected_dialect=dialect,
         dialect_after_login=lambda answer: dialect.with_client(verified_nick=answer.user.nick),
     )
 
 
 def _failed(dialect: IrcDialect, text: str) -> Request:
-    """Return the answer to a response that proves nothing. ``dialect`` is spoken afterwards."""
+    """Return the answer to a SASL response that is refused for the reason ``text``. ``dialect`` is spoken
+    afterwards.
+    """
     return dialect.reply(dialect.client.numeric("sasl_failed", text=text), dialect=dialect)
 
 
@@ -134,9 +143,12 @@ def is_same_nick(one: str, other: str) -> bool:
 
 
 def authenticated_lines(dialect: IrcDialect, request: Request, answer: Authenticated) -> list[bytes]:
-    """Return the lines that tell a client that it has proved to be the user of ``answer``."""
-    client = dialect.client
-    return [logged_in_line(client, answer.user.nick), client.numeric("sasl_success")]
+    """Return the lines that tell a client that it has proved to be the user of ``answer``: by SASL, or by
+    ``REGISTER`` before the login.
+    """
+    if request.command_word == "REGISTER":
+        return _success_lines(dialect.client, answer.user.nick)
+    return [logged_in_line(dialect.client, answer.user.nick), dialect.client.numeric("sasl_success")]
 
 
 def logged_in_line(client: IrcClient, account: str) -> bytes:
@@ -157,16 +169,28 @@ def register(dialect: IrcDialect, line: IrcLine) -> Request:
     """``REGISTER``: register the client's nick with a password. There are no addresses of users."""
     client = dialect.client
     account, _, password = line.params[:3]
-    if not client.nick:
+
+    def fail(code: str, text: str) -> Request:
+        return dialect.reply(client.standard_reply("REGISTER", code, text, account))
+
+    if not (client.nick or client.policy.register_before_login):
         text = "send NICK and USER, and register the nick once you are welcomed"
-        return dialect.reply(client.standard_reply("REGISTER", "COMPLETE_CONNECTION_REQUIRED", text, account))
-    if client.account:
-        text = f"you are logged in as {client.account}"
-        return dialect.reply(client.standard_reply("REGISTER", "ALREADY_AUTHENTICATED", text, account))
-    if account != "*" and not is_same_nick(account, client.nick):
-        text = f"you can register your own nick only, which is {client.nick}"
-        return dialect.reply(client.standard_reply("REGISTER", "ACCOUNT_NAME_MUST_BE_NICK", text, account))
-    return with_account(dialect, dialect.request(line, "register", password=password))
+        return fail("COMPLETE_CONNECTION_REQUIRED", text)
+    if known := client.account or client.verified_nick:
+        return fail("ALREADY_AUTHENTICATED", f"you are logged in as {known}")
+    nick = client.nick or client.wanted_nick
+    if not nick:
+        return fail("NEED_NICK", "send NICK with the nick that you want to register")
+    if account != "*" and not is_same_nick(account, nick):
+        return fail(
+            "ACCOUNT_NAME_MUST_BE_NICK", f"you can register your own nick only, which is {word(nick)}"
+        )
+    if client.nick:
+        return with_account(dialect, dialect.request(line, "register", password=password))
+    command = COMMANDS_BY_CLASS[RegisterBeforeLogin].build(
+        {"nick": nick, "password": password}, dialect.limits
+    )
+    return _proof(dialect, command, line.verb)
 
 
 def with_account(dialect: IrcDialect, request: Request) -> Request:
@@ -185,13 +209,17 @@ def verify(dialect: IrcDialect, line: IrcLine) -> Request:
 
 def registered_lines(dialect: IrcDialect, request: Request, answer: AccountChanged) -> list[bytes]:
     """Return the lines that tell a client that its nick is registered."""
-    text = f"{answer.nick} is registered; addresses are not kept, so do not lose the password"
-    nick, server = word(answer.nick), dialect.client.server
-    success = format_line("REGISTER", "SUCCESS", nick, text, source=server, trailing=True)
-    return [success, logged_in_line(dialect.client, answer.nick)]
+    return _success_lines(dialect.client, answer.nick)
+
+
+def _success_lines(client: IrcClient, account: str) -> list[bytes]:
+    text = f"{account} is registered; addresses are not kept, so do not lose the password"
+    success = format_line("REGISTER", "SUCCESS", word(account), text, source=client.server, trailing=True)
+    return [success, logged_in_line(client, account)]
 
 
 def register_refusal_lines(client: IrcClient, request: Request, refusal: Refusal) -> list[bytes]:
     """Return the lines that refuse ``REGISTER``."""
     code = CODES_BY_REFUSAL_OF_REGISTER.get(refusal.code, "TEMPORARILY_UNAVAILABLE")
-    return [client.standard_reply("REGISTER", code, refusal.text, client.nick)]
+    nick = client.nick or word(client.wanted_nick)
+    return [client.standard_reply("REGISTER", code, refusal.text, nick)]

@@ -1,29 +1,31 @@
-"""IRC's verbs on channels, and what is shown of a channel."""
+"""IRC's verbs on channels: JOIN, PART, NAMES, TOPIC, KICK, INVITE, LIST and MODE."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from msgspec.structs import replace
 
-from chatd.core.answers import Channel, ChannelClosed, ChannelMember, Groups, LobbyEntered, LobbyLeft
-from chatd.core.channel_commands import EnterLobby, LeaveLobby
-from chatd.core.events import User
+from chatd.core.answers import ChannelClosed, Groups, LobbyEntered, LobbyLeft
+from chatd.core.channel_commands import BanAccount, EnterLobby, LeaveLobby
+from chatd.core.commands import Ban
 from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
 from chatd.core.terminal import replace_controls
+from chatd.dialects.irc_channel_lines import BANS, MEMBERS, entering_lines
 from chatd.dialects.irc_client import (
     LOBBY_CHANNEL,
-    READ_MARKER,
     IrcClient,
     channel_name,
     group_name,
-    read_mark_line,
+    refusal_context,
     source_of,
 )
-from chatd.dialects.irc_lines import MAX_LINE_BYTES, IrcLine, format_line, without_formatting
-from chatd.dialects.irc_list import ListFilter, ListRequest, list_lines
+from chatd.dialects.irc_lines import IrcLine, format_line, without_formatting
+from chatd.dialects.irc_list import ListFilter, ListRequest, invitation_list_lines, list_lines
+from chatd.dialects.irc_numerics import NUMERICS
 from chatd.dialects.irc_user_modes import user_mode
 
 if TYPE_CHECKING:
@@ -32,16 +34,19 @@ if TYPE_CHECKING:
 MAX_TARGETS: Final = 10
 """The maximum number of channels, nicks or modes in one line; the rest is refused. 005 tells clients so."""
 
-MAX_NAMES_BYTES: Final = 192 * 1024
-"""The maximum size of the members of one channel that are shown, in bytes."""
+MAX_FAREWELL_CHARACTERS: Final = 200
+"""The number of characters after which what a user says when quitting or leaving a channel is cut."""
 
-# A private group is invite-only and secret. Each of these letters means all of that.
+# The modes of a private group. Each letter stands for all of them: invite-only, secret and private.
 _VISIBILITY_MODES: Final = "isp"
+
+# A registered user is banned by either mask, which is the same ban.
+_ACCOUNT_BAN: Final = re.compile("~(?:a|account):(.*)", re.DOTALL)
 
 
 def join(dialect: IrcDialect, line: IrcLine) -> Request:
     """``JOIN #wob,#ada``: join the groups, or create them."""
-    return _for_each(dialect, line, _join_one, [(channel,) for channel in line.params[0].split(",")])
+    return for_each(dialect, line, _join_one, [(channel,) for channel in line.params[0].split(",")])
 
 
 def _join_one(dialect: IrcDialect, line: IrcLine, channel: str) -> Request:
@@ -53,25 +58,48 @@ def _join_one(dialect: IrcDialect, line: IrcLine, channel: str) -> Request:
 
 
 def part(dialect: IrcDialect, line: IrcLine) -> Request:
-    """``PART #wob``: leave the groups for good."""
-    return _for_each(dialect, line, _part_one, [(channel,) for channel in line.params[0].split(",")])
+    """``PART #wob :bye``: leave the groups for good."""
+    return for_each(dialect, line, _part_one, [(channel,) for channel in line.params[0].split(",")])
 
 
 def _part_one(dialect: IrcDialect, line: IrcLine, channel: str) -> Request:
     group = group_name(channel)
     if not group:
         return Request(LeaveLobby(), line.verb)
-    return dialect.request(line, "leave", group=group)
+    return replace(dialect.request(line, "leave", group=group), farewell=farewell(line.params[1:]))
+
+
+def farewell(said: Sequence[str]) -> str:
+    """Return the first parameter in ``said``, what a user says when quitting or leaving, as it is shown."""
+    return without_formatting(said[0]).strip()[:MAX_FAREWELL_CHARACTERS] if said else ""
 
 
 def names(dialect: IrcDialect, line: IrcLine) -> Request:
-    """``NAMES #wob``: the members who are online."""
-    if not line.params or not line.params[0]:
-        return dialect.reply(dialect.client.numeric("end_of_names", "*"))
-    channel = line.params[0].split(",")[0]
-    if not channel.startswith("#"):
-        return dialect.reply(dialect.client.numeric("end_of_names", channel))
-    return dialect.show_channel(line, channel)
+    """``NAMES #wob,#ada``: the members who are online. One line ends the lists of several channels."""
+    channels = (line.params[0] if line.params else "").split(",")
+    if len(channels) == 1 and channels[0].startswith("#"):
+        return dialect.show_channel(line, channels[0])
+    known = [(channel,) for channel in channels if channel.startswith("#") and channel != "#"]
+    end = dialect.reply(_end_of_names_line(dialect.client, channels[:MAX_TARGETS]))
+    if not known:
+        return end
+    shown = for_each(dialect, line, _names_one, known)
+    return replace(shown, further_requests=(*shown.further_requests, end))
+
+
+def _names_one(dialect: IrcDialect, line: IrcLine, channel: str) -> Request:
+    return dialect.show_channel(line, channel, MEMBERS)
+
+
+def _end_of_names_line(client: IrcClient, channels: list[str]) -> bytes:
+    """Return the line that ends the lists of ``channels``. The last of these are left out if all together are
+    longer than a line.
+    """
+    for count in range(len(channels), 1, -1):
+        line = client.numeric("end_of_names", ",".join(channels[:count]))
+        if line.endswith(NUMERICS["end_of_names"][1].encode()):
+            return line
+    return client.numeric("end_of_names", channels[0])
 
 
 def topic(dialect: IrcDialect, line: IrcLine) -> Request:
@@ -91,7 +119,7 @@ def kick(dialect: IrcDialect, line: IrcLine) -> Request:
         channels *= len(nicks)
     if not nicks or len(channels) != len(nicks):
         return dialect.reply(dialect.client.numeric("need_more_params", "KICK"))
-    return _for_each(dialect, line, _kick_one, list(zip(channels, nicks, strict=True)))
+    return for_each(dialect, line, _kick_one, list(zip(channels, nicks, strict=True)))
 
 
 def _kick_one(dialect: IrcDialect, line: IrcLine, channel: str, nick: str) -> Request:
@@ -103,7 +131,11 @@ def _kick_one(dialect: IrcDialect, line: IrcLine, channel: str, nick: str) -> Re
 
 
 def invite(dialect: IrcDialect, line: IrcLine) -> Request:
-    """``INVITE bob #wob``: invite a user."""
+    """``INVITE bob #wob``: invite a user. ``INVITE``: list the channels that the user is invited to."""
+    if not line.params:
+        return dialect.request(line, "groups")
+    if len(line.params) == 1:
+        return dialect.reply(dialect.client.numeric("need_more_params", "INVITE"))
     nick, channel = line.params[:2]
     group = group_name(channel)
     if not group:
@@ -135,11 +167,14 @@ def mode(dialect: IrcDialect, line: IrcLine) -> Request:
 
 
 def _show_bans(dialect: IrcDialect, line: IrcLine, channel: str) -> Request:
-    return replace(dialect.show_channel(line, channel), command_word=SHOW_BANS)
+    return dialect.show_channel(line, channel, BANS)
 
 
 def _mode_requests(dialect: IrcDialect, line: IrcLine, group: str, params: list[str]) -> Iterator[Request]:
-    """Yield a request for each mode in ``params``, such as ``+o bob``; at most `MAX_TARGETS`."""
+    """Yield a request for each mode in ``params``, such as ``+o bob``; at most `MAX_TARGETS`.
+
+    The modes for visibility make one request together, because each of them means the same.
+    """
     client, (modes, *arguments) = dialect.client, params
     sign, last_visibility = "+", max(map(modes.rfind, _VISIBILITY_MODES))
     count = 0
@@ -162,9 +197,10 @@ def _mode_requests(dialect: IrcDialect, line: IrcLine, group: str, params: list[
         elif letter == "b":
             yield _ban(dialect, line, group, sign, arguments.pop(0))
         elif letter in _VISIBILITY_MODES:
-            if place == last_visibility:  # they mean the same: the last one counts
+            if place == last_visibility:
                 visibility = "private" if sign == "+" else "public"
-                yield dialect.request(line, "visibility", group=group, visibility=visibility)
+                setting = dialect.request(line, "visibility", group=group, visibility=visibility)
+                yield replace(setting, context=(sign + _letters_with(sign, modes),))
         elif letter in "nt":
             if sign == "-":
                 yield dialect.reply(client.numeric("unknown_mode", letter, text="is always set here"))
@@ -172,11 +208,29 @@ def _mode_requests(dialect: IrcDialect, line: IrcLine, group: str, params: list[
             yield dialect.reply(client.numeric("unknown_mode", letter))
 
 
+def _letters_with(sign: str, modes: str) -> str:
+    """Return the letters for visibility in ``modes`` that have ``sign``, each once."""
+    found: dict[str, None] = {}
+    current = "+"
+    for letter in modes:
+        if letter in "+-":
+            current = letter
+        elif letter in _VISIBILITY_MODES and current == sign:
+            found[letter] = None
+    return "".join(found)
+
+
 def _ban(dialect: IrcDialect, line: IrcLine, group: str, sign: str, mask: str) -> Request:
-    nick, mark, rest = mask.partition("!")
-    if not nick or set(nick) & set("*?@") or (mark and rest not in ("*@*", "*")):
+    account = _ACCOUNT_BAN.fullmatch(mask)
+    nick, mark, rest = (account[1] if account else mask).partition("!")
+    if not nick or set(nick) & set("*?@") or (mark and (account or rest not in ("*@*", "*"))):
         return dialect.reply(dialect.client.numeric("bad_mask", mask))
-    return dialect.request(line, "ban" if sign == "+" else "unban", group=group, dest=nick)
+    if sign == "-":
+        return dialect.request(line, "unban", group=group, dest=nick)
+    request = dialect.request(line, "ban", group=group, dest=nick)
+    if account and isinstance(request.command, Ban):
+        return replace(request, command=BanAccount(request.command.group, request.command.dest))
+    return request
 
 
 def chained(requests: Iterable[Request]) -> Request:
@@ -185,138 +239,51 @@ def chained(requests: Iterable[Request]) -> Request:
     return replace(first, further_requests=tuple(others)) if others else first
 
 
-def _for_each(
+def for_each(
     dialect: IrcDialect,
     line: IrcLine,
     make: Callable[..., Request],
     targets: Sequence[tuple[str, ...]],
+    max_targets: int = MAX_TARGETS,
 ) -> Request:
-    """Return the requests that ``make(dialect, line, *target)`` makes of ``targets``, `MAX_TARGETS` at most.
+    """Return a request for each of ``targets``, made by ``make(dialect, line, *target)``, as one chain.
 
-    The first target too many is refused. There is at least one.
+    There is at least one target. Only ``max_targets`` of them are heeded; the next one is refused.
     """
     requests: list[Request] = []
-    for target in targets[:MAX_TARGETS]:
+    for target in targets[:max_targets]:
         try:
             requests.append(make(dialect, line, *target))
         except Refusal as refusal:
             requests.append(Request(refusal, line.verb))
-    if len(targets) > MAX_TARGETS:
-        excess = targets[MAX_TARGETS][0]
-        text = f"Give {MAX_TARGETS} at most"
+    if len(targets) > max_targets:
+        excess = targets[max_targets][0]
+        text = f"Give {max_targets} at most"
         requests.append(dialect.reply(dialect.client.numeric("too_many_targets", excess, text=text)))
     return chained(requests)
 
 
-# What is shown of a channel.
+# Answers and refusals that are about a channel as a whole.
 
 
-def entering_lines(client: IrcClient, channel: Channel, user: User) -> list[bytes]:
-    """Return the lines that show ``user`` entering ``channel``, its topic and its members."""
-    own = next((one for one in channel.members if one.user.id == user.id), None)
-    realname = user.nick if own is None else own.profile.realname
-    is_registered = own is not None and own.is_registered
-    lines = [join_line(client.capabilities, channel_name(channel.group), user, is_registered, realname)]
-    if channel.topic:
-        lines += topic_lines(client, channel)
-    lines += read_mark_lines(client, channel)
-    if "no-implicit-names" not in client.capabilities:
-        lines += names_lines(client, channel)
-    return lines
+def no_names_lines(client: IrcClient, request: Request, refusal: Refusal) -> list[bytes]:
+    """Return the answer to ``NAMES`` of an unknown channel, which is no error: an empty list."""
+    if request.context:
+        return []  # the line that ends the lists of several channels follows
+    return [client.numeric("end_of_names", *refusal_context(request, refusal))]
 
 
-def read_mark_lines(client: IrcClient, channel: Channel) -> list[bytes]:
-    """Return the line with the read mark in ``channel``, for clients that show such marks."""
-    if READ_MARKER not in client.capabilities:
-        return []
-    return [read_mark_line(channel_name(channel.group), channel.read_at, client.server)]
-
-
-def join_line(
-    capabilities: frozenset[str], channel: str, user: User, is_registered: bool, realname: str
-) -> bytes:
-    """Return the line that tells that ``user`` has joined ``channel``."""
-    source = source_of(user.nick)
-    if "extended-join" not in capabilities:
-        return format_line("JOIN", channel, source=source)
-    account = user.nick if is_registered else "*"
-    shown = replace_controls(realname)
-    return format_line("JOIN", channel, account, shown, source=source, trailing=True)
-
-
-def topic_lines(client: IrcClient, channel: Channel) -> list[bytes]:
-    """Return the topic of ``channel`` with its author and time, or that there is none."""
-    name = channel_name(channel.group)
-    if not channel.topic:
-        return [client.numeric("no_topic", name)]
-    author = source_of(channel.topic_author) if channel.topic_author else client.server
-    return [
-        client.numeric("topic", name, text=channel.topic),
-        client.numeric("topic_author", name, author, text=str(channel.topic_at // 1000)),
-    ]
-
-
-def names_lines(client: IrcClient, channel: Channel) -> list[bytes]:
-    """Return the names of the members of ``channel`` who are online."""
-    name = channel_name(channel.group)
-    head = client.numeric("names", "@" if channel.is_private else "=", name, text="x")
-    room = MAX_LINE_BYTES - len(head) - 1
-    lines: list[bytes] = []
-    held: list[str] = []
-    size = total = 0
-    for member in channel.members:
-        shown = _shown_member(client, member)
-        length = len(shown.encode()) + 1
-        if held and size + length > room:
-            lines.append(_names_line(client, channel, name, held))
-            total += size
-            held, size = [], 0
-            if total > MAX_NAMES_BYTES:
-                break
-        held.append(shown)
-        size += length
-    if held:
-        lines.append(_names_line(client, channel, name, held))
-    lines.append(client.numeric("end_of_names", name))
-    return lines
-
-
-def _names_line(client: IrcClient, channel: Channel, name: str, names: list[str]) -> bytes:
-    return client.numeric("names", "@" if channel.is_private else "=", name, text=" ".join(names))
-
-
-def _shown_member(client: IrcClient, member: ChannelMember) -> str:
-    nick = source_of(member.user.nick) if "userhost-in-names" in client.capabilities else member.user.nick
-    return f"@{nick}" if member.is_operator else nick
-
-
-def mode_lines(client: IrcClient, channel: Channel) -> list[bytes]:
-    """Return the modes of ``channel`` and the time of its creation."""
-    name = channel_name(channel.group)
-    modes = "+inst" if channel.is_private else "+nt"
-    lines = [client.numeric("channel_modes", name, text=modes)]
-    if channel.created_at:
-        lines.append(client.numeric("creation_time", name, text=str(channel.created_at // 1000)))
-    return lines
-
-
-def ban_lines(client: IrcClient, channel: Channel) -> list[bytes]:
-    """Return the bans of ``channel``."""
-    name = channel_name(channel.group)
-    if not channel.is_member:
-        return [client.numeric("not_on_channel", name)]
-    bans = [client.numeric("ban", name, text=f"{nick}!*@*") for nick in channel.banned]
-    return [*bans, client.numeric("end_of_bans", name)]
-
-
-def topic_and_names_lines(client: IrcClient, channel: Channel) -> list[bytes]:
-    """Return the topic of ``channel``, if it has one, the read mark, and its members who are online."""
-    lines = topic_lines(client, channel) if channel.topic else []
-    return lines + read_mark_lines(client, channel) + names_lines(client, channel)
+def no_account_lines(client: IrcClient, request: Request, refusal: Refusal) -> list[bytes]:
+    """Return the line that refuses the ban of an account that nobody has."""
+    nick = str(refusal.details.get("nick", ""))
+    text = f"{nick} is not registered: ban {nick}!*@*"
+    return [client.numeric("bad_mask", f"~a:{nick}", text=text)]
 
 
 def channel_list_lines(dialect: IrcDialect, request: Request, answer: Groups) -> list[bytes]:
-    """Return the list of channels."""
+    """Return the list of channels, or of those that the user is invited to."""
+    if request.command_word == "INVITE":
+        return invitation_list_lines(dialect.client, answer)
     return list_lines(dialect.client, request, answer)
 
 
@@ -337,17 +304,6 @@ def closed_lines(dialect: IrcDialect, request: Request, closed: ChannelClosed) -
     return [format_line("KICK", channel_name(closed.group), nick, reason, source=server, trailing=True)]
 
 
-SHOW_BANS: Final = "MODE b"
-"""The command word of a request for the bans of a channel."""
-
-SHOWN_BY_WORD: Final[dict[str, Callable[[IrcClient, Channel], list[bytes]]]] = {
-    "TOPIC": topic_lines,
-    "NAMES": names_lines,
-    "MODE": mode_lines,
-    SHOW_BANS: ban_lines,
-}
-"""What is shown of a channel, by the command word of the request; of others `topic_and_names_lines`."""
-
 ANSWERS: Final[dict[type, Callable[[IrcDialect, Request, Any], Sequence[bytes]]]] = {
     LobbyEntered: entered_lobby_lines,
     LobbyLeft: left_lobby_lines,
@@ -355,3 +311,9 @@ ANSWERS: Final[dict[type, Callable[[IrcDialect, Request, Any], Sequence[bytes]]]
     Groups: channel_list_lines,
 }
 """What encodes each kind of answer that is about a channel as a whole."""
+
+REFUSALS: Final[dict[tuple[str, str], Callable[[IrcClient, Request, Refusal], list[bytes]]]] = {
+    ("NAMES", "no_such_group"): no_names_lines,
+    ("MODE", "not_registered"): no_account_lines,
+}
+"""What encodes refusals that no numeric alone tells, by the verb and the code."""

@@ -15,7 +15,7 @@ from chatd.core.irc_policy import DEFAULT_IRC_POLICY, IrcPolicy
 from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
 from chatd.core.terminal import replace_controls
-from chatd.dialects.irc_lines import format_line
+from chatd.dialects.irc_lines import MAX_CHARACTER_BYTES, MAX_LINE_BYTES, format_line
 from chatd.dialects.irc_numerics import (
     NUMERICS,
     NUMERICS_BY_REFUSAL,
@@ -33,6 +33,9 @@ USER_HOST: Final = "chatd"
 MAX_USER_BYTES: Final = 32
 """The maximum number of bytes between ``!`` and ``@`` in the source of a line."""
 
+MIN_TEXT_BYTES: Final = 64
+"""The bytes that a line should have for a message, a topic or a reason; else its source is shortened."""
+
 LOBBY_CHANNEL: Final = "#lobby"
 """The channel that is the lobby."""
 
@@ -42,7 +45,7 @@ CAPABILITIES: Final[dict[str, str]] = {
     "away-notify": "",
     "batch": "",
     "cap-notify": "",
-    "draft/account-registration": "",
+    "draft/account-registration": "{registration}",
     "draft/chathistory": "",
     "draft/event-playback": "",
     "draft/message-redaction": "",
@@ -66,7 +69,6 @@ CAPABILITIES: Final[dict[str, str]] = {
 of that name.
 """
 
-
 READ_MARKER: Final = "draft/read-marker"
 """The capability of clients that show read marks."""
 
@@ -74,15 +76,16 @@ READ_MARKER: Final = "draft/read-marker"
 class OpenBatch(msgspec.Struct, frozen=True):
     """A message of several lines that a client has begun to send: a batch that it has not ended yet.
 
-    ``reference`` is the client's name for it, ``target`` the channel or nick that it is for, ``label`` what
-    the answer repeats, ``ref`` the client's own id of the message. ``verb`` is that of its ``line_count``
-    lines so far, whose text is ``text``; that of a batch which ``is_refused`` is not kept.
+    ``reference`` is the client's name for the batch. ``target`` is the channel or the nick that the message
+    is for, ``label`` the label of its answer, ``tags`` the tags of the message. So far, ``line_count`` lines
+    with the verb ``verb`` and the text ``text`` have come. The text of a batch that ``is_refused`` is not
+    kept.
     """
 
     reference: str
     target: str = ""
     label: str = ""
-    ref: str = ""
+    tags: tuple[tuple[str, str], ...] = ()
     verb: str = ""
     text: str = ""
     line_count: int = 0
@@ -92,14 +95,16 @@ class OpenBatch(msgspec.Struct, frozen=True):
 class IrcClient(msgspec.Struct, frozen=True):
     """What one client has said so far, and the ``policy`` of the daemon.
 
-    ``nick`` is its nick once it is logged in, before that empty. ``wanted_nick``, ``username``, ``realname``
-    and ``password`` are for its login; so is ``verified_nick``, the nick of the registered user that it has
-    proved to be by SASL. While it proves that, ``mechanism`` is how, and ``sasl_response`` is what it has
-    sent of its response, in base64. ``account`` is its nick once it is logged in, if that is registered.
-    ``capabilities`` are those that it has asked for and got; with
-    ``cap_version`` 302 it is told their values. ``user_modes`` are the letters of the modes that it has set.
-    While it ``is_negotiating``, it is not logged in. ``batch`` is the message of several lines that it is
-    sending.
+    - ``nick`` is its nick. It is empty until the client is logged in.
+    - ``wanted_nick``, ``username``, ``realname`` and ``password`` are for its login.
+    - ``verified_nick`` is the nick of the registered user that it has proved to be by SASL. During SASL,
+      ``mechanism`` is the mechanism, and ``sasl_response`` the part of the response that has come, in base64.
+    - ``account`` is its nick, if that is registered. It is empty until the client is logged in.
+    - ``capabilities`` are those that it has asked for and got. With ``cap_version`` 302 or more, it is told
+      the values of the offered ones.
+    - ``user_modes`` are the letters of the modes that it has set.
+    - ``is_negotiating`` says that a ``CAP END`` is missing, which the login waits for.
+    - ``batch`` is the message of several lines that it is sending, None if it is sending none.
     """
 
     policy: IrcPolicy = DEFAULT_IRC_POLICY
@@ -133,10 +138,16 @@ class IrcClient(msgspec.Struct, frozen=True):
         return self.numeric_line(code, *params, *(() if text is None else (text,)))
 
     def numeric_line(self, code: str, *params: str) -> bytes:
-        """Return the numeric ``code`` with ``params``, which are made fit for a line."""
+        """Return the numeric ``code`` with ``params``, which are made fit for a line.
+
+        A line that is as long as a line can be has ``*`` in place of the nick: other names may need the room.
+        """
         *middle, last = params
-        words = [word(one) for one in middle]
-        return format_line(code, self.nick or "*", *words, replace_controls(last), source=self.server)
+        words = [*map(word, middle), replace_controls(last)]
+        line = format_line(code, self.nick or "*", *words, source=self.server)
+        if len(line) <= MAX_LINE_BYTES - MAX_CHARACTER_BYTES:
+            return line
+        return format_line(code, "*", *words, source=self.server)
 
     def fail_line(self, verb: str, code: str, text: str, *context: str) -> bytes:
         """Return a standard reply, or a notice to a client that does not know these."""
@@ -149,16 +160,15 @@ class IrcClient(msgspec.Struct, frozen=True):
         words = map(word, context)
         return format_line("FAIL", word(verb), code, *words, text, source=self.server, trailing=True)
 
-    def refusal_line(self, request: Request, verb: str, refusal: Refusal) -> bytes:
+    def refusal_line(self, request: Request, refusal: Refusal) -> bytes:
         """Return ``refusal`` of ``request`` as the numeric that IRC has for it, else as a standard reply."""
+        verb = request.command_word
         code = NUMERICS_BY_VERB_AND_REFUSAL.get((verb, refusal.code)) or NUMERICS_BY_REFUSAL.get(refusal.code)
         context = refusal_context(request, refusal)
         if code is None:
             return self.fail_line(verb, refusal.code.upper(), refusal.text, *context)
         if not context and code == "263":
             context = [verb]
-        if verb == "NAMES" and refusal.code == "no_such_group":
-            return self.numeric("end_of_names", *context)  # for NAMES, that is no error
         return self.numeric_line(code, *context, refusal.text)
 
     def notice(self, text: str, target: str = "") -> bytes:
@@ -181,6 +191,18 @@ def source_of(nick: str) -> str:
     """
     user = nick.encode()[:MAX_USER_BYTES].decode(errors="ignore")
     return f"{nick}!{user}@{USER_HOST}"
+
+
+def fitting_source(nick: str, rest: str, min_text_bytes: int = 0) -> str:
+    """Return the source of a line of the user ``nick`` that goes on with ``rest`` and then may have a text.
+
+    It is `source_of`. Where that leaves less than ``min_text_bytes`` for the text, it is the nick alone, and
+    where ``rest`` leaves no room for that either, the daemon's nick: the names in ``rest`` are never cut.
+    """
+    room = MAX_LINE_BYTES - len(f": {rest}".encode())
+    if len(source_of(nick).encode()) <= room - min_text_bytes:
+        return source_of(nick)
+    return nick if len(nick.encode()) <= room else DAEMON_NICK
 
 
 def channel_name(group: str) -> str:

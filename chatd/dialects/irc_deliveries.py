@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from chatd.boundaries import Payloads
@@ -22,12 +22,14 @@ from chatd.core.events import (
     User,
 )
 from chatd.core.terminal import replace_controls
-from chatd.dialects.irc_channels import join_line
+from chatd.dialects.irc_channel_lines import join_line
 from chatd.dialects.irc_client import (
     DAEMON_NICK,
     LOBBY_CHANNEL,
+    MIN_TEXT_BYTES,
     READ_MARKER,
     channel_of,
+    fitting_source,
     name_for,
     read_mark_line,
     source_of,
@@ -78,9 +80,7 @@ class IrcDeliveryEncoder:
             return (self._told(delivery, False, notice),)
         lines: list[bytes] = []
         if delivery.away is not None and "away-notify" in self.capabilities:
-            lines.append(
-                format_line("AWAY", *filter(None, (replace_controls(delivery.away),)), source=source)
-            )
+            lines.append(_away_line(delivery.user, delivery.away))
         if delivery.realname is not None and "setname" in self.capabilities:
             lines.append(
                 format_line("SETNAME", replace_controls(delivery.realname), source=source, trailing=True)
@@ -148,6 +148,11 @@ def invitation_line(capabilities: frozenset[str], entry: LogEntry) -> bytes:
     return _line(capabilities, entry, "INVITE", event.subject.nick, channel_of(event.conversation))
 
 
+def visibility_line(capabilities: frozenset[str], entry: LogEntry, modes: str) -> bytes:
+    """Return the line that tells of ``entry``, a change of visibility, by ``modes``, such as ``+is``."""
+    return _line(capabilities, entry, "MODE", channel_of(entry.event.conversation), modes)
+
+
 def missed_event_lines(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
     """Return the line that tells the user whom the event ``entry`` is about of it, without changing who the
     client believes is in a channel: an invitation, or a notice. There is none of some events.
@@ -172,12 +177,20 @@ def _name(actor: User) -> str:
     return "the administrator" if actor is CONSOLE else actor.nick
 
 
-def _line(capabilities: frozenset[str], entry: LogEntry, verb: str, *params: str) -> bytes:
-    tags = entry_tags(capabilities, entry)
+def _line(
+    capabilities: frozenset[str], entry: LogEntry, verb: str, *names: str, text: str | None = None
+) -> bytes:
+    """Return a line of the author of ``entry`` with ``names``, which are never cut, and ``text``, if any."""
     actor = entry.event.actor
-    source = DAEMON_NICK if actor is CONSOLE else source_of(actor.nick)
-    *names, last = params
-    return format_line(verb, *names, replace_controls(last), source=source, tags=tags)
+    rest = " ".join((verb, *names))
+    texts: tuple[str, ...] = ()
+    source = fitting_source(actor.nick, rest)
+    if text is not None:
+        texts = (replace_controls(text),)
+        source = fitting_source(actor.nick, f"{rest} :", MIN_TEXT_BYTES)
+    if actor is CONSOLE:
+        source = DAEMON_NICK
+    return format_line(verb, *names, *texts, source=source, tags=entry_tags(capabilities, entry))
 
 
 def _joined(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
@@ -186,11 +199,20 @@ def _joined(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
         return []  # channels show who is online: the arrival will be announced
     channel, realname = channel_of(event.conversation), event.realname or event.actor.nick
     line = join_line(capabilities, channel, event.actor, event.actor_is_registered, realname)
-    return [with_tags(line, entry_tags(capabilities, entry))]
+    lines = [with_tags(line, entry_tags(capabilities, entry))]
+    if event.away and "away-notify" in capabilities:
+        lines.append(_away_line(event.actor, event.away, entry_tags(capabilities, entry, 2)))
+    return lines
+
+
+def _away_line(user: User, away: str, tags: Mapping[str, str] | None = None) -> bytes:
+    said = filter(None, (replace_controls(away),))
+    return format_line("AWAY", *said, source=source_of(user.nick), tags=tags)
 
 
 def _left(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
-    return [_line(capabilities, entry, "PART", channel_of(entry.event.conversation))]
+    event = entry.event
+    return [_line(capabilities, entry, "PART", channel_of(event.conversation), text=event.farewell or None)]
 
 
 def _invited(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
@@ -200,7 +222,7 @@ def _invited(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
 def _kicked(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
     event = entry.event
     reason = event.body or event.actor.nick
-    return [_line(capabilities, entry, "KICK", channel_of(event.conversation), _subject(event), reason)]
+    return [_line(capabilities, entry, "KICK", channel_of(event.conversation), _subject(event), text=reason)]
 
 
 def _banned(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
@@ -227,14 +249,12 @@ def _promoted(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
 
 
 def _visibility(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
-    event = entry.event
-    mode = "+is" if event.body == "private" else "-is"
-    return [_line(capabilities, entry, "MODE", channel_of(event.conversation), mode)]
+    return [visibility_line(capabilities, entry, "+is" if entry.event.body == "private" else "-is")]
 
 
 def _topic(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
     event = entry.event
-    return [_line(capabilities, entry, "TOPIC", channel_of(event.conversation), event.body)]
+    return [_line(capabilities, entry, "TOPIC", channel_of(event.conversation), text=event.body)]
 
 
 def _notice(text: str) -> Callable[[frozenset[str], LogEntry], list[bytes]]:

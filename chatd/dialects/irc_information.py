@@ -53,7 +53,7 @@ HELP: Final = {
     "NAMES": "NAMES #channel: the members who are online",
     "NICK": "NICK nick: your name, before you are logged in",
     "NOTICE": "NOTICE #channel|nick :text: send a message that no program answers",
-    "OPER": "OPER name password: whether you are an operator of the server; log in to be one",
+    "OPER": "OPER nick password: act as this operator of the server, until MODE yournick -o",
     "PART": "PART #channel: leave a channel for good; QUIT keeps you in it",
     "PASS": "PASS password: the password of your nick, before NICK and USER",
     "PING": "PING text: have the text sent back",

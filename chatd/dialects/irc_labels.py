@@ -1,4 +1,4 @@
-"""Labels of IRC requests: which of the lines that answer a request are marked with its label, and how.
+"""Labels of IRC requests: how the lines that answer a request repeat its label.
 
 Source: the IRCv3 specification of labeled responses.
 """
@@ -34,9 +34,12 @@ def with_request_label(request: Request, label: str) -> Request:
 
 
 def labelled(client: IrcClient, request: Request, lines: Sequence[bytes]) -> Payloads:
-    """Return ``lines``, which answer ``request``, with its label: on the one line, on the batch that is one
-    message, on a batch that holds them, or on an ``ACK`` if there are none. A client without batches gets the
-    label on the first line.
+    """Return ``lines``, which answer ``request``, with its label, if it has one.
+
+    - No line becomes an ``ACK`` with the label.
+    - One line gets the label, and so does the start of a batch that is one message.
+    - Several lines become a batch with the label. So do all answers to a request with further ones.
+    - A client without batches gets the label on the first line.
     """
     if not request.label:
         return tuple(lines)

@@ -25,6 +25,9 @@ MAX_CLIENT_TAG_BYTES: Final = 4094
 MAX_SERVER_TAG_BYTES: Final = 8189
 """The most bytes that a server may send between ``@`` and the blank that ends the tags."""
 
+MAX_CHARACTER_BYTES: Final = 4
+"""The most bytes of a character of UTF-8: a line that is cut has fewer bytes less than `MAX_LINE_BYTES`."""
+
 MAX_PARAMS: Final = 15
 """The most parameters of a line. The last one takes what is left of the line."""
 
@@ -65,14 +68,16 @@ class IrcLine(msgspec.Struct, frozen=True):
 
 
 class BadLine(Exception):
-    """Raised for bytes that are no IRC line: the line or its tags are too long, it is not UTF-8 or has a NUL
-    or CR, or it has no verb.
+    """Raised for bytes that are no IRC line: the line or its tags are too long, it is not UTF-8, it has a CR,
+    LF or NUL, or it has no verb.
 
-    ``reason`` tells these apart; "bad_utf8" includes NUL and CR. ``verb`` is upper case, or "" if it is not
-    known.
+    ``reason`` tells these apart: "too_long", "bad_utf8", "bad_character" and "empty". ``verb`` is upper case,
+    or "" if it is not known.
     """
 
-    def __init__(self, reason: Literal["too_long", "bad_utf8", "empty"], verb: str = "") -> None:
+    def __init__(
+        self, reason: Literal["too_long", "bad_utf8", "bad_character", "empty"], verb: str = ""
+    ) -> None:
         super().__init__(reason, verb)
         self.reason: Final = reason
         self.verb: Final = verb
@@ -89,7 +94,7 @@ def parse_line(payload: bytes) -> IrcLine:
     if len(line) > MAX_LINE_BYTES or len(tag_section) > MAX_CLIENT_TAG_BYTES:
         raise BadLine("too_long", _verb_of(payload))
     if b"\0" in payload or b"\r" in payload or b"\n" in payload:
-        raise BadLine("bad_utf8", _verb_of(payload))
+        raise BadLine("bad_character", _verb_of(payload))
     try:
         text = line.decode().lstrip(" ")
         tags = _parse_tags(tag_section.decode()) if tag_section else _NO_TAGS

@@ -1,11 +1,12 @@
 """IRC's ``LIST``: the channels that a user may see, and which of them are wanted.
 
-Source: modern.ircdocs.horse, and the conditions M, N and U of ELIST.
+Source: modern.ircdocs.horse, also for the conditions C, M, N, T and U of ELIST.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Mapping
 from typing import Final, Self
 
 import msgspec
@@ -24,44 +25,64 @@ MAX_LIST_BYTES: Final = 192 * 1024
 LOBBY_TOPIC: Final = "everyone is here"
 """What a list shows as the topic of the lobby."""
 
-_OTHER_CONDITION: Final = re.compile("[CT]?[<>]")
+_MINUTE_MILLISECONDS: Final = 60_000
+_BOUND: Final = re.compile("([CT]?)([<>])([0-9]{0,9})")
+
+
+class Bound(msgspec.Struct, frozen=True):
+    """A condition on one measure of a channel: more than ``number`` if the bound ``is_lower``, else less.
+
+    ``kind`` says which measure that is: ``""`` the number of members, ``C`` the minutes since the channel was
+    created, ``T`` the minutes since its topic was set.
+    """
+
+    kind: str
+    is_lower: bool
+    number: int
+
+    def is_met_by(self, measures: Mapping[str, float]) -> bool:
+        """Return whether the channel with ``measures``, by their kinds, fulfils the condition.
+
+        A channel without that measure does not.
+        """
+        measure = measures.get(self.kind)
+        if measure is None:
+            return False
+        return measure > self.number if self.is_lower else measure < self.number
 
 
 class ListFilter(msgspec.Struct, frozen=True):
-    """Which channels are wanted: those that match one of the masks ``names`` and none of ``unwanted``.
-
-    They have ``more_than`` and ``fewer_than`` so many members. No names mean all.
+    """Which channels are wanted: those that match one of the masks ``names`` and none of ``unwanted``, and
+    that fulfil all ``bounds``. If ``names`` is empty, all names match.
     """
 
     names: tuple[re.Pattern[str], ...] = ()
     unwanted: tuple[re.Pattern[str], ...] = ()
-    more_than: int = -1
-    fewer_than: int | None = None
+    bounds: tuple[Bound, ...] = ()
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Return the filter for ``text``: names, masks such as ``#w*`` and ``!#a*``, and ``>3`` or ``<10``.
-
-        Other conditions are ignored.
+        """Return the filter for ``text``: names, masks such as ``#w*`` and ``!#a*``, and bounds such as
+        ``>3``, ``C<10`` or ``T>60``. A bound without a number is ignored.
         """
         names: list[re.Pattern[str]] = []
         unwanted: list[re.Pattern[str]] = []
-        more_than, fewer_than = -1, None
+        bounds: list[Bound] = []
         for condition in text.split(",")[:MAX_CONDITIONS]:
-            number = int(condition[1:]) if condition[1:10].isdecimal() and len(condition) <= 10 else None
-            if condition[:1] == ">" and number is not None:
-                more_than = number
-            elif condition[:1] == "<" and number is not None:
-                fewer_than = number
+            bound = _BOUND.match(condition)
+            if bound is not None:
+                kind, sign, number = bound.groups()
+                if number and bound.end() == len(condition):
+                    bounds.append(Bound(kind, sign == ">", int(number)))
             elif condition.startswith("!"):
                 unwanted.append(compile_mask(condition[1:]))
-            elif condition and not _OTHER_CONDITION.match(condition):
+            elif condition:
                 names.append(compile_mask(condition))
-        return cls(tuple(names), tuple(unwanted), more_than, fewer_than)
+        return cls(tuple(names), tuple(unwanted), tuple(bounds))
 
-    def wants(self, channel: str, count: int) -> bool:
-        """Return whether ``channel``, which has ``count`` members, is wanted."""
-        if count <= self.more_than or (self.fewer_than is not None and count >= self.fewer_than):
+    def wants(self, channel: str, measures: Mapping[str, float]) -> bool:
+        """Return whether ``channel``, which has the ``measures`` that `Bound` describes, is wanted."""
+        if not all(bound.is_met_by(measures) for bound in self.bounds):
             return False
         key = channel.casefold()
         if any(one.fullmatch(key) for one in self.unwanted):
@@ -75,18 +96,34 @@ class ListRequest(Request, frozen=True, eq=False):
     wanted: ListFilter = ListFilter()
 
 
+def invitation_list_lines(client: IrcClient, answer: Groups) -> list[bytes]:
+    """Return the list of the channels in ``answer`` that the user is invited to."""
+    invited = [channel_name(one.group) for one in answer.groups if one.role == "invited"]
+    return [*(client.numeric("invited", text=name) for name in invited), client.numeric("end_of_invited")]
+
+
 def list_lines(client: IrcClient, request: Request, answer: Groups) -> list[bytes]:
     """Return the list of channels in ``answer`` that ``request`` wants, the lobby first."""
     wanted = request.wanted if isinstance(request, ListRequest) else ListFilter()
-    # Where clients have to ask for the lobby, it is listed for nobody.
-    shown = [(LOBBY_CHANNEL, answer.online_users, LOBBY_TOPIC)] if client.policy.lobby == "join" else []
-    shown += ((channel_name(one.group), one.member_count, one.topic) for one in answer.groups)
     lines = [client.numeric("list_start", "Channel")]
     size = 0
-    for name, count, topic in shown:
-        if wanted.wants(name, count):
+    for name, count, topic, measures in _listed(client, answer):
+        if wanted.wants(name, measures):
             lines.append(client.numeric("list", name, str(count), text=topic))
             size += len(lines[-1])
             if size > MAX_LIST_BYTES:
                 break
     return [*lines, client.numeric("list_end")]
+
+
+def _listed(client: IrcClient, answer: Groups) -> Iterator[tuple[str, int, str, dict[str, float]]]:
+    """Yield the name, the number of members, the topic and the measures of each channel in ``answer``."""
+    # Where clients have to ask for the lobby, it is listed for nobody.
+    if client.policy.lobby == "join":
+        yield LOBBY_CHANNEL, answer.online_users, LOBBY_TOPIC, {"": answer.online_users}
+    for group in answer.groups:
+        measures: dict[str, float] = {"": group.member_count}
+        for kind, at in (("C", group.created_at), ("T", group.topic_at)):
+            if at:
+                measures[kind] = (answer.at - at) / _MINUTE_MILLISECONDS
+        yield channel_name(group.group), group.member_count, group.topic, measures

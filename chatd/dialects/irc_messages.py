@@ -13,7 +13,16 @@ from chatd.core.requests import Request
 from chatd.core.terminal import LINE_END, replace_controls
 from chatd.dialects.irc_accounts import with_account
 from chatd.dialects.irc_batches import MULTILINE, batch_lines
-from chatd.dialects.irc_client import DAEMON_NICK, channel_of, group_name, source_of
+from chatd.dialects.irc_channels import chained, for_each
+from chatd.dialects.irc_client import (
+    DAEMON_NICK,
+    MIN_TEXT_BYTES,
+    IrcClient,
+    channel_of,
+    fitting_source,
+    group_name,
+    source_of,
+)
 from chatd.dialects.irc_lines import (
     MAX_LINE_BYTES,
     IrcLine,
@@ -25,8 +34,16 @@ from chatd.dialects.irc_lines import (
     with_tags,
     without_formatting,
 )
-from chatd.dialects.irc_transient import ask_client
-from chatd.dialects.irc_typed import decode_typed
+from chatd.dialects.irc_transient import (
+    OPERATORS,
+    REF_TAG,
+    are_too_long,
+    ask_client,
+    passed_tags,
+    refuse_tags,
+    tell_operators,
+)
+from chatd.dialects.irc_typed import decode_typed, is_typed
 from chatd.dialects.timestamps import format_rfc3339
 
 if TYPE_CHECKING:
@@ -34,9 +51,6 @@ if TYPE_CHECKING:
 
 MAX_LINES_PER_MESSAGE: Final = 128
 """The maximum number of lines that one message makes, and that a client may send as one message."""
-
-MIN_TEXT_BYTES: Final = 64
-"""The bytes that a line must have for the text of a message, or its source is shortened."""
 
 CONCAT_TAG: Final = "draft/multiline-concat"
 """The tag of a line in a multiline batch that goes on where the line before ends."""
@@ -50,22 +64,53 @@ CACHED_MESSAGES: Final = 256
 has, as a rule.
 """
 
-REF_TAG: Final = "+chatd.dev/ref"
-"""The tag with a client's own id of a message: a message that is sent again with it is stored once."""
-
 MAX_REF_CHARACTERS: Final = 64
-"""The maximum number of characters of such an id."""
+"""The maximum number of characters of a client's own id of a message."""
+
+MAX_MESSAGE_TARGETS: Final = 4
+"""The maximum number of targets of one message; the rest is refused. 005 tells clients so."""
 
 
 def privmsg(dialect: IrcDialect, line: IrcLine) -> Request:
-    """``PRIVMSG``: send a message to the lobby, a group or a user."""
+    """``PRIVMSG #wob,bob :text``: send a message to the lobby, groups or users, to each of them once."""
     client = dialect.client
-    if not line.params or not line.params[0]:
+    targets = tuple(dict.fromkeys(filter(None, line.params[0].split(",")))) if line.params else ()
+    if not targets:
         return dialect.reply(client.numeric("no_recipient"))
-    target, *texts = line.params
-    if "," in target:
-        return dialect.reply(client.numeric("too_many_targets", target))
-    return message_request(dialect, line, target, texts[0] if texts else "")
+    text = line.params[1] if len(line.params) > 1 else ""
+    if len(targets) == 1:
+        return _line_request(dialect, line, targets[0], text)
+    if line.tags.get(REF_TAG):
+        return dialect.fail(line.verb, "INVALID_REF", "a message with a ref has one target")
+    messages = [(target, text) for target in targets]
+    return for_each(dialect, line, _one_of_several, messages, MAX_MESSAGE_TARGETS)
+
+
+def _one_of_several(dialect: IrcDialect, line: IrcLine, target: str, text: str) -> Request:
+    if target.casefold() == DAEMON_NICK:  # a command is no message
+        return dialect.reply(dialect.client.numeric("too_many_targets", target))
+    return _line_request(dialect, line, target, text)
+
+
+def _line_request(dialect: IrcDialect, line: IrcLine, target: str, text: str) -> Request:
+    """Return the request to send ``text``, all of the message of ``line``, to ``target``. Raises `Refusal`.
+
+    It is refused if it is too long for one line, except that an action becomes several.
+    """
+    if target.casefold() != DAEMON_NICK and not _fits(dialect.client, line.verb, target, text):
+        return dialect.reply(dialect.client.numeric("line_too_long"))
+    return message_request(dialect, line, target, text)
+
+
+def _fits(client: IrcClient, verb: str, target: str, text: str) -> bool:
+    """Return whether ``text`` is one line, or an action that may become several. Its receivers are told more
+    than the client has written: who its author is.
+    """
+    ctcp = parse_ctcp(text)
+    if ctcp is not None and ctcp[0] == "ACTION" and not target.startswith(OPERATORS):
+        return True
+    shown = replace_controls(without_formatting(text)) if ctcp is None else format_ctcp(*ctcp)
+    return len(shown.encode()) <= _source_and_room(client.nick, f"{verb} {target} :")[1]
 
 
 def message_request(dialect: IrcDialect, line: IrcLine, target: str, text: str) -> Request:
@@ -73,11 +118,17 @@ def message_request(dialect: IrcDialect, line: IrcLine, target: str, text: str) 
     kind = "notice" if line.verb == "NOTICE" else "message"
     if target.casefold() == DAEMON_NICK:
         return with_account(dialect, decode_typed(text, dialect.limits))
+    tags = passed_tags(dialect.client, line)
+    if are_too_long(tags):
+        return refuse_tags(dialect, line, target)
+    if target.startswith(f"{OPERATORS}#"):
+        return tell_operators(dialect, line, target[1:], text, tags)
     ctcp = parse_ctcp(text)
     if ctcp is not None:
         verb, rest = ctcp
         if verb != "ACTION":
-            return ask_client(dialect, line, target, verb, rest)
+            shown = format_ctcp(replace_controls(verb), replace_controls(rest))
+            return ask_client(dialect, line, target, shown, tags)
         text = ACTION_PREFIX + rest
     text = without_formatting(text)
     if not text.strip():
@@ -85,14 +136,19 @@ def message_request(dialect: IrcDialect, line: IrcLine, target: str, text: str) 
     ref = line.tags.get(REF_TAG) or None
     if ref is not None and len(ref) > MAX_REF_CHARACTERS:
         return dialect.fail(line.verb, "INVALID_REF", f"a ref has at most {MAX_REF_CHARACTERS} characters")
-    return replace(_message(dialect, line, target, text, kind), ref=ref)
+    request = _message(dialect, line, target, text, kind)
+    return replace(request, ref=ref, client_tags=tags) if ref is not None or tags else request
 
 
 def notice(dialect: IrcDialect, line: IrcLine) -> Request:
     """``NOTICE``: send a message that is never answered, also if it can't be sent."""
     request = privmsg(dialect, line)
-    is_to_daemon = bool(line.params) and line.params[0].casefold() == DAEMON_NICK
-    return dialect.reply() if is_to_daemon or isinstance(request.command, PreparedAnswer) else request
+    each = (replace(request, further_requests=()), *request.further_requests)
+    return chained(_silent(dialect, one) for one in each)
+
+
+def _silent(dialect: IrcDialect, request: Request) -> Request:
+    return dialect.reply() if is_typed(request) or isinstance(request.command, PreparedAnswer) else request
 
 
 def _message(dialect: IrcDialect, line: IrcLine, target: str, text: str, kind: str) -> Request:
@@ -159,7 +215,7 @@ def message_lines(capabilities: frozenset[str], entry: LogEntry, shows_time: boo
     if event.is_tombstone:
         return []
     verb, target = "NOTICE" if event.kind == "notice" else "PRIVMSG", target_of(event)
-    source, room = _source_and_room(event.actor.nick, f" {verb} {target} :")
+    source, room = _source_and_room(event.actor.nick, f"{verb} {target} :")
     text = event.body
     if event.kind == "image":
         count = text.count("\n") + 1
@@ -185,16 +241,11 @@ def message_lines(capabilities: frozenset[str], entry: LogEntry, shows_time: boo
 
 
 def _source_and_room(nick: str, between: str) -> tuple[str, int]:
-    """Return the source of the lines of a message by the user ``nick``, and the bytes that a line has for the
-    text. ``between`` is what a line has between them.
-
-    Where names are so long that they leave little room, the source is the nick alone.
+    """Return the source of a message by the user ``nick``, and the bytes that a line has for its text, where
+    ``between`` is what stands between them.
     """
-    source = source_of(nick)
-    room = MAX_LINE_BYTES - len(f":{source}{between}".encode())
-    if room < MIN_TEXT_BYTES:
-        return nick, MAX_LINE_BYTES - len(f":{nick}{between}".encode())
-    return source, room
+    source = fitting_source(nick, between, MIN_TEXT_BYTES)
+    return source, MAX_LINE_BYTES - len(f":{source} {between}".encode())
 
 
 def _multiline(
@@ -218,7 +269,7 @@ def _multiline(
 
 def entry_tags(capabilities: frozenset[str], entry: LogEntry, number: int = 1) -> dict[str, str]:
     """Return the tags of line ``number`` of ``entry``: its time, the account of its author, that a bot has
-    written it, and on the first line its id, if the client knows such tags.
+    written it, those of the author's client, and on the first line its id, if the client knows such tags.
     """
     tags: dict[str, str] = {}
     if number == 1 and "message-tags" in capabilities:
@@ -229,4 +280,6 @@ def entry_tags(capabilities: frozenset[str], entry: LogEntry, number: int = 1) -
         tags["bot"] = ""
     if entry.event.actor_is_registered and "account-tag" in capabilities:
         tags["account"] = entry.event.actor.nick
+    if entry.event.client_tags and "message-tags" in capabilities:
+        tags.update(entry.event.client_tags)
     return tags

@@ -15,8 +15,10 @@ from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
 from chatd.dialects.irc_batches import MULTILINE
 from chatd.dialects.irc_client import OpenBatch
+from chatd.dialects.irc_labels import MAX_LABEL_BYTES
 from chatd.dialects.irc_lines import IrcLine
-from chatd.dialects.irc_messages import CONCAT_TAG, MAX_LINES_PER_MESSAGE, REF_TAG, message_request
+from chatd.dialects.irc_messages import CONCAT_TAG, MAX_LINES_PER_MESSAGE, message_request
+from chatd.dialects.irc_transient import MAX_TAGS_BYTES, REF_TAG, are_too_long, passed_tags
 
 if TYPE_CHECKING:
     from chatd.dialects.irc import IrcDialect
@@ -30,10 +32,15 @@ _REFERENCE: Final = re.compile("[A-Za-z0-9-]{1,64}")
 def batch(dialect: IrcDialect, line: IrcLine) -> Request:
     """``BATCH +1 draft/multiline #wob``: begin a message of several lines. ``BATCH -1``: send it."""
     sign, reference = line.params[0][:1], line.params[0][1:]
-    opened = OpenBatch(reference, label=dialect.label_of(line), ref=line.tags.get(REF_TAG, ""))
+    tags = passed_tags(dialect.client, line)
+    ref = ((REF_TAG, line.tags[REF_TAG]),) if REF_TAG in line.tags else ()
+    opened = OpenBatch(reference, label=dialect.label_of(line), tags=tags + ref)
     is_begun = dialect.client.batch is not None and not dialect.client.batch.is_refused
     if sign == "-":
         return _close(dialect, line, reference)
+    if len(opened.label.encode()) > MAX_LABEL_BYTES:
+        text = f"a label has at most {MAX_LABEL_BYTES} bytes"
+        return _refuse(dialect, OpenBatch(reference), "INVALID_LABEL", text)
     if sign != "+" or _REFERENCE.fullmatch(reference) is None:
         return _refuse(
             dialect, opened, "INVALID_REFTAG", "a batch begins with +, letters and digits", reference
@@ -43,6 +50,9 @@ def batch(dialect: IrcDialect, line: IrcLine) -> Request:
         return _refuse(dialect, opened, "UNKNOWN_TYPE", f"a batch can only be {MULTILINE}", reference, name)
     if len(line.params) != 3 or not line.params[2] or "batch" in line.tags or is_begun:
         return _refuse(dialect, opened, "MULTILINE_INVALID", "begin one batch at a time, for one target")
+    if are_too_long(tags):
+        text = f"the tags have more than {MAX_TAGS_BYTES} bytes"
+        return _refuse(dialect, opened, "TAGS_TOO_LONG", text, line.params[2])
     return _keep(dialect, replace(opened, target=line.params[2]))
 
 
@@ -91,7 +101,7 @@ def _close(dialect: IrcDialect, line: IrcLine, reference: str) -> Request:
     if not closed.text.strip():
         failed = dialect.client.standard_reply("BATCH", "MULTILINE_INVALID", "a message must have a text")
         return replace(_speaking(ended, failed), label=closed.label)
-    sent = IrcLine(closed.verb, (closed.target, closed.text), {REF_TAG: closed.ref})
+    sent = IrcLine(closed.verb, (closed.target, closed.text), dict(closed.tags))
     try:
         request = message_request(ended, sent, closed.target, closed.text)
     except Refusal as refusal:

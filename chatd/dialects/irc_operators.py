@@ -1,16 +1,17 @@
 """IRC's verbs for operators of the server: OPER, KILL and WALLOPS.
 
-An operator is one by the account, on every wire: ``OPER`` tells whether the client is one, and changes
-nothing.
+Who has logged in as an operator is one on every wire. Others act as one after ``OPER``, in that session,
+until ``MODE nick -o``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Final
 
-from chatd.core.answers import UserDescriptions
-from chatd.core.channel_commands import ShowUsers
+from chatd.core.answers import OperatorRights
+from chatd.core.channel_commands import BecomeOperator
+from chatd.core.commands import COMMANDS_BY_CLASS
 from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
 from chatd.dialects.irc_client import IrcClient
@@ -22,10 +23,10 @@ if TYPE_CHECKING:
 
 
 def oper(dialect: IrcDialect, line: IrcLine) -> Request:
-    """``OPER name password``: tell whether the user of the client is an operator. Nobody looks at the
-    password: the one of the nick has made the user an operator at the login.
-    """
-    return Request(ShowUsers(dialect.client.nick), line.verb)
+    """``OPER judge secret``: act as the operator with this nick and this password in this session."""
+    account, password = line.params[:2]
+    values = {"account": account, "password": password}
+    return Request(COMMANDS_BY_CLASS[BecomeOperator].build(values, dialect.limits), line.verb)
 
 
 def kill(dialect: IrcDialect, line: IrcLine) -> Request:
@@ -48,21 +49,37 @@ VERBS: Final[dict[str, tuple[Callable[[IrcDialect, IrcLine], Request], int]]] = 
 """The verbs of this subject: the function that decodes a line, and the number of parameters that it needs."""
 
 
-def oper_lines(dialect: IrcDialect, request: Request, answer: UserDescriptions) -> list[bytes]:
-    """Return the answer to ``OPER``."""
+def rights_lines(dialect: IrcDialect, request: Request, answer: OperatorRights) -> list[bytes]:
+    """Return the lines that tell a client that it acts as an operator now, or no longer."""
     client = dialect.client
-    if not any(one.is_server_operator for one in answer.users):
-        return [client.numeric("no_operator")]
+    if not answer.has_rights:
+        return [user_mode_line(client, "-o")]
     return [client.numeric("you_are_operator"), user_mode_line(client, "+o")]
 
 
-def no_privileges_lines(client: IrcClient, request: Request, refusal: Refusal) -> list[bytes]:
-    """Return the line that refuses a verb for operators to others."""
-    return [client.numeric("no_privileges")]
+ANSWERS: Final[dict[type, Callable[[IrcDialect, Request, Any], Sequence[bytes]]]] = {
+    OperatorRights: rights_lines
+}
+"""What encodes the answers of this subject."""
+
+
+_NUMERICS_BY_VERB_AND_REFUSAL: Final = {
+    # All alike, so that the answer does not tell who is an operator.
+    ("OPER", "wrong_password"): "no_operator",
+    ("OPER", "too_long"): "no_operator",
+    ("OPER", "bad_request"): "no_operator",
+    ("OPER", "out_of_scope"): "no_operator_by_token",
+    ("KILL", "not_server_operator"): "no_privileges",
+    ("WALLOPS", "not_server_operator"): "no_privileges",
+}
+
+
+def _refused_with(numeric: str) -> Callable[[IrcClient, Request, Refusal], list[bytes]]:
+    """Return a function that encodes a refusal as ``numeric``, with the text of that."""
+    return lambda client, request, refusal: [client.numeric(numeric)]
 
 
 REFUSALS: Final[dict[tuple[str, str], Callable[[IrcClient, Request, Refusal], list[bytes]]]] = {
-    ("KILL", "not_server_operator"): no_privileges_lines,
-    ("WALLOPS", "not_server_operator"): no_privileges_lines,
+    key: _refused_with(numeric) for key, numeric in _NUMERICS_BY_VERB_AND_REFUSAL.items()
 }
 """What encodes the refusals of this subject."""

@@ -19,7 +19,6 @@ from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
 from chatd.dialects.irc_client import USER_HOST, IrcClient, channel_name, group_name, word
 from chatd.dialects.irc_lines import MAX_LINE_BYTES, IrcLine
-from chatd.dialects.irc_operators import oper_lines
 from chatd.dialects.irc_user_modes import BOT_MODE
 
 if TYPE_CHECKING:
@@ -42,14 +41,12 @@ class QueryRequest(Request, frozen=True, eq=False):
 
 
 def who(dialect: IrcDialect, line: IrcLine) -> Request:
-    """``WHO #wob``, ``WHO bob`` or ``WHO b*``: show who is online. A second parameter ``%`` asks for the
-    fields of WHOX, ``o`` for operators of the server, whom nobody is told of.
+    """``WHO #wob``, ``WHO bob`` or ``WHO b*``: show who is online. In a second parameter, ``%`` asks
+    for the fields of WHOX, ``o`` for operators of the server only.
     """
     mask = line.params[0] if line.params and line.params[0] else "*"
     params = (mask, *line.params[1:2])
     command: Command
-    if "o" in "".join(params[1:]).partition("%")[0]:
-        return dialect.reply(dialect.client.numeric("end_of_who", mask))
     if mask.startswith("#"):
         try:
             command = ShowChannel(group_name(mask))
@@ -111,13 +108,15 @@ class _Shown(NamedTuple):
     is_registered: bool
     channel: str
     is_operator: bool
+    is_server_operator: bool
 
     @property
     def flags(self) -> str:
         return (
             ("G" if self.profile.away else "H")
-            + (BOT_MODE if self.profile.is_bot else "")
+            + ("*" if self.is_server_operator else "")
             + ("@" if self.is_operator else "")
+            + (BOT_MODE if self.profile.is_bot else "")
         )
 
 
@@ -127,7 +126,10 @@ def who_lines_of_channel(dialect: IrcDialect, request: Request, channel: Channel
     return _who_lines(
         dialect,
         request,
-        (_Shown(one.user, one.profile, one.is_registered, name, one.is_operator) for one in channel.members),
+        (
+            _Shown(one.user, one.profile, one.is_registered, name, one.is_operator, one.is_server_operator)
+            for one in channel.members
+        ),
     )
 
 
@@ -146,7 +148,7 @@ def _who(dialect: IrcDialect, request: Request, answer: UserDescriptions) -> lis
         dialect,
         request,
         (
-            _Shown(one.user, one.profile, one.is_registered, "*", False)
+            _Shown(one.user, one.profile, one.is_registered, "*", False, one.is_server_operator)
             for one in answer.users
             if one.profile is not None
         ),
@@ -157,12 +159,15 @@ def _who_lines(dialect: IrcDialect, request: Request, users: Iterable[_Shown]) -
     """Return a line for each of ``users`` and the end of the list, which is cut at the size of a list."""
     client = dialect.client
     mask, options = (*_params(request), "", "")[:2]
-    _, percent, wanted = options.partition("%")
+    filters, percent, wanted = options.partition("%")
     letters, _, token = wanted.partition(",")
+    only_operators = "o" in filters
     fields = [letter for letter in WHOX_FIELDS if letter in letters]
     lines: list[bytes] = []
     room = dialect.max_list_bytes
     for shown in users:
+        if only_operators and not shown.is_server_operator:
+            continue
         if percent and fields:
             line = _whox_line(client, shown, fields, word(token[:3]) if token else "0")
         else:
@@ -290,7 +295,6 @@ _ANSWERS_BY_VERB: Final[dict[str, Callable[[IrcDialect, Request, UserDescription
     "WHOWAS": _whowas,
     "ISON": _ison,
     "USERHOST": _userhost,
-    "OPER": oper_lines,
 }
 """What shows users in answer to each verb."""
 

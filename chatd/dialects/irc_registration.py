@@ -9,30 +9,36 @@ from chatd.core.accounts import Secret
 from chatd.core.answers import PreparedAnswer, Welcome
 from chatd.core.channels import MAX_WATCHED_USERS
 from chatd.core.commands import COMMANDS
+from chatd.core.names import MAX_GROUP_NAME_CODE_POINTS, MAX_NICK_CODE_POINTS
 from chatd.core.profiles import MAX_AWAY_BYTES, MAX_REALNAME_BYTES, MAX_USERNAME_BYTES
 from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
 from chatd.dialects.irc_accounts import logged_in_line
-from chatd.dialects.irc_channels import entering_lines
+from chatd.dialects.irc_channel_lines import entering_lines
+from chatd.dialects.irc_channels import MAX_TARGETS
 from chatd.dialects.irc_client import IrcClient, word
 from chatd.dialects.irc_lines import IrcLine, format_line
-from chatd.dialects.irc_messages import REF_TAG
+from chatd.dialects.irc_messages import MAX_MESSAGE_TARGETS
 from chatd.dialects.irc_numerics import NUMERICS_BY_REFUSAL
 from chatd.dialects.irc_presence import profile_text
-from chatd.dialects.irc_transient import PASSED_TAGS
+from chatd.dialects.irc_transient import OPERATORS
 from chatd.dialects.irc_user_modes import BOT_MODE, USER_MODES
 
 if TYPE_CHECKING:
     from chatd.dialects.irc import IrcDialect
+
+_OTHER_TARGETS: Final = "TAGMSG:1,WHOIS:1," + ",".join(
+    f"{verb}:{MAX_TARGETS}" for verb in ("JOIN", "PART", "NAMES", "KICK")
+)
 
 ISUPPORT: Final = (
     "CASEMAPPING=ascii",
     "CHANTYPES=#",
     "CHANMODES=b,,,ist",
     "PREFIX=(o)@",
-    "STATUSMSG=",
-    "NICKLEN=32",
-    "CHANNELLEN=65",
+    f"STATUSMSG={OPERATORS}",
+    f"NICKLEN={MAX_NICK_CODE_POINTS}",
+    f"CHANNELLEN={1 + MAX_GROUP_NAME_CODE_POINTS}",
     "TOPICLEN=390",
     "KICKLEN=390",
     f"AWAYLEN={MAX_AWAY_BYTES}",
@@ -43,17 +49,17 @@ ISUPPORT: Final = (
     f"BOT={BOT_MODE}",
     "UTF8ONLY",
     "SAFELIST",
-    "ELIST=MNU",
+    "EXTBAN=~,a",
+    "ACCOUNTEXTBAN=a,account",
+    "ELIST=CMNTU",
     "MODES=1",
     "MAXLIST=b:1000",
-    "TARGMAX=PRIVMSG:1,NOTICE:1,TAGMSG:1,JOIN:10,PART:10,NAMES:1,KICK:10,WHOIS:1",
-    "CLIENTTAGDENY=*" + "".join(f",-{tag[1:]}" for tag in (*PASSED_TAGS, REF_TAG)),
+    f"TARGMAX=PRIVMSG:{MAX_MESSAGE_TARGETS},NOTICE:{MAX_MESSAGE_TARGETS},{_OTHER_TARGETS}",
     "CHATHISTORY={page}",
     "draft/CHATHISTORY={page}",
     "MSGREFTYPES=msgid,timestamp",
 )
-"""What the daemon supports, as the numeric 005 says it. ``{page}`` is the most messages in a page.
-"""
+"""What the daemon supports, as the numeric 005 says it. ``{page}`` is the most messages in a page."""
 
 ISUPPORT_PER_LINE: Final = 12
 """The number of tokens in one line of the numeric 005, which may have 13 besides the nick and the text."""
@@ -243,8 +249,8 @@ def welcome_lines(client: IrcClient, answer: Welcome, max_page: int) -> list[byt
 def refusal_lines(client: IrcClient, request: Request, refusal: Refusal) -> list[bytes]:
     """Return the lines that refuse a login for one of `LOGIN_REFUSALS`.
 
-    If the nick is registered and no password was given, that is said besides: most clients show no more of
-    the numeric than that the nick is in use.
+    If the nick is registered and no password was given, a note or a notice says so before the numeric, of
+    which most clients show no more than that the nick is in use.
     """
     if refusal.code != "password_required":
         return [client.numeric_line(NUMERICS_BY_REFUSAL[refusal.code], refusal.text)]

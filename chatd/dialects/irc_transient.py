@@ -1,30 +1,66 @@
-"""What IRC clients tell each other in passing: ``TAGMSG``, and CTCP questions and answers. Nothing is stored.
+"""What IRC clients tell each other in passing: ``TAGMSG``, the tags of messages, and CTCP questions and
+answers. Nothing is stored.
 
 Sources: the IRCv3 specifications of message tags, typing and reactions, and modern.ircdocs.horse/ctcp.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from chatd.core.answers import TransientSent
 from chatd.core.channel_commands import SendTransient
 from chatd.core.events import Transient
+from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
 from chatd.core.terminal import replace_controls
-from chatd.dialects.irc_client import channel_of, group_name, source_of
-from chatd.dialects.irc_lines import IrcLine, format_ctcp, format_line
+from chatd.dialects.irc_client import IrcClient, channel_of, group_name, source_of
+from chatd.dialects.irc_lines import IrcLine, format_ctcp, format_line, parse_ctcp, without_formatting
 from chatd.dialects.timestamps import format_rfc3339
 
 if TYPE_CHECKING:
     from chatd.dialects.irc import IrcDialect
 
-PASSED_TAGS: Final = ("+typing", "+draft/reply", "+draft/react", "+draft/unreact")
-"""The client-only tags that ``TAGMSG`` passes on. On messages none is: the log does not keep them."""
+REF_TAG: Final = "+chatd.dev/ref"
+"""The tag with a client's own id of a message: a message that is sent again with it is stored once. It is for
+the daemon, and not passed on.
+"""
 
 MAX_TAGS_BYTES: Final = 512
 """The maximum number of bytes of the tags that are passed on, keys and values."""
+
+OPERATORS: Final = "@"
+"""What is before a channel if a message is for its owner and its operators alone."""
+
+# Only these keys are the clients' own; so nobody can forge msgid, time or account.
+_CLIENT_TAG: Final = re.compile(r"\+(?:[A-Za-z0-9.-]+/)?[A-Za-z0-9-]+")
+
+ClientTags = tuple[tuple[str, str], ...]
+"""Tags of a client for other clients, as pairs of a key and a value."""
+
+
+def passed_tags(client: IrcClient, line: IrcLine) -> ClientTags:
+    """Return the tags of ``line`` that are passed on to other clients. There are none of a client that has
+    not asked for tags.
+    """
+    if not line.tags or "message-tags" not in client.capabilities:
+        return ()
+    return tuple(
+        (key, value) for key, value in line.tags.items() if key != REF_TAG and _CLIENT_TAG.fullmatch(key)
+    )
+
+
+def are_too_long(tags: ClientTags) -> bool:
+    """Return whether ``tags`` have more than `MAX_TAGS_BYTES`."""
+    return sum(len(key) + len(value.encode()) for key, value in tags) > MAX_TAGS_BYTES
+
+
+def refuse_tags(dialect: IrcDialect, line: IrcLine, target: str) -> Request:
+    """Return the answer to ``line``, whose tags for ``target`` are too long."""
+    text = f"the tags have more than {MAX_TAGS_BYTES} bytes"
+    return dialect.fail(line.verb, "TAGS_TOO_LONG", text, target)
 
 
 def tagmsg(dialect: IrcDialect, line: IrcLine) -> Request:
@@ -35,41 +71,59 @@ def tagmsg(dialect: IrcDialect, line: IrcLine) -> Request:
     target = line.params[0]
     if "," in target:
         return dialect.reply(client.numeric("too_many_targets", target))
-    tags = tuple((key, line.tags[key]) for key in PASSED_TAGS if key in line.tags)
+    tags = passed_tags(client, line)
     if not tags:
         return dialect.reply()
-    if sum(len(key) + len(value.encode()) for key, value in tags) > MAX_TAGS_BYTES:
-        text = f"the tags have more than {MAX_TAGS_BYTES} bytes"
-        return dialect.fail(line.verb, "TAGS_TOO_LONG", text, target)
+    if are_too_long(tags):
+        return refuse_tags(dialect, line, target)
     if not target.startswith("#"):
         return Request(SendTransient(dest=target, tags=tags), line.verb)
     return Request(SendTransient(group_name(target), tags=tags), line.verb)
 
 
-def ask_client(dialect: IrcDialect, line: IrcLine, target: str, verb: str, rest: str) -> Request:
-    """``PRIVMSG`` or ``NOTICE`` with the CTCP question or answer ``verb`` and ``rest``: pass it on to a user,
-    never to a channel, where each client would answer.
+def ask_client(dialect: IrcDialect, line: IrcLine, target: str, text: str, tags: ClientTags) -> Request:
+    """``PRIVMSG`` or ``NOTICE`` with a CTCP question or answer ``text``: pass it on to a user with its
+    ``tags``, never to a channel, where each client would answer.
     """
     if target.startswith("#"):
         return dialect.fail(line.verb, "CTCP_TO_CHANNEL", "only CTCP ACTION is passed on in channels", target)
-    text = format_ctcp(replace_controls(verb), replace_controls(rest))
-    command = SendTransient(dest=target, kind="notice" if line.verb == "NOTICE" else "message", text=text)
-    return Request(command, line.verb)
+    kind: Literal["message", "notice"] = "notice" if line.verb == "NOTICE" else "message"
+    return Request(SendTransient(dest=target, kind=kind, tags=tags, text=text), line.verb)
+
+
+def tell_operators(dialect: IrcDialect, line: IrcLine, channel: str, text: str, tags: ClientTags) -> Request:
+    """``PRIVMSG`` or ``NOTICE`` to ``@#wob``, the owner and the operators of the group. Raises `Refusal`."""
+    ctcp = parse_ctcp(text)
+    if ctcp is not None and ctcp[0] != "ACTION":
+        return dialect.fail(
+            line.verb, "CTCP_TO_CHANNEL", "only CTCP ACTION is passed on in channels", channel
+        )
+    said = replace_controls(without_formatting(text if ctcp is None else ctcp[1]))
+    group = group_name(channel)
+    if not said.strip():
+        return dialect.reply(dialect.client.numeric("no_text"))
+    if not group:
+        raise Refusal("no_such_group", group=f"{OPERATORS}{channel}")
+    kind: Literal["message", "notice"] = "notice" if line.verb == "NOTICE" else "message"
+    shown = said if ctcp is None else format_ctcp(ctcp[0], said)
+    return Request(SendTransient(group, kind=kind, receivers="operators", tags=tags, text=shown), line.verb)
 
 
 def transient_lines(capabilities: frozenset[str], sent: Transient) -> list[bytes]:
     """Return the line of ``sent``; none if it is tags that the client does not know."""
     target = sent.dest.nick if sent.dest is not None else ""
     if sent.conversation is not None:
-        target = channel_of(sent.conversation)
+        target = f"{OPERATORS if sent.for_operators else ''}{channel_of(sent.conversation)}"
     source = source_of(sent.user.nick)
     tags = {"time": format_rfc3339(sent.at)} if "server-time" in capabilities else {}
+    if "message-tags" in capabilities:
+        tags = {"msgid": f"{sent.at}-{sent.number}", **tags, **dict(sent.tags)}
     if sent.kind != "tags":
         verb = "NOTICE" if sent.kind == "notice" else "PRIVMSG"
         return [format_line(verb, target, sent.text, source=source, tags=tags, trailing=True)]
     if "message-tags" not in capabilities:
         return []
-    return [format_line("TAGMSG", target, source=source, tags={**tags, **dict(sent.tags)})]
+    return [format_line("TAGMSG", target, source=source, tags=tags)]
 
 
 def sent_lines(dialect: IrcDialect, request: Request, answer: TransientSent) -> list[bytes]:

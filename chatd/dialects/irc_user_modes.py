@@ -1,4 +1,5 @@
-"""The modes of a user on IRC: ``B`` marks a bot. Of ``i`` and ``w`` the daemon only keeps that they are set.
+"""The modes of a user on IRC: ``B`` marks a bot, ``-o`` gives up what ``OPER`` gave. Of ``i`` and ``w`` the
+daemon only keeps that they are set.
 
 Source: the IRCv3 specification bot-mode.
 """
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from msgspec.structs import replace
 
 from chatd.core.answers import ProfileChanged
-from chatd.core.channel_commands import SetProfile
+from chatd.core.channel_commands import ResignOperator, SetProfile
 from chatd.core.requests import Request
 from chatd.dialects.irc_client import IrcClient, source_of
 from chatd.dialects.irc_lines import format_line
@@ -24,10 +25,12 @@ BOT_MODE: Final = "B"
 KEPT_MODES: Final = frozenset("iw")
 """The modes that change nothing: nobody is shown more of a user, and announcements are for everyone."""
 
-IGNORED_MODES: Final = frozenset("o")
-"""The modes that a client can't set: an operator of the server is one by the account."""
+OPERATOR_MODE: Final = "o"
+"""The mode of who acts as an operator of the server. A client can only unset it. It is not among the modes
+that ``MODE bob`` shows: the rights may have ended, which ``WHO`` and ``WHOIS`` know.
+"""
 
-USER_MODES: Final = "".join(sorted({BOT_MODE} | KEPT_MODES | IGNORED_MODES))
+USER_MODES: Final = "".join(sorted({BOT_MODE, OPERATOR_MODE} | KEPT_MODES))
 """The modes of users, as the numeric 004 lists them."""
 
 
@@ -42,20 +45,20 @@ def user_mode(dialect: IrcDialect, target: str, params: list[str]) -> Request:
     added = {letter for letter, is_set in changes.items() if is_set}
     kept = (client.user_modes | (added & KEPT_MODES)) - (KEPT_MODES & (changes.keys() - added))
     is_known = changes.keys() <= set(USER_MODES)
-    lines = () if is_known else (client.numeric("unknown_user_mode"),)
-    request = dialect.reply(*lines, dialect=dialect.with_client(user_modes=kept))
+    requests: list[Request] = []
+    if not is_known or kept != client.user_modes:
+        lines = () if is_known else (client.numeric("unknown_user_mode"),)
+        requests.append(dialect.reply(*lines, dialect=dialect.with_client(user_modes=kept)))
     is_bot = changes.get(BOT_MODE)
-    if is_bot is None or is_bot is (BOT_MODE in client.user_modes):
-        return request
-    all_modes = kept | {BOT_MODE} if is_bot else kept - {BOT_MODE}
-    marking = Request(
-        SetProfile(is_bot="yes" if is_bot else "no"),
-        "MODE",
-        dialect_on_success=dialect.with_client(user_modes=all_modes),
-    )
-    if is_known and kept == client.user_modes:
-        return marking
-    return replace(request, further_requests=(marking,))
+    if is_bot is not None and is_bot is not (BOT_MODE in client.user_modes):
+        modes = kept | {BOT_MODE} if is_bot else kept - {BOT_MODE}
+        marking = SetProfile(is_bot="yes" if is_bot else "no")
+        marked = dialect.with_client(user_modes=modes)
+        requests.append(Request(marking, "MODE", dialect_on_success=marked))
+    if changes.get(OPERATOR_MODE) is False:
+        requests.append(Request(ResignOperator(), "MODE"))
+    first, *further = requests or [dialect.reply()]
+    return replace(first, further_requests=tuple(further))
 
 
 def _changes(modes: str) -> dict[str, bool]:

@@ -21,13 +21,10 @@ from chatd.dialects import irc_read_marks as read_marks
 from chatd.dialects import irc_redaction as redaction
 from chatd.dialects import irc_registration as registration
 from chatd.dialects import irc_transient as transient
-from chatd.dialects.irc_lines import IrcLine, format_line, without_formatting
+from chatd.dialects.irc_lines import IrcLine, format_line
 
 if TYPE_CHECKING:
     from chatd.dialects.irc import IrcDialect
-
-MAX_FAREWELL_CHARACTERS: Final = 200
-"""The number of characters after which what a user says when quitting is cut."""
 
 
 class Verb(NamedTuple):
@@ -50,8 +47,7 @@ def _pong(dialect: IrcDialect, line: IrcLine) -> Request:
 
 
 def _quit(dialect: IrcDialect, line: IrcLine) -> Request:
-    farewell = without_formatting(line.params[0]) if line.params else ""
-    return replace(dialect.request(line, "quit"), farewell=farewell[:MAX_FAREWELL_CHARACTERS])
+    return replace(dialect.request(line, "quit"), farewell=channels.farewell(line.params))
 
 
 def _motd(dialect: IrcDialect, line: IrcLine) -> Request:
@@ -86,7 +82,7 @@ VERBS: Final = {
     "NAMES": Verb(channels.names),
     "TOPIC": Verb(channels.topic, 1),
     "KICK": Verb(channels.kick, 2),
-    "INVITE": Verb(channels.invite, 2),
+    "INVITE": Verb(channels.invite),
     "LIST": Verb(channels.channel_list),
     "MODE": Verb(channels.mode, 1),
     "PRIVMSG": Verb(messages.privmsg),

@@ -1,13 +1,13 @@
-"""Answers to HTTP requests, and how they are written."""
+"""The headers of all HTTP answers, and the refusals of requests that the site does not get."""
 
 from __future__ import annotations
 
-import email.utils
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Final
 
 import msgspec
+from twisted.web.http import datetimeToString
 
 CONTENT_SECURITY_POLICY: Final = (
     b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'"
@@ -15,40 +15,36 @@ CONTENT_SECURITY_POLICY: Final = (
 )
 """The page may load files of its own origin and talk to it, and nothing else: no inline script, no frame."""
 
+PLAIN_TEXT: Final = b"text/plain; charset=utf-8"
+
 SECURITY_HEADERS: Final = {
-    b"content-security-policy": CONTENT_SECURITY_POLICY,
-    b"x-content-type-options": b"nosniff",
-    b"referrer-policy": b"no-referrer",
-    b"cross-origin-opener-policy": b"same-origin",
-    b"cross-origin-resource-policy": b"same-origin",
-    b"cache-control": b"no-cache",
-    b"server": b"chatd",
+    b"Content-Security-Policy": CONTENT_SECURITY_POLICY,
+    b"X-Content-Type-Options": b"nosniff",
+    b"Referrer-Policy": b"no-referrer",
+    b"Cross-Origin-Opener-Policy": b"same-origin",
+    b"Cross-Origin-Resource-Policy": b"same-origin",
+    b"Cache-Control": b"no-cache",
+    b"Server": b"chatd",
 }
 """The headers of every answer."""
 
 
-class HttpAnswer(msgspec.Struct, frozen=True):
-    """An answer: its status, its body, and what its headers have besides `SECURITY_HEADERS`, in lower case.
-
-    The body is plain text unless ``headers`` has another type.
-    """
+class HttpRefusal(msgspec.Struct, frozen=True):
+    """An answer in plain text that ends the connection, with ``headers`` besides `SECURITY_HEADERS`."""
 
     status: HTTPStatus
-    body: bytes = b""
+    body: bytes
     headers: Mapping[bytes, bytes] = {}
 
-    def serialize(self, with_body: bool, is_last: bool) -> bytes:
-        """Return the bytes of the answer.
-
-        ``with_body`` is false for the answer to HEAD: the headers are the same, but no body follows.
-        ``is_last`` says that the connection ends with the answer.
-        """
-        headers = {**SECURITY_HEADERS, b"date": email.utils.formatdate(usegmt=True).encode()}
-        if self.status is not HTTPStatus.NOT_MODIFIED:
-            headers[b"content-type"] = b"text/plain; charset=utf-8"
-            headers[b"content-length"] = b"%d" % len(self.body)
-        headers |= self.headers
-        if is_last:
-            headers[b"connection"] = b"close"
+    def serialize(self, with_body: bool = True) -> bytes:
+        """Return the bytes of the answer; those to a HEAD request are ``with_body`` false."""
+        headers = {
+            **SECURITY_HEADERS,
+            b"Date": datetimeToString(),
+            b"Content-Type": PLAIN_TEXT,
+            b"Content-Length": b"%d" % len(self.body),
+            b"Connection": b"close",
+            **self.headers,
+        }
         first = b"HTTP/1.1 %d %s" % (self.status, self.status.phrase.encode())
         return b"\r\n".join([first, *map(b": ".join, headers.items()), b"", self.body if with_body else b""])

@@ -5,6 +5,7 @@ The page completes commands from the table, and makes requests of what is typed.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
@@ -36,38 +37,67 @@ _EVENT_KIND_BY_COMMAND: Final = {
 }
 """The kind of the event that a command writes to the log: its author gets only the ack."""
 
-
-_ME: Final = {
-    "name": ACTION_SLASH_WORD,
-    "action": "",
-    "slash": ACTION_SLASH_WORD,
-    "fields": [{"name": ACTION_FIELD, "key": ACTION_FIELD, "kind": "text", "required": True}],
-    "help": ACTION_HELP,
-}
-
-
-def command_table() -> bytes:
-    """Return the JSON of the commands that can be typed: a list of their names, fields and help lines.
-
-    The last one is ``/me``, which has no action: the page sends it as a message.
-    """
-    return msgspec.json.encode(
-        [*(_command(row) for row in COMMANDS.values() if row.semicolon_word or row.slash_word), _ME]
+_NOT_SAID_TO_THE_PAGE: Final = frozenset(
+    (
+        *(
+            "already_server_operator",
+            "bad_json",
+            "bad_utf8",
+            "configured_operator",
+            "no_room",
+            "not_appointed",
+        ),
+        *("around_alone", "cut_off", "frame_length", "frame_type", "many_questions"),
+        *("no_string", "no_time", "surrogate", "too_deep"),
     )
+)
+"""The codes of refusals, and the keys of reasons, that answer only what the page can't send."""
+
+
+def command_table(translate: Callable[[str], str]) -> bytes:
+    """Return the JSON of the commands that can be typed, with help lines translated by ``translate``.
+
+    ``fields`` maps the name of each field to its kind, and to its choices and its key in a request where it
+    has these; a field that is not there is a name. ``commands`` is a list of objects. Their ``fields`` are
+    names separated by spaces, in brackets if the field may be left out: ``group dest [reason]``. ``action``,
+    ``word`` and ``slash`` are left out if they equal ``name``, and are empty if the command has none;
+    ``room`` and ``event`` are left out if false. The last command is ``/me``, which has no action: the page
+    sends it as a message.
+    """
+    rows = [row for row in COMMANDS.values() if row.semicolon_word or row.slash_word]
+    fields: dict[str, dict[str, object]] = {}
+    for row in rows:
+        for name, declaration in row.typeable_fields.items():
+            field = _field(name, declaration)
+            if fields.setdefault(name, field) != field:
+                raise AssertionError(f"two different fields are called {name}")
+    named = {name: field for name, field in fields.items() if field}
+    me = {"name": ACTION_SLASH_WORD, "action": "", "word": "", "fields": ACTION_FIELD}
+    commands = [*(_command(row, translate) for row in rows), {**me, "help": translate(ACTION_HELP)}]
+    return msgspec.json.encode({"fields": named, "commands": commands})
 
 
 def french_catalogue() -> bytes:
     """Return the JSON of what the daemon says, in French.
 
-    ``refusals`` has the English and the French sentence of each code, ``reasons`` a list of such pairs, and
-    ``texts`` maps help lines, names of fields and of alphabets to their translations.
+    ``refusals`` maps each code to its sentence, or to an English and a French sentence if these have gaps.
+    ``reasons`` is a list of such pairs. ``texts`` maps names of fields and of alphabets, and the help lines
+    of commands that `command_table` does not have, to their translations.
     """
-    helps = {*(row.help for row in COMMANDS.values()), ACTION_HELP}
+    helps = (row.help for row in COMMANDS.values() if not (row.semicolon_word or row.slash_word))
     texts = {*helps, *USAGE_FIELD_NAMES, *ALPHABET_NAMES_TO_TRANSLATE}
     return msgspec.json.encode(
         {
-            "refusals": {code: _pair(sentence) for code, sentence in REFUSAL_SENTENCES.items()},
-            "reasons": [_pair(sentence) for sentence in REASON_SENTENCES.values()],
+            "refusals": {
+                code: _pair(sentence) if "{" in sentence else to_french(sentence)
+                for code, sentence in REFUSAL_SENTENCES.items()
+                if code not in _NOT_SAID_TO_THE_PAGE
+            },
+            "reasons": [
+                _pair(sentence)
+                for key, sentence in REASON_SENTENCES.items()
+                if key not in _NOT_SAID_TO_THE_PAGE
+            ],
             "texts": {text: french for text in sorted(texts) if (french := to_french(text)) != text},
         }
     )
@@ -77,28 +107,27 @@ def _pair(sentence: str) -> tuple[str, str]:
     return sentence, to_french(sentence)
 
 
-def _command(row: CommandDeclaration) -> dict[str, object]:
-    """Return one command. Names of fields that are left out of the JSON are false or empty."""
+def _command(row: CommandDeclaration, translate: Callable[[str], str]) -> dict[str, object]:
     action = "join" if row.name == "enter" else row.actions[0]
+    names = {"action": action, "word": row.semicolon_word, "slash": row.slash_word}
+    usage = [name if name in row.required else f"[{name}]" for name in row.typeable_fields]
     shown: dict[str, object] = {
         "name": row.name,
-        "action": action,
-        "word": row.semicolon_word,
-        "slash": row.slash_word,
-        "room": row.group_defaults_to_room,
-        "event": _EVENT_KIND_BY_COMMAND.get("join" if row.name == "enter" else row.name, ""),
-        "fields": [_field(name, field, name in row.required) for name, field in row.typeable_fields.items()],
-        "help": row.help,
+        **{key: name for key, name in names.items() if name != row.name},
+        "fields": " ".join(usage),
+        "help": translate(row.help),
     }
-    return {key: value for key, value in shown.items() if value not in ("", False)}
+    if row.group_defaults_to_room:
+        shown["room"] = True
+    if action in _EVENT_KIND_BY_COMMAND:
+        shown["event"] = _EVENT_KIND_BY_COMMAND[action]
+    return shown
 
 
-def _field(name: str, field: FieldDeclaration, required: bool) -> dict[str, object]:
-    shown: dict[str, object] = {
-        "name": name,
-        "key": "from" if field.is_sender else name,
-        "kind": field.kind,
-        "choices": list(field.choices),
-        "required": required,
-    }
-    return {key: value for key, value in shown.items() if value not in (False, [])}
+def _field(name: str, field: FieldDeclaration) -> dict[str, object]:
+    shown: dict[str, object] = {} if field.kind == "name" else {"kind": field.kind}
+    if field.is_sender:
+        shown["key"] = "from"
+    if field.choices:
+        shown["choices"] = field.choices
+    return shown

@@ -1,24 +1,28 @@
-"""A connection whose client speaks HTTP: requests for pages, and one that opens a WebSocket."""
+"""A connection whose client speaks HTTP: requests to the site, and one that opens a WebSocket."""
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from http import HTTPStatus
 from typing import Any, Final
 
 import msgspec
 from twisted.internet.address import IPv4Address, IPv6Address
 from twisted.internet.defer import Deferred
-from twisted.internet.interfaces import IDelayedCall, IPushProducer
-from twisted.internet.protocol import Protocol, connectionDone
+from twisted.internet.interfaces import IDelayedCall
+from twisted.internet.protocol import connectionDone
 from twisted.logger import Logger
 from twisted.python.failure import Failure
+from twisted.web.http import HTTPChannel
+from twisted.web.http import Request as SiteRequest
+from twisted.web.server import Site
 from websockets.exceptions import NegotiationError, SecurityError
 from websockets.http11 import Request
 from websockets.server import ServerProtocol
 from websockets.typing import Subprotocol
-from zope.interface import implementer
 
 from chatd.boundaries import Clock
 from chatd.carriers.detection import Detector, WireChoice
@@ -29,8 +33,7 @@ from chatd.connections.outbox import CLOSE_TIMEOUT_SECONDS
 from chatd.connections.session import REFUSAL_LINGER_SECONDS
 from chatd.connections.socket_write import end_output
 from chatd.core.refusals import Refusal
-from chatd.web.answers import HttpAnswer
-from chatd.web.pages import Pages
+from chatd.web.answers import HttpRefusal
 from chatd.web.policy import WebPolicy
 
 WEBSOCKET_PATHS: Final = frozenset(("/ws", "/"))
@@ -38,6 +41,9 @@ WEBSOCKET_PATHS: Final = frozenset(("/ws", "/"))
 
 MAX_HEAD_BYTES: Final = 16 * 1024
 """Bytes of a request's line and headers. A longer one is refused."""
+
+MAX_PATH_CHARACTERS: Final = 256
+"""Characters of a path that the site gets. A longer one is none of a page, and neither is its beginning."""
 
 MAX_HANDSHAKE_LIST_CHARACTERS: Final = 1024
 """Characters in the lists of an opening handshake, such as that of subprotocols. To parse so many takes 0.8
@@ -57,26 +63,32 @@ _STATUSES: Final = {
 }
 """Refusal code -> status of the answer. All others have 400."""
 
-_TOO_LARGE: Final = HttpAnswer(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, b"the headers are too long\n")
-_TOO_SLOW: Final = HttpAnswer(HTTPStatus.REQUEST_TIMEOUT, b"the request took too long\n")
-_NOT_VALID: Final = HttpAnswer(
+_TOO_LARGE: Final = HttpRefusal(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, b"the headers are too long\n")
+_TOO_SLOW: Final = HttpRefusal(HTTPStatus.REQUEST_TIMEOUT, b"the request took too long\n")
+_NOT_VALID: Final = HttpRefusal(
     HTTPStatus.BAD_REQUEST, b"that is no valid HTTP request, or one with a body, which nothing here takes\n"
 )
-_AMBIGUOUS: Final = HttpAnswer(HTTPStatus.BAD_REQUEST, b"send one Host and one Origin\n")
-_WRONG_HOST: Final = HttpAnswer(
+_AMBIGUOUS: Final = HttpRefusal(HTTPStatus.BAD_REQUEST, b"send one Host and one Origin\n")
+_WRONG_HOST: Final = HttpRefusal(
     HTTPStatus.MISDIRECTED_REQUEST,
     b"the daemon has another name: add this one to `hosts` under [web] in chatd.toml\n",
 )
-_WRONG_ORIGIN: Final = HttpAnswer(
+_WRONG_ORIGIN: Final = HttpRefusal(
     HTTPStatus.FORBIDDEN, b"add the page's origin to `origins` under [web] in chatd.toml\n"
 )
-_WRONG_PATH: Final = HttpAnswer(HTTPStatus.NOT_FOUND, b"the WebSocket is at /ws\n")
+_WRONG_PATH: Final = HttpRefusal(HTTPStatus.NOT_FOUND, b"the WebSocket is at /ws\n")
 
 _LISTS: Final = ("Connection", "Upgrade", "Sec-WebSocket-Extensions", "Sec-WebSocket-Protocol")
 """The headers of an opening handshake that hold lists."""
 
-_VERSION_HEADERS: Final = {b"upgrade": b"websocket", b"sec-websocket-version": b"13"}
+_VERSION_HEADERS: Final = {b"Upgrade": b"websocket", b"Sec-WebSocket-Version": b"13"}
 """The headers of a refused handshake: what would be accepted."""
+
+_REQUEST_LINE: Final = re.compile(rb"[A-Za-z-]{1,32} [!-~]+ HTTP/1\.[01]\r\n")
+"""The first line of a valid request. `ServerProtocol` takes other characters as well."""
+
+_ENTITY_TAG: Final = re.compile(r'"\w*"')
+"""An entity tag of the site, without the ``W/`` that a proxy which compresses the page adds to it."""
 
 
 class HttpService(msgspec.Struct, frozen=True):
@@ -87,17 +99,20 @@ class HttpService(msgspec.Struct, frozen=True):
     ``fair_queue``, so that a flood of requests or a long one delays the chat by one request at a time.
     """
 
-    pages: Pages
+    site: Site
     choices_by_subprotocol: Mapping[str, WireChoice]
     policy: WebPolicy
     clock: Clock
     fair_queue: FairQueue
 
 
-@implementer(IPushProducer)
-class HttpConnection(Protocol):
-    """A Twisted protocol that answers requests for pages one after the other. If the client opens a
-    WebSocket, the connection is passed on to a session that ``detector`` opens.
+class HttpConnection(HTTPChannel):
+    """A Twisted protocol that answers requests one after the other. If the client opens a WebSocket, the
+    connection is passed on to a session that ``detector`` opens.
+
+    It checks the head of each request itself. What is valid and no opening handshake goes to the site, as a
+    head of a few lines: `HTTPChannel` has no more to parse, and answers with the site's pages. It reads on
+    when the client has read the answer.
 
     Until a session is open, the connection counts as one whose wire is not detected.
     """
@@ -107,6 +122,10 @@ class HttpConnection(Protocol):
     transport: Any
 
     def __init__(self, service: HttpService, detector: Detector) -> None:
+        super().__init__()
+        self.site = service.site
+        self.requestFactory = service.site.requestFactory
+        self.timeOut = None  # HTTPChannel's; the times here are others
         self._service = service
         self._detector = detector
         # What was read and not answered: in part, unless it waits for its turn.
@@ -114,30 +133,29 @@ class HttpConnection(Protocol):
         self._is_answering = False
         self._has_answered = False
         self._input_ended = False
-        # Whether the transport has as many answers as it takes.
-        self._is_full = False
         # Whether the connection is closing or gone, or has become a session.
         self._is_over = False
         self._timer: IDelayedCall | None = None
 
     def connectionMade(self) -> None:
         """Start the time that the client has to send its first request."""
-        self.transport.registerProducer(self, True)
-        self._start_timer(HEAD_TIMEOUT_SECONDS, self._end_time)
+        super().connectionMade()
+        self._start_timer(HEAD_TIMEOUT_SECONDS, partial(self._refuse, _TOO_SLOW))
 
     def dataReceived(self, data: bytes) -> None:
         """Answer the request in ``data``, or read on until its head is complete."""
         if self._is_over:
             return
         if self._has_answered and not self._read:
-            self._start_timer(HEAD_TIMEOUT_SECONDS, self._end_time)
+            self._start_timer(HEAD_TIMEOUT_SECONDS, partial(self._refuse, _TOO_SLOW))
         searched = max(0, len(self._read) - 3)
         self._read += data
         if self._is_answering:
+            self.transport.pauseProducing()
             return
         end = self._read.find(b"\r\n\r\n", searched)
         if end > MAX_HEAD_BYTES or (end < 0 and len(self._read) > MAX_HEAD_BYTES):
-            self._respond_and_close(_TOO_LARGE)
+            self._refuse(_TOO_LARGE)
         elif end >= 0:
             self._stop_timer()
             self._is_answering = True
@@ -151,9 +169,30 @@ class HttpConnection(Protocol):
             self._close()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Stop the timer."""
+        """Stop the timer, and tell the site that nobody waits for its answer."""
         self._is_over = True
         self._stop_timer()
+        super().connectionLost(reason)
+
+    def requestDone(self, request: SiteRequest) -> None:
+        """Wait for the next request after an answer of the site, or close the connection."""
+        super().requestDone(request)
+        if not self._is_over:
+            self._read.clear()
+            self._has_answered = True
+            self._is_answering = False
+            self._start_timer(IDLE_TIMEOUT_SECONDS, self.loseConnection)
+
+    def loseConnection(self) -> None:
+        """Tell the client that nothing more comes, ignore what it still sends, and close the connection."""
+        if self._input_ended:
+            self._close()
+            return
+        self._leave()
+        # Bytes that the client has sent and nobody has read would reset the connection, and lose the answer.
+        self.transport.resumeProducing()
+        end_output(self.transport)
+        self._start_timer(REFUSAL_LINGER_SECONDS, self._close)
 
     def refuse_and_close(self, refusal: Refusal) -> None:
         """Answer with ``refusal``, then close the connection.
@@ -163,31 +202,17 @@ class HttpConnection(Protocol):
         if self._is_over:
             return
         if self._has_answered and not self._read:
-            self._end()
+            self.loseConnection()
             return
         status = _STATUSES.get(refusal.code, HTTPStatus.BAD_REQUEST)
         after = refusal.retry_after
-        headers = {} if after is None else {b"retry-after": b"%d" % math.ceil(after)}
-        self._respond_and_close(HttpAnswer(status, f"{refusal.code}: {refusal.text}\n".encode(), headers))
+        headers = {} if after is None else {b"Retry-After": b"%d" % math.ceil(after)}
+        self._refuse(HttpRefusal(status, f"{refusal.code}: {refusal.text}\n".encode(), headers))
 
     def refuse_foreign_protocol(self, foreign: ForeignProtocol) -> None:
         """Log that the client speaks the protocol ``foreign``, and close the connection without an answer."""
         self._log.info("{peer} speaks {name}", peer=format_peer(self.transport), name=foreign.name)
         self._close()
-
-    def pauseProducing(self) -> None:
-        """Read no further requests, because the client does not read its answers."""
-        self._is_full = True
-        self.transport.pauseProducing()
-
-    def resumeProducing(self) -> None:
-        """Read further requests, because the client has read its answers."""
-        self._is_full = False
-        if not self._is_answering:
-            self.transport.resumeProducing()
-
-    def stopProducing(self) -> None:
-        """Do nothing: `connectionLost` follows."""
 
     async def _answer_in_turn(self, size: int) -> None:
         """Answer the request whose head is the first ``size`` bytes that were read."""
@@ -200,23 +225,20 @@ class HttpConnection(Protocol):
         )
         handshake.receive_data(bytes(self._read[:size]))
         events = handshake.events_received()
-        if not events or not isinstance(events[0], Request):
-            too_large = isinstance(handshake.handshake_exc, SecurityError)
-            self._respond_and_close(_TOO_LARGE if too_large else _NOT_VALID)
+        if not events or not isinstance(events[0], Request) or not _REQUEST_LINE.match(self._read):
+            self._refuse(_TOO_LARGE if isinstance(handshake.handshake_exc, SecurityError) else _NOT_VALID)
             return
         request = events[0]
+        rest = bytes(self._read[size:])
         hosts = request.headers.get_all("Host")
         if len(hosts) > 1 or len(request.headers.get_all("Origin")) > 1:
-            self._respond(request, _AMBIGUOUS, is_last=True)
+            self._refuse(_AMBIGUOUS, request)
         elif not self._service.policy.allows_host("".join(hosts), self.transport.getHost()):
-            self._respond(request, _WRONG_HOST, is_last=True)
+            self._refuse(_WRONG_HOST, request)
         elif any(value.lower().startswith("websocket") for value in request.headers.get_all("Upgrade")):
-            self._open_websocket(handshake, request, bytes(self._read[size:]))
+            self._open_websocket(handshake, request, rest)
         else:
-            answer = await self._service.pages.answer(request)
-            if not self._is_over:
-                has_sent_more = len(self._read) > size
-                self._respond(request, answer, is_last=has_sent_more or self._input_ended)
+            super().dataReceived(_head_for_site(request, is_last=bool(rest) or self._input_ended))
 
     def _open_websocket(self, handshake: ServerProtocol, request: Request, rest: bytes) -> None:
         """Open a session for a client that has sent the opening handshake ``request`` and then ``rest``, or
@@ -224,22 +246,22 @@ class HttpConnection(Protocol):
         """
         policy = self._service.policy
         if request.path.partition("?")[0] not in WEBSOCKET_PATHS:
-            self._respond_and_close(_WRONG_PATH)
+            self._refuse(_WRONG_PATH)
             return
         if not policy.allows_origin(request.headers.get("Origin"), request.headers["Host"]):
             self._log.info("{peer}: a page of another origin", peer=format_peer(self.transport))
-            self._respond_and_close(_WRONG_ORIGIN)
+            self._refuse(_WRONG_ORIGIN)
             return
         if (
             sum(len(value) for name in _LISTS for value in request.headers.get_all(name))
             > MAX_HANDSHAKE_LIST_CHARACTERS
         ):
-            self._respond_and_close(_TOO_LARGE)
+            self._refuse(_TOO_LARGE)
             return
         response = handshake.accept(request)
         if response.status_code != HTTPStatus.SWITCHING_PROTOCOLS:
             status = HTTPStatus(response.status_code)
-            self._respond_and_close(HttpAnswer(status, bytes(response.body or b""), _VERSION_HEADERS))
+            self._refuse(HttpRefusal(status, bytes(response.body or b""), _VERSION_HEADERS))
             return
         client = policy.find_client(self.transport.getPeer(), request.headers.get_all("X-Forwarded-For"))
         if client is not None:
@@ -254,38 +276,10 @@ class HttpConnection(Protocol):
         if self._input_ended:
             carrier.readConnectionLost()
 
-    def _respond(self, request: Request, answer: HttpAnswer, is_last: bool) -> None:
-        """Write ``answer``. Then close the connection if that ``is_last`` or the client wants it, or wait for
-        the next request.
-        """
-        options = ",".join(request.headers.get_all("Connection")).lower().split(",")
-        persistent = request.protocol == "HTTP/1.1" and "close" not in map(str.strip, options)
-        is_last = is_last or not persistent
-        self.transport.write(answer.serialize(request.method != "HEAD", is_last))
-        if is_last:
-            self._end()
-            return
-        self._has_answered = True
-        self._is_answering = False
-        self._read.clear()
-        self._start_timer(IDLE_TIMEOUT_SECONDS, self._end)
-        if not self._is_full:
-            self.transport.resumeProducing()
-
-    def _respond_and_close(self, answer: HttpAnswer) -> None:
-        self.transport.write(answer.serialize(with_body=True, is_last=True))
-        self._end()
-
-    def _end(self) -> None:
-        """Tell the client that nothing more comes, ignore what it still sends, and close the connection."""
-        if self._input_ended:
-            self._close()
-            return
-        self._leave()
-        # Bytes that the client has sent and nobody has read would reset the connection, and lose the answer.
-        self.transport.resumeProducing()
-        end_output(self.transport)
-        self._start_timer(REFUSAL_LINGER_SECONDS, self._close)
+    def _refuse(self, refusal: HttpRefusal, request: Request | None = None) -> None:
+        """Answer ``request``, or what is none, with ``refusal``, and close the connection."""
+        self.transport.write(refusal.serialize(with_body=request is None or request.method != "HEAD"))
+        self.loseConnection()
 
     def _close(self) -> None:
         """Close the connection. Cut it if the client does not let it close."""
@@ -299,15 +293,13 @@ class HttpConnection(Protocol):
             self._is_over = True
             self._read.clear()
             self._stop_timer()
+            super().connectionLost(connectionDone)  # the site may still be at an answer
             # A TLS transport waits for its producer to have no more before it closes.
             self.transport.unregisterProducer()
 
     def _end_after_bug(self, failure: Failure) -> None:
         self._log.failure("bug while answering a browser", failure)
         self.transport.abortConnection()
-
-    def _end_time(self) -> None:
-        self._respond_and_close(_TOO_SLOW)
 
     def _start_timer(self, seconds: float, action: Callable[[], None]) -> None:
         self._stop_timer()
@@ -316,6 +308,21 @@ class HttpConnection(Protocol):
     def _stop_timer(self) -> None:
         if self._timer is not None and self._timer.active():
             self._timer.cancel()
+
+
+def _head_for_site(request: Request, is_last: bool) -> bytes:
+    """Return the head of ``request`` with what the site needs of it and no more. The connection ends with the
+    answer if that ``is_last`` or the client wants it.
+    """
+    options = ",".join(request.headers.get_all("Connection")).lower().split(",")
+    persistent = request.protocol == "HTTP/1.1" and "close" not in map(str.strip, options)
+    path = request.path.removeprefix("/").partition("?")[0][:MAX_PATH_CHARACTERS]
+    lines = [f"{request.method} /{path} HTTP/1.1"]
+    if is_last or not persistent:
+        lines.append("Connection: close")
+    if tags := _ENTITY_TAG.findall(",".join(request.headers.get_all("If-None-Match"))):
+        lines.append(f"If-None-Match: {' '.join(tags)}")
+    return "\r\n".join((*lines, "", "")).encode()
 
 
 def _select_subprotocol(handshake: ServerProtocol, offered: Sequence[Subprotocol]) -> Subprotocol | None:

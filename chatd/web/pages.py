@@ -1,4 +1,4 @@
-"""The page, its files and ``/healthz`` over HTTP. All files are read once, when the daemon starts."""
+"""The site: the page, its files and ``/healthz``. All files are read once, when the daemon starts."""
 
 from __future__ import annotations
 
@@ -8,14 +8,18 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Final
 
-import msgspec
-from twisted.internet.defer import DeferredLock
-from websockets.http11 import Request
+from twisted.internet.defer import Deferred, DeferredLock
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.web.http import CACHED
+from twisted.web.resource import Resource
+from twisted.web.server import NOT_DONE_YET, Request, Site
 
 from chatd.boundaries import Clock
-from chatd.web.answers import HttpAnswer
+from chatd.locales import to_french
+from chatd.web.answers import PLAIN_TEXT, SECURITY_HEADERS
 from chatd.web.command_table import command_table, french_catalogue
-from chatd.web.modules import without_comments
+from chatd.web.shortening import shorten_script, shorten_style
 
 STATIC_FOLDER: Final = Path(__file__).parent / "static"
 
@@ -32,76 +36,121 @@ _CONTENT_TYPES: Final = {
     ".webmanifest": b"application/manifest+json",
 }
 
+_SHORTENING: Final[Mapping[str, Callable[[bytes], bytes]]] = {".css": shorten_style, ".js": shorten_script}
+
 Health = Callable[[], Awaitable[bool]]
 """A function that returns whether the daemon is healthy."""
 
 
-class StaticFile(msgspec.Struct, frozen=True):
-    """A file of the page: its bytes, the value of ``Content-Type`` and its entity tag."""
+class PagePath(Resource):
+    """A path of the site, with its answers in the form of all answers. At this one there is nothing."""
 
-    content: bytes
-    content_type: bytes
-    etag: bytes
+    def getChild(self, path: bytes, request: Request) -> Resource:
+        """Return what is at a path below this one that was not put there: nothing."""
+        return PagePath()
+
+    def render(self, request: Request) -> int:
+        """Answer ``request``. For HEAD, Twisted leaves out the body."""
+        for name, value in SECURITY_HEADERS.items():
+            request.setHeader(name, value)
+        if request.method in (b"GET", b"HEAD"):
+            self.answer(request)
+        else:
+            request.setHeader(b"Allow", b"GET, HEAD")
+            _finish(request, HTTPStatus.METHOD_NOT_ALLOWED, b"use GET or HEAD\n")
+        return NOT_DONE_YET
+
+    def answer(self, request: Request) -> None:
+        """Answer a request for this path, at once or later."""
+        _finish(request, HTTPStatus.NOT_FOUND, b"there is no such page\n")
 
 
-def make_static_file(name: str, content: bytes) -> StaticFile:
-    """Return the file with this ``name``, whose suffix decides its type, and ``content``."""
-    digest = hashlib.sha256(content).hexdigest()[:32]
-    return StaticFile(content, _CONTENT_TYPES[Path(name).suffix], f'"{digest}"'.encode())
+class StaticFile(PagePath):
+    """A file of the page: its bytes, the value of ``Content-Type`` by the suffix of its name, and its entity
+    tag.
+    """
+
+    def __init__(self, name: str, content: bytes) -> None:
+        super().__init__()
+        self.content = content
+        self.content_type = _CONTENT_TYPES[Path(name).suffix]
+        self.etag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'.encode()
+
+    def answer(self, request: Request) -> None:
+        """Answer with the file, or with 304 if the client has it."""
+        if request.setETag(self.etag) is CACHED:
+            request.finish()
+        else:
+            _finish(request, HTTPStatus.OK, self.content, self.content_type)
+
+
+class HealthPage(PagePath):
+    """Whether the daemon is healthy, by a check that is at most `HEALTH_CACHE_SECONDS` old."""
+
+    _log = Logger()
+
+    def __init__(self, health: Health, clock: Clock) -> None:
+        super().__init__()
+        self._health = health
+        self._clock = clock
+        # The last answer about the health, and when it is too old. One request at a time asks for another.
+        self._lock = DeferredLock()
+        self._healthy = False
+        self._until = 0.0
+
+    def answer(self, request: Request) -> None:
+        """Answer after a check, or at once from the last one."""
+        Deferred.fromCoroutine(self._answer(request)).addErrback(self._end_after_bug, request)
+
+    async def _answer(self, request: Request) -> None:
+        gone: list[Failure] = []
+        request.notifyFinish().addErrback(gone.append)
+        async with self._lock:
+            if self._clock.seconds() >= self._until:
+                self._healthy = await self._health()
+                self._until = self._clock.seconds() + HEALTH_CACHE_SECONDS
+        if gone:
+            return
+        request.setHeader(b"Cache-Control", b"no-store")
+        status, body = HTTPStatus.OK, b'{"status":"ok"}\n'
+        if not self._healthy:
+            request.setHeader(b"Retry-After", b"%d" % HEALTH_CACHE_SECONDS)
+            status, body = HTTPStatus.SERVICE_UNAVAILABLE, b'{"status":"failing"}\n'
+        _finish(request, status, body, b"application/json")
+
+    def _end_after_bug(self, failure: Failure, request: Request) -> None:
+        self._log.failure("bug while checking the health for a browser", failure)
+        request.loseConnection()
 
 
 def read_static_files() -> dict[str, StaticFile]:
     """Return the files of the page by the paths of their URLs. ``index.html`` is ``/`` too."""
-    contents = {path.name: path.read_bytes() for path in STATIC_FOLDER.iterdir() if path.is_file()}
     contents = {
-        name: without_comments(content) if name.endswith(".js") else content
-        for name, content in contents.items()
+        path.name: _SHORTENING.get(path.suffix, bytes)(path.read_bytes())
+        for path in STATIC_FOLDER.iterdir()
+        if path.is_file()
     }
-    contents["commands.json"] = command_table()
+    contents["commands-en.json"] = command_table(str)
+    contents["commands-fr.json"] = command_table(to_french)
     contents["french.json"] = french_catalogue()
-    files = {f"/{name}": make_static_file(name, content) for name, content in contents.items()}
+    files = {f"/{name}": StaticFile(name, content) for name, content in contents.items()}
     return {"/": files["/index.html"], **files}
 
 
-class Pages:
-    """What is at each path: a file, ``/healthz``, or nothing."""
+def make_site(files: Mapping[str, StaticFile], health: Health, clock: Clock) -> Site:
+    """Return the site with ``files`` by the paths of their URLs, and with ``/healthz``."""
+    root = PagePath()
+    for path, file in files.items():
+        root.putChild(path[1:].encode(), file)
+    root.putChild(b"healthz", HealthPage(health, clock))
+    return Site(root, reactor=clock, timeout=None)
 
-    def __init__(self, files: Mapping[str, StaticFile], health: Health, clock: Clock) -> None:
-        self._files = files
-        self._health = health
-        self._clock = clock
-        # The last answer about the health, and when it is too old. One request at a time asks for another.
-        self._health_lock = DeferredLock()
-        self._healthy = False
-        self._health_until = 0.0
 
-    async def answer(self, request: Request) -> HttpAnswer:
-        """Return the answer to ``request``. For HEAD it has the same body as for GET; the caller leaves the
-        body out.
-        """
-        if request.method not in ("GET", "HEAD"):
-            return HttpAnswer(HTTPStatus.METHOD_NOT_ALLOWED, b"use GET or HEAD\n", {b"allow": b"GET, HEAD"})
-        path = request.path.partition("?")[0]
-        if path == "/healthz":
-            return await self._answer_health()
-        file = self._files.get(path)
-        if file is None:
-            return HttpAnswer(HTTPStatus.NOT_FOUND, b"there is no such page\n")
-        if file.etag.decode() in ",".join(request.headers.get_all("If-None-Match")):
-            return HttpAnswer(HTTPStatus.NOT_MODIFIED, headers={b"etag": file.etag})
-        return HttpAnswer(
-            HTTPStatus.OK, file.content, {b"etag": file.etag, b"content-type": file.content_type}
-        )
-
-    async def _answer_health(self) -> HttpAnswer:
-        await self._health_lock.acquire()
-        try:
-            if self._clock.seconds() >= self._health_until:
-                self._healthy = await self._health()
-                self._health_until = self._clock.seconds() + HEALTH_CACHE_SECONDS
-        finally:
-            self._health_lock.release()
-        headers = {b"content-type": b"application/json", b"cache-control": b"no-store"}
-        if self._healthy:
-            return HttpAnswer(HTTPStatus.OK, b'{"status":"ok"}\n', headers)
-        return HttpAnswer(HTTPStatus.SERVICE_UNAVAILABLE, b'{"status":"failing"}\n', headers)
+def _finish(request: Request, status: HTTPStatus, body: bytes, content_type: bytes = PLAIN_TEXT) -> None:
+    """Send the answer to ``request``."""
+    request.setResponseCode(status)
+    request.setHeader(b"Content-Type", content_type)
+    # Without it, Twisted would send chunks.
+    request.setHeader(b"Content-Length", b"%d" % len(body))
+    request.write(body)
+    request.finish()

@@ -109,19 +109,44 @@ interface Part {
   href?: string;
 }
 
+/** What is special about a field of commands; others are names, with a key that equals their name. */
+interface SentField {
+  kind?: string;
+  key?: string;
+  choices?: string[];
+}
+
+interface SentCommand {
+  name: string;
+  action?: string;
+  word?: string;
+  slash?: string;
+  room?: boolean;
+  event?: string;
+  /** `group dest [reason]` */
+  fields: string;
+  help: string;
+}
+
+interface SentTable {
+  fields: Record<string, SentField | undefined>;
+  commands: SentCommand[];
+}
+
 interface Field {
   name: string;
   key: string;
   kind: string;
   choices?: string[];
-  required?: boolean;
+  required: boolean;
 }
 
+/** An empty word is one that the command does not have. */
 interface Command {
   name: string;
   action: string;
-  word?: string;
-  slash?: string;
+  word: string;
+  slash: string;
   room?: boolean;
   event?: string;
   fields: Field[];
@@ -141,7 +166,7 @@ interface Completion {
 
 /** What the daemon says, in English and in French. */
 interface Catalogue {
-  refusals: Record<string, [string, string]>;
+  refusals: Record<string, string | [string, string]>;
   reasons: [string, string][];
   texts: Record<string, string>;
 }

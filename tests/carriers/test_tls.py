@@ -53,6 +53,14 @@ class Handshakes(TlsStageTestCase):
             peer.says("BYE").lines()
             self.stage = Stage(self.stage.database.with_name(f"{wire}.db"))
 
+    def test_what_is_offered_by_alpn_is_ignored(self) -> None:
+        """Browsers and curl offer HTTP/2 and HTTP/1.1, clients of other protocols their own."""
+        for offers in (("h2", "http/1.1"), ("irc",)):
+            peer = self.comes("auto", offers=offers).shake_hands()
+            self.assertIsNone(peer.chosen)
+            peer.says("GET /healthz HTTP/1.1\r", "Host: localhost\r", "\r")
+            self.assertEqual(peer.lines()[0], "HTTP/1.1 200 OK")
+
     def test_one_that_fails(self) -> None:
         """The log says why, in a line."""
         peer = self.comes()

@@ -361,7 +361,19 @@ class Irc(StageTestCase):
         peer.says(frame(f"JOIN {','.join(f'#{number}' for number in range(10_000))}"))
         self.assertEqual(messages(peer.hears()), [":chatd 417 alice :Input line was too long"])
         peer.says(frame("PING a\r\nJOIN #b"))
-        self.assertEqual(messages(peer.hears()), [":chatd FAIL PING INVALID_UTF8 :send text in UTF-8"])
+        sentence = "send one line, without CR, LF and NUL in it"
+        self.assertEqual(messages(peer.hears()), [f":chatd NOTICE alice :{sentence}"])
+        peer.says(frame("CAP REQ standard-replies")).hears()
+        for inside in ("\r\n", "\n", "\r", "\0"):
+            peer.says(frame(f"PING a{inside}JOIN #b"))
+            self.assertEqual(messages(peer.hears()), [f":chatd FAIL PING INVALID_LINE :{sentence}"])
+
+    def test_line_breaks_in_a_realname(self) -> None:
+        """They are left out, and keep nobody out."""
+        peer = self.stage.connect("web", subprotocol="text.ircv3.net")
+        peer.says(frame("NICK alice")).says(frame("USER a 0 * :A\nlice\r\0")).hears()
+        peer.says(frame("WHO alice"))
+        self.assertEqual(messages(peer.hears())[0], ":chatd 352 alice * ~a chatd * alice H :0 Alice")
 
     def test_fragments_keep_their_kind(self) -> None:
         peer = self.stage.connect("web", subprotocol="binary.ircv3.net")

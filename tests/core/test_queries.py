@@ -12,6 +12,8 @@ from chatd.core.queries import LIST_QUERIES, answer_list, requested_conversation
 from chatd.core.refusals import Refusal
 from tests.support.rules_case import Chat
 
+NOW = 1_700_000_000_000
+
 
 class Lists(SynchronousTestCase):
     def setUp(self) -> None:
@@ -31,7 +33,7 @@ class Lists(SynchronousTestCase):
 
     def listed(self, nick: str, command: Command) -> Answer:
         """The answer to ``nick``."""
-        return answer_list(self.chat.state, self.presence, self.chat.user(nick), command)
+        return answer_list(self.chat.state, self.presence, self.chat.user(nick), command, NOW)
 
     def refusal(self, nick: str, command: Command) -> str:
         """The code with which a list is refused."""
@@ -77,7 +79,7 @@ class Lists(SynchronousTestCase):
         self.assertEqual(groups("dave"), [(*wob, "")])
 
     def test_help_is_for_those_without_a_name_as_well(self) -> None:
-        answer = answer_list(self.chat.state, {}, None, c.ListCommands())
+        answer = answer_list(self.chat.state, {}, None, c.ListCommands(), NOW)
         assert isinstance(answer, Help)
         self.assertEqual(answer.commands, tuple(COMMANDS.values()))
         anonymous = {row.command for row in COMMANDS.values() if row.required_role == "anyone"}

@@ -65,6 +65,7 @@ class ReadTests(SynchronousTestCase):
     def test_the_names_of_the_irc_server(self) -> None:
         said = self.reads('[irc]\nserver = "irc.example.org"\nnetwork = "Example"\nlobby = "ask"')
         self.assertEqual(said.irc, IrcPolicy("irc.example.org", "Example", "ask"))
+        self.assertFalse(self.reads("[irc]\nregister_before_login = false").irc.register_before_login)
         for name in ("", "a b", ":x", "é", "-x", "x" * 64):
             self.assertIn(f"not {name}", self.refuses(f'[irc]\nserver = "{name}"'))
             self.assertIn("`network` is a name of", self.refuses(f'[irc]\nnetwork = "{name}"'))

@@ -6,6 +6,7 @@ from base64 import b64encode
 from sqlite3 import OperationalError
 from typing import Final
 
+from chatd.core.irc_policy import IrcPolicy
 from chatd.core.limits import Limits
 from chatd.core.requests import Request
 from chatd.dialects.irc import IrcDialect
@@ -349,8 +350,6 @@ class Registration(IrcCase):
                 (answer,) = bob.says(line).lines()
                 self.assertTrue(answer.startswith(begin), answer)
                 bob.hangs_up()
-        (answer,) = self.comes("NICK bob", f"REGISTER * * :{OTHER}").lines()
-        self.assertTrue(answer.startswith(":chatd FAIL REGISTER COMPLETE_CONNECTION_REQUIRED * :"), answer)
 
     def test_while_the_store_fails(self) -> None:
         bob = self.arrives("bob")
@@ -381,6 +380,93 @@ class Registration(IrcCase):
         self.assertEqual(untold.lines() + text.lines(), [])
         bob.says(f"PRIVMSG chatd :unregister;{OTHER}")
         self.assertEqual(told.lines(), [":bob!bob@chatd ACCOUNT *", ":bob!bob@chatd QUIT left"])
+
+
+class RegistrationBeforeLogin(IrcCase):
+    """``REGISTER`` before the client has logged in: it needs no password to log in then."""
+
+    def registers(self, *lines: str) -> list[str]:
+        """What a new client hears that sends ``lines``, and then registers the nick ``bob``."""
+        return self.comes(*lines, f"REGISTER * * :{OTHER}").lines()
+
+    def test_a_nick(self) -> None:
+        """Whether the account is given or not, and whatever nick is sent afterwards."""
+        anna = self.arrives("anna")
+        for nick, account, later in (("bob", "*", "USER b 0 * :b"), ("carol", "CAROL", "NICK dora")):
+            peer = self.comes("CAP REQ :sasl", f"NICK {nick}")
+            peer.hears()
+            success, logged_in = peer.says(f"REGISTER {account} * :{OTHER}").lines()
+            self.assertTrue(success.startswith(f":chatd REGISTER SUCCESS {nick} :{nick} is registered"))
+            mask = f"{nick}!{nick}@chatd"
+            self.assertEqual(logged_in, f":chatd 900 * {mask} {nick} :You are now logged in as {nick}")
+            (again,) = peer.says(f"REGISTER * * :{OTHER}").lines()
+            self.assertTrue(again.startswith(":chatd FAIL REGISTER ALREADY_AUTHENTICATED * :"), again)
+            heard = peer.says(later).says("USER b 0 * :b").says("CAP END").hears().decode()
+            self.assertIn(f" 001 {nick} ", heard)
+            anna.hears()
+            self.assertIn(f":chatd 330 anna {nick} {nick} :", anna.says(f"WHOIS {nick}").hears().decode())
+            peer.hangs_up()
+            self.assertIn(" 433 ", self.comes(f"NICK {nick}", "USER b 0 * :b").hears().decode())
+
+    def test_what_fails(self) -> None:
+        self.arrives("anna")
+        self.arrives("dora").says(f"REGISTER * * :{OTHER}").says("QUIT")
+        for lines, answer in (
+            ((), "NEED_NICK *"),
+            (("NICK anna",), "ACCOUNT_EXISTS anna"),
+            (("NICK dora",), "ACCOUNT_EXISTS dora"),
+            (("NICK root",), "BAD_ACCOUNT_NAME root"),
+        ):
+            (line,) = self.registers(*lines)
+            self.assertTrue(line.startswith(f":chatd FAIL REGISTER {answer} :"), line)
+        (line,) = self.comes("NICK bob", f"REGISTER carol * :{OTHER}").lines()
+        self.assertTrue(line.startswith(":chatd FAIL REGISTER ACCOUNT_NAME_MUST_BE_NICK carol :"), line)
+        (line,) = self.comes("NICK bob", "REGISTER * * short").lines()
+        self.assertTrue(line.startswith(":chatd FAIL REGISTER WEAK_PASSWORD bob :"), line)
+        self.assertEqual(self.stage.rows("SELECT nick FROM users WHERE nick = 'bob'"), [])
+
+    def test_a_nick_that_somebody_takes_meanwhile(self) -> None:
+        self.stage.passwords.held = True
+        peer = self.comes("NICK bob", f"REGISTER * * :{OTHER}")
+        self.arrives("bob")
+        self.stage.passwords.run_next()
+        self.stage.settle()
+        (line,) = peer.lines()
+        self.assertTrue(line.startswith(":chatd FAIL REGISTER ACCOUNT_EXISTS bob :"), line)
+
+    def test_a_client_that_leaves_meanwhile(self) -> None:
+        self.stage.passwords.held = True
+        self.comes("NICK bob", f"REGISTER * * :{OTHER}").hangs_up()
+        self.stage.passwords.run_next()
+        self.stage.settle()
+        self.assertEqual(self.stage.rows("SELECT nick FROM users WHERE nick = 'bob'"), [])
+
+    def test_roles_of_an_earlier_user_are_lost(self) -> None:
+        """As at a login: the client may be somebody else's."""
+        self.arrives("bob").says("JOIN #wob").says("QUIT")
+        anna = self.arrives("anna").says("JOIN #wob")
+        anna.hears()
+        self.registers("NICK bob")
+        self.assertIn(":bob!bob@chatd MODE #wob -o bob", anna.hears().decode())
+
+    def test_new_nicks_are_limited(self) -> None:
+        self.stage.limits.new_nicks_per_address = 2
+        answers = []
+        for number in range(3):
+            peer = self.stage.connect("irc", "192.0.2.1").says(f"NICK bob{number}")
+            answers.append(peer.says(f"REGISTER * * :{OTHER}").lines()[0].split()[2:4])
+        self.assertEqual([one[0] for one in answers], ["SUCCESS", "SUCCESS", "REGISTER"])
+        self.assertEqual(answers[2][1], "TEMPORARILY_UNAVAILABLE")
+
+
+class NoRegistrationBeforeLogin(IrcCase):
+    irc_policy = IrcPolicy(register_before_login=False)
+
+    def test_refused(self) -> None:
+        peer = self.stage.connect("irc").says("CAP LS 302")
+        self.assertIn(" draft/account-registration ", peer.hears().decode())
+        (line,) = peer.says("NICK bob").says(f"REGISTER * * :{OTHER}").lines()
+        self.assertTrue(line.startswith(":chatd FAIL REGISTER COMPLETE_CONNECTION_REQUIRED * :"), line)
 
 
 class Shown(IrcCase):

@@ -322,6 +322,54 @@ class Verbs(IrcCase):
         view.hears()
         self.assertEqual(view.channels[f"#{letters}"], {"dave": True, letters[:32]: False})
 
+    def test_long_names_in_every_line(self) -> None:
+        """No name is cut: sources, texts and the receivers of numerics give way."""
+        letters = "".join(chr(0x20000 + number) for number in range(64))
+        channel, owner, guest = f"#{letters}", letters[:32], letters[32:]
+        capabilities = "extended-join userhost-in-names invite-notify"
+        views = [IrcView(self.stage, nick, capabilities) for nick in (owner, guest)]
+        first, second = views
+        names = {owner, guest, channel, f"{guest}!*@*"}
+        seen: set[str] = set()
+
+        def step(view: IrcView, line: str) -> None:
+            view.says(line)
+            for heard in views[0].hears() + views[1].hears():
+                seen.add(heard.verb)
+                *params, last = heard.params
+                if heard.verb == "353" or (" " not in last and heard.verb not in ("KICK", "441")):
+                    params += last.split()
+                for one in (heard.nick, *params):
+                    nick = one.lstrip("@").partition("!")[0]
+                    if any(0x20000 <= ord(letter) < 0x20040 for letter in one):
+                        self.assertTrue({one, nick} & names, (line, heard))
+
+        step(first, f"REGISTER * * {SECRET}")
+        step(second, f"REGISTER * * {SECRET}")
+        step(first, f"JOIN {channel}")
+        step(first, f"MODE {channel} +i")
+        step(first, f"INVITE {guest} {channel}")
+        step(first, f"INVITE {guest} {channel}")
+        step(second, f"JOIN {channel}")
+        self.assertEqual(second.channels[channel], {owner: True, guest: False})
+        step(second, f"NAMES {channel}")
+        step(first, f"MODE {channel} +o {guest}")
+        step(first, f"MODE {channel} -o {guest}")
+        step(first, f"TOPIC {channel} :{'x' * 200}")
+        step(second, f"TOPIC {channel}")
+        step(second, f"KICK {channel} {owner}")
+        step(first, f"KICK {channel} {guest} :{'x' * 80}")
+        step(first, f"KICK {channel} {guest}")
+        step(first, f"MODE {channel} -i")
+        step(first, f"MODE {channel} +b {guest}!*@*")
+        step(second, f"JOIN {channel}")
+        step(first, f"MODE {channel} b")
+        step(first, f"MODE {channel} -b {guest}")
+        step(second, f"JOIN {channel}")
+        step(second, f"PART {channel}")
+        wanted = {"JOIN", "PART", "KICK", "MODE", "INVITE", "TOPIC", "341", "353", "366", "367", "441", "482"}
+        self.assertEqual(wanted - seen, set())
+
     def test_join_nothing(self) -> None:
         """``JOIN 0`` leaves no group."""
         for target, code in (
@@ -357,7 +405,7 @@ class Verbs(IrcCase):
         """For good; the owner's group passes on."""
         answers, heard = self.says(self.alice, "PART #wob :bye")
         self.assertEqual(
-            (answers, heard), (["alice PART #wob"], ["alice PART #wob", "alice MODE #wob +o bob"])
+            (answers, heard), (["alice PART #wob bye"], ["alice PART #wob bye", "alice MODE #wob +o bob"])
         )
         self.assertEqual(
             self.says(self.alice, "PART #wob")[0], ["442 #wob :you are not a member of wob: join it first"]
@@ -402,6 +450,17 @@ class Verbs(IrcCase):
         self.assertEqual(self.says(self.alice, "INVITE bob #wob")[0][0][:12], "443 bob #wob")
         self.assertEqual(self.says(self.alice, "INVITE nobody #wob")[0][0][:10], "401 nobody")
         self.assertEqual(self.says(self.carol, "INVITE bob #wob")[0][0][:8], "442 #wob")
+        self.assertEqual(self.says(self.carol, "INVITE bob")[0], ["461 INVITE :Not enough parameters"])
+
+    def test_the_list_of_invitations(self) -> None:
+        end = "337 :End of invite list"
+        self.assertEqual(self.says(self.bob, "INVITE")[0], [end])
+        self.alice.says("INVITE carol #wob")
+        self.carol.says("INVITE bob #den")
+        self.assertEqual(self.says(self.bob, "INVITE")[0], ["336 #den", end])
+        self.assertEqual(self.says(self.carol, "INVITE")[0], ["336 #wob", end])
+        self.bob.says("JOIN #den")
+        self.assertEqual(self.says(self.bob, "INVITE")[0], [end])
 
     def test_names(self) -> None:
         """Only members see who is in a group; of others, nothing is said."""
@@ -413,11 +472,44 @@ class Verbs(IrcCase):
         self.assertEqual(self.says(self.bob, "NAMES")[0], ["366 * :End of NAMES list"])
         self.assertEqual(self.says(self.carol, "NAMES #den")[0][0], "353 @ #den @carol")
 
+    def test_names_of_several_channels(self) -> None:
+        """One line ends the lists of all of them, in the client's own words."""
+        self.alice.says("JOIN #ada")
+        end = ":End of NAMES list"
+        self.assertEqual(
+            self.says(self.alice, "NAMES #wob,#den,#,x,#ADA")[0],
+            ["353 = #wob :@alice bob", "353 = #ada @alice", f"366 #wob,#den,#,x,#ADA {end}"],
+        )
+        self.assertEqual(self.says(self.alice, "NAMES x,y")[0], [f"366 x,y {end}"])
+        many = [f"#g{number}" for number in range(12)]
+        self.assertEqual(
+            self.says(self.alice, f"NAMES {','.join(many)}")[0],
+            [f"407 {many[10]} :Give {MAX_TARGETS} at most", f"366 {','.join(many[:10])} {end}"],
+        )
+        for long in ([f"#{letter * 60}" for letter in "abcdefgh"], [f"#{'a' * 240}", f"#{'b' * 240}"]):
+            self.assertEqual(
+                self.says(self.alice, f"NAMES {','.join(long)}")[0], [f"366 {','.join(long[:-1])} {end}"]
+            )
+
     def test_modes_of_groups(self) -> None:
         self.assertEqual(self.says(self.bob, "MODE #wob")[0][0], "324 #wob +nt")
         self.assertEqual(self.says(self.carol, "MODE #den")[0][0], "324 #den +inst")
-        self.assertEqual(self.says(self.alice, "MODE #wob +psi")[1], ["alice MODE #wob +is"])
-        self.assertEqual(self.says(self.alice, "MODE #wob -s+i-p")[1], ["alice MODE #wob -is"])
+        # Who changes it is told the letters that had an effect, others are told what they mean.
+        for change, own, others in (
+            ("+psi", "+psi", "+is"),
+            ("-s+i-p", "-sp", "-is"),
+            ("+i", "+i", "+is"),
+            ("-i", "-i", "-is"),
+            ("+s+n-p+tss", "+s", "+is"),
+            ("-sspsi", "-spi", "-is"),
+        ):
+            answers, heard = self.says(self.alice, f"MODE #wob {change}")
+            self.assertEqual(
+                (answers, heard), ([f"alice MODE #wob {own}"], [f"alice MODE #wob {others}"]), change
+            )
+        answers, _ = self.says(self.alice, "PRIVMSG chatd :visibility;wob;private")
+        self.assertEqual(answers[0], "alice MODE #wob +is")
+        self.alice.says("MODE #wob -i")
         self.assertEqual(self.says(self.bob, "MODE #wob +i")[0][0][:8], "482 #wob")
         for line in ("MODE #wob +nt", "MODE #wob +", "MODE #wob -", "MODE #wob +-+"):
             self.assertEqual(self.says(self.alice, line), ([], []), line)
@@ -457,6 +549,26 @@ class Verbs(IrcCase):
         self.assertEqual(heard, ["NOTICE bob :alice has lifted your ban from #wob"])
         self.assertEqual(self.says(self.bob, "MODE #lobby b")[0], ["368 #lobby :End of channel ban list"])
 
+    def test_bans_of_accounts(self) -> None:
+        """Those of registered users: the same bans as those by nick, and shown like these."""
+        unknown = "415 ~a:bob :bob is not registered: ban bob!*@*"
+        self.assertEqual(self.says(self.alice, "MODE #wob +b ~a:bob")[0], [unknown])
+        self.assertEqual(self.says(self.carol, "MODE #wob +b ~a:bob")[0][0][:8], "442 #wob")
+        self.assertEqual(self.says(self.alice, "MODE #wob +b ~a:nobody")[0][0][:10], "401 nobody")
+        for mask in ("~a:", "~a:b*", "~a:bob!*@*", "~x", "~a", "~a:*"):
+            answers, _ = self.says(self.alice, f"MODE #wob +b {mask}")
+            self.assertIn(answers[0][:3], ("415", "401"), mask)
+        self.bob.says(f"REGISTER * * {SECRET}")
+        for mask in ("~a:bob", "~account:BOB"):
+            self.bob.says("JOIN #wob")
+            _, heard = self.says(self.alice, f"MODE #wob +b {mask}")
+            self.assertEqual(heard, ["alice MODE #wob +b bob!*@*", "alice KICK #wob bob alice"])
+            self.assertEqual(self.says(self.alice, "MODE #wob b")[0][0], "367 #wob bob!*@*")
+            self.assertEqual(
+                self.says(self.alice, f"MODE #wob +b {mask}")[0], self.says(self.alice, "MODE #wob +b bob")[0]
+            )
+            self.assertEqual(self.says(self.alice, f"MODE #wob -b {mask}")[0], ["alice MODE #wob -b bob!*@*"])
+
     def test_a_group_that_is_closed_or_given_away(self) -> None:
         """Nobody is left in it. Who is made its owner while away is shown there on arrival only."""
         self.stage.close()
@@ -495,6 +607,48 @@ class Verbs(IrcCase):
         self.forget()
         carol.says("QUIT :read this")
         self.assertEqual([_short(one) for one in self.bob.lines()], ["carol QUIT left"])
+
+    def left(self, line: str) -> list[list[str]]:
+        """What bob and carol hear when bob leaves with ``line``. Bob is back afterwards."""
+        self.forget()
+        self.bob.says(line)
+        heard = [[_short(one) for one in peer.lines()] for peer in (self.bob, self.carol)]
+        self.bob.says("JOIN #wob")
+        return heard
+
+    def test_what_a_user_says_when_leaving(self) -> None:
+        """On IRC only, and while it is news; under the same rules as what is said when quitting."""
+        self.carol.says("JOIN #wob")
+        self.assertEqual(
+            self.left("PART #wob :\x02bye\x02 \x1b all"), [["bob PART #wob :bye \ufffd all"]] * 2
+        )
+        self.assertEqual(self.left("PART #nope,#wob bye")[1], ["bob PART #wob bye"])
+        self.assertEqual(self.left(f"PART #wob {'x' * 300}")[1], [f"bob PART #wob {'x' * 200}"])
+        for line in ("PART #wob", "PART #wob :", "PART #wob :\x02 "):
+            self.assertEqual(self.left(line), [["bob PART #wob"]] * 2)
+        dave = self.stage.json("dave").asks(action="join", group="wob")
+        dave.hears()
+        self.left("PART #wob :unheard")
+        self.assertNotIn(b"unheard", dave.hears())
+        self.alice.says("PRIVMSG chatd :ignore;bob")
+        self.assertEqual(self.left("PART #wob :read this"), [["bob PART #wob"]] * 2)
+        reader = self.irc("reader", "draft/chathistory", "draft/event-playback", "batch")
+        reader.says("JOIN #wob").hears()
+        reader.says("CHATHISTORY LATEST #wob * 100")
+        history = reader.hears()
+        self.assertIn(b"bob!bob@chatd PART #wob", history)
+        self.assertNotIn(b"bye", history)
+
+    def test_who_is_muted_leaves_without_a_word(self) -> None:
+        self.stage.close()
+        self.stage = Stage(self.stage.database, policy=AccountPolicy(operators=("teacher",)))
+        teacher = self.stage.json("teacher").asks(action="register", password=SECRET)
+        bob, carol = self.irc("bob"), self.irc("carol")
+        carol.says("JOIN #wob")
+        teacher.asks(action="mute", dest="bob")
+        bob.says("JOIN #wob").hears(), carol.hears()
+        bob.says("PART #wob :read this")
+        self.assertEqual([_short(one) for one in carol.lines()], ["bob PART #wob"])
 
 
 def _short(line: str) -> str:

@@ -404,7 +404,9 @@ class Targets(HistoryCase):
 class Missed(IrcCase):
     """What was missed, for clients that don't ask."""
 
-    limits = Limits(page=3, requests_per_second=10**6, bytes_per_second=10**9, reads_per_second=10**6)
+    limits = Limits(
+        page=3, page_max=3, requests_per_second=10**6, bytes_per_second=10**9, reads_per_second=10**6
+    )
 
     def setUp(self) -> None:
         super().setUp()

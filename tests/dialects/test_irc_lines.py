@@ -204,10 +204,11 @@ class Parsing(SynchronousTestCase):
     def test_bytes_that_are_no_text(self) -> None:
         """In any place: not UTF-8, NUL, or a line end inside the line."""
         for bad in (b"\xff", b"\xc3", b"\xed\xa0\x80", b"\xc0\xaf", b"\0", b"\r", b"\n"):
-            self.assert_bad(b"topic #a :b" + bad + b"c", "bad_utf8", "TOPIC")
-            self.assert_bad(b"@t=" + bad + b" TOPIC #a", "bad_utf8", "TOPIC")
-            self.assert_bad(b"@t :" + bad + b" TOPIC #a", "bad_utf8", "TOPIC")
-            self.assert_bad(b"TO" + bad + b"PIC #a", "bad_utf8", "")
+            reason = "bad_character" if bad in b"\0\r\n" else "bad_utf8"
+            self.assert_bad(b"topic #a :b" + bad + b"c", reason, "TOPIC")
+            self.assert_bad(b"@t=" + bad + b" TOPIC #a", reason, "TOPIC")
+            self.assert_bad(b"@t :" + bad + b" TOPIC #a", reason, "TOPIC")
+            self.assert_bad(b"TO" + bad + b"PIC #a", reason, "")
 
     def test_lines_without_a_verb(self) -> None:
         """Nothing, or only what goes before a verb."""
@@ -235,7 +236,7 @@ class Parsing(SynchronousTestCase):
         try:
             line = parse_line(payload)
         except BadLine as bad:
-            self.assertIn(bad.reason, ("too_long", "bad_utf8", "empty"))
+            self.assertIn(bad.reason, ("too_long", "bad_utf8", "bad_character", "empty"))
             self.assertRegex(bad.verb, r"\A[A-Z0-9]*\Z")
             return
         self.assertLessEqual(len(line.params), MAX_PARAMS)

@@ -54,13 +54,34 @@ class Lists(IrcCase):
             ("<3", ["#ada"]),
             (">0,<2", ["#ada"]),
             (">99", []),
-            ("C>60", ["#lobby", "#ada", "#wob"]),
-            ("T<5", ["#lobby", "#ada", "#wob"]),
+            ("C>", ["#lobby", "#ada", "#wob"]),
+            ("T<x", ["#lobby", "#ada", "#wob"]),
+            (">1,>2", ["#lobby", "#wob"]),
             (">", ["#lobby", "#ada", "#wob"]),
             (">9999999999999999999999", ["#lobby", "#ada", "#wob"]),
             ("<²", ["#lobby", "#ada", "#wob"]),
             ("[a-z]*", []),
             (",", ["#lobby", "#ada", "#wob"]),
+        ):
+            self.assertEqual(self.listed(params), names, params)
+
+    def test_how_long_ago(self) -> None:
+        """In minutes: when a channel was created, and when its topic was set. The lobby has no such times."""
+        self.stage.wait(120)
+        self.alice.says("JOIN #new").says("TOPIC #wob :the weather").says("TOPIC #ada :")
+        self.bob.says("JOIN #zoo").says("TOPIC #zoo :animals")
+        self.stage.wait(60)
+        for params, names in (
+            ("C>2", ["#ada", "#wob"]),
+            ("C<2", ["#new", "#zoo"]),
+            ("C<0", []),
+            ("C>0", ["#ada", "#new", "#wob", "#zoo"]),
+            ("C<10,>1", ["#wob"]),
+            ("T<2", ["#wob", "#zoo"]),
+            ("T>0", ["#wob", "#zoo"]),
+            ("T>2", []),
+            ("T<2,C>2", ["#wob"]),
+            ("#wob,T<999999999", ["#wob"]),
         ):
             self.assertEqual(self.listed(params), names, params)
 

@@ -10,6 +10,7 @@ from chatd.core.limits import Limits
 from chatd.dialects.irc_deliveries import IrcDeliveryEncoder
 from chatd.dialects.irc_lines import MAX_LINE_BYTES
 from chatd.dialects.irc_messages import MAX_LINES_PER_MESSAGE, MAX_REF_CHARACTERS
+from chatd.dialects.irc_transient import MAX_TAGS_BYTES
 from tests.support.effort import effort
 from tests.support.in_memory_daemon import Peer
 from tests.support.irc_case import IrcCase
@@ -133,20 +134,69 @@ class Sent(IrcCase):
         self.assertIn(" 412 ", self.alice.hears().decode())
 
     def test_targets(self) -> None:
-        """One, which there must be."""
+        """There must be one."""
         for line, told in (
             ("PRIVMSG", "411"),
             ("PRIVMSG #lobby", "412"),
-            ("PRIVMSG #lobby,#wob :x", "407 alice #lobby,#wob"),
+            ("PRIVMSG , :x", "411"),
             ("PRIVMSG #nope :x", "403 alice #nope"),
             ("PRIVMSG nobody :x", "401 alice nobody"),
             ("PRIVMSG # :x", "403 alice #"),
-            ("PRIVMSG @#lobby :x", "401 alice @#lobby"),
+            ("PRIVMSG @#lobby :x", "403 alice @#lobby"),
+            ("PRIVMSG @wob :x", "401 alice @wob"),
             ("PRIVMSG $* :x", "401 alice $*"),
         ):
             self.alice.hears()
             self.assertEqual(self.said(line), [])
             self.assertIn(f":chatd {told} ", self.alice.hears().decode(), line)
+
+    def test_several_targets(self) -> None:
+        """A message to each, once; the refusal of one is not that of the others."""
+        self.bob.asks(action="cgroupe", group="wob")
+        self.alice.says("JOIN #wob").hears()
+        self.assertEqual(self.said("PRIVMSG #lobby,bob,#nope,#wob,#lobby, :x"), ["x", "x", "x"])
+        told = [line.partition(" :")[2] if line[0] == "@" else line[:22] for line in self.alice.lines()]
+        self.assertEqual(
+            told,
+            [
+                "alice!alice@chatd PRIVMSG #lobby :x",
+                "alice!alice@chatd PRIVMSG bob :x",
+                ":chatd 403 alice #nope",
+                "alice!alice@chatd PRIVMSG #wob :x",
+            ],
+        )
+        self.assertEqual(self.said("NOTICE #wob,#nope,bob :x"), ["x", "x"])
+        self.assertEqual(len(self.alice.lines()), 2)
+        self.assertEqual(self.said("PRIVMSG a,b,c,#wob,#lobby,bob :x"), ["x"])
+        self.assertEqual(self.alice.lines()[-1], ":chatd 407 alice #lobby :Give 4 at most")
+
+    def test_one_of_several_targets_is_the_daemon(self) -> None:
+        """A command may change what the client is; it comes by itself."""
+        self.assertEqual(self.said("PRIVMSG #lobby,Chatd :help"), ["help"])
+        self.assertIn(":chatd 407 alice Chatd ", self.alice.lines()[-1])
+
+    def test_a_ref_is_for_one_target(self) -> None:
+        """Two messages with it would be two tries of one."""
+        self.assertEqual(self.said("@+chatd.dev/ref=1 PRIVMSG #lobby,bob :x"), [])
+        self.assertIn("one target", self.alice.lines()[0])
+
+    def test_the_label_of_several_targets(self) -> None:
+        """One batch has all that comes of it."""
+        carol = self.irc("carol", "echo-message", "labeled-response", "batch")
+        self.alice.hears()
+        carol.says("@label=x PRIVMSG alice,#nope,#lobby :hi")
+        self.assertEqual(
+            [" ".join(line.split()[:4]) for line in carol.lines()],
+            [
+                "@label=x :chatd BATCH +label",
+                "@batch=label :carol!carol@chatd PRIVMSG alice",
+                "@batch=label :chatd 403 carol",
+                "@batch=label :carol!carol@chatd PRIVMSG #lobby",
+                ":chatd BATCH -label",
+            ],
+        )
+        carol.says("@label=y NOTICE nobody,#nope :hi")
+        self.assertEqual(len(carol.lines()), 2)
 
     def test_where_one_is_not(self) -> None:
         """A group that one may know of is another refusal than one that is private."""
@@ -161,9 +211,11 @@ class Sent(IrcCase):
 
     def test_lines_that_are_too_long(self) -> None:
         """The line and its tags count by themselves."""
-        start = b"PRIVMSG #lobby :"
+        start = b"PRIVMSG #lobby :\x01ACTION "
         most = start + b"x" * (MAX_LINE_BYTES - len(start))
-        self.assertEqual([len(one) for one in self.said(most + b"\r\n")], [MAX_LINE_BYTES - len(start)])
+        self.assertEqual(
+            [len(one) for one in self.said(most + b"\r\n")], [len("/me ") + len(most) - len(start)]
+        )
         self.alice.hears()
         for line in (most + b"x", b"@+typing=" + b"x" * 4095 + b" PING x", b"@x " + most + b"x"):
             self.assertEqual(self.said(line + b"\r\n"), [])
@@ -171,12 +223,30 @@ class Sent(IrcCase):
         tags = b"@" + b"x" * 4094 + b" "
         self.assertEqual(len(self.said(tags + most + b"\r\n")), 1)
 
+    def test_what_would_be_too_long_for_its_receivers(self) -> None:
+        """They are told who the author is; an action becomes several lines, as a batch does."""
+        for verb, target in (("PRIVMSG", "#lobby"), ("NOTICE", "bob"), ("PRIVMSG", "bob")):
+            room = MAX_LINE_BYTES - len(f":alice!alice@chatd {verb} {target} :")
+            for start in ("", "é", "\x1f"):
+                most = start + "x" * (room - len(start.strip("\x1f").encode()))
+                self.assertEqual(self.said(f"{verb} {target} :{most}"), [most.strip("\x1f")])
+                (echo,) = self.alice.lines()
+                self.assertEqual(len(echo.partition(" ")[2].encode()), MAX_LINE_BYTES)
+                self.assertEqual(self.said(f"{verb} {target} :{most}x"), [])
+                told = [":chatd 417 alice :Input line was too long"] if verb == "PRIVMSG" else []
+                self.assertEqual(self.alice.lines(), told)
+        self.assertEqual(self.said("PRIVMSG #lobby :" + "\x07" * 200), [])
+        self.alice.hears()
+        self.said(f"PRIVMSG alice :\x01PING {'x' * 480}")
+        self.assertEqual(self.alice.lines(), [":chatd 417 alice :Input line was too long"])
+
     def test_a_notice_is_never_answered(self) -> None:
         for line in (
             "NOTICE",
             "NOTICE #nope :x",
             "NOTICE nobody :x",
-            "NOTICE #lobby,#wob :x",
+            "NOTICE #nope,nobody,#,a,b :x",
+            "NOTICE chatd,#nope :help",
             "NOTICE #lobby",
             "NOTICE #lobby :",
             "NOTICE #lobby :\x01VERSION\x01",
@@ -187,6 +257,75 @@ class Sent(IrcCase):
             self.assertEqual(self.said(line), [])
             self.assertEqual(self.alice.hears(), b"", line)
         self.assertEqual(self.said("NOTICE #lobby :x"), ["x"])
+
+
+class ClientTags(IrcCase):
+    """What clients add to a message for each other."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.alice = self.irc("alice", "message-tags", "echo-message", "standard-replies")
+        self.bob = self.irc("bob", "message-tags")
+        self.plain = self.irc("plain", "server-time")
+        self.dave = self.stage.json("dave")
+        for peer in (self.alice, self.bob, self.plain, self.dave):
+            peer.hears()
+
+    def told(self, line: str) -> tuple[str, str, str]:
+        """What alice, bob and the client without tags hear if alice says ``line``: one line each."""
+        self.alice.says(line)
+        (alice,), (bob,), (plain,) = (one.lines() for one in (self.alice, self.bob, self.plain))
+        return alice, bob, plain
+
+    def test_to_those_who_know_tags(self) -> None:
+        """In the echo too; the daemon's own tags can't be forged."""
+        forged = "msgid=9;time=1;account=bob;label=x;bot;+a/b/c;+chatd.dev/ref=1"
+        alice, bob, plain = self.told(rf"@+draft/reply=3;{forged};+x=a\:b PRIVMSG #lobby :hi")
+        self.assertRegex(
+            alice, r"^@msgid=[0-9]+;\+draft/reply=3;\+x=a\\:b :alice!alice@chatd PRIVMSG #lobby :hi$"
+        )
+        self.assertEqual(bob, alice)
+        self.assertRegex(plain, "^@time=[^ ;]+ :alice!alice@chatd PRIVMSG #lobby :hi$")
+        self.assertNotIn(b"draft", self.dave.hears())
+
+    def test_nothing_is_kept(self) -> None:
+        """Who reads the history, or comes back, sees the text alone."""
+        self.bob.hangs_up()
+        self.alice.says("@+x=secret NOTICE #lobby :hi").says("@+x=secret PRIVMSG bob :psst")
+        again = self.stage.connect("irc").says("CAP REQ :message-tags").says("CAP END")
+        told = again.says("NICK bob").says("USER b 0 * :b").hears()
+        self.assertIn(b"@msgid=1 :alice!alice@chatd NOTICE #lobby :", told)
+        self.assertIn(b"@msgid=2 :alice!alice@chatd PRIVMSG bob :", told)
+        self.assertNotIn(b"secret", told)
+        reader = self.irc("reader", "message-tags", "batch", "draft/chathistory")
+        reader.says("CHATHISTORY LATEST #lobby * 10")
+        told = reader.hears()
+        self.assertIn(b"msgid=1 :alice!alice@chatd NOTICE #lobby :", told)
+        self.assertNotIn(b"secret", told)
+
+    def test_on_each_line_of_a_long_message(self) -> None:
+        """An action here, which may be longer than a line."""
+        self.alice.says(f"@+x=y PRIVMSG bob :\x01ACTION {'x' * 480}\x01")
+        lines = self.bob.lines()
+        self.assertEqual(len(lines), 2)
+        self.assertEqual(["+x=y" in line for line in lines], [True, True])
+
+    def test_of_a_client_that_has_not_asked_for_tags(self) -> None:
+        self.plain.says("@+x=y PRIVMSG bob :hi")
+        self.assertNotIn(b"+x", self.bob.hears())
+
+    def test_with_a_question(self) -> None:
+        self.alice.says("@+x=y PRIVMSG bob :\x01PING\x01")
+        self.assertIn(b";+x=y :alice!alice@chatd PRIVMSG bob :\x01PING\x01", self.bob.hears())
+
+    def test_too_much(self) -> None:
+        """Keys and values together; a notice is refused in silence."""
+        most = "x" * (MAX_TAGS_BYTES - len("+x"))
+        self.assertIn(most, self.told(f"@+x={most} PRIVMSG #lobby :hi")[1])
+        self.alice.says(f"@+x={most}x PRIVMSG bob :hi").says(f"@+x={most}x NOTICE bob :hi")
+        (refused,) = self.alice.lines()
+        self.assertRegex(refused, "^:chatd FAIL PRIVMSG TAGS_TOO_LONG bob :")
+        self.assertEqual(self.bob.lines(), [])
 
 
 class Refs(IrcCase):

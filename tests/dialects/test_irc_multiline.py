@@ -5,6 +5,7 @@ from __future__ import annotations
 from chatd.core.limits import Limits
 from chatd.dialects.irc_client import OpenBatch
 from chatd.dialects.irc_messages import CONCAT_TAG, MAX_LINES_PER_MESSAGE
+from chatd.dialects.irc_transient import MAX_TAGS_BYTES
 from tests.support.irc_case import IrcCase
 from tests.support.irc_view import Heard, heard
 
@@ -79,6 +80,14 @@ class Sent(MultilineCase):
         self.assertEqual(
             [(one.params[1], one.tags.get("msgid")) for one in eve], [("hello", "4"), ("world", None)]
         )
+
+    def test_tags_of_the_client(self) -> None:
+        """On the batch, and on each line for who knows no such batches."""
+        self.sends("hello", "world", opening="@+x=y BATCH +1 draft/multiline #wob")
+        amy, bob, eve = self.hears_all()
+        for lines in (amy, bob):
+            self.assertEqual([one.tags.get("+x") for one in lines], ["y", None, None, None])
+        self.assertEqual([one.tags.get("+x") for one in eve], ["y", "y"])
 
     def test_a_long_line_comes_whole(self) -> None:
         """Word by word, and each blank in its place."""
@@ -193,6 +202,11 @@ class Refused(MultilineCase):
         self.amy.says("BATCH +2 draft/multiline #wob").says("@batch=2 PRIVMSG #wob b").says("BATCH -2")
         self.refused("MULTILINE_INVALID")
 
+    def test_too_many_tags(self) -> None:
+        self.sends("x", opening=f"@+x={'y' * MAX_TAGS_BYTES} BATCH +1 draft/multiline #wob")
+        self.refused("TAGS_TOO_LONG", "#wob")
+        self.works()
+
     def test_another_target(self) -> None:
         self.amy.says("BATCH +1 draft/multiline #wob").says("@batch=1 PRIVMSG #wob a").says(
             "@batch=1 PRIVMSG bob b"
@@ -246,6 +260,10 @@ class Refused(MultilineCase):
         self.assertEqual([one.tags for one in self.hears_all()[0]], [{"label": "x"}])
         self.sends("", opening="@label=y BATCH +1 draft/multiline #wob")
         self.assertEqual([one.tags for one in self.hears_all()[0]], [{"label": "y"}])
+
+    def test_a_label_that_is_too_long(self) -> None:
+        self.sends("a", opening=f"@label={'x' * 65} BATCH +1 draft/multiline #wob")
+        self.refused("INVALID_LABEL")
 
     def test_no_line_is_lost_when_the_database_fails(self) -> None:
         """A line that could not be answered is still part of the message, or the message is not sent."""

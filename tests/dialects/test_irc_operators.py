@@ -19,26 +19,28 @@ class OperatorCase(IrcCase):
 
 
 class Oper(OperatorCase):
-    def test_who_is_one(self) -> None:
+    def test_with_the_password(self) -> None:
         self.assertEqual(
-            self.asks(self.judge, "OPER judge anything"),
-            ["381 :You are an operator of the server", ":judge!judge@chatd MODE judge +o"],
+            self.asks(self.bob, f"OPER judge :{SECRET}"),
+            ["381 :You are an operator of the server", ":bob!bob@chatd MODE bob +o"],
         )
+        self.assertEqual(self.asks(self.bob, "MODE bob -o"), [":bob!bob@chatd MODE bob -o"])
 
-    def test_who_is_none(self) -> None:
-        """Whatever is given: a password makes nobody an operator."""
-        for line in (f"OPER judge {SECRET}", "OPER x y"):
-            (answer,) = self.asks(self.bob, line)
-            self.assertEqual(answer.split()[0], "491")
+    def test_refused(self) -> None:
+        for line in ("OPER judge wrong", "OPER x y", "OPER bob z", "OPER judge :"):
+            self.assertEqual(
+                self.asks(self.bob, line), ["491 :No operator of the server has this nick and this password"]
+            )
         self.assertEqual(self.asks(self.bob, "OPER judge"), ["461 OPER :Not enough parameters"])
 
     def test_with_a_token(self) -> None:
         (made,) = self.asks(self.judge, "PRIVMSG chatd :maketoken;bot;write")
         secret = next(part for part in made.split() if part.startswith("chatd_"))
         bot = self.stage.connect("irc").says(f"PASS {secret}").says("NICK judge").says("USER u 0 * :R")
-        bot.hears()
-        self.assertEqual(self.asks(bot, "OPER judge x")[0].split()[0], "491")
-        self.assertIn("313 judge :is an operator of the server", self.asks(self.bob, "WHOIS judge"))
+        self.assertEqual(
+            self.asks(bot, f"OPER judge :{SECRET}"),
+            ["491 :Nobody who has logged in with a token can be an operator of the server"],
+        )
 
     def test_whois(self) -> None:
         self.assertIn("313 judge :is an operator of the server", self.asks(self.bob, "WHOIS judge"))

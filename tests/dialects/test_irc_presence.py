@@ -72,6 +72,24 @@ class Away(IrcCase):
         self.assertEqual(carol.lines(), [":Bob!Bob@chatd AWAY lunch", ":Bob!Bob@chatd AWAY"])
         self.assertEqual(self.amy.lines(), [])
 
+    def test_who_joins_and_is_away(self) -> None:
+        """The others in the channel are told, after the arrival, if they asked; not the user."""
+        carol = self.irc("carol", "away-notify", "message-tags")
+        self.asks(carol, "JOIN #wob")
+        self.asks(self.amy, "JOIN #wob")
+        carol.hears()
+        joined = self.asks(self.bob, "AWAY :having lunch", "JOIN #wob")
+        self.assertNotIn("AWAY", " ".join(joined))
+        told = [line.split(" ", 1) for line in carol.lines()][1:]
+        self.assertRegex(told[0][0], "^@msgid=[0-9]+$")
+        self.assertEqual(told[0][1], ":Bob!Bob@chatd JOIN #wob")
+        self.assertEqual(told[1:], [[":Bob!Bob@chatd", "AWAY :having lunch"]])
+        self.assertEqual(self.amy.lines(), [":Bob!Bob@chatd JOIN #wob"])
+        self.asks(self.bob, "PART #wob", "AWAY")
+        carol.hears()
+        self.asks(self.bob, "JOIN #wob")
+        self.assertEqual(len(carol.lines()), 1)
+
     def test_with_several_sessions_all_must_be_away(self) -> None:
         secret = "correct horse battery"
         web = self.stage.json("carol")
@@ -151,6 +169,17 @@ class Ignored(IrcCase):
             eve.says("AWAY :buy my stamps").says(f"SETNAME :Stamps {leaves_lobby}").says("AWAY")
             self.stage.wait(1)
             self.assertEqual((len(bob.lines()), amy.lines()), (3, []))
+
+    def test_nor_when_the_user_arrives_or_joins(self) -> None:
+        """The others are told no texts either: all are sent the same."""
+        amy, eve = self.irc("amy", "away-notify", "extended-join"), self.irc("eve", realname="Stamps")
+        amy.says("JOIN #wob").says("PRIVMSG chatd :ignore;eve").hears()
+        eve.says("AWAY :buy my stamps").says("JOIN #wob")
+        eve.says("QUIT :stamps")
+        self.irc("eve", realname="Stamps")
+        self.stage.wait(1)
+        heard = amy.hears().decode()
+        self.assertEqual((heard.count("JOIN #wob"), heard.lower().count("stamps")), (2, 0), heard)
 
 
 class LowLimit(IrcCase):

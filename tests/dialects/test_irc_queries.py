@@ -68,8 +68,17 @@ class Who(IrcCase):
         self.assertEqual(self.asks(self.amy, "WHO bob"), [f"315 bob {END}"])
         self.assertEqual(len(self.asks(self.amy, "WHO #wob")), 2)
 
-    def test_nobody_is_told_of_server_operators(self) -> None:
+    def test_server_operators(self) -> None:
         self.assertEqual(self.asks(self.amy, "WHO * o", "WHO #wob o%n"), [f"315 * {END}", f"315 #wob {END}"])
+        self.stage.policy.operators = ("bob",)
+        self.bob.says("REGISTER * * :correct horse battery")
+        shown = "~u chatd * bob H*"
+        for mask in ("bob", "*", "b*"):
+            self.assertEqual(
+                self.asks(self.amy, f"WHO {mask} o"), [f"352 * {shown} :0 R", f"315 {mask} {END}"]
+            )
+        self.assertIn(f"352 #lobby {shown} :0 R", self.asks(self.amy, "WHO #lobby"))
+        self.assertEqual(self.asks(self.amy, "WHO #lobby o%n"), ["354 bob", f"315 #lobby {END}"])
 
     def test_outsiders_see_no_members_and_no_private_group(self) -> None:
         dave = self.irc("dave")

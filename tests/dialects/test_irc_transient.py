@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from chatd.chat.service import CLIENT_QUESTION_SECONDS, CLIENT_QUESTIONS_BURST
+import re
+
+from chatd.chat.channels import CLIENT_QUESTION_SECONDS, CLIENT_QUESTIONS_BURST
 from chatd.core.accounts import AccountPolicy
 from chatd.dialects.irc_transient import MAX_TAGS_BYTES
 from tests.support.in_memory_daemon import Peer, Stage
@@ -45,12 +47,21 @@ class TransientCase(IrcCase):
             peer.hears()
 
     def told(self, line: str, peer: Peer | None = None) -> tuple[list[str], list[str], list[str], list[str]]:
-        """What alice, bob and carol hear if ``peer``, or else alice, says ``line``; then the sender's."""
+        """What alice, bob and carol hear if ``peer``, or else alice, says ``line``; then the sender's. The
+        ids of what is passed on are left out.
+        """
         sender = peer or self.alice
         sender.says(line)
         self.stage.settle()
-        everyone = [one.lines() for one in (self.alice, self.bob, self.carol)]
-        return (*everyone, sender.lines() if peer is not None else everyone[0])  # type: ignore[return-value]
+        everyone = [_without_ids(one) for one in (self.alice, self.bob, self.carol)]
+        return (  # type: ignore[return-value]
+            *everyone,
+            _without_ids(sender) if peer is not None else everyone[0],
+        )
+
+
+def _without_ids(peer: Peer) -> list[str]:
+    return [re.sub(r"msgid=[0-9]+-[0-9]+(;|(?= ))", "", line).removeprefix("@ ") for line in peer.lines()]
 
 
 class TagMessages(TransientCase):
@@ -94,14 +105,27 @@ class TagMessages(TransientCase):
         self.assertEqual(heard, [f"@label=y;{line}", f"@{line}"])
 
     def test_which_tags(self) -> None:
-        """Those that 005 names; with none of them, nothing is sent."""
-        said = r"@+draft/react=👍;+draft/reply=17;+evil=x;msgid=1;time=1;account=bob;+chatd.dev/ref=1"
+        """Those that clients may name; with none of them, nothing is sent."""
+        said = r"@+draft/react=👍;+draft/reply=17;+e.x/y-1;msgid=1;time=1;account=bob;+chatd.dev/ref=1"
         _, bob, _, _ = self.told(f"{said} TAGMSG #wob")
-        self.assertEqual(bob, ["@+draft/reply=17;+draft/react=👍 :alice!alice@chatd TAGMSG #wob"])
-        for tags in ("", "@+evil=x ", "@typing=active "):
+        self.assertEqual(bob, ["@+draft/react=👍;+draft/reply=17;+e.x/y-1 :alice!alice@chatd TAGMSG #wob"])
+        for tags in ("", "@+=x ", "@+a/b/c ", "@+é ", "@++a ", "@typing=active ", "@+chatd.dev/ref=1 "):
             self.assertEqual(self.told(f"{tags}TAGMSG #wob"), ([], [], [], []))
         _, bob, _, _ = self.told(r"@+draft/react=\r\n\:\s\\x TAGMSG #wob")
         self.assertEqual(bob, [r"@+draft/react=\r\n\:\s\\x :alice!alice@chatd TAGMSG #wob"])
+
+    def test_the_id(self) -> None:
+        """The same for all, also in the echo, and another one for the next."""
+        erin = self.irc("erin", "message-tags", "echo-message")
+        ids = []
+        for _ in range(2):
+            erin.says("@+typing=active TAGMSG #lobby")
+            (echo,), (bob,) = erin.lines(), self.bob.lines()[-1:]
+            self.assertEqual(echo, bob)
+            ids.append(echo.partition(";")[0])
+            self.assertRegex(ids[-1], "^@msgid=[0-9]+-[0-9]+$")
+        self.assertNotEqual(*ids)
+        self.forget()
 
     def test_too_much(self) -> None:
         *_, heard = self.told(f"@+draft/react={'x' * MAX_TAGS_BYTES} TAGMSG bob")
@@ -110,7 +134,7 @@ class TagMessages(TransientCase):
     def test_the_time_of_those_who_are_told_times(self) -> None:
         erin = self.irc("erin", "message-tags", "server-time")
         self.told("@+typing=active TAGMSG erin")
-        self.assertRegex(erin.hears().decode(), r"^@time=\S+Z;\+typing=active :alice!")
+        self.assertRegex(erin.hears().decode(), r"^@msgid=\S+;time=\S+Z;\+typing=active :alice!")
 
     def test_refusals(self) -> None:
         """A private group is as unknown as one that there is not."""
@@ -213,6 +237,59 @@ class TagMessages(TransientCase):
         self.assertEqual([line.split()[2] for line in self.bob.lines()], ["PRIVMSG", "TAGMSG"])
         self.stored += 1
         self.assertEqual(len(self.dave.objects()), 1)
+
+
+class ToOperators(TransientCase):
+    """Messages to ``@#wob``: alice is the owner, dave an operator on another wire."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.carol.says("JOIN #wob")
+        self.alice.says("MODE #wob +o dave")
+        self.forget()
+        self.stored = self.count()
+
+    def test_to_the_owner_and_the_operators(self) -> None:
+        """From any member, with tags; without a trace for the others."""
+        alice, bob, carol, _ = self.told("@+x=y PRIVMSG @#WOB :\x02psst\x02 \x1b", self.bob)
+        self.assertEqual(alice, ["@+x=y :bob!bob@chatd PRIVMSG @#wob :psst \ufffd"])
+        self.assertEqual((bob, carol), ([], []))
+        self.alice.says("MODE #wob +o carol")
+        self.forget()
+        self.stored = self.count()
+        alice, bob, carol, _ = self.told("NOTICE @#wob :psst")
+        self.assertEqual((alice, bob, carol), ([], [], [":alice!alice@chatd NOTICE @#wob :psst"]))
+        _, _, carol, _ = self.told("PRIVMSG @#wob :\x01ACTION waves\x01")
+        self.assertEqual(carol, [":alice!alice@chatd PRIVMSG @#wob :\x01ACTION waves\x01"])
+        self.assertEqual(self.dave.hears(), b"")
+
+    def test_an_echo(self) -> None:
+        erin = self.irc("erin", "echo-message", "labeled-response")
+        erin.says("JOIN #wob").hears()
+        self.forget()
+        self.stored = self.count()
+        *_, told = self.told("@label=x PRIVMSG @#wob :psst", erin)
+        self.assertEqual(told, ["@label=x :erin!erin@chatd PRIVMSG @#wob :psst"])
+
+    def test_who_ignores_the_author(self) -> None:
+        self.alice.says("PRIVMSG chatd :ignore;bob")
+        self.forget()
+        self.assertEqual(self.told("PRIVMSG @#wob :psst", self.bob), ([], [], [], []))
+
+    def test_refusals(self) -> None:
+        """Of who is no member, of what is no message, and of what would be cut."""
+        erin = self.irc("erin")
+        for line, told in (
+            ("PRIVMSG @#wob :psst", "404 erin #wob "),
+            ("PRIVMSG @#nope :psst", "403 erin #nope "),
+            ("PRIVMSG @#lobby :psst", "403 erin @#lobby "),
+            ("PRIVMSG @#wob :\x02", "412 erin "),
+            ("PRIVMSG @#wob :\x01PING 1\x01", "NOTICE erin :only CTCP ACTION"),
+            (f"PRIVMSG @#wob :\x01ACTION {'x' * 475}\x01", "417 erin "),
+        ):
+            *_, heard = self.told(line, erin)
+            self.assertEqual([line.partition(" ")[2][: len(told)] for line in heard], [told])
+        self.assertEqual(self.alice.lines(), [])
 
 
 class Questions(TransientCase):

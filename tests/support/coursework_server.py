@@ -7,6 +7,7 @@ import socket
 import socketserver
 import threading
 import time
+from contextlib import suppress
 from typing import Any
 
 from tests.support.daemon_process import PATIENCE
@@ -50,7 +51,8 @@ class CourseServer(socketserver.ThreadingTCPServer):
     def hang_up(self) -> None:
         """Close all connections."""
         for connection in list(self.clients.values()):
-            connection.shutdown(socket.SHUT_RDWR)
+            with suppress(OSError):  # its thread may have closed it meanwhile
+                connection.shutdown(socket.SHUT_RDWR)
 
     def says(self, nick: str, **said: Any) -> None:
         """Send an object to ``nick``; ``from`` may be spelt ``from_``."""

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from functools import cache, partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from msgspec.structs import replace
 from twisted.enterprise.adbapi import ConnectionPool
 from twisted.internet.address import IPv4Address, IPv6Address
-from twisted.internet.defer import Deferred, maybeDeferred
+from twisted.internet.defer import Deferred, maybeDeferred, succeed
 from twisted.internet.error import ConnectionAborted, ConnectionDone, ConnectionLost
 from twisted.internet.interfaces import IPushProducer
 from twisted.internet.protocol import Protocol
@@ -39,7 +40,7 @@ from chatd.store.journal import Journal
 from chatd.store.schema import create_or_migrate, load_migrations
 from chatd.store.store import Store
 from chatd.web.connection import HttpConnection, HttpService
-from chatd.web.pages import Pages, read_static_files
+from chatd.web.pages import make_site, read_static_files
 from chatd.web.policy import WebPolicy
 from tests.support.fake_passwords import FakePasswords
 from tests.support.websocket import handshake
@@ -137,6 +138,10 @@ class Wire(StringTransport):
         super().write(data)
         if self.stuck and self.producer is not None:
             self.producer.pauseProducing()
+
+    def writeSequence(self, data: Iterable[bytes]) -> None:
+        """Write them as one."""
+        self.write(b"".join(data))
 
     def loseConnection(self) -> None:
         """Close at once: nothing waits here."""
@@ -241,7 +246,7 @@ class Stage:
     ) -> None:
         self.reactor = MemoryReactorClock()
         self.reactor.advance(1_000_000_000)
-        self.limits = limits or UNTHROTTLED
+        self.limits = limits or replace(UNTHROTTLED)  # a test may change those of its stage
         self.policy = policy or AccountPolicy()
         self.database = database
         if not database.exists():
@@ -275,8 +280,9 @@ class Stage:
         choices = choices_by_wire(self.limits, irc)
         self.web_policy = WebPolicy()
         self.healthy = True
+        self.health_check: Deferred[None] = succeed(None)
         service = HttpService(
-            Pages(read_static_files(), self._is_healthy, self.reactor),
+            make_site(read_static_files(), self._is_healthy, self.reactor),
             choices_by_subprotocol(self.limits, irc),
             self.web_policy,
             self.reactor,
@@ -297,6 +303,7 @@ class Stage:
         return open_journal
 
     async def _is_healthy(self) -> bool:
+        await self.health_check
         return self.healthy
 
     def settle(self) -> None:

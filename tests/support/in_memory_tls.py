@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +121,11 @@ class TlsPeer:
         self._exchange()
         return self
 
+    @property
+    def chosen(self) -> str | None:
+        """The protocol that the daemon has chosen of those that were offered."""
+        return self._tls.selected_alpn_protocol()
+
     def lines(self) -> list[str]:
         """What was heard since the last time. Raises `ssl.SSLError` if the daemon has refused TLS."""
         self._exchange()
@@ -129,6 +136,12 @@ class TlsPeer:
         except ssl.SSLWantReadError:
             pass
         return heard.decode().splitlines()
+
+    def closes(self) -> None:
+        """Say goodbye, or answer the daemon's goodbye. Raises `ssl.SSLError`."""
+        with suppress(ssl.SSLWantReadError):
+            self._tls.unwrap()
+        self._exchange()
 
     def hears(self) -> bytes:
         """The bytes on the wire as they are, since the last time."""
@@ -166,9 +179,18 @@ class TlsStageTestCase(StageTestCase):
         )
         self.choices = choices_by_wire(self.stage.limits)
 
-    def comes(self, wire: str = "auto", shows: Issued | None = None, tls_only: bool = False) -> TlsPeer:
-        """A client, with this certificate, on a port of this kind, before its handshake."""
+    def comes(
+        self,
+        wire: str = "auto",
+        shows: Issued | None = None,
+        tls_only: bool = False,
+        offers: Iterable[str] = (),
+    ) -> TlsPeer:
+        """A client, with this certificate, on a port of this kind, before its handshake, in which it offers
+        these protocols by ALPN.
+        """
         context = ssl.create_default_context(cadata=self.own.pem().decode())
+        context.set_alpn_protocols(offers)
         if shows is not None:
             path = self.folder / "client.pem"
             path.write_bytes(shows.pem() + shows.key_pem())

@@ -10,8 +10,12 @@ missing, and skips the test if something else is missing.
 from __future__ import annotations
 
 import atexit
+import socket
 import subprocess
+import time
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 from irctest import patma
@@ -44,13 +48,16 @@ CAPABILITIES: Final = frozenset(
 """The capabilities that chatd must acknowledge, of those that irctest knows."""
 
 ISUPPORT: Final = {
+    "ACCOUNTEXTBAN": "a,account",
     "BOT": "B",
     "CASEMAPPING": "ascii",
     "CHANTYPES": "#",
     "CHATHISTORY": patma.ANYSTR,
+    "EXTBAN": "~,a",
     "MONITOR": patma.StrRe("[0-9]+"),
     "MSGREFTYPES": "msgid,timestamp",
     "PREFIX": "(o)@",
+    "STATUSMSG": "@",
     "TARGMAX": patma.ANYSTR,
     "UTF8ONLY": None,
     "WHOX": None,
@@ -60,20 +67,22 @@ ISUPPORT: Final = {
 OPTIONAL_BEHAVIORS: Final = frozenset(
     {
         OptionalBehaviors.CAP_REQ_MINUS,
+        OptionalBehaviors.ELIST_C,
         OptionalBehaviors.ELIST_M,
         OptionalBehaviors.ELIST_N,
+        OptionalBehaviors.ELIST_T,
         OptionalBehaviors.ELIST_U,
+        OptionalBehaviors.INVITE_LIST,
         OptionalBehaviors.MULTI_JOIN,
         OptionalBehaviors.MULTI_KICK,
+        OptionalBehaviors.MULTI_NAMES_COMMAND,
+        OptionalBehaviors.MULTI_PRIVMSG,
     }
 )
 """The behaviours that the specifications leave to the server, and that chatd must have."""
 
 OFFERS_WEBSOCKET: Final = True
 """Whether the IRC wire can be reached over a WebSocket."""
-
-OFFERS_REGISTRATION_BEFORE_LOGIN: Final = False
-"""Whether ``REGISTER`` is possible before the client is logged in."""
 
 LOOPBACK: Final = "127.0.0.1"
 
@@ -83,6 +92,9 @@ MAX_LINE_BYTES: Final = 510
 STOP_SECONDS: Final = 5.0
 """Seconds that a daemon has to stop before it is killed."""
 
+START_SECONDS: Final = 20.0
+"""Seconds in which a daemon must have begun to listen."""
+
 CONFIG: Final = """\
 database = "{folder}/chat.db"
 durability = "process"
@@ -91,6 +103,7 @@ durability = "process"
 argon2_memory = 8
 argon2_time = 1
 password_min = 1
+operators = ["operuser"]
 
 [control]
 socket = ""
@@ -98,6 +111,7 @@ socket = ""
 [irc]
 server = "My.Little.Server"
 lobby = "ask"
+register_before_login = {registers_before_login}
 
 [web]
 hosts = ["0.0.0.0"]
@@ -118,6 +132,9 @@ wrong_passwords_per_nick = 1_000_000
 """chatd.toml: irctest expects that name of the server, and to be in no channel that it has not joined. It
 sends as fast as it can, from one address, and registers users with short passwords.
 """
+
+OPERATOR: Final = ("operuser", "operpassword")
+"""The nick and the password of the operator of the server that irctest's tests expect."""
 
 CONFIG_TLS: Final = """
 [tls]
@@ -152,32 +169,31 @@ class ChatdController(BaseServerController, DirectoryBasedController):  # type: 
         websocket_hostname: str | None,
         websocket_port: int | None,
     ) -> None:
-        """Start a daemon with an empty database, whose IRC wire is on ``port``.
+        """Start a daemon, whose database has one operator of the server, with its IRC wire on ``port``.
 
         irctest's host is 0.0.0.0; the daemon listens on loopback only, where irctest's connections arrive.
-        ``run_services`` needs nothing: accounts are a part of chatd. The clock is never changed:
-        ``faketime_enabled`` stays false. Raises `NotImplementedByController`, which skips the test, if it
-        needs what chatd doesn't have.
+        ``run_services`` needs nothing: accounts are a part of chatd.
+        Raises `NotImplementedByController`, which skips the test, if it needs what chatd doesn't have, such
+        as a clock that can be changed.
         """
         for what, is_needed in (
             ("a password of the server", password is not None),
+            ("a clock that runs faster", faketime is not None),
             ("WebSocket", websocket_port is not None and not OFFERS_WEBSOCKET),
             ("addresses of users", self.test_config.account_registration_requires_email),
-            (
-                "registration before the login",
-                self.test_config.account_registration_before_connect and not OFFERS_REGISTRATION_BEFORE_LOGIN,
-            ),
         ):
             if is_needed:
                 raise NotImplementedByController(what)
         self.hostname, self.port = hostname, port
         self.create_config()
         folder = Path(self.directory)
-        config = CONFIG.format(folder=folder)
+        before_login = self.test_config.account_registration_before_connect
+        config = CONFIG.format(folder=folder, registers_before_login=str(before_login).lower())
         if ssl:
             self.gen_ssl()
             config += CONFIG_TLS.format(certificate=self.pem_path, key=self.key_path)
         folder.joinpath("chatd.toml").write_text(config, "utf-8")
+        folder.joinpath("chat.db").write_bytes(_database_with_operator())
         self._listeners = [f"--listen=irc=tcp:{port}:interface={LOOPBACK}"]
         if websocket_port is not None:
             self._listeners.append(f"--listen=web=tcp:{websocket_port}:interface={LOOPBACK}")
@@ -245,6 +261,53 @@ class ChatdController(BaseServerController, DirectoryBasedController):  # type: 
         case.assertMessageMatch(answers[-1], command="REGISTER", params=["SUCCESS", username, patma.ANYSTR])
         case.sendLine(client, "QUIT")
         case.assertDisconnected(client)
+
+
+@cache
+def _database_with_operator() -> bytes:
+    """Return the database of a daemon where only `OPERATOR` has registered. It is made once in a process."""
+    nick, password = OPERATOR
+    with TemporaryDirectory() as name, socket.create_server((LOOPBACK, 0)) as reserved:
+        folder, port = Path(name), reserved.getsockname()[1]
+        reserved.close()
+        folder.joinpath("chatd.toml").write_text(
+            CONFIG.format(folder=folder, registers_before_login="false"), "utf-8"
+        )
+        daemon = Forked(
+            [
+                TWISTD,
+                "--nodaemon",
+                "--pidfile=",
+                "chatd",
+                "--config=chatd.toml",
+                f"--listen=irc=tcp:{port}:interface={LOOPBACK}",
+            ],
+            folder,
+            environment(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            with _connect(port) as connection, connection.makefile("r", encoding="utf-8") as lines:
+                said = f"NICK {nick}\r\nUSER u 0 * :R\r\nREGISTER * * {password}\r\nQUIT\r\n"
+                connection.sendall(said.encode())
+                assert any(" REGISTER SUCCESS " in line for line in lines)
+        finally:
+            daemon.terminate()
+            daemon.wait(STOP_SECONDS)
+        return folder.joinpath("chat.db").read_bytes()
+
+
+def _connect(port: int) -> socket.socket:
+    """Return a connection to the daemon on ``port``, which has just been started."""
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            return socket.create_connection((LOOPBACK, port), STOP_SECONDS)
+        except ConnectionRefusedError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
 
 
 def get_irctest_controller_class() -> type[ChatdController]:

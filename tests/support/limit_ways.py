@@ -93,7 +93,7 @@ def in_messages(told: Callable[[bytes], Iterator[Told]], heard: bytes) -> Iterat
     if heard.startswith(b"HTTP"):
         head, _, body = heard.decode().partition("\r\n\r\n")
         code, _, sentence = body.rstrip("\n").partition(": ")
-        _, _, seconds = head.partition("\r\nretry-after: ")
+        _, _, seconds = head.lower().partition("\r\nretry-after: ")
         yield Told(code, sentence, float(seconds.partition("\r\n")[0]))
         return
     for one in FrameReader().feed(heard):

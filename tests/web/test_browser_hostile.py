@@ -192,7 +192,7 @@ Promise.all([
     tries("text socket", opens("chatd.text")),
     tries("page", fetch(page).then(answer => answer.text())),
     tries("health", fetch(page + "healthz").then(answer => answer.text())),
-    tries("commands", fetch(page + "commands.json", {mode: "no-cors"}).then(answer => answer.text())),
+    tries("commands", fetch(page + "commands-en.json", {mode: "no-cors"}).then(answer => answer.text())),
     tries("script", loads(document.createElement("script"), page + "app.js")),
     tries("module", import(page + "state.js")),
     tries("picture", loads(new Image(), page + "icon.svg")),

@@ -6,18 +6,24 @@ import re
 from itertools import pairwise
 from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IHalfCloseableProtocol
+from twisted.logger import capturedLogs
+from twisted.web.http import HTTPChannel
 
 from chatd.connections.outbox import CLOSE_TIMEOUT_SECONDS
 from chatd.connections.session import REFUSAL_LINGER_SECONDS
 from chatd.core.limits import Limits
+from chatd.core.refusals import Refusal
 from chatd.web.connection import (
     HEAD_TIMEOUT_SECONDS,
     IDLE_TIMEOUT_SECONDS,
     MAX_HANDSHAKE_LIST_CHARACTERS,
     MAX_HEAD_BYTES,
+    MAX_PATH_CHARACTERS,
 )
 from tests.support.in_memory_daemon import Peer, StageTestCase
+from tests.support.in_memory_tls import TlsStageTestCase
 from tests.support.websocket import handshake, json_frame, messages
 
 ACCEPTED = b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
@@ -69,6 +75,31 @@ class Pages(HttpTestCase):
         self.stage.wait(1)
         status, answer = self.get("/healthz")
         self.assertEqual((status, answer.partition(b"\r\n\r\n")[2]), (503, b'{"status":"failing"}\n'))
+        self.assertIn(b"retry-after: 1\r\n", answer.lower())
+
+    def test_nobody_waits_for_a_check_of_the_health_any_more(self) -> None:
+        """Who has gone, or was told that the daemon stops, gets no answer when the check is done."""
+        self.stage.health_check = Deferred()
+        gone, told, waiting = (self.stage.connect("web") for _ in range(3))
+        for peer in (gone, told, waiting):
+            peer.says(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        gone.hangs_up()
+        protocol: Any = told.protocol
+        protocol.refuse_and_close(Refusal("shutting_down"))
+        self.assertEqual(told.hears()[:12], b"HTTP/1.1 503")
+        self.stage.health_check.callback(None)
+        self.stage.settle()
+        self.assertEqual((gone.hears(), told.hears(), waiting.hears()[:12]), (b"", b"", b"HTTP/1.1 200"))
+
+    def test_requests_are_not_logged(self) -> None:
+        """Neither in a file of the site, nor line by line in the daemon's log."""
+        peer = self.stage.connect("web")
+        with capturedLogs() as logged:
+            for path in ("/", "/app.js", "/healthz", "/nothing"):
+                for method in ("GET", "HEAD", "POST"):
+                    peer.says(f"{method} {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+        self.assertEqual(peer.hears().count(b"HTTP/1.1 "), 12)
+        self.assertEqual(logged, [])
 
     def test_no_path_leads_out(self) -> None:
         for path in (
@@ -78,14 +109,19 @@ class Pages(HttpTestCase):
             "/static",
             "/.",
             "/index.html/",
+            "//",
+            "/healthz/",
+            "/" * 5000,
+            "/" + "%2f" * 1000 + "app.js",
         ):
             self.assertEqual(self.get(path)[0], 404, path)
+        self.assertEqual(self.get("/app.js?" + "a&" * 2000)[0], 200)
 
     def test_methods(self) -> None:
         for method in ("POST", "PUT", "DELETE", "OPTIONS", "PATCH"):
             status, answer = self.get("/", method=method)
             self.assertEqual(status, 405, method)
-            self.assertIn(b"allow: GET, HEAD", answer)
+            self.assertIn(b"allow: get, head", answer.lower())
         status, answer = self.get("/healthz", method="HEAD")
         self.assertEqual((status, answer.partition(b"\r\n\r\n")[2]), (200, b""))
 
@@ -133,7 +169,7 @@ class Pages(HttpTestCase):
         peer = self.stage.connect("web")
         peer.says(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n" * 100)
         heard = peer.hears()
-        self.assertEqual((heard.count(b"200 OK"), b"connection: close" in heard), (1, True))
+        self.assertEqual((heard.count(b"200 OK"), b"connection: close" in heard.lower()), (1, True))
         self.stage.wait(REFUSAL_LINGER_SECONDS)
         self.assertTrue(peer.closed)
 
@@ -143,9 +179,32 @@ class Pages(HttpTestCase):
         peer.wire.stuck = True
         peer.says(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
         self.assertEqual(peer.wire.producerState, "paused")
+        peer.hears()
         peer.wire.unstick()
         self.assertEqual(peer.wire.producerState, "producing")
         self.assertIn(b"200 OK", peer.says(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n").hears())
+
+    def test_who_sends_more_before_the_answer_is_not_read_again(self) -> None:
+        """However often the transport thinks that it may read: it knows of its own buffer only."""
+        peer = self.stage.connect("web")
+        for _ in range(3):
+            peer.protocol.dataReceived(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            self.assertEqual(peer.wire.producerState, "paused")
+            peer.wire.resumeProducing()
+
+    def test_the_site_gets_a_short_head(self) -> None:
+        """However long the request is: the site parses all of it at once."""
+        heads: list[bytes] = []
+        self.patch(HTTPChannel, "dataReceived", lambda channel, data: heads.append(data))
+        tag = b'"0123456789abcdef"'
+        for path in (b"/app.js?" + b"a&" * 2000, b"/" * 8000, b"/app.js"):
+            headers = b"".join(b"X-%d: %b\r\n" % (number, b"y" * 50) for number in range(100))
+            known = b"If-None-Match: W/" + tag + b"\r\nCookie: a\r\n"
+            said = b"GET " + path + b" HTTP/1.0\r\nHost: localhost\r\n" + headers + known + b"\r\n"
+            self.stage.connect("web").says(said)
+        said = b"GET /app.js HTTP/1.1\r\nConnection: close\r\nIf-None-Match: " + tag + b"\r\n\r\n"
+        self.assertEqual((heads[0], heads[2]), (said, said))
+        self.assertEqual(heads[1], said.replace(b"/app.js", b"/" * (MAX_PATH_CHARACTERS + 1)))
 
     def test_a_request_that_has_a_body_is_refused(self) -> None:
         """However its length is told: no byte of it is parsed."""
@@ -173,23 +232,29 @@ class Pages(HttpTestCase):
         """Else it would stay for ever: no timer runs while an answer is made."""
         del self.stage.healthy
         peer = self.stage.connect("web").says(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        self.assertTrue(peer.closed)
         self.assertEqual(len(self.flushLoggedErrors(AttributeError)), 1)
+        self.stage.wait(REFUSAL_LINGER_SECONDS)
+        self.assertEqual((peer.closed, peer.hears()), (True, b""))
 
     def test_entity_tags(self) -> None:
-        tag = re.search(rb"etag: (\S+)", self.get("/app.js")[1])
+        tag = re.search(rb"(?i)etag: (\S+)", self.get("/app.js")[1])
         assert tag is not None
         for known, status in (
             (tag[1], 304),
             (b"W/" + tag[1], 304),
             (b'"x", ' + tag[1], 304),
             (b'"x"', 200),
+            (tag[1] + b',"x"', 304),
+            (b'"x"\r\nIf-None-Match: ' + tag[1], 304),
             (b"\xff", 200),
         ):
-            said = b"GET /app.js HTTP/1.1\r\nHost: localhost\r\nIf-None-Match: " + known + b"\r\n\r\n"
-            found, answer = self.answer(said)
-            self.assertEqual(found, status, known)
-            self.assertEqual(answer.endswith(b"\r\n\r\n"), status == 304)
+            for method in (b"GET", b"HEAD"):
+                said = method + b" /app.js HTTP/1.1\r\nHost: localhost\r\nIf-None-Match: " + known
+                found, answer = self.answer(said + b"\r\n\r\n")
+                self.assertEqual(found, status, known)
+                self.assertEqual(answer.endswith(b"\r\n\r\n"), status == 304 or method == b"HEAD")
+                self.assertIn(b"etag: " + tag[1], answer.lower())
+                self.assertNotIn(b"content-length: 0", answer.lower())
 
     def test_heads_as_no_browser_sends_them(self) -> None:
         """Each is answered, and none is an error in the log."""
@@ -198,6 +263,15 @@ class Pages(HttpTestCase):
             (b"GET / HTTP/1.1\r\nHost: evil\r\nHost: localhost\r\n\r\n", 400),
             (b"OPTIONS * HTTP/1.1\r\nHost: localhost\r\n\r\n", 405),
             (b"OPTIONS * HTTP/1.1\r\nHost: evil\r\n\r\n", 421),
+            (b"GET * HTTP/1.1\r\nHost: localhost\r\n\r\n", 404),
+            (b"get / HTTP/1.1\r\nHost: localhost\r\n\r\n", 405),
+            (b"M-SEARCH / HTTP/1.1\r\nHost: localhost\r\n\r\n", 405),
+            (b" / HTTP/1.1\r\nHost: localhost\r\n\r\n", 400),
+            (b"GET  HTTP/1.1\r\nHost: localhost\r\n\r\n", 400),
+            (b"G\tT / HTTP/1.1\r\nHost: localhost\r\n\r\n", 400),
+            (b"G(T / HTTP/1.1\r\nHost: localhost\r\n\r\n", 400),
+            (b"GET /\rX-Y: HTTP/1.1\r\nHost: localhost\r\n\r\n", 400),
+            (b"GET /\x7f HTTP/1.1\r\nHost: localhost\r\n\r\n", 400),
             (b"GET http://evil/ HTTP/1.1\r\nHost: localhost\r\n\r\n", 404),
             (b"GET /\xff HTTP/1.1\r\nHost: localhost\r\n\r\n", 400),
             (b"GET /\r\n\r\n", 400),
@@ -210,7 +284,7 @@ class Pages(HttpTestCase):
         ):
             found, answer = self.answer(said)
             self.assertEqual(found, status, said[:60])
-            self.assertIn(b"content-security-policy: default-src 'none'", answer)
+            self.assertIn(b"content-security-policy: default-src 'none'", answer.lower())
 
 
 class Upgrade(HttpTestCase):
@@ -365,13 +439,37 @@ class Bounds(HttpTestCase):
 
     def test_the_end_of_the_input(self) -> None:
         """In the middle of a head it ends the connection; behind a request it is answered."""
-        request = b"GET /healthz HTTP/1.0\r\nHost: localhost\r\n\r\n"
-        for said, answered in ((request[:-2], False), (request, True)):
+        request = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        for said, answered in (
+            (request[:-2], False),
+            (request, True),
+            (request.replace(b"1.1", b"1.0"), True),
+        ):
             peer = self.stage.connect("web")
             peer.protocol.dataReceived(said)
             IHalfCloseableProtocol(peer.protocol).readConnectionLost()
             self.stage.settle()
             self.assertEqual((b"200 OK" in peer.hears(), peer.closed), (answered, True))
+
+
+class OverTls(TlsStageTestCase):
+    """Where a connection closes when both sides have said goodbye."""
+
+    def test_the_connection_closes_behind_the_last_answer(self) -> None:
+        """Also if it is so large that the transport has its fill of it; who says no goodbye is cut."""
+        for says_goodbye in (True, False):
+            peer = self.comes("web").shake_hands()
+            peer.wire.stuck = True
+            peer.says("GET /app.js HTTP/1.1\r", "Host: localhost\r", "Connection: close\r", "\r")
+            peer.wire.unstick()
+            self.assertEqual(peer.lines()[0], "HTTP/1.1 200 OK")
+            self.stage.wait(REFUSAL_LINGER_SECONDS)
+            self.assertEqual(peer.lines(), [])
+            if says_goodbye:
+                peer.closes()
+            self.stage.wait(CLOSE_TIMEOUT_SECONDS)
+            self.assertEqual((peer.wire.disconnecting, peer.wire.aborted), (True, not says_goodbye))
+        self.assertEqual(len(self.stage.sessions), 0)
 
 
 class Forwarded(StageTestCase):

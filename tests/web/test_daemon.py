@@ -95,11 +95,13 @@ class Served(WebTestCase):
         Path(self.folder / "server.pem").write_bytes(self_signed("localhost"))
         daemon = self.start("--certificate=server.pem")
         context = ssl.create_default_context(cafile=str(self.folder / "server.pem"))
+        context.set_alpn_protocols(["h2", "http/1.1"])  # none is chosen: there is no HTTP/2
         for wire in ("web", "auto"):
             connection = HTTPSConnection("localhost", daemon.port(wire), timeout=PATIENCE, context=context)
             self.addCleanup(connection.close)
             connection.request("GET", "/healthz")
             self.assertEqual(connection.getresponse().read(), b'{"status":"ok"}\n')
+            self.assertIsNone(connection.sock.selected_alpn_protocol())
             # The library reads and writes in two threads, which OpenSSL objects of Python 3.11 don't stand.
             client = daemon.connect(wire)
             self.addCleanup(client.close)

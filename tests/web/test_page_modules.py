@@ -11,18 +11,18 @@ from pathlib import Path
 from twisted.trial.unittest import SkipTest, TestCase
 
 from chatd.core.commands import COMMANDS
+from chatd.core.refusals import REASON_SENTENCES, REFUSAL_SENTENCES
 from chatd.core.typed_commands import ACTION_HELP
+from chatd.locales import to_french
 from chatd.web.command_table import command_table, french_catalogue
-from chatd.web.modules import without_comments
 from chatd.web.pages import STATIC_FOLDER, read_static_files
+from chatd.web.shortening import shorten_script, shorten_style
+from tests.support.page_size import MOST_BYTES, ONLY_FOR, page_bytes
 
 PAGE_TESTS = Path(__file__).parent / "page"
 
-FIRST_LOAD_BYTES = 150 * 1024
-"""The size of everything that a browser loads for the page, before any compression."""
-
-NOT_IN_FIRST_LOAD = {"/", "/french.js", "/french.json", "/image.js"}
-"""The page is there as index.html too. French is loaded if it is wanted, `image.js` for the first picture."""
+LOADED_LATER = {"/french.js", "/image.js"}
+"""The modules that no other imports when it starts."""
 
 TRANSLATED = re.compile(r'\bt\(\s*(?:[^"`()]*(?:\([^()]*\)[^"`()]*)?\?\s*)?"([^"]+)"(?:\s*:\s*"([^"]+)")?')
 """A text of the page in a module: ``t("a")``, or one of two as in ``t(some ? "a" : "b")``."""
@@ -74,7 +74,7 @@ class NodeTest(TestCase):
         folder.mkdir()
         (folder / "package.json").write_text('{"type": "module"}')
         for name, text in sources().items():
-            (folder / name).write_bytes(without_comments(text.encode()))
+            (folder / name).write_bytes(shorten_script(text.encode()))
             done = subprocess.run(
                 [program, "--check", str(folder / name)],
                 capture_output=True,
@@ -90,7 +90,8 @@ class CommandTableTest(TestCase):
 
     def test_all_commands(self) -> None:
         """Every command that has a typed form is there with its fields."""
-        rows = {row["name"]: row for row in json.loads(command_table())}
+        table = json.loads(command_table(str))
+        rows = {row["name"]: row for row in table["commands"]}
         self.assertEqual(
             [*(name for name, row in COMMANDS.items() if row.semicolon_word or row.slash_word), "me"],
             list(rows),
@@ -98,72 +99,116 @@ class CommandTableTest(TestCase):
         self.assertEqual(
             {
                 "name": "kick",
-                "action": "kick",
-                "word": "kick",
-                "slash": "kick",
                 "event": "kicked",
-                "fields": [
-                    {"name": "group", "key": "group", "kind": "name", "required": True},
-                    {"name": "dest", "key": "dest", "kind": "name", "required": True},
-                    {"name": "reason", "key": "reason", "kind": "note"},
-                ],
+                "fields": "group dest [reason]",
                 "help": "remove a user from a group; the user may come back",
             },
             rows["kick"],
         )
-        self.assertEqual("join", rows["enter"]["action"])
-        self.assertEqual("from", rows["identify"]["fields"][0]["key"])
+        self.assertEqual(
+            {
+                "name": "enter",
+                "action": "join",
+                "word": "",
+                "slash": "join",
+                "event": "joined",
+                "fields": "group",
+                "help": "enter a room (a group), joining it first if necessary",
+            },
+            rows["enter"],
+        )
+        self.assertTrue(rows["leave"]["room"])
+        self.assertEqual({"key": "from"}, table["fields"]["nick"])
+        self.assertEqual({"kind": "choice", "choices": ["public", "private"]}, table["fields"]["visibility"])
+        self.assertNotIn("group", table["fields"])
 
     def test_french(self) -> None:
-        """Refusals come with their translations."""
+        """The table has French help lines, and refusals come with their translations."""
+        rows = {row["name"]: row for row in json.loads(command_table(to_french))["commands"]}
+        self.assertEqual("quitter un salon", rows["leave"]["help"])
+        self.assertEqual(to_french(ACTION_HELP), rows["me"]["help"])
         catalogue = json.loads(french_catalogue())
         self.assertEqual(
             ["unknown user: {nick}", "utilisateur inconnu : {nick}"], catalogue["refusals"]["no_such_user"]
         )
-        self.assertIn("leave a group", catalogue["texts"])
-        self.assertIn(ACTION_HELP, catalogue["texts"])
+        self.assertEqual(
+            "seuls les opérateurs du serveur peuvent faire cela", catalogue["refusals"]["not_server_operator"]
+        )
+        self.assertEqual("donner son pseudo", catalogue["texts"]["log in with a nick"])
+
+    def test_sentences_left_out(self) -> None:
+        """The sentences that the daemon never says to the page are left out, and no others."""
+        catalogue = json.loads(french_catalogue())
+        refusals = REFUSAL_SENTENCES.keys() - catalogue["refusals"].keys()
+        known = [english for english, _ in catalogue["reasons"]]
+        reasons = {key for key, sentence in REASON_SENTENCES.items() if sentence not in known}
+        self.assertEqual(
+            {"already_server_operator", "bad_json", "bad_utf8", "configured_operator"}
+            | {"no_room", "not_appointed"},
+            refusals,
+        )
+        self.assertEqual(
+            {"around_alone", "cut_off", "frame_length", "frame_type", "many_questions"}
+            | {"no_string", "no_time", "surrogate", "too_deep"},
+            reasons,
+        )
 
 
 class SourcesTest(TestCase):
     """What holds for the sources of the page."""
 
-    def test_comments(self) -> None:
-        """Comments on lines of their own and indentation are left out, code is not."""
-        module = (
-            b"/**\n * A * / b\n */\nexport const a = 1; // kept\n"
-            b'\t// out\n\t/** x */\n\t/** @type {A} */ b = "/** c */";\n'
-        )
-        self.assertEqual(
-            b'export const a = 1; // kept\n/** @type {A} */ b = "/** c */";\n', without_comments(module)
-        )
+    def test_shortened_scripts(self) -> None:
+        """Comments and needless blanks are left out; strings, templates and regular expressions are kept."""
+        for source, short in (
+            (b"/**\n * A * / b\n */\nexport const a = 1; // out\n", b"export const a=1;"),
+            (b'\t/** @type {A} */ b = "/** c */  // d";\n', b'b="/** c */  // d";'),
+            (b"const a = `x  ${b + 1}\n\ty`;\n", b"const a=`x  ${b + 1}\n\ty`;"),
+            (
+                b'if (a / b > 2 && /"[/ ]+/gu.test(c)) {\n\treturn "d";\n}\n',
+                b'if(a / b>2&&/"[/ ]+/gu.test(c)){return"d"}',
+            ),
+            (b"a = {\n\tb,\n\tc: [d,\n], // e\n};\n{ f(); /* g */ }\n", b"a={b,c:[d,]};{f()}"),
+            (b"let a\nb = c\n\t.d(1,\n\t\t2\n\t)\n", b"let a\nb=c\n.d(1,2)"),
+            (b"a = b + +c - -d;\nfor (const one of [1]) {}\n", b"a=b + +c - -d;for(const one of[1]){}"),
+        ):
+            self.assertEqual(short, shorten_script(source))
+
+    def test_shortened_styles(self) -> None:
+        """One rule remains in each line."""
+        sheet = b"@media (x: 1) {\n\ta :focus, b > c {\n\t\td: e f; --g: h;\n\t}\n}\n:root { i: j; }\n"
+        self.assertEqual(b"@media (x:1){a :focus,b > c{d:e f;--g:h}}\n:root{i:j}\n", shorten_style(sheet))
 
     def test_size(self) -> None:
-        """The first load is small, and is all that the modules import when they start."""
-        files = read_static_files()
+        """The page with all its files is small in each language."""
+        for language in ONLY_FOR:
+            self.assertLess(page_bytes(language), MOST_BYTES, language)
+        self.assertLessEqual(set().union(*ONLY_FOR.values()), read_static_files().keys())
+
+    def test_loaded_at_once(self) -> None:
+        """Modules that may not be needed are not imported when the page starts."""
         imported = {
             f"/{name}" for text in sources().values() for name in re.findall(r'\} from "\./(.+)";', text)
         }
-        self.assertEqual(set(), imported & NOT_IN_FIRST_LOAD)
-        size = sum(len(file.content) for path, file in files.items() if path not in NOT_IN_FIRST_LOAD)
-        self.assertLess(size, FIRST_LOAD_BYTES)
+        modules = {f"/{name}" for name in sources()} - {"/app.js", "/sw.js"}
+        self.assertEqual(LOADED_LATER, modules - imported)
 
     def test_kept_offline(self) -> None:
         """The service worker keeps all files except itself."""
-        kept = set(re.findall(r'"([\w./]+\.\w+)"', re.split(r"SHELL = |\]", sources()["sw.js"])[1]))
+        kept = set(re.findall(r'"([\w./-]+\.\w+)"', re.split(r"SHELL = |\]", sources()["sw.js"])[1]))
         served = {path.removeprefix("/") for path in read_static_files()} - {"", "index.html", "sw.js"}
         self.assertEqual(served, kept)
 
     def test_french_texts(self) -> None:
         """Every text of the page has a French translation."""
         page = (STATIC_FOLDER / "index.html").read_text()
-        texts = set(re.findall(r'data-t(?:-label|-title)?="([^"]+)"', page))
+        texts = set(re.findall(r"data-t>([^<]+)<", page)) | set(re.findall(r'"([^"]+)" data-t-label', page))
         for text in sources().values():
             texts.update(one for found in TRANSLATED.findall(text) for one in found if one)
         catalogue = json.loads(french_catalogue())
         known = set(re.findall(r'^\t"?(.+?)"?: "', sources()["french.js"], re.MULTILINE))
         known.update(catalogue["texts"])
         known.update(english for english, _ in catalogue["reasons"])
-        known.update(english for english, _ in catalogue["refusals"].values())
+        known.update(pair[0] for pair in catalogue["refusals"].values() if isinstance(pair, list))
         self.assertGreater(len(texts), 100)
         self.assertEqual(set(), texts - known)
 

@@ -29,7 +29,7 @@ const GROUPS_MS = 3000;
 const SHUT_OUT = new Set(["password_changed", "account_closed", "blocked", "token_revoked"]);
 
 const state = new ChatState();
-let table = new CommandTable([]);
+let table = new CommandTable({ fields: {}, commands: [] });
 let limits = { json: 65_536, message: 8192, page: 500 };
 let nickWanted = "";
 let offline = false;
@@ -93,7 +93,10 @@ const composer = new Composer({
 });
 const login = new LoginView({
 	login: (nick, password) => start(nick, password, false),
-	offline: () => readOffline(),
+	offline: async () => {
+		const kept = await pages.get(keptNick());
+		if (kept !== undefined && !login.page.hidden) readOffline(kept);
+	},
 	language: () => chooseLanguage(currentLanguage() === "fr" ? "en" : "fr"),
 });
 const renderSides = eachFrame(() => {
@@ -113,7 +116,6 @@ function newRef() {
 /** @param {string} nick @param {string} password @param {boolean} patient */
 function start(nick, password, patient) {
 	nickWanted = nick;
-	offline = false;
 	wire.login({ nick, password }, patient);
 }
 
@@ -123,12 +125,10 @@ function stateChanged(what, seconds) {
 	if (what !== "online") outbox.lost();
 	const inside = login.page.hidden;
 	if (!inside) {
-		if (what === "waiting") {
-			const text = t("The server does not answer. Trying again…");
-			pages.get(keptNick()).then((kept) => login.page.hidden || login.unreachable(text, kept !== undefined));
-		}
+		if (what === "waiting") unreachable();
 		return;
 	}
+	if (offline) return;
 	const status = byId("status");
 	if (what === "online" || what === "closed") status.textContent = "";
 	else if (what === "connecting") status.textContent = t("Connecting…");
@@ -142,8 +142,17 @@ function stateChanged(what, seconds) {
 	}
 }
 
+/** Nobody has logged in and the daemon does not answer. After a reload, what is kept here is shown at once. */
+async function unreachable() {
+	const kept = await pages.get(keptNick());
+	if (login.page.hidden) return;
+	if (kept !== undefined && kept.nick === nickWanted && kept.nick === session.get()?.nick) readOffline(kept);
+	else login.unreachable(t("The server does not answer. Trying again…"), kept !== undefined);
+}
+
 /** @param {Wired} welcome @param {boolean} resumed */
 function welcomed(welcome, resumed) {
+	setOffline(false);
 	const before = state.me;
 	if (welcome.limits) limits = welcome.limits;
 	history.limit = limits.page;
@@ -340,7 +349,7 @@ const searchSoon = slowly(() => search.changed(false));
 
 /** @param {Wired} refusal @param {boolean} wasIn */
 function ended(refusal, wasIn) {
-	if (offline) return;
+	setOffline(false);
 	const shutOut = SHUT_OUT.has(refusal.code);
 	if (!wasIn || shutOut) session.set(null);
 	if (shutOut) pages.remove(state.me || nickWanted);
@@ -541,6 +550,7 @@ async function run(title, command, request) {
 	}
 	const answer = await wire.request(request);
 	acknowledged(request, answer);
+	for (const row of answer.commands ?? []) row.help = table.actions.get(row.action)?.help ?? t(row.help);
 	const shown = answer.action !== "server-ack" || (command.event !== "joined" && command.event !== "created" && request.msg === undefined);
 	if (shown) reply.answer(title, answer);
 	else reply.hide();
@@ -690,21 +700,25 @@ function keep() {
 	});
 }
 
-/** Show the pages that are kept here, without a connection. */
-async function readOffline() {
-	const kept = await pages.get(keptNick());
-	if (kept === undefined) return;
-	wire.close();
-	offline = true;
+/** @param {boolean} value */
+function setOffline(value) {
+	offline = value;
+	for (const id of ["text", "send", "attach", "browse", "new-message"]) byId(id).toggleAttribute("disabled", value);
+}
+
+/** Show the pages that are kept here, until the daemon answers. Whoever wanted another nick stays offline. @param {Snapshot} kept */
+function readOffline(kept) {
+	if (kept.nick !== nickWanted) wire.close();
+	setOffline(true);
 	state.me = kept.nick;
 	state.conversations.clear();
 	state.conversation("lobby", "");
 	for (const { kind, name, entries } of kept.conversations) Object.assign(state.conversation(kind, name), { entries, loaded: true });
 	state.groups = new Map(kept.groups.map((row) => [row.group, row]));
 	state.activate(kept.active);
+	outbox.load(kept.nick);
 	byId("me-nick").textContent = kept.nick;
 	login.hide();
-	for (const id of ["text", "send", "attach", "browse", "new-message"]) byId(id).setAttribute("disabled", "");
 	byId("status").replaceChildren(t("Offline: this is what was kept here.") + " ", button(t("Log in"), () => location.reload(), "link"));
 	showConversation();
 }
@@ -731,6 +745,7 @@ async function leave() {
 async function chooseLanguage(language) {
 	await setLanguage(language);
 	settings.set({ language });
+	await loadCommands();
 	showLanguage();
 	if (byId("dialog").hasAttribute("open")) showOwnMenu();
 }
@@ -849,7 +864,7 @@ function shortcuts(event) {
 
 async function loadCommands() {
 	try {
-		table = new CommandTable(await (await fetch("commands.json")).json());
+		table = new CommandTable(await (await fetch(`commands-${currentLanguage()}.json`)).json());
 		composer.hint();
 	} catch {
 		// Without the table messages can be sent, commands not.

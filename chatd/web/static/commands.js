@@ -3,11 +3,21 @@
 import { t } from "./language.js";
 
 export class CommandTable {
-	/** @param {Command[]} commands */
-	constructor(commands) {
-		this.words = new Map(commands.filter((row) => row.word).map((row) => [/** @type {string} */ (row.word), row]));
-		this.slashes = new Map(commands.filter((row) => row.slash).map((row) => [/** @type {string} */ (row.slash), row]));
-		this.actions = new Map(commands.filter((row) => row.action).map((row) => [row.action, row]));
+	/** @param {SentTable} table what the daemon sends; a name that is left out there is that of the command */
+	constructor({ fields, commands }) {
+		/** @type {Map<string, Command>} */
+		this.words = new Map();
+		/** @type {Map<string, Command>} */
+		this.slashes = new Map();
+		/** @type {Map<string, Command>} */
+		this.actions = new Map();
+		for (const row of commands) {
+			const { name, action = name, word = name, slash = name } = row;
+			const command = { ...row, action, word, slash, fields: row.fields.split(" ").filter(Boolean).map((one) => fieldOf(one, fields)) };
+			if (word) this.words.set(word, command);
+			if (slash) this.slashes.set(slash, command);
+			if (action && !this.actions.has(action)) this.actions.set(action, command);
+		}
 	}
 
 	/**
@@ -76,6 +86,12 @@ export class CommandTable {
 		const command = slash ? this.slashes.get(slash[1].toLowerCase()) : semicolon < 0 ? undefined : this.words.get(line.slice(0, semicolon).trim().toLowerCase());
 		return /^PWD /u.test(line) || (command !== undefined && command.fields.some((field) => field.kind === "secret"));
 	}
+}
+
+/** @param {string} shown a name, in brackets if the field may be left out @param {SentTable["fields"]} fields @returns {Field} */
+function fieldOf(shown, fields) {
+	const name = shown.replace(/[[\]]/gu, "");
+	return { name, key: name, kind: "name", required: shown === name, ...fields[name] };
 }
 
 /** `/invite GROUP --link [lifetime]` is a form of the page only. @param {Command} command @param {string} rest @param {Conversation} here @returns {Typed | null} */

@@ -32,7 +32,7 @@ export function complete(typed, table, nicks, groups) {
 /** Return how the command that is being typed goes on, and what it does. @param {string} typed @param {import("./commands.js").CommandTable} table */
 export function hintFor(typed, table) {
 	const { command, separator } = table.begun(typed);
-	return command === undefined ? "" : `${usage(command, separator)} — ${t(command.help)}`;
+	return command === undefined ? "" : `${usage(command, separator)} — ${command.help}`;
 }
 
 /** @param {string} typed @param {Iterable<string>} nicks @returns {Completion} */

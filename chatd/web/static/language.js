@@ -1,6 +1,6 @@
 /** The page's language: its own texts, and the daemon's English sentences by its catalogue. */
 
-/** The daemon's sentences by code, each in English and in French. @type {Map<string, [string, string]>} */
+/** The daemon's French sentences by code, behind the English one if they have gaps. @type {Map<string, string | [string, string]>} */
 let refusals = new Map();
 /** @type {[string, string][]} */
 let reasons = [];
@@ -22,7 +22,8 @@ export async function setLanguage(wanted) {
 		const catalogue = answer?.ok ? await answer.json() : { refusals: {}, reasons: [], texts: {} };
 		refusals = new Map(Object.entries(catalogue.refusals));
 		reasons = catalogue.reasons;
-		texts = new Map([...Object.entries(catalogue.texts), ...reasons, ...refusals.values(), ...Object.entries(own.FRENCH)]);
+		const pairs = [...refusals.values()].filter((one) => typeof one !== "string");
+		texts = new Map([...Object.entries(catalogue.texts), ...reasons, ...pairs, ...Object.entries(own.FRENCH)]);
 	}
 	language = french ? "fr" : "en";
 	const tag = french ? "fr" : navigator.language.startsWith("en") ? navigator.language : "en";
@@ -55,8 +56,8 @@ export function refusalText(refusal) {
 	if (refusal.code === "connection_lost") return t("The connection was lost before the answer came.");
 	const text = refusal.msg ?? refusal.code;
 	if (language === "en") return text;
-	const pair = refusals.get(refusal.code);
-	return pair === undefined ? text : recognised(text, [pair]);
+	const french = refusals.get(refusal.code) ?? text;
+	return typeof french === "string" ? french : recognised(text, [french]);
 }
 
 /**
@@ -95,16 +96,19 @@ function patternOf(sentence) {
 	return pattern;
 }
 
-/** Translate the texts that stand in index.html. @param {ParentNode} root */
+/**
+ * Translate the texts that stand in index.html: that of elements with `data-t`, the labels of those with
+ * `data-t-label`. The attribute keeps the English text. @param {ParentNode} root
+ */
 export function translatePage(root) {
 	document.documentElement.lang = language;
-	for (const element of root.querySelectorAll("[data-t]")) {
-		element.textContent = t(/** @type {HTMLElement} */ (element).dataset.t ?? "");
+	for (const element of /** @type {NodeListOf<HTMLElement>} */ (root.querySelectorAll("[data-t]"))) {
+		element.dataset.t ||= element.textContent ?? "";
+		element.textContent = t(element.dataset.t);
 	}
-	for (const element of root.querySelectorAll("[data-t-label]")) {
-		element.setAttribute("aria-label", t(/** @type {HTMLElement} */ (element).dataset.tLabel ?? ""));
-	}
-	for (const element of root.querySelectorAll("[data-t-title]")) {
-		element.setAttribute("title", t(/** @type {HTMLElement} */ (element).dataset.tTitle ?? ""));
+	for (const element of /** @type {NodeListOf<HTMLElement>} */ (root.querySelectorAll("[data-t-label]"))) {
+		element.dataset.tLabel ||= element.getAttribute("aria-label") ?? "";
+		element.setAttribute("aria-label", t(element.dataset.tLabel));
+		if (element.title) element.title = t(element.dataset.tLabel);
 	}
 }

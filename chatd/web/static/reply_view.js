@@ -111,6 +111,6 @@ function shown(key, value) {
 	if (typeof value === "boolean") return t(value ? "yes" : "no");
 	if (Array.isArray(value)) return value.join(", ");
 	if (["ts", "made", "expires", "until"].includes(key)) return formatDate("full", new Date(value));
-	if (["help", "role", "visibility"].includes(key)) return t(String(value));
+	if (["role", "visibility"].includes(key)) return t(String(value));
 	return String(value);
 }

@@ -58,15 +58,24 @@ export const drafts = {
 	set: (nick, value) => write(localStorage, `chatd:drafts:${nick}`, Object.keys(value).length > 0 ? value : null),
 };
 
+/** The open database: a page that is being left has no time to open it. @type {Promise<IDBDatabase> | null} */
+let opened = null;
+
 /** @returns {Promise<IDBDatabase>} */
 function database() {
-	return new Promise((resolve, reject) => {
+	opened ??= new Promise((resolve, reject) => {
 		const opening = indexedDB.open("chatd", 1);
 		opening.onupgradeneeded = () => opening.result.createObjectStore("pages", { keyPath: "nick" });
-		opening.onsuccess = () => resolve(opening.result);
+		opening.onsuccess = () => {
+			// The browser closes it when it clears what the site has stored.
+			opening.result.onclose = () => (opened = null);
+			resolve(opening.result);
+		};
 		opening.onerror = () => reject(opening.error);
 	});
+	return opened;
 }
+database().catch(() => {});
 
 /**
  * @template T
@@ -75,18 +84,13 @@ function database() {
  */
 async function withPages(mode, action) {
 	try {
-		const opened = await database();
+		const transaction = (await database()).transaction("pages", mode);
 		return await new Promise((resolve, reject) => {
-			const transaction = opened.transaction("pages", mode);
 			const request = action(transaction.objectStore("pages"));
-			transaction.oncomplete = () => {
-				opened.close();
-				resolve(request.result);
-			};
-			transaction.onerror = transaction.onabort = () => {
-				opened.close();
-				reject(transaction.error);
-			};
+			transaction.oncomplete = () => resolve(request.result);
+			transaction.onerror = transaction.onabort = () => reject(transaction.error);
+			// Without this, it is undone if the page is left before it hears of the success.
+			transaction.commit();
 		});
 	} catch {
 		// Private windows may have no database: then nothing can be read offline.

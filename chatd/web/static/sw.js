@@ -5,7 +5,8 @@ const SHELL = [
 	"./", "app.css", "app.js", "commands.js", "completion.js", "composer.js", "dialogs.js", "dom.js", "events.js",
 	"french.js", "icon.svg", "image.js", "language.js", "log_view.js", "manifest.webmanifest", "members_view.js",
 	"notify.js", "outbox.js", "reply_view.js", "rooms_view.js", "row_view.js", "search.js", "state.js", "store.js",
-	"text.js", "wire.js", "commands.json", "history.js", "login_view.js", "menus.js", "french.json",
+	"text.js", "wire.js", "commands-en.json", "commands-fr.json", "history.js", "login_view.js", "menus.js",
+	"french.json",
 ].map((name) => new URL(name, self.registration.scope).href);
 
 self.addEventListener("install", (event) => {

@@ -1,0 +1,77 @@
+"""The sessions that act as server operators, each with the rights of an operator's account.
+
+A session of a user who is no operator gets these rights by the nick and the password of an operator.
+The rights are the session's: other sessions of the user don't have them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from chatd.boundaries import Client, Requester
+from chatd.core.accounts import AccountPolicy, Credential, same_password_hash
+from chatd.core.events import User
+from chatd.core.moderation_rules import is_server_operator, server_operator_ids
+from chatd.core.state import State
+
+
+class OperatorSessions:
+    """Knows with which operator's rights each session acts. ``get_state`` returns the present state."""
+
+    def __init__(self, get_state: Callable[[], State], policy: AccountPolicy) -> None:
+        self._get_state = get_state
+        self._policy = policy
+        # What the password of an operator was verified against in each session that has given one.
+        self._credentials: dict[Requester, Credential] = {}
+
+    def add(self, client: Client, credential: Credential) -> bool:
+        """Have ``client`` act with the rights of the account of ``credential``, whose password it has given.
+
+        Return False, and change nothing, if that is no operator's, or if the password has changed since.
+        """
+        if self._operator_with(credential) is None:
+            return False
+        self._credentials[client] = credential
+        return True
+
+    def remove(self, client: Client) -> bool:
+        """Take the rights of an operator's account from ``client``. Return whether it had any."""
+        return self._credentials.pop(client, None) is not None
+
+    def remove_lapsed(self) -> None:
+        """Take the rights of accounts that are no operators any more, or have another password, from all
+        sessions. They don't come back by themselves.
+        """
+        for client, credential in tuple(self._credentials.items()):
+            if self._operator_with(credential) is None:
+                del self._credentials[client]
+
+    def operator_of(self, requester: Requester) -> User | None:
+        """Return the server operator with whose rights ``requester`` acts, or None if it has none.
+
+        That is the operator whose password it has given, else its own user. A token gives no such rights.
+        """
+        credential = self._credentials.get(requester)
+        operator = None if credential is None else self._operator_with(credential)
+        if operator is not None:
+            return operator
+        user = requester.user
+        if user is None or requester.token is not None:
+            return None
+        return user if is_server_operator(self._get_state(), user, self._policy) else None
+
+    def user_ids(self) -> set[int]:
+        """Return the ids of the users who are operators, and of those with a session that acts as one."""
+        ids = server_operator_ids(self._get_state(), self._policy)
+        for client, credential in self._credentials.items():
+            if client.user is not None and self._operator_with(credential) is not None:
+                ids.add(client.user.id)
+        return ids
+
+    def _operator_with(self, credential: Credential) -> User | None:
+        """Return the user of ``credential`` if it is in force and the user is a server operator."""
+        state = self._get_state()
+        present = state.credentials.get(credential.user.id)
+        if present is None or not same_password_hash(present, credential):
+            return None
+        return present.user if is_server_operator(state, present.user, self._policy) else None

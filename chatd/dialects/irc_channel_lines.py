@@ -1,0 +1,158 @@
+"""What IRC clients are shown of a channel: who enters it, its topic, members, modes and bans."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from chatd.core.answers import Channel, ChannelMember
+from chatd.core.events import User
+from chatd.core.requests import Request
+from chatd.core.terminal import replace_controls
+from chatd.dialects.irc_client import (
+    DAEMON_NICK,
+    READ_MARKER,
+    IrcClient,
+    channel_name,
+    fitting_source,
+    read_mark_line,
+    source_of,
+)
+from chatd.dialects.irc_lines import MAX_LINE_BYTES, format_line
+
+MAX_NAMES_BYTES: Final = 192 * 1024
+"""The maximum size of the members of one channel that are shown, in bytes."""
+
+
+def entering_lines(client: IrcClient, channel: Channel, user: User) -> list[bytes]:
+    """Return the lines that show ``user`` entering ``channel``, its topic and its members."""
+    own = next((one for one in channel.members if one.user.id == user.id), None)
+    realname = user.nick if own is None else own.profile.realname
+    is_registered = own is not None and own.is_registered
+    lines = [join_line(client.capabilities, channel_name(channel.group), user, is_registered, realname)]
+    if channel.topic:
+        lines += topic_lines(client, channel)
+    lines += read_mark_lines(client, channel)
+    if "no-implicit-names" not in client.capabilities:
+        lines += names_lines(client, channel)
+    return lines
+
+
+def read_mark_lines(client: IrcClient, channel: Channel) -> list[bytes]:
+    """Return the line with the read mark in ``channel``, for clients that show such marks."""
+    if READ_MARKER not in client.capabilities:
+        return []
+    return [read_mark_line(channel_name(channel.group), channel.read_at, client.server)]
+
+
+def join_line(
+    capabilities: frozenset[str], channel: str, user: User, is_registered: bool, realname: str
+) -> bytes:
+    """Return the line that tells that ``user`` has joined ``channel``."""
+    if "extended-join" not in capabilities:
+        return format_line("JOIN", channel, source=source_of(user.nick))
+    account = user.nick if is_registered else "*"
+    source = fitting_source(user.nick, f"JOIN {channel} {account} :")
+    if source == DAEMON_NICK:  # the nick and the channel matter more than the account
+        source, account = user.nick, "*"
+    shown = replace_controls(realname)
+    return format_line("JOIN", channel, account, shown, source=source, trailing=True)
+
+
+def topic_lines(client: IrcClient, channel: Channel) -> list[bytes]:
+    """Return the topic of ``channel`` with its author and time, or that there is none."""
+    name = channel_name(channel.group)
+    if not channel.topic:
+        return [client.numeric("no_topic", name)]
+    author = source_of(channel.topic_author) if channel.topic_author else client.server
+    return [
+        client.numeric("topic", name, text=channel.topic),
+        client.numeric("topic_author", name, author, text=str(channel.topic_at // 1000)),
+    ]
+
+
+def names_lines(client: IrcClient, channel: Channel) -> list[bytes]:
+    """Return the names of the members of ``channel`` who are online, and the line that ends them."""
+    return [*member_lines(client, channel), client.numeric("end_of_names", channel_name(channel.group))]
+
+
+def member_lines(client: IrcClient, channel: Channel) -> list[bytes]:
+    """Return the names of the members of ``channel`` who are online, without a line that ends them."""
+    name = channel_name(channel.group)
+    head = client.numeric("names", "@" if channel.is_private else "=", name, text="x")
+    room = MAX_LINE_BYTES - len(head) - 1
+    lines: list[bytes] = []
+    held: list[str] = []
+    size = total = 0
+    for member in channel.members:
+        shown = _shown_member(client, member)
+        length = len(shown.encode()) + 1
+        if held and size + length > room:
+            lines.append(_names_line(client, channel, name, held))
+            total += size
+            held, size = [], 0
+            if total > MAX_NAMES_BYTES:
+                break
+        held.append(shown)
+        size += length
+    if held:
+        lines.append(_names_line(client, channel, name, held))
+    return lines
+
+
+def _names_line(client: IrcClient, channel: Channel, name: str, names: list[str]) -> bytes:
+    return client.numeric("names", "@" if channel.is_private else "=", name, text=" ".join(names))
+
+
+def _shown_member(client: IrcClient, member: ChannelMember) -> str:
+    nick = source_of(member.user.nick) if "userhost-in-names" in client.capabilities else member.user.nick
+    return f"@{nick}" if member.is_operator else nick
+
+
+def mode_lines(client: IrcClient, channel: Channel) -> list[bytes]:
+    """Return the modes of ``channel`` and the time of its creation."""
+    name = channel_name(channel.group)
+    modes = "+inst" if channel.is_private else "+nt"
+    lines = [client.numeric("channel_modes", name, text=modes)]
+    if channel.created_at:
+        lines.append(client.numeric("creation_time", name, text=str(channel.created_at // 1000)))
+    return lines
+
+
+def ban_lines(client: IrcClient, channel: Channel) -> list[bytes]:
+    """Return the bans of ``channel``."""
+    name = channel_name(channel.group)
+    if not channel.is_member:
+        return [client.numeric("not_on_channel", name)]
+    bans = [client.numeric("ban", name, text=f"{nick}!*@*") for nick in channel.banned]
+    return [*bans, client.numeric("end_of_bans", name)]
+
+
+def topic_and_names_lines(client: IrcClient, channel: Channel) -> list[bytes]:
+    """Return the topic of ``channel``, if it has one, the read mark, and its members who are online."""
+    lines = topic_lines(client, channel) if channel.topic else []
+    return lines + read_mark_lines(client, channel) + names_lines(client, channel)
+
+
+BANS: Final = "bans"
+"""The context of a request for the bans of a channel."""
+
+MEMBERS: Final = "members"
+"""The context of a request for the members of one of several channels."""
+
+_SHOWN: Final[dict[str, Callable[[IrcClient, Channel], list[bytes]]]] = {
+    "TOPIC": topic_lines,
+    "NAMES": names_lines,
+    "MODE": mode_lines,
+    BANS: ban_lines,
+    MEMBERS: member_lines,
+}
+"""What is shown of a channel, by the context of the request, or without one by its command word; of others
+`topic_and_names_lines`.
+"""
+
+
+def channel_lines(client: IrcClient, request: Request, channel: Channel) -> list[bytes]:
+    """Return what ``request`` asks for of ``channel``."""
+    what = request.context[0] if request.context else request.command_word
+    return _SHOWN.get(what, topic_and_names_lines)(client, channel)
