@@ -23,13 +23,7 @@ from chatd.core.account_rules import check_may_write
 from chatd.core.accounts import AccountPolicy, Credential
 from chatd.core.answers import Answer, Channel, Profile, UserDescription
 from chatd.core.audience import Audience, audience
-from chatd.core.channel_commands import (
-    BanAccount,
-    SetProfile,
-    ShowChannel,
-    ShowStatistics,
-    ShowUsers,
-)
+from chatd.core.channel_commands import BanAccount, SetProfile, ShowChannel, ShowStatistics, ShowUsers
 from chatd.core.channels import (
     ChannelQuery,
     channels_of,
@@ -343,16 +337,16 @@ class Authority:
             records.append(EntryDraft(event, at, ref))
         return records, audiences
 
-    def shown_farewell(self, user: User, farewell: str, token: Token | None) -> str:
-        """Return ``farewell``, what a session of ``user`` has said when it quits or leaves a group, if others
-        may see it. ``token`` is what the session has logged in with.
+    def shown_farewell(self, client: Client, user: User, farewell: str) -> str:
+        """Return ``farewell``, what ``client`` of ``user`` has said when quitting or leaving a group, if that
+        may be shown.
 
-        They may not if the session may not change its profile, or if anybody ignores the user: a departure is
+        It may not if the session may not change its profile, or if anybody ignores the user: a departure is
         sent to everyone.
         """
         if not farewell or self.state.ignored_by.get(user.id):
             return ""
-        return farewell if self._may_change_profile(user, token) else ""
+        return farewell if self._may_change_profile(user, client.token) else ""
 
     def _may_change_profile(self, user: User, token: Token | None) -> bool:
         """Return whether a session of ``user``, which has logged in with ``token``, may say what others are
@@ -369,7 +363,7 @@ class Authority:
     def _describe_users(self, event: ChatEvent) -> ChatEvent:
         """Return ``event``, which is not applied yet, with what its receivers may be told of its users.
 
-        None of that is stored.
+        None of that is stored. Of somebody whom anybody ignores they are told no texts.
         """
         if bool(self.state.credentials) and self.state.is_registered(event.actor):
             event = replace(event, actor_is_registered=True)
@@ -377,6 +371,8 @@ class Authority:
             profile = self.profile_of(event.actor)
             if profile is None:
                 return replace(event, is_offline=True)
+            if self.state.ignored_by.get(event.actor.id):
+                return replace(event, realname=event.actor.nick)
             return replace(event, realname=profile.realname, away=profile.away)
         if event.kind == "promoted" and event.body == "owner":
             group = self.state.group_of(event.conversation)

@@ -34,6 +34,7 @@ from chatd.core.events import LOBBY, ProfileAnnounced, Transient, User
 from chatd.core.profiles import changed_profile
 from chatd.core.refusals import Refusal, rate_limited_refusal, reason_phrase
 from chatd.core.requests import Request
+from chatd.core.state import NO_USER_IDS
 from chatd.core.tokens import token_covers
 from chatd.store.errors import NotStored
 
@@ -151,7 +152,8 @@ class ChannelService:
             self._authority.state.is_registered(user),
         )
         groups, watchers = self._presence.memberships(user), self._watch_lists.watchers_of(user)
-        self._dispatcher.announce_change(announced, client, groups, watchers)
+        ignoring = self._authority.state.ignored_by.get(user.id, NO_USER_IDS)
+        self._dispatcher.announce_change(announced, client, groups, watchers, ignoring)
 
     async def _set_in_lobby(
         self, client: Client, request: Request, user: User, in_lobby: bool, answer: Answer

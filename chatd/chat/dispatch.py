@@ -125,16 +125,18 @@ class Dispatcher:
         author: Client,
         groups: Sequence[Membership],
         watchers: Collection[Client],
+        ignoring: frozenset[int] = NO_USER_IDS,
     ) -> None:
         """Send what a user, a member of ``groups``, says to be, or that the user has registered or
-        unregistered, in the session ``author``, to all other sessions.
+        unregistered, in the session ``author``, to all other sessions, but not to those of the users with ids
+        in ``ignoring``: else it would reach them like a message.
 
         A session outside the lobby is sent it if it shows one of the ``groups`` as a channel, or if it is one
         of the ``watchers`` of the user and its dialect hears of them.
         """
-        self._fanout_to(None, False, LOBBY.id).add(delivery, author)
+        self._fanout_to(ignoring or None, False, LOBBY.id).add(delivery, author)
         watching = {one for one in watchers if one.dialect.hears_of_watched_users}
-        self._send_outside_lobby(delivery, groups, author, watching)
+        self._send_outside_lobby(delivery, groups, author, watching, ignoring)
 
     def sessions_of(self, user: User) -> list[Client]:
         """Return the sessions of ``user`` that are sent deliveries."""
@@ -187,9 +189,10 @@ class Dispatcher:
         groups: Sequence[Membership],
         author: Client | None = None,
         watching: Collection[Client] = (),
+        ignoring: frozenset[int] = NO_USER_IDS,
     ) -> None:
         """Send ``delivery``, about a member of ``groups``, to the sessions outside the lobby that show one of
-        these as a channel, or are ``watching`` the user, but not to ``author``.
+        these as a channel, or are ``watching`` the user, but not to ``author`` and the users ``ignoring`` it.
         """
         if not (self._channel_clients and self._limited):
             return
@@ -199,6 +202,7 @@ class Dispatcher:
             for client in chain.from_iterable(self._limited.values())
             if client is not author
             and client.user is not None
+            and client.user.id not in ignoring
             and client.dialect.has_channels
             and not _covers(client, LOBBY.id)
             and (

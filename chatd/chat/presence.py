@@ -277,7 +277,9 @@ class PresenceService:
         user = login.user
         is_registered = self._authority.state.is_registered(user)
         now = self._authority.now()
-        arrived = Arrived(user, login.returning, now, client.profile.realname, is_registered)
+        # An arrival is sent to everyone, those who ignore the user among them.
+        realname = user.nick if self._authority.state.ignored_by.get(user.id) else client.profile.realname
+        arrived = Arrived(user, login.returning, now, realname, is_registered)
         self._dispatcher.announce_arrival(client, user, arrived)
         self._watch_lists.announce(user, True)
         if self._dispatcher.has_channel_clients:
@@ -345,7 +347,7 @@ class PresenceService:
         if self._authority.sessions_of(user):
             return
         is_registered = self._authority.state.is_registered(user)
-        farewell = self._authority.shown_farewell(user, client.profile.farewell, client.token)
+        farewell = self._authority.shown_farewell(client, user, client.profile.farewell)
         departed = Departed(user, self._authority.now(), is_registered, farewell)
         groups = self.memberships(user) if self._dispatcher.has_channel_clients else []
         self._turns.run_coroutine(client, None, self._announce_departure(client, departed, groups))

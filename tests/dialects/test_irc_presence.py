@@ -152,6 +152,36 @@ class Muted(IrcCase):
             self.assertEqual(departure.endswith(" QUIT :Quit: buy my stamps"), shown, departure)
 
 
+class Ignored(IrcCase):
+    """Whoever ignores a user is not told what that user says to be."""
+
+    def test_in_the_lobby_and_outside(self) -> None:
+        told = ("away-notify", "setname", "extended-monitor")
+        amy, bob, eve = self.irc("amy", *told), self.irc("bob", *told), self.irc("eve")
+        for leaves_lobby in (False, True):
+            for peer in (amy, bob):
+                peer.says("JOIN #wob").says("MONITOR + eve")
+                if leaves_lobby:
+                    peer.says("PART #lobby")
+            amy.says("PRIVMSG chatd :ignore;eve")
+            eve.says("JOIN #wob")
+            amy.hears(), bob.hears()
+            eve.says("AWAY :buy my stamps").says(f"SETNAME :Stamps {leaves_lobby}").says("AWAY")
+            self.stage.wait(1)
+            self.assertEqual((len(bob.lines()), amy.lines()), (3, []))
+
+    def test_nor_when_the_user_arrives_or_joins(self) -> None:
+        """The others are told no texts either: all are sent the same."""
+        amy, eve = self.irc("amy", "away-notify", "extended-join"), self.irc("eve", realname="Stamps")
+        amy.says("JOIN #wob").says("PRIVMSG chatd :ignore;eve").hears()
+        eve.says("AWAY :buy my stamps").says("JOIN #wob")
+        eve.says("QUIT :stamps")
+        self.irc("eve", realname="Stamps")
+        self.stage.wait(1)
+        heard = amy.hears().decode()
+        self.assertEqual((heard.count("JOIN #wob"), heard.lower().count("stamps")), (2, 0), heard)
+
+
 class LowLimit(IrcCase):
     """The daemon takes shorter notes than usual."""
 
