@@ -33,7 +33,9 @@ RESERVED_NAMES: Final = frozenset(
         "who iam msg prv bye pwd err tkn arr arv lft lst bck ack acc tok lnk opr ann del ign gms gev mbr grp",
         "his sta cnv rdm hlp help end inf",
         "hello annonce erreur welcome vous salons historique conversations commandes",  # the TP6 chat room
-        "chatd nick user pass cap join part privmsg notice quit ping pong error authenticate",  # IRC
+        # IRC. `nick` and `user` are free: a colon is before each source, so that no nick is taken for a verb;
+        # Nick is a given name, and "user" the first nick of many a client's tests.
+        "chatd pass cap join part privmsg notice quit ping pong error authenticate",
     )
     for word in words.split()
 )

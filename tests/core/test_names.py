@@ -236,7 +236,7 @@ class Allowed(SynchronousTestCase):
     def test_reserved_words_are_reserved_even_for_whom_they_are_known(self) -> None:
         for name in *RESERVED_NAMES, "SERVER", "Annonce", "guest1", "GUEST999", "ｇｕｅｓｔ":
             self.assertRaises(BadName, check_reserved, parse_nick(name))
-        for name in "r00t", "/join", "guests", "servers":
+        for name in "r00t", "/join", "guests", "servers", "Nick", "user":
             check_reserved(parse_nick(name))
 
     def test_what_begins_a_line_of_text_is_reserved(self) -> None:

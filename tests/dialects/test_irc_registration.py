@@ -75,6 +75,18 @@ class NickAndUser(IrcStageCase):
         self.assertTrue(line.startswith(":chatd 433 * alice :nick in use"), line)
         self.assertIn(WELCOME, peer.says("NICK alice_").lines()[0])
 
+    def test_nicks_that_are_verbs(self) -> None:
+        """Nobody takes Nick for the verb."""
+        user = self.stage.text("user")
+        user.hears()
+        nick = self.comes("NICK Nick", "USER n 0 * :Nick")
+        nick.hears()
+        self.assertEqual(user.lines(), ["ARR Nick"])
+        self.assertEqual(nick.says("PRIVMSG #lobby :NICK nick").lines(), [])
+        self.assertEqual(user.lines(), ["MSG Nick NICK nick"])
+        user.says("PRV Nick USER user")
+        self.assertEqual(nick.lines(), [":user!user@chatd PRIVMSG Nick :USER user"])
+
     def test_a_nick_is_fixed(self) -> None:
         """A client that changes it learns that it can't, and goes on."""
         peer = self.comes("NICK alice", "USER a 0 * :a")
