@@ -106,7 +106,7 @@ fuzz: $(DEV) ## throw 100,000 hostile chunks at every wire (ARGS="--chunks 5000 
 irctest: $(DEV) $(IRCTEST_PACKAGES) ## run irctest's tests of IRC servers (DIR=checkout of irctest, ARGS="-k join -x")
 	$(if $(DIR),,$(error DIR is the folder of a checkout of https://github.com/progval/irctest))
 	cd $(DIR) && PYTHONPATH=$(CURDIR):$(CURDIR)/$(IRCTEST_PACKAGES) $(CURDIR)/$(BIN)/python -m pytest \
-		-p no:randomly -p no:cacheprovider -n 4 --timeout 60 -rfE --tb=short \
+		-p no:randomly -p no:cacheprovider -p tests.support.irctest_deviations -n 4 --timeout 60 -rfE --tb=short \
 		-m 'not implementation-specific and not deprecated and not strict' \
 		--controller tests.support.irctest_controller $(or $(TESTS),irctest/server_tests) $(ARGS)
 
