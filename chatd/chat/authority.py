@@ -156,7 +156,7 @@ class Authority:
         self._login_guard.check_login(client.client_network, is_new=not login.returning)
         # What a program has read, its user has not.
         # Whoever may not change the realname later may not bring one along either: arrivals show it.
-        says_more = self._may_change_profile(login.user, token)
+        says_more = self.may_change_profile(login.user, token)
         names = (hello.username, hello.realname) if says_more else ()
         client.profile = make_profile(login.user.nick, *names)
         client.log_in(login.user, hello.missed == "send" and token is None, token)
@@ -337,18 +337,18 @@ class Authority:
             records.append(EntryDraft(event, at, ref))
         return records, audiences
 
-    def shown_farewell(self, client: Client, user: User, farewell: str) -> str:
-        """Return ``farewell``, what ``client`` of ``user`` has said when quitting or leaving a group, if that
-        may be shown.
+    def shown_farewell(self, client: Client, user: User) -> str:
+        """Return what ``client``, the last session of ``user``, has said when quitting, if it may be shown.
 
         It may not if the session may not change its profile, or if anybody ignores the user: a departure is
         sent to everyone.
         """
+        farewell = client.profile.farewell
         if not farewell or self.state.ignored_by.get(user.id):
             return ""
-        return farewell if self._may_change_profile(user, client.token) else ""
+        return farewell if self.may_change_profile(user, client.token) else ""
 
-    def _may_change_profile(self, user: User, token: Token | None) -> bool:
+    def may_change_profile(self, user: User, token: Token | None) -> bool:
         """Return whether a session of ``user``, which has logged in with ``token``, may say what others are
         shown of the user.
         """

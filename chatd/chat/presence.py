@@ -347,7 +347,7 @@ class PresenceService:
         if self._authority.sessions_of(user):
             return
         is_registered = self._authority.state.is_registered(user)
-        farewell = self._authority.shown_farewell(client, user, client.profile.farewell)
+        farewell = self._authority.shown_farewell(client, user)
         departed = Departed(user, self._authority.now(), is_registered, farewell)
         groups = self.memberships(user) if self._dispatcher.has_channel_clients else []
         self._turns.run_coroutine(client, None, self._announce_departure(client, departed, groups))

@@ -419,7 +419,7 @@ class Chat:
             events = tuple(replace(event, actor_is_bot=event.actor is user) for event in decision.events)
             decision = replace(decision, events=events)
         if (request.client_tags or request.farewell) and decision.events:
-            farewell = authority.shown_farewell(client, user, request.farewell)
+            farewell = request.farewell if authority.may_change_profile(user, client.token) else ""
             first = replace(decision.events[0], client_tags=request.client_tags, farewell=farewell)
             decision = replace(decision, events=(first, *decision.events[1:]))
         if not decision.events:

@@ -44,21 +44,23 @@ def audience(state: State, event: ChatEvent) -> Audience:
 def user_ids_without_reason(state: State, event: ChatEvent) -> frozenset[int]:
     """Return the ids of the users who must not be sent the reason of ``event``, as they ignore its author.
 
-    The result is empty if the event has no reason, or is not of one of the
-    `EVENT_KINDS_WITH_IGNORABLE_REASON`.
+    What a user says who leaves a group counts as a reason. The result is empty if the event has none, or is
+    not of one of the `EVENT_KINDS_WITH_IGNORABLE_REASON`.
     """
-    if event.kind in EVENT_KINDS_WITH_IGNORABLE_REASON and event.reason:
+    if event.farewell or (event.kind in EVENT_KINDS_WITH_IGNORABLE_REASON and event.reason):
         return state.ignored_by.get(event.actor.id, NO_USER_IDS)
     return NO_USER_IDS
 
 
 def without_ignored_reason(entry: LogEntry, ignored: Container[int]) -> LogEntry:
-    """Return ``entry``, or a copy without the reason if it is a kick, a ban or a deletion by an author in
-    ``ignored``.
+    """Return ``entry``, or a copy without the reason if it is a kick, a ban, a deletion or a departure with
+    words of farewell by an author in ``ignored``.
 
     ``ignored`` has the ids of users.
     """
     event = entry.event
+    if event.farewell and event.actor.id in ignored:
+        return replace(entry, event=replace(event, farewell=""))
     if event.kind not in EVENT_KINDS_WITH_IGNORABLE_REASON or event.actor.id not in ignored:
         return entry
     body = str(event.deleted_message_id) if event.kind == "deleted" else ""

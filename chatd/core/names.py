@@ -29,6 +29,7 @@ RESERVED_NAMES: Final = frozenset(
     word
     for words in (
         "server admin root lobby guest",  # senders that users would trust, and the lobby
+        "nickserv chanserv operserv hostserv memoserv botserv saslserv",  # IRC users tell them passwords
         # the text wire
         "who iam msg prv bye pwd err tkn arr arv lft lst bck ack acc tok lnk opr ann del ign gms gev mbr grp",
         "his sta cnv rdm hlp help end inf",

@@ -16,9 +16,9 @@ from chatd.core.requests import Request
 from chatd.dialects.irc_batches import MULTILINE
 from chatd.dialects.irc_client import OpenBatch
 from chatd.dialects.irc_labels import MAX_LABEL_BYTES
-from chatd.dialects.irc_lines import IrcLine
+from chatd.dialects.irc_lines import IrcLine, parse_ctcp
 from chatd.dialects.irc_messages import CONCAT_TAG, MAX_LINES_PER_MESSAGE, message_request
-from chatd.dialects.irc_transient import REF_TAG, passed_tags
+from chatd.dialects.irc_transient import OPERATORS, REF_TAG, passed_tags
 
 if TYPE_CHECKING:
     from chatd.dialects.irc import IrcDialect
@@ -103,6 +103,11 @@ def _close(dialect: IrcDialect, line: IrcLine, reference: str) -> Request:
         return _speaking(ended)
     if not closed.text.strip():
         failed = dialect.client.standard_reply("BATCH", "MULTILINE_INVALID", "a message must have a text")
+        return replace(_speaking(ended, failed), label=closed.label)
+    ctcp = parse_ctcp(closed.text)
+    if closed.target.startswith(OPERATORS) or (ctcp is not None and ctcp[0] != "ACTION"):
+        text = "only messages to a channel or a user, and actions, may have several lines"
+        failed = dialect.client.standard_reply("BATCH", "MULTILINE_INVALID", text)
         return replace(_speaking(ended, failed), label=closed.label)
     sent = IrcLine(closed.verb, (closed.target, closed.text), dict(closed.tags))
     try:

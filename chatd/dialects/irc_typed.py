@@ -10,7 +10,8 @@ from typing import Final
 from msgspec.structs import replace
 
 from chatd.boundaries import Payloads
-from chatd.core.answers import Answer
+from chatd.core.answers import Answer, Help
+from chatd.core.commands import ListCommands
 from chatd.core.limits import Limits
 from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
@@ -26,6 +27,8 @@ def decode_typed(text: str, limits: Limits) -> Request:
     semicolon.
     """
     word = text.partition(";")[0].strip().lower()
+    if word == "help":
+        return Request(ListCommands(), _MARK + word)
     try:
         typed = parse_semicolon(text if ";" in text else f"{text};")
         if typed is None:
@@ -42,7 +45,13 @@ def is_typed(request: Request) -> bool:
 
 
 def encode_typed(request: Request, result: Answer | Refusal, text: TextDialect) -> Payloads:
-    """Return the lines of ``text``, the dialect of the text wire, that tell the ``result`` of ``request``."""
+    """Return the lines of ``text``, the dialect of the text wire, that tell the ``result`` of ``request``. Of
+    the commands, they list those that can be typed.
+    """
+    if isinstance(result, Help):
+        return tuple(
+            f"{row.preferred_usage}: {row.help}".encode() for row in result.commands if row.semicolon_word
+        )
     typed = replace(request, command_word=request.command_word[1:])
     if isinstance(result, Refusal):
         return text.encode_refusal(typed, result)

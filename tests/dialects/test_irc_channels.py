@@ -617,7 +617,7 @@ class Verbs(IrcCase):
         return heard
 
     def test_what_a_user_says_when_leaving(self) -> None:
-        """On IRC only, and while it is news; under the same rules as what is said when quitting."""
+        """On IRC only, while it is news, and not to those who ignore the user, who does not learn of it."""
         self.carol.says("JOIN #wob")
         self.assertEqual(
             self.left("PART #wob :\x02bye\x02 \x1b all"), [["bob PART #wob :bye \ufffd all"]] * 2
@@ -630,8 +630,9 @@ class Verbs(IrcCase):
         dave.hears()
         self.left("PART #wob :unheard")
         self.assertNotIn(b"unheard", dave.hears())
-        self.alice.says("PRIVMSG chatd :ignore;bob")
-        self.assertEqual(self.left("PART #wob :read this"), [["bob PART #wob"]] * 2)
+        self.carol.says("PRIVMSG chatd :ignore;bob").hears(), self.alice.hears()
+        self.assertEqual(self.left("PART #wob :read this"), [["bob PART #wob :read this"], ["bob PART #wob"]])
+        self.assertIn("PART #wob :read this", self.alice.hears().decode())
         reader = self.irc("reader", "draft/chathistory", "draft/event-playback", "batch")
         reader.says("JOIN #wob").hears()
         reader.says("CHATHISTORY LATEST #wob * 100")

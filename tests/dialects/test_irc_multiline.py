@@ -207,6 +207,15 @@ class Refused(MultilineCase):
         self.refused("TAGS_TOO_LONG", "#wob")
         self.works()
 
+    def test_to_operators_and_as_a_question(self) -> None:
+        """What goes in one line is not cut: it is refused."""
+        for target, text in (("@#wob", "a"), ("bob", "\x01PING 1\x01")):
+            self.amy.says(f"BATCH +1 draft/multiline {target}")
+            self.amy.says(f"@batch=1 PRIVMSG {target} :{text}").says(f"@batch=1 PRIVMSG {target} b")
+            self.amy.says("BATCH -1")
+            self.refused("MULTILINE_INVALID")
+        self.works()
+
     def test_another_target(self) -> None:
         self.amy.says("BATCH +1 draft/multiline #wob").says("@batch=1 PRIVMSG #wob a").says(
             "@batch=1 PRIVMSG bob b"
