@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Awaitable, Callable, Mapping
+from functools import cache
 from http import HTTPStatus
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final
 
 from twisted.internet.defer import Deferred, DeferredLock
@@ -123,8 +125,11 @@ class HealthPage(PagePath):
         request.loseConnection()
 
 
-def read_static_files() -> dict[str, StaticFile]:
-    """Return the files of the page by the paths of their URLs. ``index.html`` is ``/`` too."""
+@cache
+def read_static_files() -> Mapping[str, StaticFile]:
+    """Return the files of the page by the paths of their URLs. ``index.html`` is ``/`` too. They are read
+    once.
+    """
     contents = {
         path.name: _SHORTENING.get(path.suffix, bytes)(path.read_bytes())
         for path in STATIC_FOLDER.iterdir()
@@ -134,7 +139,7 @@ def read_static_files() -> dict[str, StaticFile]:
     contents["commands-fr.json"] = command_table(to_french)
     contents["french.json"] = french_catalogue()
     files = {f"/{name}": StaticFile(name, content) for name, content in contents.items()}
-    return {"/": files["/index.html"], **files}
+    return MappingProxyType({"/": files["/index.html"], **files})
 
 
 def make_site(files: Mapping[str, StaticFile], health: Health, clock: Clock) -> Site:
