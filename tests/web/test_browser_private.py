@@ -157,7 +157,7 @@ class LogOut(BrowserTestCase):
         page = visitor.page
         page.evaluate("dispatchEvent(new Event('pagehide'))")
         self.keeps_pages(page, "alice")
-        visitor.says("/register correct horse battery")
+        visitor.says("/register correct horse battery").sees("registered", where="#reply")
         other = self.connect(daemon, "json")
         other.asks(action="client-hello", from_="alice", password="correct horse battery")
         other.object(action="server-hello")
