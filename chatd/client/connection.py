@@ -33,6 +33,9 @@ READ_BYTES: Final = 256 * 1024
 CONNECT_TIMEOUT_SECONDS: Final = 10.0
 """The time limit for making a connection, and then again for receiving the welcome."""
 
+CLOSE_TIMEOUT_SECONDS: Final = 1.0
+"""The time limit for sending what is left and for the end of TLS, when a connection is closed."""
+
 
 class Address(msgspec.Struct, frozen=True):
     """The host and port of a server, and the TLS context to connect with, None for no TLS."""
@@ -131,6 +134,16 @@ class Connection:
                 address.host, address.port, ssl=address.tls_context
             )
         return cls(reader, writer, address, idle_seconds)
+
+    async def close(self) -> None:
+        """Send what is left to send, end TLS, and close the socket, within `CLOSE_TIMEOUT_SECONDS`."""
+        self.writer.close()
+        try:
+            with contextlib.suppress(OSError):  # a timeout is one
+                async with asyncio.timeout(CLOSE_TIMEOUT_SECONDS):
+                    await self.writer.wait_closed()
+        finally:
+            self.writer.transport.abort()
 
     async def read_value(self) -> bytes | None:
         """Return the next JSON value from the server, or None at the end of the stream. Skip broken values.

@@ -232,7 +232,7 @@ class ReconnectingClient:
             if welcome is not None:
                 await self._run_session(self._new_session(connection, welcome, early), welcome)
         finally:
-            connection.writer.close()
+            await connection.close()
 
     def _new_session(
         self, connection: Connection, welcome: objects.Welcome, early: list[bytes]

@@ -7,16 +7,27 @@ import json
 import re
 from datetime import UTC, datetime
 from typing import Any
+from unittest.mock import Mock
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.client import codec
-from chatd.client.coursework import MAX_NOTICE_CHARACTERS, CourseworkCodec, parse_hello_reply, parse_object
+from chatd.client import codec, coursework_session
+from chatd.client.chatd_session import ResumePoint
+from chatd.client.connection import Address, Connection
+from chatd.client.coursework import (
+    MAX_NOTICE_CHARACTERS,
+    CourseworkCodec,
+    parse_hello_reply,
+    parse_object,
+    substitute_welcome,
+)
+from chatd.client.pending import PendingRequests
 from chatd.client.render import render_answer
 from chatd.core import commands as c
 from chatd.core.commands import COMMANDS
 from chatd.json_wire import objects
 from tests.client.test_line_mode import Person
+from tests.client.test_reconnecting_client import Ear
 from tests.support.chat_process import ChatTestCase
 from tests.support.client_daemon import ScreenTestCase
 from tests.support.coursework_server import CourseServer
@@ -242,6 +253,38 @@ class CourseTestCase(ChatTestCase):
         person = Person(self.chats("--plain", "-n", nick))
         self.assertEqual(person.reads(2), ["* Hello", f"* {REMARK}"])
         return person
+
+
+class Writing(SynchronousTestCase):
+    """A server that takes a read for one object is given the time to read each."""
+
+    def test_each_request_is_written_by_itself_after_a_pause(self) -> None:
+        done: list[str] = []
+
+        async def pause(seconds: float) -> None:
+            done.append(f"pause of {seconds}")
+
+        async def drain() -> None:
+            done.append("drain")
+
+        async def run() -> None:
+            writer = Mock(write=lambda data: done.append(json.loads(data)["msg"]), drain=drain)
+            reader = asyncio.StreamReader()
+            connection = Connection(reader, writer, Address("127.0.0.1", 1), 1.0)
+            requests = PendingRequests()
+            answers = [requests.add(c.SendToLobby(text)).answer for text in ("one", "two")]
+            session = coursework_session.CourseworkSession(
+                connection, requests, ResumePoint("alice"), Ear(), CourseworkCodec("alice"), [], warn=False
+            )
+            running = asyncio.ensure_future(session.run(substitute_welcome("alice")))
+            self.patch(asyncio, "sleep", pause)
+            await asyncio.gather(*answers)
+            reader.feed_eof()
+            await running
+
+        asyncio.run(run())
+        waits = f"pause of {coursework_session.WRITE_INTERVAL_SECONDS}"
+        self.assertEqual(done, [waits, "one", "drain", waits, "two", "drain"])
 
 
 class Lines(CourseTestCase):
