@@ -75,6 +75,10 @@ class JournalTask(Protocol):
         refer to it.
         """
 
+    @property
+    def client(self) -> object:
+        """The session whose command the task carries out, or None."""
+
     def on_commit(self, entries: Sequence[LogEntry], is_newly_stored: bool) -> None:
         """Handle that the task's records are on disk.
 

@@ -14,7 +14,14 @@ from twisted.logger import Logger
 
 from chatd.boundaries import Client, Clock
 from chatd.chat.delivery_log import DeliveryLog
-from chatd.chat.fanout import Fanout, frame_payloads
+from chatd.chat.fanout import (
+    DeliverToAll,
+    Fanout,
+    RecipientGroups,
+    deliver_to_each,
+    frame_payloads,
+    group_by_frame_format,
+)
 from chatd.core.answers import Answer, Channel, ChannelClosed
 from chatd.core.audience import Audience, without_ignored_reason
 from chatd.core.channel_commands import ShowChannel
@@ -44,6 +51,9 @@ elsewhere, or that a channel was closed.
 
 NO_PLACE: Final = 0
 """The id of no conversation: no token that is limited to some conversations covers it."""
+
+MAX_REMEMBERED_AUDIENCES: Final = 1_000
+"""Number of audiences whose sessions are remembered until somebody logs in or out."""
 
 PRESENCE_BATCH_MIN_USERS: Final = 100
 """Number of connected users from which on arrivals and departures are sent in batches."""
@@ -75,7 +85,7 @@ class Dispatcher:
 
     ``on_delivery(delivery, private)`` is called once for each delivery, in order, to write the conversation
     log. ``delivery_log`` logs each delivery with its recipients; it is None unless the log level is debug,
-    which may change.
+    which may change. ``deliver_to_all`` gives a frame to the sessions that get it.
     """
 
     _log = Logger()
@@ -85,8 +95,10 @@ class Dispatcher:
         clock: Clock,
         on_delivery: Callable[[SharedDelivery, bool], None] | None,
         delivery_log: DeliveryLog | None,
+        deliver_to_all: DeliverToAll = deliver_to_each,
     ) -> None:
         self._clock = clock
+        self._deliver_to_all = deliver_to_all
         self._on_delivery = on_delivery
         self.delivery_log = delivery_log
         # Sessions by the id of their user, in the order of arrival.
@@ -94,6 +106,8 @@ class Dispatcher:
         # Likewise those that are not in the lobby, or whose token is limited to some conversations. The
         # others need not be asked for either.
         self._limited: dict[int, list[Client]] = {}
+        # The sessions of audiences, by the id of the conversation, with the audience itself.
+        self._groups: dict[int | None, tuple[Audience, RecipientGroups]] = {}
         self._fanout: Fanout | None = None
         self._channel_clients = 0
 
@@ -147,6 +161,7 @@ class Dispatcher:
         # This sends what was gathered before, to those present then.
         fanout = self._fanout_to(None, stored=False, place=LOBBY.id)
         self._sessions_like(client).setdefault(user.id, []).append(client)
+        self.forget_recipients()
         fanout.add_recipient(client)
         self._channel_clients += client.dialect.has_channels
 
@@ -157,10 +172,17 @@ class Dispatcher:
         if client not in sessions:
             return False
         sessions.remove(client)
+        self.forget_recipients()
         self._channel_clients -= client.dialect.has_channels
         if not sessions:
             del present[user.id]
         return True
+
+    def forget_recipients(self) -> None:
+        """Find out anew which sessions get what, because one was added, removed, or has another frame
+        format.
+        """
+        self._groups.clear()
 
     def _sessions_like(self, client: Client) -> dict[int, list[Client]]:
         is_limited = client.token is not None and client.token.is_limited
@@ -330,7 +352,7 @@ class Dispatcher:
         ):
             self.flush()
             sent = None if self.delivery_log is None else self.delivery_log.log_sent
-            fanout = self._fanout = Fanout(audience, stored, sent, place)
+            fanout = self._fanout = Fanout(audience, stored, sent, place, self._deliver_to_all)
             if not stored:
                 self._clock.callLater(self._presence_delay(), self._flush_presence, fanout)
         return fanout
@@ -355,10 +377,24 @@ class Dispatcher:
         fanout, self._fanout = self._fanout, None
         if fanout is not None:
             try:
-                fanout.flush(self._recipients(fanout.audience, fanout.place))
+                fanout.flush_groups(self._recipient_groups(fanout.audience, fanout.place))
             except Exception:
                 # The journal's task that is completed now has no part in this bug.
                 self._log.failure("bug in the fan-out to {audience}", audience=fanout.audience or "everyone")
+
+    def _recipient_groups(self, audience: Audience, place: int | None) -> RecipientGroups:
+        """Return the sessions of `_recipients` by their frame format.
+
+        They are remembered: most audiences are the identical object from one message to the next.
+        """
+        known = self._groups.get(place)
+        if known is not None and known[0] is audience:
+            return known[1]
+        groups = group_by_frame_format(self._recipients(audience, place))
+        if len(self._groups) >= MAX_REMEMBERED_AUDIENCES:
+            self._groups.clear()
+        self._groups[place] = (audience, groups)
+        return groups
 
     def _recipients(self, audience: Audience, place: int | None) -> Iterator[Client]:
         """Return the logged-in sessions of the users in ``audience`` that may get what is in ``place``.

@@ -37,6 +37,34 @@ class Recipient(Protocol):
     def send(self, frame: bytes) -> None: ...
 
 
+RecipientGroups = list[tuple[FrameFormat, list[Any]]]
+"""The recipients (each a `Recipient`) of one audience, by their frame format."""
+
+DeliverToAll = Callable[[Sequence[Any], bytes, bool], None]
+"""A function like `deliver_to_each`."""
+
+
+def group_by_frame_format(recipients: Iterable[Recipient]) -> RecipientGroups:
+    """Return ``recipients`` in groups of equal frame formats."""
+    groups: dict[FrameFormat, list[Any]] = {}
+    for recipient in recipients:
+        groups.setdefault(recipient.frame_format, []).append(recipient)
+    return list(groups.items())
+
+
+def deliver_to_each(recipients: Sequence[Recipient], frame: bytes, stored: bool) -> None:
+    """Give ``frame``, which is not empty, to each of ``recipients``.
+
+    ``stored`` says whether it contains log entries. `chatd.connections.outbox.FlushQueue.deliver_to_all` has
+    the same effect, and is faster.
+    """
+    for recipient in recipients:
+        if stored:
+            recipient.deliver(frame)
+        else:
+            recipient.send(frame)
+
+
 class Fanout:
     """Consecutive deliveries to ``audience``.
 
@@ -54,7 +82,9 @@ class Fanout:
         stored: bool,
         sent: Callable[[Any, Delivery], None] | None = None,
         place: int | None = None,
+        deliver_to_all: DeliverToAll = deliver_to_each,
     ) -> None:
+        self._deliver_to_all = deliver_to_all
         self.place = place
         self.audience = audience
         self.stored = stored
@@ -103,22 +133,24 @@ class Fanout:
 
         ``recipients`` are the sessions of the audience.
         """
+        self.flush_groups(group_by_frame_format(recipients))
+
+    def flush_groups(self, groups: RecipientGroups) -> None:
+        """Do the same as `flush` for recipients that are grouped already."""
         skip = self._skip
-        whole: dict[FrameFormat, list[bytes]] = {}
+        for frame_format, recipients in groups:
+            whole = [one for one in recipients if one not in skip] if skip else recipients
+            if len(whole) < len(recipients):
+                for recipient in recipients:
+                    if recipient in skip:
+                        self._deliver(recipient, self._pieces(frame_format, skip[recipient]))
+            if whole:
+                for piece in self._pieces(frame_format, 0):
+                    self._deliver_to_all(whole, piece, self.stored)
         if self._sent is not None:
-            recipients = list(recipients)  # iterated twice
-        for recipient in recipients:
-            frame_format = recipient.frame_format
-            if recipient in skip:
-                pieces = self._pieces(frame_format, skip[recipient])
-            elif (known := whole.get(frame_format)) is not None:
-                pieces = known
-            else:
-                pieces = whole[frame_format] = self._pieces(frame_format, 0)
-            self._deliver(recipient, pieces)
-        if self._sent is not None:
-            for recipient in recipients:
-                self._note_sent(recipient, self._sent)
+            for _, recipients in groups:
+                for recipient in recipients:
+                    self._note_sent(recipient, self._sent)
 
     def _advance(self, recipient: Recipient) -> None:
         """Send ``recipient`` the gathered deliveries that it was not sent before.

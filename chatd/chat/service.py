@@ -24,6 +24,7 @@ from chatd.chat.delivery_log import DeliveryLog
 from chatd.chat.dispatch import Dispatcher
 from chatd.chat.erasure import UserEraser
 from chatd.chat.fair_queue import FairQueue
+from chatd.chat.fanout import DeliverToAll, deliver_to_each
 from chatd.chat.links import LinkCommand, LinkService
 from chatd.chat.moderation import ModerationCommand, ModerationService
 from chatd.chat.overview import Overview
@@ -99,12 +100,13 @@ class Chat:
         on_delivery: Callable[[SharedDelivery, bool], None] | None = None,
         delivery_log: DeliveryLog | None = None,
         keep_seconds: int | None = None,
+        deliver_to_all: DeliverToAll = deliver_to_each,
     ) -> None:
         self.fair_queue = FairQueue(clock)
         self.counters = Counters()
         self._archive = archive
         self._limits = limits
-        self._dispatcher = Dispatcher(clock, on_delivery, delivery_log)
+        self._dispatcher = Dispatcher(clock, on_delivery, delivery_log, deliver_to_all)
         self._authority = Authority(
             snapshot, archive, open_journal, clock, now, limits, policy, self._dispatcher.flush_entries
         )
@@ -188,6 +190,10 @@ class Chat:
         self._replay.sent = None if delivery_log is None else delivery_log.log_sent
 
     # What sessions call.
+
+    def forget_recipients(self) -> None:
+        """Find out anew which sessions get what: one has another frame format."""
+        self._dispatcher.forget_recipients()
 
     def submit(self, client: Client, request: Request) -> Refusal | None:
         """Decide ``request`` of ``client`` at once. Return the refusal, or None if it is accepted so far.

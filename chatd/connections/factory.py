@@ -36,11 +36,11 @@ class Sessions:
 
     _log = Logger()
 
-    def __init__(self, chat: Chat, clock: Clock, limits: Limits) -> None:
+    def __init__(self, chat: Chat, flush_queue: FlushQueue, clock: Clock, limits: Limits) -> None:
         self.clock = clock
         self.limits = limits
         self._chat = chat
-        self._flush_queue = FlushQueue(clock)
+        self._flush_queue = flush_queue
         # Connections with the network that each comes from.
         self._open: dict[Session, str | None] = {}
         self._undetected: dict[UndetectedConnection, str | None] = {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 from twisted.internet.defer import Deferred, succeed
@@ -11,7 +11,7 @@ from twisted.internet.interfaces import IDelayedCall, IPushProducer
 from zope.interface import implementer
 
 from chatd.boundaries import Clock
-from chatd.connections.socket_write import end_output, socket_writer
+from chatd.connections.socket_write import direct_sender, end_output, is_idle, socket_writer
 
 CLOSE_TIMEOUT_SECONDS: Final = 10.0
 """Seconds that a client has to read its last bytes when its connection closes; then the connection is cut."""
@@ -28,7 +28,12 @@ class Transport(Protocol):
 
 
 class FlushQueue:
-    """The outboxes with frames to write. Each writes once, at the end of this iteration of the reactor."""
+    """The outboxes with frames to write. Each writes once, at the end of this iteration of the reactor.
+
+    Most outboxes have one frame to write and nothing in its way. Their frames are placed and written here, in
+    one loop for all, because a message in a large room costs little else. `Outbox.put` and `Outbox.flush` do
+    the same for one outbox in whatever state.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -40,10 +45,57 @@ class FlushQueue:
             self._clock.callLater(0, self._flush)
         self._due.append(outbox)
 
+    def deliver_to_all(self, recipients: Sequence[Receiver], frame: bytes, stored: bool) -> None:
+        """Give ``frame``, which is not empty, to all ``recipients``.
+
+        ``stored`` says whether it contains log entries, which a recipient may hold back. See
+        `chatd.chat.fanout.deliver_to_each`, which has the same effect.
+        """
+        if recipients and not self._due:
+            self._clock.callLater(0, self._flush)
+        size, add = len(frame), self._due.append
+        for recipient in recipients:
+            outbox = recipient.open_outbox
+            if outbox is not None and outbox.is_clear:
+                outbox.is_clear = False
+                outbox.only_frame = frame
+                outbox.queued_bytes = size
+                add(outbox)
+            elif stored:
+                recipient.deliver(frame)
+            else:
+                recipient.send(frame)
+
     def _flush(self) -> None:
         due, self._due = self._due, []
         for outbox in due:
-            outbox.flush()
+            frame = outbox.only_frame
+            if frame is None:
+                outbox.flush()
+                continue
+            outbox.only_frame = None
+            outbox.queued_bytes = 0
+            try:
+                sent = outbox.send_directly(frame)
+            except OSError:
+                sent = 0  # the socket is full or gone: the transport handles both
+            if sent == len(frame):
+                outbox.is_clear = True
+            else:
+                outbox.write_rest(frame[sent:])
+
+
+class Receiver(Protocol):
+    """A session that is given frames: `chatd.connections.session.Session`.
+
+    ``open_outbox`` is its outbox if frames go there at once, or None if the session holds them back or
+    changes them.
+    """
+
+    @property
+    def open_outbox(self) -> Outbox | None: ...
+    def deliver(self, frame: bytes) -> None: ...
+    def send(self, frame: bytes) -> None: ...
 
 
 @implementer(IPushProducer)
@@ -58,7 +110,38 @@ class Outbox:
     If ``pace_seconds`` is not 0, writes are that many seconds apart, and ``dequeue_next_write(frames)`` takes
     the bytes of one write from the front of the queue. If more than ``max_bytes`` bytes wait because of the
     pace, all of them are written at once.
+
+    While ``is_clear`` is true, nothing waits, here or in the transport, and nothing delays the next frame.
+    Then one frame may be placed in ``only_frame`` instead of the queue: the `FlushQueue` writes it with
+    ``send_directly``, the socket's own ``send``, unless the outbox is called before. ``queued_bytes`` is the
+    number of bytes that wait to be written.
     """
+
+    __slots__ = (
+        "_clock",
+        "_closing",
+        "_cut",
+        "_due",
+        "_finished",
+        "_flush_queue",
+        "_frames",
+        "_linger",
+        "_next_write",
+        "_on_overflow",
+        "_paused",
+        "_timer",
+        "_transport",
+        "_waiting",
+        "_write",
+        "closed",
+        "dropped",
+        "is_clear",
+        "max_bytes",
+        "only_frame",
+        "pace_seconds",
+        "queued_bytes",
+        "send_directly",
+    )
 
     def __init__(
         self,
@@ -73,6 +156,10 @@ class Outbox:
         self.max_bytes = max_bytes
         self.closed = False
         self.dropped = False
+        self.is_clear = False
+        self.only_frame: bytes | None = None
+        self.queued_bytes = 0
+        self.send_directly = direct_sender(transport)
         self._transport = transport
         self._write = socket_writer(transport)
         self._clock = clock
@@ -80,7 +167,6 @@ class Outbox:
         self._next_write = dequeue_next_write
         self._on_overflow = on_overflow
         self._frames: deque[bytes] = deque()
-        self._size = 0
         self._due = False
         self._paused = False
         self._closing = False
@@ -94,17 +180,12 @@ class Outbox:
     @property
     def backed_up(self) -> bool:
         """Whether so much is queued that replays and the client's next request must await `when_drained`."""
-        return self._paused or self._size > self.max_bytes // 8
-
-    @property
-    def queued_bytes(self) -> int:
-        """The number of bytes that wait to be written."""
-        return self._size
+        return self._paused or self.queued_bytes > self.max_bytes // 8
 
     @property
     def is_empty(self) -> bool:
         """Whether all frames were written to the transport, and the transport takes more."""
-        return not (self._frames or self._paused)
+        return not (self.queued_bytes or self._paused)
 
     def put(self, frame: bytes) -> None:
         """Queue ``frame``, unless it is empty or the outbox was closed.
@@ -113,15 +194,24 @@ class Outbox:
         and the pace allow. If more than ``max_bytes`` bytes wait then because the transport takes none, the
         connection is cut.
         """
-        if self._closing or self.closed or not frame:
+        if not frame:
             return
+        if self.is_clear:
+            self.is_clear = False
+            self.only_frame = frame
+            self.queued_bytes = len(frame)
+            self._flush_queue.add(self)
+            return
+        if self._closing or self.closed:
+            return
+        self._queue_only_frame()
         self._frames.append(frame)
-        self._size += len(frame)
-        if self._size > self.max_bytes and not self._paused:
+        self.queued_bytes += len(frame)
+        if self.queued_bytes > self.max_bytes and not self._paused:
             # The client is not slow; the pace may be. `when_drained` fires at the end of the reactor's
             # iteration, not here: a replay must not go on in the middle of a commit.
             self._write_all()
-        if self._size > self.max_bytes:
+        if self.queued_bytes > self.max_bytes:
             self._on_overflow()
             self.abort()
         else:
@@ -131,6 +221,7 @@ class Outbox:
         """Set the seconds between two writes, 0 for no pause. A scheduled write follows the new pace."""
         if pace == self.pace_seconds:
             return
+        self._queue_only_frame()
         self.pace_seconds = pace
         if self._timer is not None and not (self.closed or self._finished):
             self._timer.cancel()
@@ -145,10 +236,12 @@ class Outbox:
         """
         self.flush()
         if self._timer is None and not self.closed:
+            self.is_clear = False
             self._timer = self._clock.callLater(seconds, self._write_next)
 
     def flush(self) -> None:
         """Write the queued frames, as far as the transport and the pace allow."""
+        self._queue_only_frame()
         self._due = False
         if self._paused or self._timer is not None:
             return
@@ -164,6 +257,7 @@ class Outbox:
         """
         if self.closed or self.is_empty:
             return succeed(None)
+        self._queue_only_frame()
         done: Deferred[None] = Deferred()
         self._waiting.append(done)
         return done
@@ -176,6 +270,7 @@ class Outbox:
         frames is cut off `CLOSE_TIMEOUT_SECONDS` after the call. With a pace, each write restarts that time.
         """
         if not self._closing and not self.closed:
+            self._queue_only_frame()
             self._closing = True
             self._linger = linger
             self._cut = self._clock.callLater(CLOSE_TIMEOUT_SECONDS, self.abort)
@@ -189,10 +284,11 @@ class Outbox:
 
     def connection_lost(self) -> None:
         """Discard the queued frames and stop the timers, because the connection is gone."""
+        self._queue_only_frame()
         self.closed = True
         self.dropped = self.dropped or bool(self._frames)
         self._frames.clear()
-        self._size = 0
+        self.queued_bytes = 0
         for timer in (self._timer, self._cut):
             if timer is not None and timer.active():
                 timer.cancel()
@@ -200,6 +296,7 @@ class Outbox:
 
     def pauseProducing(self) -> None:
         """Stop writing, because the transport's buffer is full."""
+        self._queue_only_frame()
         self._paused = True
 
     def resumeProducing(self) -> None:
@@ -210,6 +307,19 @@ class Outbox:
     def stopProducing(self) -> None:
         """Do nothing. When a connection is gone, the protocol calls `connection_lost`."""
 
+    def write_rest(self, data: bytes) -> None:
+        """Write ``data``, which the socket did not take, before everything else."""
+        self._write(data)
+        self._settle()
+
+    def _queue_only_frame(self) -> None:
+        """Move the frame in ``only_frame``, if any, to the queue. The outbox is not clear afterwards."""
+        self.is_clear = False
+        if self.only_frame is not None:
+            self._frames.append(self.only_frame)
+            self.only_frame = None
+            self._due = True  # the flush queue has the outbox already
+
     def _flush_soon(self) -> None:
         if not self._due:
             self._due = True
@@ -219,14 +329,14 @@ class Outbox:
         frames = self._frames
         data = frames[0] if len(frames) == 1 else b"".join(frames)
         frames.clear()
-        self._size = 0
+        self.queued_bytes = 0
         self._write(data)
 
     def _write_one(self) -> None:
         if not self._frames:
             return
         data = self._next_write(self._frames)
-        self._size -= len(data)
+        self.queued_bytes -= len(data)
         self._timer = self._clock.callLater(self.pace_seconds, self._write_next)
         if self._cut is not None:
             self._cut.reset(CLOSE_TIMEOUT_SECONDS)  # the daemon sets the pace: the client is not slow
@@ -237,12 +347,16 @@ class Outbox:
         self.flush()
 
     def _settle(self) -> None:
-        """Fire the Deferreds of `when_drained` if the queue is empty, then close if `close` was called."""
+        """Fire the Deferreds of `when_drained` if the queue is empty, then close if `close` was called.
+
+        Find out whether the outbox is clear.
+        """
         if not (self.closed or self.is_empty):
             return
-        waiting, self._waiting = self._waiting, []
-        for done in waiting:
-            done.callback(None)
+        if self._waiting:
+            waiting, self._waiting = self._waiting, []
+            for done in waiting:
+                done.callback(None)
         if self._closing and not self._finished and not self.closed and not self._frames:
             self._finished = True  # once: a pending flush may come here again
             if self._timer is not None:
@@ -254,3 +368,6 @@ class Outbox:
                 self._timer = self._clock.callLater(self._linger, self._transport.loseConnection)
             else:
                 self._transport.loseConnection()
+        self.is_clear = not (
+            self.closed or self._closing or self.queued_bytes or self.pace_seconds or self._timer
+        ) and is_idle(self._transport)

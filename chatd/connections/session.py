@@ -148,6 +148,8 @@ class Session:
         self._telltale: Request | None = None
         self._buffer: WelcomeBuffer | None = None
         self._write: Callable[[bytes], None] = self._outbox.put
+        self.open_outbox: Outbox | None = self._outbox
+        """The outbox, or None while frames are held back or buffered in front of it."""
         self._refusals: set[Refusal] = set()
         self._broken = False
         # The last id that is known to have arrived; the last one that was written, and when.
@@ -358,6 +360,7 @@ class Session:
         """Hold back live deliveries until `release_deliveries` is called."""
         if not self.is_closing:
             self._enter(SessionPhase.CATCHING_UP)
+        self.open_outbox = None
         self._held = []
         self._held_size = 0
 
@@ -380,6 +383,8 @@ class Session:
         held, self._held = self._held or [], None
         for frame in held:
             self._write(frame)
+        if self._buffer is None:
+            self.open_outbox = self._outbox
         return True
 
     @property
@@ -408,8 +413,13 @@ class Session:
     def set_dialect(self, dialect: Dialect) -> None:
         """Speak ``dialect`` with the client from now on."""
         self.dialect = dialect
-        self.frame_format = _frame_format(dialect, self._carrier)
+        self._set_frame_format(_frame_format(dialect, self._carrier))
         self._outbox.set_pace(dialect.pace_seconds)
+
+    def _set_frame_format(self, frame_format: FrameFormat) -> None:
+        if frame_format != self.frame_format:
+            self.frame_format = frame_format
+            self._chat.forget_recipients()
 
     def answer(self, request: Request, answer: Answer) -> None:
         """Send ``answer`` to ``request``, in the dialect that the request has shown the client to speak.
@@ -563,11 +573,11 @@ class Session:
 
         The buffer is written when it is clear whether this is the reference client of the text protocol.
         """
-        self.frame_format = self.frame_format._replace(joinable=False)
+        self._set_frame_format(self.frame_format._replace(joinable=False))
         first, *rest = frame_payloads(self.frame_format, welcome)
         self._outbox.put(first)
         buffer = WelcomeBuffer(self._outbox, self._clock, pace, lambda: self._pauses == 0, self._end_buffer)
-        self._buffer, self._write = buffer, buffer.put
+        self._buffer, self._write, self.open_outbox = buffer, buffer.put, None
         for frame in rest:
             buffer.put(frame)
         if self._telltale is None:
@@ -608,6 +618,8 @@ class Session:
         if buffer is not None:
             for frame in buffer.take_all_frames():
                 self._outbox.put(frame)
+        if self._held is None:
+            self.open_outbox = self._outbox
 
 
 def _frame_format(dialect: Dialect, carrier: Carrier) -> FrameFormat:

@@ -22,6 +22,24 @@ def socket_writer(transport: Any) -> Callable[[bytes], None]:
     return partial(_write, transport) if type(transport) is Server else transport.write
 
 
+def direct_sender(transport: Any) -> Callable[[bytes], int]:
+    """Return the ``send`` of the socket of ``transport`` if it is plain TCP, else a function that sends
+    nothing and returns 0.
+
+    ``send`` returns the number of bytes sent, and may raise `OSError`. Call it only while `is_idle` is true,
+    and write with `socket_writer` what was not sent.
+    """
+    send: Callable[[bytes], int] = transport.socket.send if type(transport) is Server else _send_nothing
+    return send
+
+
+def is_idle(transport: Any) -> bool:
+    """Return whether bytes may be given to `direct_sender`: nothing that they would overtake is queued in
+    ``transport``, and it is not closing.
+    """
+    return type(transport) is not Server or _is_idle(transport)
+
+
 def end_output(transport: Any) -> None:
     """Tell the peer that nothing more comes behind what was written. ``transport`` still reads.
 
@@ -29,6 +47,10 @@ def end_output(transport: Any) -> None:
     """
     if isinstance(transport, Server) and not transport.TLS:
         transport.loseWriteConnection()
+
+
+def _send_nothing(data: bytes) -> int:
+    return 0
 
 
 def _write(transport: Any, data: bytes) -> None:

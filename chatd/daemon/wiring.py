@@ -28,6 +28,7 @@ from chatd.chat.delivery_log import DeliveryLog
 from chatd.chat.fair_queue import FairQueue
 from chatd.chat.service import Chat
 from chatd.connections.factory import ChatFactory, Sessions
+from chatd.connections.outbox import FlushQueue
 from chatd.connections.proxied import ProxiedFactory
 from chatd.core.declarations import parse_duration
 from chatd.core.limits import Limits
@@ -189,6 +190,7 @@ def assemble(
     def open_journal(on_failure: Callable[[], None], on_commit: Callable[[], None]) -> Journal:
         return Journal(writer, reactor, snapshot, on_failure, on_commit)
 
+    flush_queue = FlushQueue(reactor)
     passwords = PasswordHashQueue(reactor, config.accounts, config.limits)
     chat = Chat(
         snapshot,
@@ -202,8 +204,9 @@ def assemble(
         conversation_log,
         delivery_log,
         None if config.keep is None else parse_duration("keep", config.keep),
+        flush_queue.deliver_to_all,
     )
-    sessions = Sessions(chat, reactor, config.limits)
+    sessions = Sessions(chat, flush_queue, reactor, config.limits)
     site = make_site(read_static_files(), Health(chat.journal, archive, reactor).is_healthy, reactor)
     http_service = HttpService(
         site, choices_by_subprotocol(config.limits, config.irc), config.web, reactor, FairQueue(reactor)

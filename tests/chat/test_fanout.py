@@ -315,7 +315,7 @@ class InTheChat(StageTestCase):
         """What ends the fanout is answered, and its author hears on."""
         alice, bob = self.stage.json("alice"), self.stage.text("bob")
         alice.hears()
-        self.patch(Fanout, "flush", lambda fanout, recipients: 1 / 0)
+        self.patch(Fanout, "flush_groups", lambda fanout, groups: 1 / 0)
         self.stage.writer.held = True
         alice.asks(action="client-broadcast", msg="one")
         bob.says("WHO")

@@ -20,7 +20,7 @@ from twisted.trial.unittest import TestCase
 from chatd.carriers.carrier import SessionCarrier
 from chatd.connections.client_network import KEEP_ALIVE_OPTIONS
 from chatd.connections.factory import SHUTDOWN_DISCONNECT_SECONDS, ChatFactory, Sessions
-from chatd.connections.outbox import CLOSE_TIMEOUT_SECONDS
+from chatd.connections.outbox import CLOSE_TIMEOUT_SECONDS, FlushQueue
 from chatd.connections.session import REFUSAL_LINGER_SECONDS
 from chatd.core.limits import Limits
 from chatd.daemon.wires import choices_by_wire, protocol_maker
@@ -240,7 +240,7 @@ class Sockets(TestCase):
         self.folder.mkdir(parents=True)
         self.stage = Stage(self.folder / "chat.db")
         self.addCleanup(self.stage.close)
-        self.sessions = Sessions(self.stage.chat, reactor, self.stage.limits)
+        self.sessions = Sessions(self.stage.chat, FlushQueue(reactor), reactor, self.stage.limits)
         self.factory = Remembering(
             self.sessions, protocol_maker("text", choices_by_wire(self.stage.limits), self.stage.make_http)
         )

@@ -21,6 +21,7 @@ from zope.interface import implementer
 from chatd.core.events import LOBBY, Conversation, EventKind, User
 from chatd.core.read_marks import ReadMarksDeleted
 from chatd.store.journal import (
+    COMMIT_WAIT_SECONDS,
     MEASURE_EVERY_CHARACTERS,
     READ_MARKER_DELAY_SECONDS,
     RECORD_OVERHEAD_CHARACTERS,
@@ -73,6 +74,55 @@ class GroupCommit(JournalTestCase):
             self.fixture.turns[1:], ["second committed 2/2", "third committed 3/3", "fourth committed 4/4"]
         )
         self.assertEqual(self.fixture.journal.commits - before, 2)
+
+    def says(self, *clients: str) -> None:
+        """Submit a message of each of these clients."""
+        for client in clients:
+            note = Note(self.fixture, client, (self.fixture.draft(self.alice, client),), None)
+            note.client = client
+            self.fixture.journal.submit(note)
+
+    def commit_of(self, *clients: str) -> None:
+        """Have a transaction with the messages of these under way, and hold the next."""
+        self.fixture.writer.held = True
+        self.says(*clients)
+        self.fixture.turn()
+
+    def test_fewer_than_before_wait_for_the_others(self) -> None:
+        """Those who were in the last transaction and write again are in one transaction again."""
+        self.commit_of("ann", "bob", "cid", "dan")
+        self.says("eve", "fay")
+        self.fixture.writer.run_next()
+        self.assertEqual(len(self.fixture.journal), 2)
+        self.says("ann")
+        self.fixture.turn()
+        self.assertEqual(self.fixture.writer.waiting, [])
+        self.says("bob", "cid")  # as many as before, and one more that comes in the same turn
+        self.fixture.turn()
+        self.assertEqual((len(self.fixture.writer.waiting), len(self.fixture.journal)), (1, 0))
+        self.fixture.writer.run_next()
+        self.assertEqual(len(self.fixture.turns), 9)
+
+    def test_but_not_for_long(self) -> None:
+        self.commit_of("ann", "bob", "cid", "dan")
+        self.says("eve", "fay")
+        self.fixture.writer.run_next()
+        self.fixture.clock.advance(COMMIT_WAIT_SECONDS * 0.9)
+        self.assertEqual(self.fixture.writer.waiting, [])
+        self.fixture.clock.advance(COMMIT_WAIT_SECONDS * 0.2)
+        self.assertEqual((len(self.fixture.writer.waiting), len(self.fixture.journal)), (1, 0))
+
+    def test_one_client_alone_never_waits(self) -> None:
+        """However many messages it has under way; nor does one message by itself."""
+        self.commit_of("ann", "ann", "ann", "ann")
+        self.says("ann", "ann")
+        self.fixture.writer.run_next()
+        self.assertEqual(len(self.fixture.writer.waiting), 1)
+        self.fixture.writer.run_next()
+        self.commit_of("ann", "bob", "cid", "dan")
+        self.says("eve")
+        self.fixture.writer.run_next()
+        self.assertEqual(len(self.fixture.writer.waiting), 1)
 
     def test_nothing_has_its_turn_before_the_commit(self) -> None:
         self.fixture.writer.held = True

@@ -168,6 +168,8 @@ class OneFile(JournalTestCase):
 class Waiter:
     """A task that tells when it committed, by a Deferred."""
 
+    client = None
+
     def __init__(self, *records: User | EntryDraft) -> None:
         self.records = records
         self.done: Deferred[list[int]] = Deferred()

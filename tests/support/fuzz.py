@@ -302,8 +302,8 @@ class Round:
             return
         session = carrier.session
         self.check_kept(held(carrier), READ + LIMITS.json + LIMITS.image, f"the carrier of {session.peer}")
-        if session._outbox._size > LIMITS.outbox:
-            raise Failure(f"{session._outbox._size} bytes wait for {session.peer}")
+        if session.outbox_bytes > LIMITS.outbox:
+            raise Failure(f"{session.outbox_bytes} bytes wait for {session.peer}")
 
     def check_kept(self, kept: int, limit: int, by: str) -> None:
         """Raises `Failure` if more than ``limit`` bytes are kept."""

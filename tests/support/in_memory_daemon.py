@@ -27,6 +27,7 @@ from chatd.chat.delivery_log import DeliveryLog
 from chatd.chat.fair_queue import FairQueue
 from chatd.chat.service import Chat
 from chatd.connections.factory import ChatFactory, Sessions
+from chatd.connections.outbox import FlushQueue
 from chatd.connections.welcome_buffer import QUIET_SECONDS
 from chatd.core.accounts import AccountPolicy
 from chatd.core.events import Delivery
@@ -55,7 +56,7 @@ UNTHROTTLED = Limits(requests_per_second=10**6, bytes_per_second=10**9, reads_pe
 """The default limits, except that clients may send as fast as they can."""
 
 TURN = 0.0001
-"""Seconds that `Stage.settle` lets pass: enough for the end of a turn, too little for any pace."""
+"""Seconds that `Stage.settle` lets pass: enough for a transaction that waits, too little for any pace."""
 
 
 @cache
@@ -263,6 +264,7 @@ class Stage:
         self.readers = readers
         now = self.reactor.seconds
         self.passwords = FakePasswords()
+        self.flush_queue = FlushQueue(self.reactor)
         self.chat = Chat(
             snapshot,
             self.archive,
@@ -275,8 +277,9 @@ class Stage:
             witness,
             delivery_log,
             keep_seconds,
+            self.flush_queue.deliver_to_all,
         )
-        self.sessions = Sessions(self.chat, self.reactor, self.limits)
+        self.sessions = Sessions(self.chat, self.flush_queue, self.reactor, self.limits)
         choices = choices_by_wire(self.limits, irc)
         self.web_policy = WebPolicy()
         self.healthy = True

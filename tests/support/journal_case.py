@@ -23,6 +23,8 @@ from tests.support.in_memory_daemon import ThreadlessPool
 class Note:
     """A task that writes down what becomes of it: ``outcome`` is empty until it had its turn."""
 
+    client: object = None
+
     def __init__(
         self, fixture: StoreFixture, name: str, records: Sequence[Record], then: Callable[[], object] | None
     ) -> None:
