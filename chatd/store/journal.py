@@ -359,6 +359,7 @@ class Journal:
         """Complete the tasks at the front of the queue that have no records, then begin a transaction, or
         wait for more tasks.
         """
+        self._start = None
         self._busy = True
         while self._queue and not self._queue[0].records:
             self._commit(self._queue.popleft(), (), True)
@@ -376,7 +377,7 @@ class Journal:
         self._waits = False
         if self._start is not None:
             self._start.cancel()
-        self._start = self._clock.callLater(0, self._begin_next)
+        self._start = self._clock.callLater(0, self._go_on)
 
     def _begin_next(self) -> None:
         self._start = None

@@ -103,6 +103,15 @@ class GroupCommit(JournalTestCase):
         self.fixture.writer.run_next()
         self.assertEqual(len(self.fixture.turns), 9)
 
+    def test_fewer_than_before_wait_when_nothing_was_under_way(self) -> None:
+        self.commit_of("ann", "bob", "cid")
+        self.fixture.writer.run_next()
+        self.says("ann", "bob")
+        self.fixture.turn()
+        self.assertEqual((self.fixture.writer.waiting, len(self.fixture.journal)), ([], 2))
+        self.fixture.clock.advance(COMMIT_WAIT_SECONDS)
+        self.assertEqual((len(self.fixture.writer.waiting), len(self.fixture.journal)), (1, 0))
+
     def test_but_not_for_long(self) -> None:
         self.commit_of("ann", "bob", "cid", "dan")
         self.says("eve", "fay")
