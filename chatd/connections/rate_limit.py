@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+import chatd.core.channel_commands  # noqa: F401  # it declares commands
 from chatd.core.commands import COMMANDS_BY_CLASS
 from chatd.core.limits import Limits
 

@@ -37,7 +37,7 @@ from chatd.core.records import Snapshot
 from chatd.daemon.wires import WEB_WIRE_NAME, choices_by_subprotocol, choices_by_wire, protocol_maker
 from chatd.files import make_private_folder
 from chatd.store.archive import Archive
-from chatd.store.journal import Journal
+from chatd.store.journal import COMMIT_WAIT_SECONDS, Journal
 from chatd.store.schema import create_or_migrate, load_migrations
 from chatd.store.store import Store
 from chatd.web.connection import HttpConnection, HttpService
@@ -310,8 +310,10 @@ class Stage:
         return self.healthy
 
     def settle(self) -> None:
-        """Let what is due happen, until nothing is."""
+        """Let what is due happen, until nothing is; so does a transaction that waits for further tasks."""
         self.wait(0)
+        while self.journal._waits:
+            self.wait(COMMIT_WAIT_SECONDS)
 
     def wait(self, seconds: float) -> None:
         """Let time pass: each timer goes off at its time."""
