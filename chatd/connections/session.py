@@ -616,7 +616,8 @@ class Session:
         self._write = self._outbox.put
         self.set_dialect(dialect or self.dialect)
         if buffer is not None:
-            for frame in buffer.take_all_frames():
+            frames = buffer.take_all_frames()
+            for frame in frames if self.dialect.pace_seconds else [b"".join(frames)]:
                 self._outbox.put(frame)
         if self._held is None:
             self.open_outbox = self._outbox

@@ -5,6 +5,7 @@ on disk.
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import signal
 import sys
@@ -30,6 +31,13 @@ from chatd.daemon.passwords import PasswordHashQueue
 from chatd.daemon.reload import ConfigReloader
 from chatd.store.errors import StoreError
 from chatd.store.store import Store
+
+NEW_OBJECTS_BEFORE_COLLECTION: Final = 10_000
+"""The number of new objects after which Python looks for garbage among them; its own default is 700.
+
+A login makes some hundred objects that stay, and hardly anything here needs the collector to be freed. With
+the default it takes an eighth of the time of 5,000 logins.
+"""
 
 DRAIN_TIMEOUT_SECONDS: Final = 2.2
 """Seconds that the daemon waits at its stop for accepted commands to be stored on disk. It is longer than the
@@ -142,6 +150,7 @@ class Daemon(Service):
 
         Raises `CannotStart` if the database is not accessible or the control socket can't be opened.
         """
+        gc.set_threshold(NEW_OBJECTS_BEFORE_COLLECTION)
         try:
             # A .tac file may set a user of its own, which was not known when the database was opened.
             self._store.check_access()
