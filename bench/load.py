@@ -23,9 +23,6 @@ QUIET: Final = 0.5
 PATIENCE: Final = 20.0
 """Seconds after which what is due is lost."""
 
-LOGINS_AT_ONCE: Final = 48
-"""How many clients wait for their welcome; a listening socket of Twisted's has a queue of 50."""
-
 NUMBER: Final = re.compile(rb"#(\d{8})")
 TEXT_BYTES: Final = 64
 """The size of each message's text: its number and `PADDING`."""
@@ -61,6 +58,8 @@ class Words(NamedTuple):
     """What opens a WebSocket, on which everything else is said."""
     capabilities: tuple[bytes, ...] = (b"",)
     """What the clients ask for in their hello on IRC, in turn."""
+    logins_at_once: int = 48
+    """How many clients wait for their welcome; a listening socket of Twisted's has a queue of 50."""
 
     def to_say(self, said: bytes) -> bytes:
         """What goes to the server for ``said``."""
@@ -114,6 +113,17 @@ IRC: Final = Words(
     False,
     capabilities=CLIENT_CAPABILITIES,
 )
+
+
+IRC_ROOMS: Final = Words(
+    b"NICK %(nick)b\r\nUSER %(nick)b 0 * :%(nick)b\r\n",
+    5,  # as above
+    b"JOIN #%(room)b\r\n",
+    b"JOIN #%(room)b\r\n",
+    b"PRIVMSG #%(room)b :%(text)b\r\n",
+    False,
+)
+"""Rooms on an IRC server that is not chatd."""
 
 
 class Room:
@@ -265,7 +275,7 @@ class Load:
         come: list[Client] = []
         waiting: list[Client] = []
         while len(come) < count or waiting:
-            while len(come) < count and len(waiting) < LOGINS_AT_ONCE:
+            while len(come) < count and len(waiting) < words.logins_at_once:
                 connection = socket.create_connection(("127.0.0.1", port), PATIENCE)
                 connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 if words.handshake:

@@ -19,7 +19,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from bench.figures import measured, report
+from bench.figures import MEASURES, measured, report
 from bench.talk import BY_IDLE, BY_SIZE, BY_STORED, Scenario
 
 DOCS: Final = Path(__file__).resolve().parent.parent / "docs"
@@ -127,6 +127,10 @@ def _line(axes: Axes, points: list[tuple[int, float]], server: str, window: int)
         axes.plot(*zip(*points, strict=True), marker="o", markersize=4, **style)
 
 
+def _measure(names: Sequence[str], rounds: int) -> dict[str, Any]:
+    return report(measured({name: MEASURES[name] for name in names}, rounds))
+
+
 def main() -> None:
     """Draw everything."""
     parser = argparse.ArgumentParser(
@@ -136,7 +140,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path, metavar="FILE", help="draw these figures, measure nothing")
     options = parser.parse_args()
     names = list(dict.fromkeys(scenario.name for drawing in DRAWINGS for scenario in drawing.scenarios))
-    known = json.loads(options.json.read_text()) if options.json else report(measured(names, options.rounds))
+    known = json.loads(options.json.read_text()) if options.json else _measure(names, options.rounds)
     if missing := set(names) - known["medians"].keys():
         parser.error(
             f"{options.json} lacks {', '.join(sorted(missing))}: make bench ARGS=--full has everything"

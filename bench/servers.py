@@ -60,7 +60,7 @@ def chatd(database: Path | None = None) -> Iterator[Server]:
         with Daemon(folder, "--durability=full", *wires, forked=False) as daemon:
             _greeting(daemon.port("text"))
             took = perf_counter() - start
-            _pin(daemon.process.pid)
+            pin(daemon.process.pid)
             yield Server(
                 daemon.process.pid,
                 daemon.port("text"),
@@ -73,17 +73,17 @@ def chatd(database: Path | None = None) -> Iterator[Server]:
 
 
 @contextmanager
-def plain(database: Path | None = None) -> Iterator[Server]:
-    """The baseline, which keeps nothing: so there is no ``database``."""
+def plain(database: Path | None = None, *options: str) -> Iterator[Server]:
+    """The baseline, started with ``options``, which keeps nothing: so there is no ``database``."""
     assert database is None
     start = perf_counter()
-    process = subprocess.Popen([sys.executable, str(BASELINE)], stdout=subprocess.PIPE)
+    process = subprocess.Popen([sys.executable, str(BASELINE), *options], stdout=subprocess.PIPE)
     try:
         assert process.stdout is not None
         port = int(process.stdout.readline())
         _greeting(port)
         took = perf_counter() - start
-        _pin(process.pid)
+        pin(process.pid)
         yield Server(process.pid, port, port, PLAIN_ROOMS, {"text": (TEXT, port)}, None, took)
         process.stdout.close()
     finally:
@@ -94,6 +94,7 @@ def plain(database: Path | None = None) -> Iterator[Server]:
 SERVERS: Final[dict[str, Callable[[Path | None], AbstractContextManager[Server]]]] = {
     "chatd": chatd,
     "plain": plain,
+    "direct": lambda database: plain(database, "--direct"),
 }
 
 
@@ -157,7 +158,7 @@ def _greeting(port: int) -> None:
         connection.recv(1)
 
 
-def _pin(pid: int) -> None:
+def pin(pid: int) -> None:
     """Give a server a core of its own, if there are two."""
     if len(CORES) > 1:
         for thread in Path(f"/proc/{pid}/task").iterdir():

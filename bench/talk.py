@@ -89,6 +89,7 @@ SCENARIOS: Final = (
     *BY_WIRE,
     Scenario("talkers-20", 20, 100, 20),
     Scenario("rooms-200x5", 1, 4, rooms=200),
+    Scenario("rooms-200x5-w8", 1, 4, 8, rooms=200),
     Scenario("paced-200", 1, 200, rate=100),
     Scenario("durable-50", 1, 4, 64, rooms=50),
     *BY_STORED,
@@ -110,8 +111,9 @@ def log_in(count: int, name: str) -> Figures:
     """Measure so many logins, one after the other in a window, and what they then cost. Raises `Failed`."""
     with SERVERS[name](None) as server, Load() as load:
         empty = memory(server.pid)
+        words, port = server.lobbies["text"]
         start, used = perf_counter(), cpu(server.pid)
-        load.log_in(server.text, TEXT, count)
+        load.log_in(port, words, count)
         lasted = perf_counter() - start
         load.settle()
         return {
@@ -129,7 +131,7 @@ def _furnish(server: Server, load: Load, scenario: Scenario) -> list[Room]:
     clients = load.log_in(port, words, size * max(1, scenario.rooms))
     load.settle()
     members = {b"r%d" % first: clients[first : first + size] for first in range(0, len(clients), size)}
-    if scenario.rooms:
+    if words.join:
         for name, there in members.items():
             there[0].say(words.create % {b"nick": there[0].nick, b"room": name})
         load.settle()
