@@ -640,16 +640,18 @@ def _message(event: ChatEvent) -> tuple[int, str, str]:
 
 
 def _write_read_markers(cursor: Transaction, markers: dict[int, int]) -> None:
-    cursor.executemany(
-        "UPDATE users SET seen = ? WHERE id = ?", [(last, user) for user, last in markers.items()]
-    )
+    if markers:  # SQLite would prepare the statement for nothing
+        cursor.executemany(
+            "UPDATE users SET seen = ? WHERE id = ?", [(last, user) for user, last in markers.items()]
+        )
 
 
 def _write_read_marks(cursor: Transaction, marks: dict[tuple[int, int], Mark]) -> None:
-    cursor.executemany(
-        "INSERT OR REPLACE INTO read_marks (user, conversation, last, at) VALUES (?, ?, ?, ?)",
-        [(*place, *mark) for place, mark in marks.items()],
-    )
+    if marks:
+        cursor.executemany(
+            "INSERT OR REPLACE INTO read_marks (user, conversation, last, at) VALUES (?, ?, ?, ?)",
+            [(*place, *mark) for place, mark in marks.items()],
+        )
 
 
 def _empty_log(cursor: Transaction) -> int | None:
