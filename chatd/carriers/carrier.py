@@ -78,7 +78,7 @@ class SessionCarrier(Protocol):
         raise NotImplementedError
 
     def dispatch_next_frame(self) -> bool:
-        """Pass the next complete frame to the session. Return False if no complete frame is buffered."""
+        """Pass the next complete frame to the session, or refuse it. Return False if there is none yet."""
         raise NotImplementedError
 
     @staticmethod
@@ -163,7 +163,7 @@ class SessionCarrier(Protocol):
         self.dispatch_frames()
 
     def writeConnectionLost(self) -> None:
-        """Ignore that the client reads nothing more: the transport closes at the next write that fails."""
+        """Do nothing: Twisted calls this when the daemon itself has ended its output."""
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """End the session, because the connection is gone."""

@@ -191,7 +191,7 @@ class Detector(Protocol):
             self._protocol.readConnectionLost()
 
     def writeConnectionLost(self) -> None:
-        """Ignore that the client reads nothing more: the transport closes at the next write that fails."""
+        """Do nothing: Twisted calls this when the daemon itself has ended its output."""
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Tell the protocol in use that the connection is gone, and forget a connection without session."""

@@ -92,7 +92,7 @@ class ConversationList(NameList):
         return Content.styled(f"{name} {unread}", "bold") if unread else Content(name)
 
 
-class PeopleList(NameList):
+class MemberList(NameList):
     """The list of the users in the current conversation, which shows who is online.
 
     Choosing a user opens the direct conversation with that user.

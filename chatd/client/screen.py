@@ -20,7 +20,7 @@ from chatd.client.directory_loader import DirectoryLoader
 from chatd.client.history import HistoryLoader
 from chatd.client.keys import focus
 from chatd.client.language import _, translated_greeting
-from chatd.client.lists import ConversationList, NameList, PeopleList
+from chatd.client.lists import ConversationList, MemberList, NameList
 from chatd.client.log import ChatLog
 from chatd.client.memory import EntryKind, Memory
 from chatd.client.outgoing import OutgoingQueue
@@ -73,7 +73,7 @@ class ChatApp(App[None]):
         self._title = TitleLine(self.memory, address)
         self._places = ConversationList(self.memory, id="places")
         self._scrollback = Scrollback(self.memory, id="scrollback")
-        self._people = PeopleList(self.memory, id="people")
+        self._people = MemberList(self.memory, id="people")
         self._bar = ProgressBar(id="progress", show_eta=False)
         self._search_line = SearchLine()
         self._composer = Composer(self.queue_line, self.memory.completion_names, id="composer")
@@ -377,6 +377,6 @@ class ChatApp(App[None]):
         self._drawing = False
         if self._scrollback.at_end:
             self.memory.shown_conversation.unread = 0
-        self._title.draw(self._outgoing.unsent, bool(self._lost))
+        self._title.show(self._outgoing.unsent, bool(self._lost))
         self._places.draw()
         self._people.draw()

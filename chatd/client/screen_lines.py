@@ -19,8 +19,8 @@ class TitleLine(Static):
         self._memory = memory
         self._address = address
 
-    def draw(self, unsent: int, is_lost: bool) -> None:
-        """Draw the title line.
+    def show(self, unsent: int, is_lost: bool) -> None:
+        """Show the conversation, the address and the state of the connection.
 
         ``unsent`` is the number of typed messages without an ack. ``is_lost`` means that there is no
         connection.

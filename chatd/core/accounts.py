@@ -68,7 +68,10 @@ def same_password_hash(one: Credential | None, other: Credential | None) -> bool
 
 
 class UserRenamed(msgspec.Struct, frozen=True, eq=False):
-    """A record that gives a user a new name: ``user`` has the id of that user, and the new nick and key."""
+    """A change to store, which no client is sent: a user has a new nick, because the account was closed.
+
+    ``user`` is the user as renamed: with the same id, the new nick, and its normalized form (``key``).
+    """
 
     user: User
 

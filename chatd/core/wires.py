@@ -26,10 +26,10 @@ class Wire(msgspec.Struct, frozen=True, eq=False):
     """A wire: a dialect on a carrier.
 
     ``name`` is the name of the wire in the configuration of an endpoint. Wires with the same name share a
-    port: a client is served by the wire one of whose ``openings`` its first bytes match, else by the first of
-    these wires. ``carrier`` is a key of `chatd.daemon.wires.CARRIERS`. ``make_dialect``
-    creates the dialect from the `Limits`, and from an argument for each of ``sections``: the names of further
-    sections of chatd.toml.
+    port: a client gets the first of them with an opening (in ``openings``) that its first bytes match, or the
+    first wire if none matches. ``carrier`` is a key of `chatd.daemon.wires.CARRIERS`.
+    ``make_dialect(limits, **settings)`` creates the dialect; its ``settings`` are the parsed sections of
+    chatd.toml that ``sections`` names, such as ``irc``, an `IrcPolicy`.
 
     ``subprotocol`` is the WebSocket subprotocol by which a client asks for the wire, empty for a wire that is
     not spoken on a WebSocket.

@@ -34,8 +34,10 @@ IDLE_TIMEOUT_SECONDS: Final = 10
 
 
 class ShortHeadChannel(http.HTTPChannel):
-    """An HTTP connection on which heads have at most 4 KiB: Twisted would log a ``Content-Length`` of more
-    than 4,300 digits, which Python converts to no number, as a bug.
+    """An HTTP connection that refuses a head (request line and headers) of more than 4 KiB, with 400.
+
+    Python does not convert more than 4,300 digits to a number, and Twisted would log such a
+    ``Content-Length`` as a bug.
     """
 
     totalHeadersSize = 4096
@@ -55,8 +57,8 @@ class BodylessRequest(Request):
             self.channel.loseConnection()
 
 
-class SilentSite(Site):
-    """A site that does not write a line to the daemon's log for each request."""
+class MonitoringSite(Site):
+    """The site of the monitoring endpoint. It logs no requests, and refuses heads of more than 4 KiB."""
 
     protocol = ShortHeadChannel  # type: ignore[assignment]  # Twisted wraps it itself for HTTP/2 only
 
@@ -133,7 +135,7 @@ class MonitoringFactory(WrappingFactory):
         registry = CollectorRegistry()
         registry.register(MetricsCollector(monitored))
         ProcessCollector(registry=registry)
-        site = SilentSite(
+        site = MonitoringSite(
             MonitoringPages(registry, health, monitored, FairQueue(reactor)),
             BodylessRequest,
             timeout=IDLE_TIMEOUT_SECONDS,

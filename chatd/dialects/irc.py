@@ -330,7 +330,9 @@ _REFUSALS: Final[dict[tuple[str, str], Callable[[IrcClient, Request, Refusal], l
     ("CHATHISTORY", ""): history.refusal_lines,
     ("MARKREAD", ""): read_marks.refusal_lines,
     ("REGISTER", ""): accounts.register_refusal_lines,
-    **dict.fromkeys((("NICK", code) for code in registration.LOGIN_REFUSALS), registration.refusal_lines),
+    **dict.fromkeys(
+        (("NICK", code) for code in registration.LOGIN_REFUSALS), registration.login_refusal_lines
+    ),
     ("WHO", "no_such_group"): queries.nobody_lines,
     **channels.REFUSALS,
     **redaction.REFUSALS,

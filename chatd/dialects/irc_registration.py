@@ -246,11 +246,12 @@ def welcome_lines(client: IrcClient, answer: Welcome, max_page: int) -> list[byt
     return lines
 
 
-def refusal_lines(client: IrcClient, request: Request, refusal: Refusal) -> list[bytes]:
+def login_refusal_lines(client: IrcClient, request: Request, refusal: Refusal) -> list[bytes]:
     """Return the lines that refuse a login for one of `LOGIN_REFUSALS`.
 
-    If the nick is registered and no password was given, a note or a notice says so before the numeric, of
-    which most clients show no more than that the nick is in use.
+    If no password was given for a registered nick, a line before the numeric 433 says that it is registered:
+    a NOTE if the client has ``standard-replies``, else a NOTICE. Of the numeric alone, most clients show only
+    that the nick is in use.
     """
     if refusal.code != "password_required":
         return [client.numeric_line(NUMERICS_BY_REFUSAL[refusal.code], refusal.text)]

@@ -16,7 +16,7 @@ from textual.events import Paste
 
 from chatd.client.codec import ConversationRef
 from chatd.client.composer import Composer
-from chatd.client.lists import PeopleList
+from chatd.client.lists import MemberList
 from chatd.client.memory import MAX_SHOWN_ENTRIES
 from chatd.client.pending import ConnectionLost
 from chatd.client.reconnecting_client import ReconnectingClient
@@ -519,7 +519,7 @@ class Choosing(ScreenTestCase):
         async def story() -> None:
             async with self.at_screen("alice") as alice, self.at_screen("bob"):
                 await alice.sees("● bob")
-                people = alice.app.query_one(PeopleList)
+                people = alice.app.query_one(MemberList)
                 people.highlighted = 1
                 people.action_select()
                 alice.app.memory.online.add("aaron")
