@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Final
 
@@ -49,11 +49,11 @@ MEASURE_EVERY_CHARACTERS: Final = 16 * 1024
 """
 
 COMMIT_WAIT_SECONDS: Final = 0.0005
-"""The maximum time in seconds that a transaction waits for further tasks if it would have fewer than the last
-one, which had tasks of several clients.
+"""The time in seconds that a transaction of several clients waits for further tasks if it would have fewer
+than the last one. A reactor whose poll counts in milliseconds makes up to one of it.
 
-Those clients have just been answered, and may write again. Without the wait, half of them would be in every
-second transaction: twice as many commits, and twice as many writes to each listener.
+The clients of the last transaction have just been answered, and may write again. Without the wait, half of
+them would be in every second transaction: twice as many commits, and twice as many writes to each listener.
 """
 
 READ_MARKER_DELAY_SECONDS: Final = 5.0
@@ -366,11 +366,22 @@ class Journal:
         self._busy = False
         if not self._queue:
             self._rest()
-        elif 1 < len(self._queue) < self._expected_tasks:
+        elif self._should_wait():
             self._waits = True
             self._start = self._clock.callLater(COMMIT_WAIT_SECONDS, self._begin_next)
         else:
             self._begin_next()
+
+    def _should_wait(self) -> bool:
+        """Return whether the next transaction should wait for further tasks. A client that is alone never
+        waits.
+        """
+        queue = self._queue
+        return (
+            1 < len(queue) < self._expected_tasks
+            and _has_several_clients(queue)
+            and sum(map(_size, queue)) < MAX_COMMIT_CHARACTERS
+        )
 
     def _begin_soon(self) -> None:
         """Begin a transaction at the end of this iteration of the reactor, so that it holds a whole read."""
@@ -384,9 +395,7 @@ class Journal:
         self._waits = False
         self._busy = True
         batch = self._next_batch()
-        # A client that is alone never waits.
-        clients = {task.client for task in batch} - {None}
-        self._expected_tasks = len(batch) if len(clients) > 1 else 0
+        self._expected_tasks = len(batch) if _has_several_clients(batch) else 0
         self._begin(batch)
 
     def _next_batch(self) -> list[JournalTask]:
@@ -619,6 +628,11 @@ class _Placer:
             (entry.id, conversation, seq, draft.at, event.kind, actor, about, event.body, draft.ref)
         )
         return entry
+
+
+def _has_several_clients(tasks: Iterable[JournalTask]) -> bool:
+    """Return whether ``tasks`` carry out commands of more than one client."""
+    return len({task.client for task in tasks} - {None}) > 1
 
 
 def _size(task: JournalTask) -> int:

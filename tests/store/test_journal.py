@@ -122,14 +122,22 @@ class GroupCommit(JournalTestCase):
         self.assertEqual((len(self.fixture.writer.waiting), len(self.fixture.journal)), (1, 0))
 
     def test_one_client_alone_never_waits(self) -> None:
-        """However many messages it has under way; nor does one message by itself."""
+        """However many messages it has under way, also after a crowd; nor does one message by itself."""
         self.commit_of("ann", "ann", "ann", "ann")
         self.says("ann", "ann")
         self.fixture.writer.run_next()
         self.assertEqual(len(self.fixture.writer.waiting), 1)
         self.fixture.writer.run_next()
+        for alone in (["eve"], ["eve", "eve", "eve"]):
+            self.commit_of("ann", "bob", "cid", "dan")
+            self.says(*alone)
+            self.fixture.writer.run_next()
+            self.assertEqual(len(self.fixture.writer.waiting), 1)
+            self.fixture.writer.run_next()
+
+    def test_a_transaction_that_is_full_does_not_wait(self) -> None:
         self.commit_of("ann", "bob", "cid", "dan")
-        self.says("eve")
+        self.says("eve" * 20_000, "fay" * 20_000, "gus" * 20_000)
         self.fixture.writer.run_next()
         self.assertEqual(len(self.fixture.writer.waiting), 1)
 
