@@ -79,7 +79,8 @@ class Chat:
 
     ``now`` returns the current time in seconds since 1970. ``on_delivery(delivery, private)`` is called once
     for each delivery, in order, to write the conversation log. ``delivery_log`` logs each delivery with its
-    recipients. ``passwords`` hashes and verifies passwords, under ``policy``.
+    recipients. ``passwords`` hashes and verifies passwords; ``policy`` has the settings of accounts.
+    ``deliver_to_all`` gives a frame to the sessions that get it.
 
     ``journal`` writes the log; ``counters`` counts what happens. Other parts of the daemon read both.
     ``administrator`` carries out what only the administrator of the machine may ask for.
