@@ -50,6 +50,18 @@ class Installed(BrowserTestCase):
         self.assertEqual(session.send("Page.getInstallabilityErrors"), {"installabilityErrors": []})
 
 
+KEPT_PAGES = """new Promise((resolve, reject) => {
+    const opening = indexedDB.open("chatd");
+    opening.onerror = reject;
+    opening.onsuccess = () => {
+        const reading = opening.result.transaction("pages").objectStore("pages").getAll();
+        reading.onerror = reject;
+        reading.onsuccess = () => resolve(JSON.stringify(reading.result));
+    };
+})"""
+"""What the page has kept of its conversations, once what it is writing is written."""
+
+
 class Offline(BrowserTestCase):
     """The daemon is gone, and the page is loaded anew."""
 
@@ -61,7 +73,11 @@ class Offline(BrowserTestCase):
         alice.says("/create den").sees("den", where="#title").says("in the den").opens("Lobby")
         alice.says("before the tunnel").sees("before the tunnel")
         expect(page.locator("#outbox li")).to_have_count(0)
-        page.evaluate("navigator.serviceWorker.ready.then(() => null)")  # everything is kept then
+        page.evaluate("navigator.serviceWorker.ready.then(() => null)")  # the page itself is kept then
+        page.evaluate("dispatchEvent(new Event('pagehide'))")
+        self.assertIn(
+            "before the tunnel", page.evaluate(KEPT_PAGES)
+        )  # a browser that is busy may keep it late
         daemon.kill()
         alice.sees("Connection lost", where="#status").says("in the tunnel")
         page.reload()
