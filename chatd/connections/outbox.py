@@ -11,6 +11,7 @@ from twisted.internet.interfaces import IDelayedCall, IPushProducer
 from zope.interface import implementer
 
 from chatd.boundaries import Clock
+from chatd.chat.fanout import Recipient
 from chatd.connections.socket_write import direct_sender, end_output, is_idle, socket_writer
 
 CLOSE_TIMEOUT_SECONDS: Final = 10.0
@@ -45,7 +46,7 @@ class FlushQueue:
             self._clock.callLater(0, self._flush)
         self._due.append(outbox)
 
-    def deliver_to_all(self, recipients: Sequence[Receiver], frame: bytes, stored: bool) -> None:
+    def deliver_to_all(self, recipients: Sequence[DirectRecipient], frame: bytes, stored: bool) -> None:
         """Give ``frame``, which is not empty, to all ``recipients``.
 
         ``stored`` says whether it contains log entries, which a recipient may hold back. See
@@ -55,7 +56,7 @@ class FlushQueue:
             self._clock.callLater(0, self._flush)
         size, add = len(frame), self._due.append
         for recipient in recipients:
-            outbox = recipient.open_outbox
+            outbox = recipient.direct_outbox
             if outbox is not None and outbox.is_clear:
                 outbox.is_clear = False
                 outbox.only_frame = frame
@@ -85,17 +86,15 @@ class FlushQueue:
                 outbox.write_rest(frame[sent:])
 
 
-class Receiver(Protocol):
-    """A session that is given frames: `chatd.connections.session.Session`.
+class DirectRecipient(Recipient, Protocol):
+    """A recipient with an outbox: `chatd.connections.session.Session`.
 
-    ``open_outbox`` is its outbox if frames go there at once, or None if the session holds them back or
-    changes them.
+    ``direct_outbox`` is the outbox if frames go there at once, or None if the session holds them back or
+    buffers them first.
     """
 
     @property
-    def open_outbox(self) -> Outbox | None: ...
-    def deliver(self, frame: bytes) -> None: ...
-    def send(self, frame: bytes) -> None: ...
+    def direct_outbox(self) -> Outbox | None: ...
 
 
 @implementer(IPushProducer)

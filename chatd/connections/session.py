@@ -148,7 +148,7 @@ class Session:
         self._telltale: Request | None = None
         self._buffer: WelcomeBuffer | None = None
         self._write: Callable[[bytes], None] = self._outbox.put
-        self.open_outbox: Outbox | None = self._outbox
+        self.direct_outbox: Outbox | None = self._outbox
         """The outbox, or None while frames are held back or buffered in front of it."""
         self._refusals: set[Refusal] = set()
         self._broken = False
@@ -360,7 +360,7 @@ class Session:
         """Hold back live deliveries until `release_deliveries` is called."""
         if not self.is_closing:
             self._enter(SessionPhase.CATCHING_UP)
-        self.open_outbox = None
+        self.direct_outbox = None
         self._held = []
         self._held_size = 0
 
@@ -384,7 +384,7 @@ class Session:
         for frame in held:
             self._write(frame)
         if self._buffer is None:
-            self.open_outbox = self._outbox
+            self.direct_outbox = self._outbox
         return True
 
     @property
@@ -577,7 +577,7 @@ class Session:
         first, *rest = frame_payloads(self.frame_format, welcome)
         self._outbox.put(first)
         buffer = WelcomeBuffer(self._outbox, self._clock, pace, lambda: self._pauses == 0, self._end_buffer)
-        self._buffer, self._write, self.open_outbox = buffer, buffer.put, None
+        self._buffer, self._write, self.direct_outbox = buffer, buffer.put, None
         for frame in rest:
             buffer.put(frame)
         if self._telltale is None:
@@ -620,7 +620,7 @@ class Session:
             for frame in frames if self.dialect.pace_seconds else [b"".join(frames)]:
                 self._outbox.put(frame)
         if self._held is None:
-            self.open_outbox = self._outbox
+            self.direct_outbox = self._outbox
 
 
 def _frame_format(dialect: Dialect, carrier: Carrier) -> FrameFormat:

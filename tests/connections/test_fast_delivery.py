@@ -89,7 +89,7 @@ class Ear(Protocol):
         transport.write(b"hello ")  # as what answers a handshake, before there is a session
 
     @property
-    def open_outbox(self) -> Outbox | None:
+    def direct_outbox(self) -> Outbox | None:
         """As a session has it."""
         return self.outbox if self.held is None else None
 
