@@ -564,11 +564,13 @@ class Client(Requester, Protocol):
     def send(self, frame: bytes) -> None:
         """Send a frame that contains no log entry."""
 
-    def send_missed_entry(self, delivery: Delivery, is_subject: bool) -> bool:
-        """Send a log entry that the client has missed, encoded like a live delivery.
+    def send_missed_entries(
+        self, entries: Iterable[tuple[LogEntry, bool]], sent: Callable[[LogEntry], None] | None
+    ) -> None:
+        """Send log entries that the client has missed, in their order, each encoded like a live delivery.
 
-        ``is_subject`` says whether the entry is an event about the client's user. Return False if the dialect
-        has no form for the entry, so that nothing is sent.
+        Each is paired with whether it is an event about the client's user. ``sent`` is called with each
+        entry, except those that the dialect has no form for, which are not sent.
         """
 
     def log_in(self, user: User, updates_read_marker: bool, token: Token | None) -> None:

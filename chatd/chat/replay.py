@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from operator import itemgetter
 from typing import Final
 
@@ -29,10 +30,10 @@ from chatd.core.rules import require_group_member
 from chatd.core.state import State
 from chatd.core.tokens import token_covers
 
-CATCH_UP_PAGE_ENTRIES: Final = 200
+CATCH_UP_PAGE_ENTRIES: Final = 500
 """Maximum number of missed entries that are read from the log at a time for one client."""
 
-CATCH_UP_PAGE_BYTES: Final = 256 * 1024
+CATCH_UP_PAGE_BYTES: Final = 64 * 1024
 """Maximum size in bytes of the bodies of missed entries that are read from the log at a time for one client.
 """
 
@@ -392,29 +393,39 @@ class Replay:
                 readable, user, after, CATCH_UP_PAGE_ENTRIES, CATCH_UP_PAGE_BYTES, max_id, log_filter
             )
             await self._fair_queue.wait()
-            entries = self._entries(found, user)
-            for entry in entries:
-                is_subject = _is_about(entry, user)
-                is_wanted = own or is_subject or entry.event.actor.id != user.id
-                if is_wanted and self._may_send(reader, user, entry):
-                    sent = reader.send_missed_entry(entry, is_subject)
-                    if sent and self.sent is not None and not counted:
-                        self.sent(reader, entry)
-                    await _room(reader)
+            wanted = self._wanted_entries(reader, user, found, own)
+            log_sent = self.sent
+            if log_sent is None or counted:
+                reader.send_missed_entries(wanted, None)
+            else:
+                reader.send_missed_entries(wanted, partial(log_sent, reader))
+            await _room(reader)
             if not found.more:
                 return
-            after = entries[-1].id if found.resume_id is None else found.resume_id
+            after = found.rows[-1][0] if found.resume_id is None else found.resume_id
 
-    def _may_send(self, reader: Client, user: User, entry: LogEntry) -> bool:
-        """Return whether ``reader`` may get ``entry``: memberships may have changed since the query.
+    def _wanted_entries(
+        self, reader: Client, user: User, found: EntrySlice, own: bool
+    ) -> Iterator[tuple[LogEntry, bool]]:
+        """Yield the entries of ``found`` that ``reader`` is to be sent, each with whether it is an event
+        about ``user``.
 
-        An entry about the user may be in a conversation that the token of the session is not for.
+        Memberships may have changed since the query, and an entry about the user may be in a conversation
+        that the token of the session is not for. If ``own`` is false, the entries written by ``user`` are
+        left out, unless they are about ``user``.
         """
-        event = entry.event
-        if not token_covers(reader.token, event.conversation):
-            return False
-        about_user = event.subject is not None and event.subject.id == user.id
-        return about_user or self._state().may_read(user, event.conversation)
+        state, token = self._state(), reader.token
+        ignored = state.ignored_user_ids(user)
+        for row in found.rows:
+            entry = entry_from_row(state, row)
+            event = entry.event
+            is_subject = event.subject is not None and _is_about(entry, user)
+            if (
+                (own or is_subject or event.actor.id != user.id)
+                and (token is None or token.covers(event.conversation.id))
+                and (is_subject or state.may_read(user, event.conversation))
+            ):
+                yield without_ignored_reason(entry, ignored) if ignored else entry, is_subject
 
     def _check_may_read(self, user: User, conversation: Conversation) -> None:
         """Check that ``user`` may read ``conversation`` now. Raises `Refusal`."""

@@ -21,7 +21,7 @@ from chatd.connections.welcome_buffer import WelcomeBuffer
 from chatd.core.accounts import Credential, Secret
 from chatd.core.answers import Answer, Authenticated, MissedEvent, Profile, Welcome
 from chatd.core.channel_commands import ShowChannel
-from chatd.core.events import Delivery, LogEntry, User
+from chatd.core.events import LogEntry, User
 from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
 from chatd.core.tokens import Token
@@ -473,26 +473,33 @@ class Session:
         for frame in frame_payloads(self.frame_format, self.dialect.encode_answer(request, answer)):
             self._write(frame)
 
-    def send_missed_entry(self, delivery: Delivery, is_subject: bool) -> bool:
-        """Send a log entry that the client has missed, encoded like a live delivery.
+    def send_missed_entries(
+        self, entries: Iterable[tuple[LogEntry, bool]], sent: Callable[[LogEntry], None] | None
+    ) -> None:
+        """Send log entries that the client has missed, in their order, each encoded like a live delivery.
 
-        ``is_subject`` says whether the entry is an event about the client's user. Return False if the dialect
-        has no form for the entry, so that nothing is sent.
+        Each is paired with whether it is an event about the client's user. ``sent`` is called with each
+        entry, except those that the dialect has no form for, which are not sent.
         """
-        encoder = self.frame_format.encoder
-        if self.dialect.has_channels and isinstance(delivery, LogEntry) and not delivery.event.is_message:
-            # The client was shown its channels as they are now; an old event must not change them.
-            payloads = self.dialect.encode_answer(MISSED_EVENT_REQUEST, MissedEvent(delivery))
-        elif is_subject:
-            payloads = encoder.encode_for_affected_user(delivery)
-        else:
-            payloads = encoder.encode_delivery(delivery)
-        for frame in frame_payloads(self.frame_format, payloads):
+        encoder, wrap, joinable = self.frame_format
+        has_channels, encode = self.dialect.has_channels, encoder.encode_delivery
+        frames: list[bytes] = []
+        for entry, is_subject in entries:
+            if has_channels and not entry.event.is_message:
+                # The client was shown its channels as they are now; an old event must not change them.
+                payloads = self.dialect.encode_answer(MISSED_EVENT_REQUEST, MissedEvent(entry))
+            elif is_subject:
+                payloads = encoder.encode_for_affected_user(entry)
+            else:
+                payloads = encode(entry)
+            frames += map(wrap, payloads)
+            if sent is not None and payloads:
+                sent(entry)
+        for frame in [b"".join(frames)] if joinable else frames:
             if self._buffer is None:
                 self._outbox.put(frame)
-            else:
+            else:  # which ends when it is full
                 self._buffer.put_missed_message(frame)
-        return bool(payloads)
 
     def send(self, frame: bytes) -> None:
         """Send a frame that contains no log entry.

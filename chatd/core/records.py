@@ -118,6 +118,6 @@ def entry_from_row(state: State, row: EntryRow) -> LogEntry:
     id, conversation, seq, at, kind, actor, subject, body = row
     about = None if subject is None else state.users.get(subject)
     author = state.user_by_id(actor)
-    is_registered = state.is_registered(author)
+    is_registered = actor in state.credentials and state.is_registered(author)
     event = ChatEvent(kind, state.conversations[conversation], author, about, body, False, is_registered)
     return LogEntry(id, seq, at, event)

@@ -245,17 +245,17 @@ class JsonDialect:
         An image that is too large for a course-work client is replaced by a placeholder. Such a client is not
         sent read marks, which it does not know.
         """
+        if isinstance(delivery, LogEntry):
+            if delivery.event.is_message:
+                return self._message(delivery)
+            return self._payload(live_event_object(delivery))
         if isinstance(delivery, CHANNEL_DELIVERIES):
             return ()
         if isinstance(delivery, ReadMarkMoved):
             if not self.newline_delimited:
                 return ()
             return self._payload(read_mark_object(delivery.user, delivery.conversation, delivery.id))
-        if not isinstance(delivery, LogEntry):
-            return self._payload(server_event_object(delivery))
-        if delivery.event.is_message:
-            return self._message(delivery)
-        return self._payload(live_event_object(delivery))
+        return self._payload(server_event_object(delivery))
 
     def encode_for_affected_user(self, delivery: Delivery) -> Payloads:
         """Return the JSON object of an event for the user whom it is about. It is the object that all clients
@@ -265,11 +265,12 @@ class JsonDialect:
 
     def _message(self, entry: LogEntry) -> Payloads:
         message = message_object(entry)
-        message = (
-            replace(message, action=self._name(message.action)) if self.relays_client_actions else message
-        )
+        if self.relays_client_actions:
+            message = replace(message, action=self._name(message.action))
+        if self.newline_delimited:
+            return (objects.encode(message),)
         payload = self._encoded(message)
-        if not self.newline_delimited and len(payload) > MAX_COURSEWORK_OBJECT_BYTES:
+        if len(payload) > MAX_COURSEWORK_OBJECT_BYTES:
             payload = self._encoded(replace(message, msg=image_placeholder(entry.event)))
         return (payload,)
 

@@ -5,6 +5,7 @@ the moderation log to objects of the JSON wire.
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import cast
 
 from msgspec.structs import replace
 
@@ -34,7 +35,7 @@ def message_object(entry: LogEntry) -> objects.Message:
         seq=entry.seq,
         ts=_timestamp(entry.at),
         colour=event.actor.colour,
-        deleted=event.is_tombstone,
+        deleted=not event.body,
     )
 
 
@@ -165,5 +166,6 @@ def moderation_object(act: ModerationEntry) -> objects.ModerationEntry:
 
 @lru_cache(maxsize=256)
 def _timestamp(at: int) -> Timestamp:
-    # Cached, because a message and its acknowledgement have the same time.
-    return Timestamp(format_rfc3339(at))
+    # Cached, because a message and its acknowledgement have the same time. It stays a plain str, because the
+    # encoder writes an instance of a subclass much more slowly.
+    return cast(Timestamp, format_rfc3339(at))

@@ -83,6 +83,9 @@ _CONDITIONS: Final[dict[PageContents, tuple[str, ...]]] = {
 # The kinds that are hidden if their author is ignored.
 _INVISIBLE = ", ".join(f"'{kind}'" for kind in sorted(IGNORABLE_EVENT_KINDS))
 
+_Source = tuple[int, str, str, int]
+"""A range of an index: its first id, the column and the kinds of the index, and the value of the column."""
+
 _FIRST_ID = "(SELECT id FROM log WHERE conversation = place AND {} AND id > above ORDER BY id LIMIT 1)"
 
 # For pairs of a conversation and an id: the conversation, its first message and first event after the id.
@@ -440,13 +443,23 @@ def _following(
     # are read. The ids are in the indexes, so that only the bodies that are returned are read.
     above = [(one, max(after, _hidden_up_to(cursor, one, log_filter))) for one in conversations]
     cursor.execute(_FIRST_IDS, (json.dumps(above),))
-    sources = [(after + 1, "subject", _HAPPENED, user)]
+    sources: list[_Source] = []
     for conversation, message, event in cursor.fetchall():
         sources += [(message, "conversation", _SAID, conversation)] if message is not None else []
         sources += [(event, "conversation", _HAPPENED, conversation)] if event is not None else []
+    cursor.execute(
+        f"SELECT id FROM log WHERE subject = ? AND {_HAPPENED} AND id > ? ORDER BY id LIMIT 1", (user, after)
+    )
+    sources += [(about, "subject", _HAPPENED, user) for (about,) in cursor.fetchall()]
+    if not sources:
+        return EntrySlice([], False)
     sources.sort()
     end = None
-    if log_filter.ignored_user_ids:
+    if not log_filter.ignored_user_ids:
+        run = _run_of_first_source(cursor, sources, limit, max_body_bytes, max_id)
+        if run is not None:
+            return run
+    else:
         looked_at = max(limit, REPLAY_SCAN_ENTRIES // len(sources))
         for first, column, kinds, key in sources:
             if first > max_id:
@@ -554,6 +567,26 @@ def _unread(cursor: Transaction, ranges: list[UnreadRange], user: int, log_filte
     return counts
 
 
+def _run_of_first_source(
+    cursor: Transaction, sources: list[_Source], limit: int, max_body_bytes: int, max_id: int
+) -> EntrySlice | None:
+    """Return the entries of the first of ``sources`` before those of the second one begin.
+
+    They need not be merged, and most of a long replay is such entries. Return None if they may be fewer than
+    the result should have.
+    """
+    (first, column, kinds, key), *others = sources
+    last = min(max_id, others[0][0] - 1) if others else max_id
+    if last < max_id and last - first < limit:
+        return None
+    cursor.execute(
+        f"{_ROW} WHERE {column} = ? AND {kinds} AND id >= ? AND id <= ? ORDER BY id LIMIT ?",
+        (key, first, last, limit + 1),
+    )
+    found = _fetch(cursor, limit, max_body_bytes, [])
+    return found if found.more or last == max_id else None
+
+
 def _fetch(
     cursor: Transaction, limit: int, max_body_bytes: int, before: list[EntryRow], extra: int = 0
 ) -> EntrySlice:
@@ -565,7 +598,8 @@ def _fetch(
     """
     rows = [*before]
     room = max_body_bytes - sum(len(row[-1].encode()) for row in rows)
-    while (row := cursor.fetchone()) is not None:
+    fetch_row = cursor.fetchone  # looked up once: an adbapi cursor finds each method by a call
+    while (row := fetch_row()) is not None:
         room -= len(row[-1].encode())
         if len(rows) >= limit or (rows and room < 0):
             is_same_time = bool(rows) and row[_AT] == rows[-1][_AT]

@@ -592,7 +592,7 @@ class Steps(JournalTestCase):
     def setUp(self) -> None:
         super().setUp()
         self.patch(archive, "PAGE_SCAN_ENTRIES", 2)
-        self.patch(archive, "REPLAY_SCAN_ENTRIES", 6)
+        self.patch(archive, "REPLAY_SCAN_ENTRIES", 3)
         for number in range(3):
             self.fixture.says(self.bob, f"b{number}")
             for _ in range(3):
