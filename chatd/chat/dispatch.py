@@ -58,13 +58,13 @@ MAX_REMEMBERED_AUDIENCES: Final = 1_000
 PRESENCE_BATCH_MIN_USERS: Final = 100
 """Number of connected users from which on arrivals and departures are sent in batches."""
 
-PRESENCE_DELAY_PER_USER_SECONDS: Final = 40e-6
+PRESENCE_DELAY_PER_USER_SECONDS: Final = 80e-6
 """Seconds by which a batch of arrivals and departures is delayed for each connected user.
 
-To notify one session takes about an eighth of that time.
+To notify one session takes about a sixteenth of that time.
 """
 
-PRESENCE_DELAY_MAX_SECONDS: Final = 0.2
+PRESENCE_DELAY_MAX_SECONDS: Final = 0.4
 """The maximum delay of a batch of arrivals and departures, in seconds."""
 
 
