@@ -25,6 +25,8 @@ from chatd.core.records import (
     LogFilter,
     PageWindow,
     Record,
+    SearchQuery,
+    SearchStep,
     Snapshot,
     UnreadRange,
 )
@@ -301,6 +303,22 @@ class Archive(Protocol):
 
         The times are in milliseconds since 1970; None if there is no such entry, or if it came before the
         reader of ``log_filter`` may read. Entries of ignored users count.
+        """
+
+    def search(self, query: SearchQuery, start: int, end: int, limit: int) -> Deferred[SearchStep]:
+        """Return a Deferred of the ids of the first ``limit`` messages that ``query`` finds.
+
+        The search goes from the id ``start`` to the id ``end``, both included, down if ``end`` is smaller. If
+        the step has a ``resume_id``, it has ended before: call again with that as ``start`` to go on.
+        """
+
+    def found_messages(
+        self, ids: Sequence[int], max_body_bytes: int, log_filter: LogFilter = NO_FILTER
+    ) -> Deferred[EntrySlice]:
+        """Return a Deferred of the messages with ``ids``, in that order, which a search has found.
+
+        Messages that ``log_filter`` hides, and those whose text was deleted since, are left out. There are at
+        most ``max_body_bytes`` bytes of bodies; a single message may have more.
         """
 
     def close(self) -> None:

@@ -33,6 +33,7 @@ from chatd.core.answers import (
     ModerationLog,
     Page,
     ReadMark,
+    SearchResult,
     TokenList,
     TokenMade,
     Unchanged,
@@ -68,6 +69,7 @@ from chatd.dialects.tp6_phrases import (
     conversation_lines,
     delivery_sentence,
     event_sentence,
+    found_lines,
     group_lines,
     help_lines,
     link_lines,
@@ -421,6 +423,9 @@ class Tp6Dialect:
             return self._as_json(self._json, request, answer)
         return self._list("Conversations", conversation_lines(answer), answer.more)
 
+    def _search_result(self, request: Request, answer: SearchResult) -> Payloads:
+        return self._list("Messages trouvés", found_lines(answer), answer.resume_id is not None)
+
     def _read_mark(self, request: Request, answer: ReadMark) -> Payloads:
         return self._notice(f"C'est fait : {read_mark_sentence(answer)}")
 
@@ -470,6 +475,7 @@ _ANSWERS: Final[dict[type, Callable[[Tp6Dialect, Request, Any], Payloads]]] = {
     Members: Tp6Dialect._members,
     Groups: Tp6Dialect._groups,
     Page: Tp6Dialect._page,
+    SearchResult: Tp6Dialect._search_result,
     Conversations: Tp6Dialect._conversations,
     ReadMark: Tp6Dialect._read_mark,
     HistoryHint: Tp6Dialect._hint,

@@ -17,6 +17,7 @@ from chatd.core.answers import (
     Members,
     Page,
     ReadMark,
+    SearchResult,
     TokenListItem,
 )
 from chatd.core.commands import COMMANDS
@@ -226,6 +227,21 @@ def page_lines(page: Page) -> Iterator[str]:
         yield f"{format_rfc3339(entry.at)} {history_sentence(entry.event)}"
     if page.trimmed_up_to_id and not (page.is_event_page or page.forward or page.more):
         yield "(les messages plus anciens ont été supprimés)"
+
+
+def found_lines(answer: SearchResult) -> Iterator[str]:
+    """Yield one line for each message that a search has found: ``… wob (n° 17) : alice a dit : salut``.
+
+    If there may be more, a last line says how to search on.
+    """
+    for entry in answer.entries:
+        conversation = entry.event.conversation
+        name = "la chatroom" if conversation.kind == "lobby" else conversation.name_for(answer.reader)
+        place = with_remarks(name, _KINDS.get(conversation.kind), f"n° {entry.id}")
+        yield f"{format_rfc3339(entry.at)} {place} {history_sentence(entry.event)}"
+    if answer.resume_id is not None:
+        bound = "after" if answer.forward else "before"
+        yield f"(pour chercher la suite, ajoutez {bound}:{answer.resume_id})"
 
 
 def help_lines(answer: Help) -> Iterator[str]:

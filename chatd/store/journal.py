@@ -28,6 +28,7 @@ from chatd.core.read_marks import NO_MARK, Mark, ReadMarksDeleted
 from chatd.core.records import EntryDraft, Record, Snapshot
 from chatd.pauses import pause
 from chatd.store.errors import NotStored
+from chatd.store.indexer import SearchIndexer
 from chatd.store.record_writer import write_record
 from chatd.store.size import measure_database_bytes
 
@@ -191,6 +192,7 @@ class Journal:
         self._idle: deque[Deferred[None]] = deque()
         self._erasures: list[_Erasure] = []
         self._empties_log = False
+        self._indexer = SearchIndexer(pool, clock, self.when_drained, lambda: self.is_failing)
 
     def __len__(self) -> int:
         """Return the number of tasks that wait for the next transaction."""
@@ -342,6 +344,8 @@ class Journal:
         logged; the Deferred does not fail. No task may be submitted once it has fired.
         """
 
+        self._indexer.stop()
+
         def write_seen(_: None) -> Deferred[None]:
             if self._late is not None:
                 self._late.cancel()
@@ -467,6 +471,8 @@ class Journal:
             self.database_bytes = placing.database_bytes
         for task, (entries, is_newly_stored) in zip(batch, placing.task_results, strict=True):
             self._commit(task, entries, is_newly_stored)
+        if batch:
+            self._indexer.wake()
         try:
             self._on_committed()
         except Exception:
