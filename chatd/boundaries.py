@@ -166,6 +166,9 @@ class Journal(Protocol):
     def resume_from(self, snapshot: Snapshot) -> None:
         """Take the last ids and seqs from ``snapshot``, which was read after a failed transaction."""
 
+    def start_indexing(self) -> None:
+        """Index for search what an earlier process has left. New entries are indexed without this call."""
+
     def erase_deleted(self) -> Deferred[bool]:
         """Remove from the disk what is left of deleted texts: empty the write-ahead log, which keeps older
         pages.

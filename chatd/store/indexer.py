@@ -30,8 +30,7 @@ class SearchIndexer:
     """Indexes the messages that are on disk and not in the search index, step by step.
 
     ``pool`` has the connection that writes. ``when_idle`` returns a Deferred that fires when no task of the
-    journal waits; each step waits for it. The indexer begins by itself: with what an earlier process has
-    left.
+    journal waits; each step waits for it. While ``is_failing()``, nothing is indexed.
     """
 
     _log = Logger()
@@ -49,12 +48,11 @@ class SearchIndexer:
         self._is_failing = is_failing
         self._next: IDelayedCall | None = None
         self._is_at_work = False
-        self._has_more = True
+        self._has_more = False
         self._is_stopped = False
-        self._go_on()
 
     def wake(self) -> None:
-        """Index what was committed, after a delay. Without effect if that is to happen already."""
+        """Index what is on disk, after a delay. Without effect if that is to happen already."""
         self._has_more = True
         if not self._is_at_work:
             self._go_on()

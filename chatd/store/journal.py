@@ -283,6 +283,10 @@ class Journal:
         self._seqs = snapshot.seqs
         self._lasts = snapshot.last_ids
 
+    def start_indexing(self) -> None:
+        """Index for search what an earlier process has left, as is done after each commit."""
+        self._indexer.wake()
+
     def erase_deleted(self) -> Deferred[bool]:
         """Make sure that no text of a deleted message remains on the disk. The Deferred fires with True after
         that.
@@ -471,7 +475,7 @@ class Journal:
             self.database_bytes = placing.database_bytes
         for task, (entries, is_newly_stored) in zip(batch, placing.task_results, strict=True):
             self._commit(task, entries, is_newly_stored)
-        if batch:
+        if placing.last_ids:
             self._indexer.wake()
         try:
             self._on_committed()

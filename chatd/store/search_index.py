@@ -177,6 +177,34 @@ def _block_before(cursor: Transaction, id: int) -> tuple[int, int, int, int]:
     return block
 
 
+def find_index_problems(connection: sqlite3.Connection) -> list[str]:
+    """Return what is wrong with the search index, as sentences; none if each block has the messages that it
+    says it has, and no others.
+    """
+    problems = []
+    expected = 1
+    blocks = connection.execute(f"{_BLOCK} ORDER BY first").fetchall()
+    tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+    for first, last, indexed, _ in blocks:
+        table = _table(first)
+        if first != expected or last < first - 1 or not first - 1 <= indexed <= last or table not in tables:
+            problems.append(
+                f"the search index has no block that begins with the id {expected}, or a broken one"
+            )
+            break
+        expected = last + 1
+        found = connection.execute(
+            f"SELECT rowid FROM {table} WHERE {table} MATCH 'author : u *' ORDER BY rowid"
+        )
+        stored = connection.execute(
+            f"SELECT id FROM log WHERE id >= ? AND id <= ? AND {_INDEXED_KINDS} AND body <> '' ORDER BY id",
+            (first, indexed),
+        )
+        if found.fetchall() != stored.fetchall():
+            problems.append(f"the search index of the ids {first} to {indexed} does not fit to the log")
+    return problems
+
+
 # The reader's side.
 
 

@@ -92,7 +92,7 @@ def french_catalogue() -> bytes:
     of commands that `command_table` does not have, to their translations.
     """
     helps = (row.help for row in COMMANDS.values() if not (row.semicolon_word or row.slash_word))
-    texts = {*helps, *(set(USAGE_FIELD_NAMES) - {"words"}), *ALPHABET_NAMES_TO_TRANSLATE}
+    texts = {*helps, *USAGE_FIELD_NAMES, *ALPHABET_NAMES_TO_TRANSLATE}
     return msgspec.json.encode(
         {
             "refusals": {
