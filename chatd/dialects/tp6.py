@@ -69,6 +69,7 @@ from chatd.dialects.tp6_phrases import (
     conversation_lines,
     delivery_sentence,
     event_sentence,
+    fitting_entries,
     found_lines,
     group_lines,
     help_lines,
@@ -83,6 +84,7 @@ from chatd.dialects.tp6_phrases import (
     refusal_text,
     resolve_command,
     rgb_bytes,
+    search_on_sentence,
     to_ascii_json,
     token_lines,
 )
@@ -424,7 +426,10 @@ class Tp6Dialect:
         return self._list("Conversations", conversation_lines(answer), answer.more)
 
     def _search_result(self, request: Request, answer: SearchResult) -> Payloads:
-        return self._list("Messages trouvés", found_lines(answer), answer.resume_id is not None)
+        shown, is_cut = fitting_entries(found_lines(answer))
+        bound = answer.entries[len(shown) - 1].id if is_cut else answer.resume_id
+        found = self._list("Messages trouvés", shown, bound is not None)
+        return found if bound is None else found + self._notice(search_on_sentence(answer.forward, bound))
 
     def _read_mark(self, request: Request, answer: ReadMark) -> Payloads:
         return self._notice(f"C'est fait : {read_mark_sentence(answer)}")
