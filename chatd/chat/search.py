@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from twisted.internet.defer import DeferredLock
-
 from chatd.boundaries import Archive, Client, Journal
 from chatd.chat.fair_queue import FairQueue
 from chatd.chat.replay import Replay
@@ -22,7 +20,7 @@ MAX_SEARCH_STEPS: Final = 256
 
 
 class SearchService:
-    """Answers searches. Only one step of one search runs at a time, so that pages can be read meanwhile.
+    """Answers searches, step by step: whoever else searches has a step in between.
 
     ``state`` returns the present state of the chat.
     """
@@ -40,7 +38,6 @@ class SearchService:
         self._replay = replay
         self._fair_queue = fair_queue
         self._state = state
-        self._step_lock = DeferredLock()
 
     async def send_result(self, reader: Client, user: User, request: Request, asked: SearchRequest) -> None:
         """Answer ``request`` with the messages that ``asked`` finds for ``user``.
@@ -80,9 +77,8 @@ class SearchService:
         for _ in range(MAX_SEARCH_STEPS):
             if low > high or reader.is_closed:
                 return ids, None
-            async with self._step_lock:
-                # One more than fits shows that there are more.
-                step = await self._archive.search(query, place, end, window.limit + 1 - len(ids))
+            # One more than fits shows that there are more.
+            step = await self._archive.search(query, place, end, window.limit + 1 - len(ids))
             ids += step.ids
             if len(ids) > window.limit:
                 ids = ids[: window.limit]

@@ -272,7 +272,7 @@ def list_with_title(title: str, entries: Iterable[str], more: bool = False, forw
 
 
 def fitting_entries(entries: Iterable[str]) -> tuple[list[str], bool]:
-    """Return the first ``entries``, as many as fit into `MAX_LIST_BYTES` and at least one, and whether any were
+    """Return the first ``entries``, as many as fit into `MAX_LIST_BYTES`, at least one, and whether any were
     left out.
     """
     shown: list[str] = []

@@ -164,10 +164,14 @@ def load_snapshot(cursor: SqlCursor) -> Snapshot:
 
 
 class Archive:
-    """Reads the log from the database. Every query returns a Deferred, which fails with `ReadFailed`."""
+    """Reads the log from the database. Every query returns a Deferred, which fails with `ReadFailed`.
 
-    def __init__(self, pool: ConnectionPool) -> None:
+    ``pool`` is for all queries but searches, which wait for each other in ``search_pool``.
+    """
+
+    def __init__(self, pool: ConnectionPool, search_pool: ConnectionPool) -> None:
         self._pool = pool
+        self._search_pool = search_pool
 
     def load_snapshot(self) -> Deferred[Snapshot]:
         """Return a Deferred of all data that the daemon keeps in memory, read from the database.
@@ -307,7 +311,8 @@ class Archive:
         The search goes from the id ``start`` to the id ``end``, both included, down if ``end`` is smaller. If
         the step has a ``resume_id``, it has ended before: call again with that as ``start`` to go on.
         """
-        return self._read(_search, query, start, end, limit)
+        step: Deferred[SearchStep] = self._search_pool.runInteraction(_search, query, start, end, limit)
+        return step.addErrback(_as_read_failed)
 
     def found_messages(
         self, ids: Sequence[int], max_body_bytes: int, log_filter: LogFilter = NO_FILTER
@@ -328,6 +333,7 @@ class Archive:
     def close(self) -> None:
         """Close the connections to the database."""
         self._pool.close()
+        self._search_pool.close()
 
 
 def _search(cursor: Transaction, query: SearchQuery, start: int, end: int, limit: int) -> SearchStep:

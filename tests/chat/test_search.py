@@ -204,15 +204,15 @@ class Visibility(SearchCase):
         """Between two steps of a search."""
         self.alice.asks(action="gbroadcast", group="wob", msg="word")  # 4
         self.alice.asks(action="client-broadcast", msg="word")  # 5
-        readers = self.stage.readers
+        searchers = self.stage.searchers
         for fields, expected in (({"group": "wob"}, "no_such_group"), ({}, [5])):
             self.forget()
-            readers.held = True
+            searchers.held = True
             self.bob.asks(action="search", words="word", **fields)
             self.alice.asks(action="kick", group="wob", dest="bob")
-            readers.held = False
-            while readers.waiting:
-                readers.run_next()
+            searchers.held = False
+            while searchers.waiting:
+                searchers.run_next()
                 self.stage.settle()
             answer = self.bob.objects()[-1]
             if isinstance(expected, str):
@@ -271,14 +271,15 @@ class Visibility(SearchCase):
         readers = self.stage.readers
         readers.held = True
         self.alice.asks(action="search", words="word")
-        readers.run_next()
-        self.stage.settle()
-        readers.held = False
         self.bob.asks(action="delete", id=4)
+        self.assertEqual(len(readers.waiting), 2)
+        readers.waiting.reverse()
+        readers.held = False
         while readers.waiting:
             readers.run_next()
             self.stage.settle()
-        self.assertEqual(self.alice.objects()[-1]["messages"], [])
+        event, answer = self.alice.objects()
+        self.assertEqual((event["event"], answer["messages"]), ("deleted", []))
 
     def test_a_tokens_scope(self) -> None:
         self.alice.asks(action="register", password=SECRET)
@@ -345,19 +346,18 @@ class Bounds(SearchCase):
         answer = self.answer(self.bob, "8", after=0)
         self.assertEqual((answer["messages"], answer["after"]), ([], 6))
 
-    def test_one_step_at_a_time(self) -> None:
+    def test_searches_wait_for_each_other(self) -> None:
         """However many search: a page can be read meanwhile."""
-        readers = self.stage.readers
-        readers.held = True
+        searchers = self.stage.searchers
+        searchers.held = True
         for peer in (self.alice, self.bob, self.carol):
             peer.asks(action="search", words="word")
-        self.assertEqual(len(readers.waiting), 1)
-        dave = self.stage.json("dave")
-        dave.asks(action="history")
-        self.assertEqual(len(readers.waiting), 2)
-        readers.held = False
-        while readers.waiting:
-            readers.run_next()
+        self.assertEqual(len(searchers.waiting), 3)
+        (page,) = self.stage.json("dave").asks(action="history").objects()
+        self.assertEqual(page["action"], "server-history")
+        searchers.held = False
+        while searchers.waiting:
+            searchers.run_next()
             self.stage.settle()
         for peer in (self.alice, self.bob, self.carol):
             self.assertEqual(peer.objects()[-1]["action"], "server-search")
@@ -366,17 +366,17 @@ class Bounds(SearchCase):
         self.patch(search_index, "SCAN_IDS", 1)
         for number in range(9):
             self.alice.asks(action="client-broadcast", msg=f"word {number}")
-        readers = self.stage.readers
-        readers.held = True
+        searchers = self.stage.searchers
+        searchers.held = True
         self.bob.asks(action="search", words="rare")
         self.bob.hangs_up()
         runs = 0
-        while readers.waiting:
-            readers.run_next()
+        while searchers.waiting:
+            searchers.run_next()
             self.stage.settle()
             runs += 1
         self.assertLess(runs, 4)
-        readers.held = False
+        searchers.held = False
 
     def test_an_answer_that_is_too_long(self) -> None:
         """It is cut, and says where to go on: on each wire as it has room."""
@@ -399,9 +399,9 @@ class Bounds(SearchCase):
         self.assertEqual(lines[-1], "END search 12")
 
     def test_a_read_that_fails(self) -> None:
-        self.stage.readers.error = sqlite3.OperationalError("disk I/O error")
+        self.stage.searchers.error = sqlite3.OperationalError("disk I/O error")
         self.assertEqual(self.code(self.alice), "storage_failed")
-        self.stage.readers.error = None
+        self.stage.searchers.error = None
         self.flushLoggedErrors()
         self.assertEqual(self.finds(self.alice), [])
 

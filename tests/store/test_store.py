@@ -144,11 +144,12 @@ class Connections(SynchronousTestCase):
 
         store = Store(self.database, "full", MemoryReactorClock(), pool)
         archive = store.open_archive()
-        (readers,) = made
-        for change in ("DELETE FROM conversations", "CREATE TABLE t (x)", "PRAGMA user_version = 9"):
-            failure = self.failureResultOf(readers.runQuery(change), sqlite3.OperationalError)
-            self.assertEqual(failure.getErrorMessage(), "attempt to write a readonly database")
-        self.assertEqual(self.pragma(readers, "busy_timeout"), 1_000)
+        self.assertEqual(len(made), 2)  # one for searches
+        for readers in made:
+            for change in ("DELETE FROM conversations", "CREATE TABLE t (x)", "PRAGMA user_version = 9"):
+                failure = self.failureResultOf(readers.runQuery(change), sqlite3.OperationalError)
+                self.assertEqual(failure.getErrorMessage(), "attempt to write a readonly database")
+            self.assertEqual(self.pragma(readers, "busy_timeout"), 1_000)
         archive.close()
         store.unlock()
 
