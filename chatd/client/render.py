@@ -236,7 +236,7 @@ def render_answer(answer: AnswerObject, reader: str) -> list[str]:
     if isinstance(answer, Page):
         return [render_message(item, reader, page_conversation(answer)) for item in answer.messages]
     if isinstance(answer, SearchResult):
-        return _render_found(answer)
+        return _render_found(answer, reader)
     if isinstance(answer, Conversations):
         return [render_unread(summary_conversation(one), one.unread) for one in answer.conversations]
     if isinstance(answer, ServerNotice):
@@ -278,12 +278,12 @@ def render_answer(answer: AnswerObject, reader: str) -> list[str]:
     return []
 
 
-def _render_found(answer: SearchResult) -> list[str]:
+def _render_found(answer: SearchResult, reader: str) -> list[str]:
     """Return a line for each message that a search has found, with its time, its conversation and its id."""
     lines = []
     for message in answer.messages:
         place = one_line(conversation_label(found_conversation(message)))
-        speaker = speaker_label(one_line(message.nick), "", message.kind)
+        speaker = one_line(speaker_label(message.nick, reader, message.kind))
         head = f"{_minute(message.ts)} {place} #{message.id} {speaker}"
         lines.append(f"{head} {message_text(message)}".replace("\n", f"\n{INDENT}"))
     if answer.more:

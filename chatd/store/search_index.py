@@ -21,10 +21,7 @@ conversation and, in a direct one, two words such as ``u5`` for its users; and `
 
 from __future__ import annotations
 
-import os
 import sqlite3
-import sys
-import threading
 from collections.abc import Iterable, Mapping
 from typing import Final
 
@@ -73,17 +70,8 @@ _INSERT: Final = (
 _SCAN_TABLE: Final = "search_unindexed"
 
 
-SEARCH_THREAD_NICENESS: Final = 10
-"""What is added to the niceness of the thread that searches: all else that the daemon does goes first."""
-
-
 def prepare_search_connection(connection: sqlite3.Connection) -> None:
-    """Prepare a ``connection`` that reads the database for `search_step`, in the thread that is to use it."""
-    # Only Linux has a niceness for each thread.
-    if sys.platform == "linux" and threading.current_thread() is not threading.main_thread():
-        thread = threading.get_native_id()
-        niceness = os.getpriority(os.PRIO_PROCESS, thread)
-        os.setpriority(os.PRIO_PROCESS, thread, niceness + SEARCH_THREAD_NICENESS)
+    """Prepare a ``connection`` that reads the database for `search_step`."""
     # The temporary table with texts must not get to the disk.
     connection.execute("PRAGMA temp_store = MEMORY")
     connection.execute(f"CREATE VIRTUAL TABLE temp.{_SCAN_TABLE} USING {_COLUMNS}")
