@@ -10,10 +10,12 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
+from twisted.internet.defer import Deferred
 
 from chatd.chat import search
 from chatd.core.accounts import AccountPolicy
 from chatd.store import search_index
+from chatd.store.check import find_file_problems
 from chatd.store.indexer import INDEX_DELAY_SECONDS
 from tests.support.effort import effort
 from tests.support.in_memory_daemon import UNTHROTTLED, Peer, Stage, StageTestCase
@@ -506,10 +508,11 @@ WHO = st.integers(0, 2)
 
 STEPS = st.lists(
     st.one_of(
-        st.tuples(st.just("lobby"), WHO, st.sampled_from(WORDS)),
+        st.tuples(st.sampled_from(("lobby", "image", "notice")), WHO, st.sampled_from(WORDS)),
         st.tuples(st.sampled_from(GROUPS), WHO, st.sampled_from(WORDS)),
         st.tuples(st.sampled_from(NICKS), WHO, st.sampled_from(WORDS)),
         st.tuples(st.sampled_from(("join", "leave")), WHO, st.sampled_from(GROUPS)),
+        st.tuples(st.just("kick"), WHO, st.sampled_from(GROUPS)),
         st.tuples(st.just("sethistory"), st.just(0), st.sampled_from(GROUPS)),
         st.tuples(st.just("delete"), WHO, st.integers(3, 40)),
         st.tuples(st.sampled_from(("ignore", "unignore")), WHO, st.sampled_from(NICKS)),
@@ -537,6 +540,11 @@ class Anything(StageTestCase):
                 self.play(stage, peers[who], step, value)
             for peer in peers:
                 self.compare(peer)
+            Deferred.fromCoroutine(stage.chat.eraser.erase("carol"))
+            stage.wait(60)
+            for peer in peers[:2]:
+                self.compare(peer)
+            self.assertEqual(find_file_problems(stage.database), [])
         finally:
             stage.close()
 
@@ -544,6 +552,10 @@ class Anything(StageTestCase):
         """Have ``peer`` do something."""
         if step == "lobby":
             peer.asks(action="client-broadcast", msg=value)
+        elif step in ("image", "notice"):
+            peer.asks(action="client-broadcast", msg=value, kind=step)
+        elif step == "kick":
+            peer.asks(action=step, group=value, dest="bob")
         elif step in GROUPS:
             peer.asks(action="gbroadcast", group=step, msg=value)
         elif step in NICKS:
@@ -576,7 +588,9 @@ class Anything(StageTestCase):
                     expected = [
                         one["id"]
                         for one in reversed(messages)
-                        if _has(words, one["msg"]) and author in (None, one["from"])
+                        if _has(words, one["msg"])
+                        and author in (None, one["from"])
+                        and one["kind"] != "image"
                     ]
                     self.assertEqual(self.finds(peer, words, author, **{key: name}), expected, (words, place))
                     found += expected
