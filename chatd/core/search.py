@@ -15,8 +15,11 @@ import msgspec
 
 from chatd.core.refusals import Phrase, Refusal, reason_phrase
 
-MAX_SEARCH_TERMS: Final = 10
-"""The maximum number of terms of one search."""
+MAX_SEARCH_WORDS: Final = 32
+"""The maximum number of words of one search, those in phrases among them.
+
+Each word of a phrase is looked for at each place of a text where the words before it are.
+"""
 
 _TERM: Final = re.compile(r'"([^"]*)"?|(\S+)')
 
@@ -38,18 +41,21 @@ class SearchTerm(msgspec.Struct, frozen=True):
 def parse_search_terms(words: str) -> tuple[SearchTerm, ...]:
     """Return the terms in ``words``. Words without a letter or a digit are left out.
 
-    Raises `Refusal` ``bad_request`` if there is no term, or more than `MAX_SEARCH_TERMS`.
+    Raises `Refusal` ``bad_request`` if there is no term, or more than `MAX_SEARCH_WORDS` words in all.
     """
     terms = []
+    word_count = 0
     for found in _TERM.finditer(words):
         phrase, word = found.groups()
         text = word if phrase is None else phrase
-        if _is_searchable(text):
+        count = _count_words(text)
+        word_count += count
+        if count:
             terms.append(SearchTerm(text.rstrip("*"), phrase is None and text.endswith("*")))
     if not terms:
         raise Refusal("bad_request", why=reason_phrase("no_words", name=Phrase("words")))
-    if len(terms) > MAX_SEARCH_TERMS:
-        raise Refusal("bad_request", why=reason_phrase("many_words", limit=MAX_SEARCH_TERMS))
+    if word_count > MAX_SEARCH_WORDS:
+        raise Refusal("bad_request", why=reason_phrase("many_words", limit=MAX_SEARCH_WORDS))
     return tuple(terms)
 
 
@@ -74,6 +80,7 @@ def split_search_operators(values: Mapping[str, object]) -> dict[str, object]:
     return {**fields, "words": words} if words or fields else {}
 
 
-def _is_searchable(text: str) -> bool:
-    """Return whether ``text`` has a letter or a digit: the store takes all else for blanks between words."""
-    return any(unicodedata.category(char)[0] in "LN" or unicodedata.category(char) == "Co" for char in text)
+def _count_words(text: str) -> int:
+    """Return the number of words in ``text``. All but letters and digits separates words, as in the store."""
+    categories = (unicodedata.category(char) for char in text)
+    return len("".join("x" if one[0] in "LN" or one == "Co" else " " for one in categories).split())

@@ -1,15 +1,14 @@
 """The search index: the words of the messages, in tables of SQLite's FTS5.
 
 The log is indexed behind the commits, in small steps (`index_messages`). It is cut into blocks of ids, each
-with a table of its own, for three reasons:
+with a table of its own, for two reasons:
 
 - A search reads one block after the other, and stops when it has enough. So the work of each step has a
   bound, also for a prefix that most words have.
 - When a text is deleted, the table of its block is emptied in the same transaction (`forget_messages`), and
   filled anew later. FTS5 itself only notes what was deleted, and keeps the words in its file until it happens
   to rewrite them (the option ``secure-delete`` of SQLite 3.42 and later is better, but leaves copies where
-  SQLite has moved a row to another page).
-- Emptying takes a few milliseconds, and so little is to be indexed anew that it does not matter.
+  SQLite has moved a row to another page). To empty a table takes some milliseconds.
 
 What is not indexed, because it is too new or its block was emptied, is searched as well: it is indexed in a
 temporary table in memory, which has the same words by construction.
@@ -34,7 +33,8 @@ MAX_BLOCK_SIZE: Final = 2 * 1024 * 1024
 """The size at which a block is full: the characters of its messages, and `MESSAGE_OVERHEAD` for each."""
 
 MESSAGE_OVERHEAD: Final = 64
-"""The size that a message counts for in a block, besides its characters: short messages make 20,000 at most.
+"""The size that a message counts for in a block besides its characters, so that a block has 32,768 messages
+at most.
 """
 
 STEP_MESSAGES: Final = 256

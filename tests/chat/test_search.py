@@ -138,7 +138,7 @@ class Everywhere(SearchCase):
         self.assertEqual(self.code(self.alice, ""), "bad_request")
         self.assertEqual(self.code(self.alice, "…"), "bad_request")
         self.assertEqual(self.code(self.alice, "x" * 513), "too_long")
-        self.assertEqual(self.code(self.alice, "x " * 11), "bad_request")
+        self.assertEqual(self.code(self.alice, "x " * 33), "bad_request")
 
     def test_a_page_at_a_time(self) -> None:
         for _ in range(2):

@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.core.refusals import Refusal
 from chatd.core.search import (
-    MAX_SEARCH_TERMS,
+    MAX_SEARCH_WORDS,
     SearchTerm,
     parse_search_terms,
     split_search_operators,
@@ -46,9 +46,10 @@ class Terms(SynchronousTestCase):
             )
 
     def test_too_many(self) -> None:
-        self.assertEqual(parse_search_terms("a " * MAX_SEARCH_TERMS), (SearchTerm("a"),) * MAX_SEARCH_TERMS)
-        refusal = self.assertRaises(Refusal, parse_search_terms, "a " * (MAX_SEARCH_TERMS + 1))
-        self.assertEqual(refusal.text, "a search may have at most 10 words and phrases")
+        self.assertEqual(parse_search_terms("a " * MAX_SEARCH_WORDS), (SearchTerm("a"),) * MAX_SEARCH_WORDS)
+        refusal = self.assertRaises(Refusal, parse_search_terms, "a " * (MAX_SEARCH_WORDS + 1))
+        self.assertRaises(Refusal, parse_search_terms, f'b "{"a-" * MAX_SEARCH_WORDS}"')
+        self.assertEqual(refusal.text, "a search may have at most 32 words")
 
 
 class Operators(SynchronousTestCase):

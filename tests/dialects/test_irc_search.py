@@ -99,7 +99,7 @@ class Searching(IrcCase):
             "text=x;after=yesterday": "text=x;after=yesterday :this is no time and no number",
             "text=x;limit=-1": "text=x;limit=-1 :this is no time and no number",
             "text=x;limit=²": "text=x;limit=² :this is no time and no number",
-            f"text={'x ' * 11}".replace(" ", "\\s"): ":a search may have at most 10 words and phrases",
+            f"text={'x ' * 33}".replace(" ", "\\s"): ":a search may have at most 32 words",
         }.items():
             (line,) = self.asks(self.amy, f"SEARCH {attributes}")
             self.assertEqual(line, f":chatd FAIL SEARCH INVALID_PARAMS {sentence}")
