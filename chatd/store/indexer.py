@@ -10,6 +10,7 @@ from twisted.enterprise.adbapi import ConnectionPool
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 
 from chatd.boundaries import Clock
 from chatd.store.search_index import index_messages
@@ -69,9 +70,11 @@ class SearchIndexer:
             self._next = self._clock.callLater(delay, self._run)
 
     def _run(self) -> None:
-        Deferred.fromCoroutine(self._index()).addErrback(
-            lambda failure: self._log.failure("bug while indexing messages", failure)
-        )
+        Deferred.fromCoroutine(self._index()).addErrback(self._crash)
+
+    def _crash(self, failure: Failure) -> None:
+        self._log.failure("bug while indexing messages", failure)
+        self._is_at_work = False
 
     async def _index(self) -> None:
         await self._when_idle()

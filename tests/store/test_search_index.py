@@ -208,6 +208,17 @@ class Indexing(IndexCase):
         self.assertEqual(self.blocks(), [(1, 2, 2)])
         self.assertEqual(self.finds("a"), [1])
 
+    def test_a_bug(self) -> None:
+        """It is logged, and the next commit has it tried again."""
+        self.says("a")
+        self.fixture.writer.error = ZeroDivisionError()
+        self.fixture.clock.advance(INDEX_DELAY_SECONDS)
+        self.fixture.writer.error = None
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        self.says("b")
+        self.fixture.clock.advance(INDEX_DELAY_SECONDS)
+        self.assertEqual(self.blocks(), [(1, 2, 2)])
+
     def test_it_does_not_wait_for_the_disk_and_commits_do(self) -> None:
         """Also if a step fails."""
         self.says("a")
