@@ -296,6 +296,7 @@ class Journal:
         that for all `WAL_TRUNCATE_ATTEMPTS`, or SQLite fails, a warning is logged, and the Deferred fires
         with False. All who wait share the attempts, so that many deletions cost no more than one.
         """
+        self._indexer.wake()  # for the messages beside those that were deleted
         erasure = _Erasure()
         self._erasures.append(erasure)
         if not self._empties_log:

@@ -419,7 +419,7 @@ class Keeping(StageTestCase):
         self.stage.wait(DAY - 3600)
         self.stage.json("alice").asks(action="client-broadcast", msg="new word").hangs_up()
         self.stage.wait(2 * 3600)
-        self.assertEqual(self.stage.rows("SELECT indexed FROM search_blocks"), [(0,)])
+        self.assertEqual(self.stage.rows("SELECT first, last, indexed FROM search_blocks"), [(1, 2, 2)])
         files = self.stage.database.parent.glob("chat.db*")
         self.assertFalse(any(b"xylophone" in path.read_bytes() for path in files))
         bob = self.stage.json("bob")

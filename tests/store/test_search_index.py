@@ -337,7 +337,8 @@ class Deleting(IndexCase):
         self.fixture.turn()
         self.assertEqual(self.blocks(), [(1, 3, 0), (4, 6, 6)])
         self.assertFalse(self.is_on_disk("zyzzyva"))
-        self.index()
+        self.fixture.clock.advance(INDEX_DELAY_SECONDS)
+        self.assertEqual(self.blocks(), [(1, 3, 3), (4, 6, 6)])
         self.assertEqual((self.finds("t*"), self.finds("six")), ([], [6]))
         self.assertEqual(find_file_problems(self.fixture.database), [])
 
