@@ -44,6 +44,9 @@ BACK: Final = 10_000
 UNSAVED: Final = 500_000
 """Messages that `killed` leaves in the WAL."""
 
+VOCABULARY: Final = 30_000
+"""The number of words of which the messages of `spoken` are made."""
+
 SINCE: Final = 1_700_000_000_000
 """When the first entry was made, in ms since 1970; each is a second after the one before."""
 
@@ -136,6 +139,39 @@ def stored(messages: int) -> Path:
         connection.execute("UPDATE users SET seen = max(0, (SELECT max(id) FROM log) - ?)", (BACK,))
         connection.execute("COMMIT")
     return path
+
+
+@cache
+def spoken(messages: int) -> Path:
+    """The same with words in place of letters: the n-th of `VOCABULARY` is 1/n as frequent as the first."""
+    path = Path(_folder().name) / f"{messages}-spoken.db"
+    shutil.copyfile(stored(messages), path)
+    chance = Random(1)
+    words = [f"{chance.choice('bcdfglmnprst')}{syllables}" for syllables in _vocabulary(chance)]
+    shares = list(itertools.accumulate(_shares(len(words))))
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("PRAGMA synchronous = OFF")
+        connection.execute("BEGIN")
+        ids = [id for (id,) in connection.execute("SELECT id FROM log WHERE kind = 'message'")]
+        connection.executemany(
+            "UPDATE log SET body = ? WHERE id = ?",
+            (
+                (" ".join(chance.choices(words, cum_weights=shares, k=chance.randrange(3, 20))), id)
+                for id in ids
+            ),
+        )
+        # A rare word, in the lobby where all find it.
+        connection.execute(
+            "UPDATE log SET body = ? WHERE conversation = ? AND kind = 'message' AND seq % 10000 = 1",
+            (f"{words[0]} needle", LOBBY.id),
+        )
+        connection.execute("COMMIT")
+    return path
+
+
+def _vocabulary(chance: Random) -> list[str]:
+    syllables = [f"{vowel}{consonant}" for vowel in "aeiou" for consonant in "bdklmnrstv"]
+    return ["".join(chance.choices(syllables, k=chance.randrange(1, 5))) for _ in range(VOCABULARY)]
 
 
 @cache

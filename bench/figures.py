@@ -23,6 +23,7 @@ from typing import Any, Final, NamedTuple
 from bench import history
 from bench.load import Failed
 from bench.peers import installed
+from bench.search import search
 from bench.servers import CORES, SERVERS
 from bench.talk import FSYNC, OTHERS, SCENARIOS, Figures, log_in, talk
 
@@ -71,6 +72,10 @@ MEASURES: Final[dict[str, Measure]] = {
     "history-page": Measure(history.pages, ("chatd",)),
     "replay": Measure(history.replay, ("chatd",)),
     "start-up": Measure(history.start_up),
+    **{
+        f"search-{name}": Measure(partial(search, count), ("chatd",))
+        for name, count in (("100k", 100_000), ("1M", history.MESSAGES))
+    },
 }
 
 USUAL: Final = (
@@ -98,6 +103,8 @@ USUAL: Final = (
     "history-page",
     "replay",
     "start-up",
+    "search-100k",
+    "search-1M",
 )
 """What is measured unless all is asked for, which takes three times as long."""
 

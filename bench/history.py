@@ -67,8 +67,8 @@ def pages(name: str) -> Figures:
         )
     chance = Random(1)
     figures: Figures = {}
-    with SERVERS[name](database) as server, _connected(server) as client:
-        _log_in(client, owner, since=newest)
+    with SERVERS[name](database) as server, connected(server) as client:
+        log_in(client, owner, since=newest)
         for sort, request in PAGES.items():
             took = []
             used = cpu(server.pid)
@@ -131,7 +131,8 @@ def start_up(name: str) -> Figures:
 
 
 @contextmanager
-def _connected(server: Server) -> Iterator[Client]:
+def connected(server: Server) -> Iterator[Client]:
+    """Return a client that has connected to ``server``."""
     connection = socket.create_connection(("127.0.0.1", server.rooms), PATIENCE)
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     with Client(connection) as client:
@@ -147,13 +148,13 @@ def _check(asked: Object, answer: Object) -> None:
 
 def _come_back(server: Server, user: int, **since: int) -> tuple[float, list[Object]]:
     """Say hello as ``user``; how many seconds it took to catch up, and what was told."""
-    with _connected(server) as client:
+    with connected(server) as client:
         start = perf_counter()
-        lines = _log_in(client, f"p{user}", **since)
+        lines = log_in(client, f"p{user}", **since)
         return perf_counter() - start, [json.loads(line) for line in lines]
 
 
-def _log_in(client: Client, nick: str, **since: int) -> list[str]:
+def log_in(client: Client, nick: str, **since: int) -> list[str]:
     """Say hello as ``nick``; the lines that were told until the client had caught up.
 
     Left out is that the user owns a group no more: whoever has no password loses it by coming back.

@@ -25,6 +25,8 @@ from chatd.core.records import (
     LogFilter,
     PageWindow,
     Record,
+    SearchQuery,
+    SearchStep,
     Snapshot,
     UnreadRange,
 )
@@ -164,6 +166,9 @@ class Journal(Protocol):
     def resume_from(self, snapshot: Snapshot) -> None:
         """Take the last ids and seqs from ``snapshot``, which was read after a failed transaction."""
 
+    def start_indexing(self) -> None:
+        """Index for search what an earlier process has left. New entries are indexed without this call."""
+
     def erase_deleted(self) -> Deferred[bool]:
         """Remove from the disk what is left of deleted texts: empty the write-ahead log, which keeps older
         pages.
@@ -301,6 +306,22 @@ class Archive(Protocol):
 
         The times are in milliseconds since 1970; None if there is no such entry, or if it came before the
         reader of ``log_filter`` may read. Entries of ignored users count.
+        """
+
+    def search(self, query: SearchQuery, start: int, end: int, limit: int) -> Deferred[SearchStep]:
+        """Return a Deferred of the ids of the first ``limit`` messages that ``query`` finds.
+
+        The search goes from the id ``start`` to the id ``end``, both included, down if ``end`` is smaller. If
+        the step has a ``resume_id``, it has ended before: call again with that as ``start`` to go on.
+        """
+
+    def found_messages(
+        self, ids: Sequence[int], max_body_bytes: int, log_filter: LogFilter = NO_FILTER
+    ) -> Deferred[EntrySlice]:
+        """Return a Deferred of the messages with ``ids``, in that order, which a search has found.
+
+        Messages that ``log_filter`` hides, and those whose text was deleted since, are left out. There are at
+        most ``max_body_bytes`` bytes of bodies; a single message may have more.
         """
 
     def close(self) -> None:

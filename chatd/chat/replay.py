@@ -91,9 +91,9 @@ class Replay:
         connection is gone.
         """
         max_id = self._journal.last_delivered_id if request.max_id is None else request.max_id
-        self._check_may_read(user, conversation)  # the user may have been put out meanwhile
+        self.check_may_read(user, conversation)  # the user may have been put out meanwhile
         size = reader.dialect.max_list_bytes
-        window, around = await self._window(asked, max_id)
+        window, around = await self.page_window(asked, max_id)
         if around is None:
             found = await self._read_page(reader, user, conversation, window, size, max_id)
         else:
@@ -101,10 +101,10 @@ class Replay:
         await self._fair_queue.wait()
         if reader.is_closed:
             return
-        self._check_may_read(user, conversation)
+        self.check_may_read(user, conversation)
         page = Page(
             conversation,
-            self._entries(found, user),
+            self.entries(found, user),
             found.more,
             window.forward,
             window.contents == "events",
@@ -122,7 +122,7 @@ class Replay:
 
         ``command`` says how many are left out at the front, and how many there may be.
         """
-        conversations = self._most_recent(self._readable(reader, user))[command.skip :]
+        conversations = self._most_recent(self.readable_conversations(reader, user))[command.skip :]
         limit = min(command.limit or MAX_LISTED_CONVERSATIONS, MAX_LISTED_CONVERSATIONS)
         listed = await self._list(reader, user, conversations, limit)
         await self._fair_queue.wait()
@@ -140,7 +140,9 @@ class Replay:
         max_id = self._journal.last_delivered_id
         first, end = await self._ids_between(command.after_time, command.before_time, max_id)
         # Those without a later entry need not be looked for in the database.
-        candidates = [one for one in self._readable(reader, user) if self._journal.last_id_in(one) >= first]
+        candidates = [
+            one for one in self.readable_conversations(reader, user) if self._journal.last_id_in(one) >= first
+        ]
         log_filter = self._state().log_filter(user)
         active: list[tuple[int, int, Conversation]] = []
         for start in range(0, len(candidates), MAX_LISTED_CONVERSATIONS):
@@ -154,7 +156,7 @@ class Replay:
         active.sort(key=itemgetter(0))
         end_of_list = command.skip + min(command.limit or MAX_ACTIVE_CONVERSATIONS, MAX_ACTIVE_CONVERSATIONS)
         listed = tuple(
-            ActiveConversation(one.kind, _name(one, user), id, at)
+            ActiveConversation(one.kind, one.name_for(user), id, at)
             for id, at, one in active[command.skip : end_of_list]
         )
         reader.answer(request, ActiveConversations(listed, more=len(active) > end_of_list))
@@ -170,14 +172,16 @@ class Replay:
         """
         max_id = self._journal.last_delivered_id
         if hello.since is not None and hello.since <= max_id:
-            await self._follow(reader, user, self._readable(reader, user), hello.since, max_id)
+            await self._follow(reader, user, self.readable_conversations(reader, user), hello.since, max_id)
         elif reader.updates_read_marker:
             await self._send_history(reader, user, max_id, pages=hello.history == "send")
         while not reader.release_deliveries():
             # More came than could be held back: it is read from the log instead.
             after, max_id = max_id, self._journal.last_delivered_id
             # The fanout has called `sent` for these entries when it delivered them to be held back.
-            await self._follow(reader, user, self._readable(reader, user), after, max_id, counted=True)
+            await self._follow(
+                reader, user, self.readable_conversations(reader, user), after, max_id, counted=True
+            )
 
     async def _send_history(self, reader: Client, user: User, max_id: int, pages: bool) -> None:
         """Send a returning client its conversations' last messages, and the events about ``user``.
@@ -186,7 +190,7 @@ class Replay:
         false, only the events about ``user`` are sent.
         """
         seen, _ = reader.missed_range
-        conversations = self._readable(reader, user)
+        conversations = self.readable_conversations(reader, user)
         directs = [conversation for conversation in conversations if conversation.pair]
         if not pages or reader.dialect.login_history_scope == "nothing":
             await self._follow(reader, user, (), seen, max_id)
@@ -202,7 +206,7 @@ class Replay:
             await self._send_pages(reader, user, self._most_recent(conversations), seen, max_id)
             await self._follow(reader, user, (), seen, max_id)
             if reader.dialect.login_history_scope == "directs" and any(
-                map(self._journal.last_id_in, self._readable(reader, user))
+                map(self._journal.last_id_in, self.readable_conversations(reader, user))
             ):
                 reader.send_unrequested(UNREQUESTED_HISTORY_REQUEST, HistoryHint())
 
@@ -226,7 +230,7 @@ class Replay:
                 return
             if not self._state().may_read(user, conversation):
                 continue  # the user was put out of the group meanwhile
-            entries = self._entries(found, user)
+            entries = self.entries(found, user)
             page = Page(
                 conversation, entries, found.more, False, False, user, seen, self._trimmed(conversation)
             )
@@ -294,7 +298,7 @@ class Replay:
             found = await self._read_page(reader, user, conversation, newer, room, max_id)
         return EntrySlice(earlier.rows + found.rows, earlier.more or found.more)
 
-    async def _window(self, asked: PageRequest, max_id: int) -> tuple[PageWindow, int | None]:
+    async def page_window(self, asked: PageRequest, max_id: int) -> tuple[PageWindow, int | None]:
         """Return the window of the page that is ``asked`` for, and the id around which it is or None."""
         first, end = await self._ids_between(asked.after_time, asked.before_time, max_id)
         around = asked.around
@@ -345,7 +349,11 @@ class Replay:
         return Conversations(
             tuple(
                 ConversationListItem(
-                    one.kind, _name(one, user), self._journal.last_id_in(one), unread.get(one, 0), marks[one]
+                    one.kind,
+                    one.name_for(user),
+                    self._journal.last_id_in(one),
+                    unread.get(one, 0),
+                    marks[one],
                 )
                 for one in listed
             ),
@@ -427,7 +435,7 @@ class Replay:
             ):
                 yield without_ignored_reason(entry, ignored) if ignored else entry, is_subject
 
-    def _check_may_read(self, user: User, conversation: Conversation) -> None:
+    def check_may_read(self, user: User, conversation: Conversation) -> None:
         """Check that ``user`` may read ``conversation`` now. Raises `Refusal`."""
         if not self._state().may_read(user, conversation):
             require_group_member(self._state(), user, conversation.name)
@@ -435,7 +443,8 @@ class Replay:
     def _trimmed(self, conversation: Conversation) -> int:
         return self._state().trimmed_up_to_ids.get(conversation.id, 0)
 
-    def _readable(self, reader: Client, user: User) -> list[Conversation]:
+    def readable_conversations(self, reader: Client, user: User) -> list[Conversation]:
+        """Return the conversations of ``user`` that ``reader``, one of the user's sessions, may read."""
         conversations = [LOBBY, *self._state().direct_and_group_conversations_of(user)]
         return [
             one
@@ -449,7 +458,8 @@ class Replay:
     def _most_recent(self, conversations: list[Conversation]) -> list[Conversation]:
         return sorted(conversations, key=self._journal.last_id_in, reverse=True)
 
-    def _entries(self, found: EntrySlice, user: User) -> tuple[LogEntry, ...]:
+    def entries(self, found: EntrySlice, user: User) -> tuple[LogEntry, ...]:
+        """Return the log entries of the rows in ``found`` as ``user`` is shown them."""
         state = self._state()
         ignored = state.ignored_user_ids(user)
         return tuple(without_ignored_reason(entry_from_row(state, row), ignored) for row in found.rows)
@@ -457,13 +467,6 @@ class Replay:
 
 def _body_bytes(found: EntrySlice) -> int:
     return sum(len(row[-1].encode()) for row in found.rows)
-
-
-def _name(conversation: Conversation, user: User) -> str:
-    """Return the name under which ``user`` sees ``conversation`` in a list."""
-    if conversation.pair:
-        return conversation.other_user(user).nick
-    return conversation.name or conversation.kind
 
 
 def _is_about(entry: LogEntry, user: User) -> bool:

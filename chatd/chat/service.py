@@ -32,6 +32,7 @@ from chatd.chat.presence import PresenceService
 from chatd.chat.read_marks import ReadMarkService
 from chatd.chat.replay import Replay
 from chatd.chat.retention import Retention
+from chatd.chat.search import SearchService
 from chatd.chat.tokens import TokenCommand, TokenService
 from chatd.chat.turns import ChangeTask, ClientCoroutine, TurnQueue, not_read_refusal, not_stored_refusal
 from chatd.chat.watch_lists import WatchLists
@@ -65,6 +66,7 @@ from chatd.core.queries import (
     list_ignored,
     requested_conversation,
     requested_page,
+    requested_search,
 )
 from chatd.core.records import Snapshot
 from chatd.core.refusals import Refusal, reason_phrase
@@ -120,6 +122,9 @@ class Chat:
             self.fair_queue,
             lambda: self._authority.state,
             None if delivery_log is None else delivery_log.log_sent,
+        )
+        self._searches = SearchService(
+            archive, self.journal, self._replay, self.fair_queue, lambda: self._authority.state
         )
         self._turns = TurnQueue(self.journal, self._dispatcher)
         self._authenticator = Authenticator(self._authority, passwords, clock, limits)
@@ -366,6 +371,10 @@ class Chat:
             )
         elif isinstance(command, c.ListGroupMessages | c.ListGroupEvents | c.ReadHistory):
             self._read_page(client, request, user, command)
+        elif isinstance(command, c.Search):
+            search = requested_search(self._authority.state, user, command)
+            reading = self._searches.send_result(client, user, request, search)
+            self._turns.run_coroutine(client, request, self._answer_from_log(reading), paused=True)
         elif isinstance(command, ChannelCommand):
             self._channels.execute(client, request, user, command)
         elif isinstance(command, ChannelQuery):

@@ -22,6 +22,7 @@ from chatd.json_wire.objects import (
     Clients,
     Conversations,
     ConversationSummary,
+    FoundMessage,
     GroupEvent,
     Groups,
     HistoryMessage,
@@ -180,6 +181,12 @@ def summary_conversation(summary: ConversationSummary) -> ConversationRef:
     if summary.kind == "lobby":
         return LOBBY
     return ConversationRef("group" if summary.kind == "group" else "direct", summary.name)
+
+
+def found_conversation(message: FoundMessage) -> ConversationRef:
+    """Return the conversation of ``message``, which a search has found."""
+    place = message.conversation
+    return summary_conversation(ConversationSummary(place.kind, place.name))
 
 
 def was_missed(item: HistoryMessage, page: Page) -> bool:

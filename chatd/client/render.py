@@ -15,6 +15,7 @@ from chatd.client.codec import (
     LOBBY,
     ConversationRef,
     ServerNotice,
+    found_conversation,
     list_items,
     page_conversation,
     summary_conversation,
@@ -46,6 +47,7 @@ from chatd.json_wire.objects import (
     ModerationEntry,
     ModerationLog,
     Page,
+    SearchResult,
     ServerEvent,
     Timestamp,
     Token,
@@ -233,6 +235,8 @@ def render_answer(answer: AnswerObject, reader: str) -> list[str]:
         ] or [_("there is no group yet")]
     if isinstance(answer, Page):
         return [render_message(item, reader, page_conversation(answer)) for item in answer.messages]
+    if isinstance(answer, SearchResult):
+        return _render_found(answer, reader)
     if isinstance(answer, Conversations):
         return [render_unread(summary_conversation(one), one.unread) for one in answer.conversations]
     if isinstance(answer, ServerNotice):
@@ -272,6 +276,20 @@ def render_answer(answer: AnswerObject, reader: str) -> list[str]:
         ]
         return [_("{usage}: {help}").format(usage=usage, help=_(help)) for usage, help in usages]
     return []
+
+
+def _render_found(answer: SearchResult, reader: str) -> list[str]:
+    """Return a line for each message that a search has found, with its time, its conversation and its id."""
+    lines = []
+    for message in answer.messages:
+        place = one_line(conversation_label(found_conversation(message)))
+        speaker = one_line(speaker_label(message.nick, reader, message.kind))
+        head = f"{_minute(message.ts)} {place} #{message.id} {speaker}"
+        lines.append(f"{head} {message_text(message)}".replace("\n", f"\n{INDENT}"))
+    if answer.more:
+        bound = f"before:{answer.before}" if answer.after is None else f"after:{answer.after}"
+        lines.append(_("there may be more: add {bound} to search on").format(bound=bound))
+    return lines or [_("no message was found")]
 
 
 def _render_token(token: Token) -> str:

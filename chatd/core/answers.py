@@ -394,6 +394,20 @@ class Page(msgspec.Struct, frozen=True, eq=False):
     trimmed_up_to_id: int = 0
 
 
+class SearchResult(msgspec.Struct, frozen=True, eq=False):
+    """The messages that a search of the user ``reader`` has found, the newest first; if ``forward``, the
+    oldest.
+
+    ``resume_id`` is the bound with which the search goes on, as its ``before``, or ``after`` if ``forward``.
+    It is None if everything was searched; otherwise there may be more.
+    """
+
+    reader: User
+    entries: tuple[LogEntry, ...]
+    forward: bool
+    resume_id: int | None
+
+
 class ConversationListItem(msgspec.Struct, frozen=True, eq=False):
     """A conversation in a list of a user's conversations.
 
@@ -492,6 +506,7 @@ Answer = (
     | Members
     | Groups
     | Page
+    | SearchResult
     | Conversations
     | ReadMark
     | ActiveConversations

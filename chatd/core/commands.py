@@ -16,6 +16,7 @@ from chatd.core.declarations import COMMANDS_BY_CLASS as COMMANDS_BY_CLASS
 from chatd.core.declarations import Command as Command
 from chatd.core.declarations import FieldDeclaration, declare
 from chatd.core.language import N_
+from chatd.core.search import split_search_operators
 
 SENDER_KEYS: Final = ("from", "sender", "name")
 """The JSON keys under which a client may send its own nick. The first key that is present counts."""
@@ -222,6 +223,28 @@ _WholeMilliseconds = Annotated[
 _LIMIT_DOC: Final = "the maximum number of entries in the page, or of conversations in the list"
 _PageLimit = Annotated[int, FieldDeclaration("count", _LIMIT_DOC)]
 _ListLimit = Annotated[int, FieldDeclaration("count", _LIMIT_DOC, is_typeable=False)]
+_SearchWords = Annotated[
+    str,
+    FieldDeclaration(
+        "note",
+        'the words to look for: all of them, prefixes such as `foo*`, phrases in `"`. Typed, also `in:GROUP`,'
+        " `in:lobby`, `with:NICK`, `from:NICK`, `before:ID`, `after:ID` and `limit:NUMBER`",
+    ),
+]
+_SearchGroup = Annotated[
+    str,
+    FieldDeclaration("name", "the name of a group, or `lobby` for the lobby", ("groupe",), is_typeable=False),
+]
+_SearchPartner = Annotated[
+    str, FieldDeclaration("name", "the nick of a known user", ("with",), is_typeable=False)
+]
+_AuthorNick = Annotated[
+    str, FieldDeclaration("name", "the nick of the user who wrote the message", (), is_typeable=False)
+]
+_SearchBeforeId = Annotated[int, FieldDeclaration("id", "only entries with a smaller id", is_typeable=False)]
+_SearchAfterId = Annotated[
+    int, FieldDeclaration("id", "only entries with a larger id, oldest first", is_typeable=False)
+]
 _SkipCount = Annotated[
     int, FieldDeclaration("id", "the number of entries to skip, to continue a list that came with more")
 ]
@@ -264,6 +287,7 @@ USAGE_FIELD_NAMES: Final = (
     N_("link"),
     N_("number"),
     N_("upto"),
+    N_("words"),
 )
 """The names of the fields that usage lines show, to be translated."""
 
@@ -931,6 +955,40 @@ class ReadHistory(Command, frozen=True):
     order: _PageOrder | None = None
     events: _PageEvents = "none"
     whole_milliseconds: _WholeMilliseconds = "no"
+
+
+@declare(
+    "search",
+    actions=("search",),
+    semicolon_word="search",
+    slash_word="search",
+    convert_typed_values=split_search_operators,
+    required_role="identified",
+    required_access="read",
+    answer="search",
+    refusal_codes=f"no_such_user {_GROUP} bad_request too_long storage_failed",
+    help=N_("search your messages; in:GROUP, with:NICK and from:NICK search only some"),
+    example='search;from:bob "the exam" room*',
+)
+class Search(Command, frozen=True):
+    """Find messages that contain all ``words``, newest first, in what the author may read: in ``group``, else
+    in the conversation with the user ``dest``, else in all conversations. With ``author`` only messages by
+    that user are found.
+
+    The page contains messages between the ids ``after`` and ``before`` and between the times ``after_time``
+    and ``before_time``, all excluded, at most ``limit``; with only lower bounds the oldest come first. Empty
+    ``words`` find all messages of the author or the conversation that is named then.
+    """
+
+    words: _SearchWords
+    group: _SearchGroup | None = None
+    dest: _SearchPartner | None = None
+    author: _AuthorNick | None = None
+    before: _SearchBeforeId | None = None
+    after: _SearchAfterId | None = None
+    before_time: _BeforeTime | None = None
+    after_time: _AfterTime | None = None
+    limit: _ListLimit | None = None
 
 
 @declare(

@@ -34,6 +34,7 @@ AnswerName = Literal[
     "states",
     "history",
     "conversations",
+    "search",
     "read_mark",
     "read_time",
     "help",
@@ -194,6 +195,8 @@ class CommandDeclaration(msgspec.Struct, frozen=True, eq=False):
     ``group_defaults_to_room`` is true, the group may be omitted in the TP6 chat room: the default is the room
     where the user is.
 
+    ``convert_typed_values``, if not None, converts the unchecked values of a line that a person has typed.
+
     ``required_role`` says which users may use the command. ``required_access`` says which tokens allow the
     command, if the session has logged in with one. ``answer`` is the kind of the answer. ``refusal_codes``
     are the codes of the refusals that are particular to the command. ``help`` is its line in the answer to
@@ -210,6 +213,7 @@ class CommandDeclaration(msgspec.Struct, frozen=True, eq=False):
     keyword_fields: tuple[str, ...]
     slash_word: str
     group_defaults_to_room: bool
+    convert_typed_values: Callable[[Mapping[str, object]], dict[str, object]] | None
     required_role: RequiredRole
     required_access: RequiredTokenAccess
     answer: AnswerName
@@ -246,7 +250,7 @@ class CommandDeclaration(msgspec.Struct, frozen=True, eq=False):
     @property
     def reads_log(self) -> bool:
         """Whether the command is answered from the log on disk."""
-        return self.answer in ("messages", "states", "history", "conversations", "read_time")
+        return self.answer in ("messages", "states", "history", "conversations", "search", "read_time")
 
     @property
     def reads_presence(self) -> bool:
@@ -314,6 +318,7 @@ def declare(
     keyword: str = "",
     slash_word: str = "",
     group_defaults_to_room: bool = False,
+    convert_typed_values: Callable[[Mapping[str, object]], dict[str, object]] | None = None,
     required_access: RequiredTokenAccess = "password",
     refusal_codes: str = "",
 ) -> Callable[[CommandClass], CommandClass]:
@@ -340,6 +345,7 @@ def declare(
             keyword_fields=tuple(verb_fields),
             slash_word=slash_word,
             group_defaults_to_room=group_defaults_to_room,
+            convert_typed_values=convert_typed_values,
             required_role=required_role,
             required_access=required_access,
             answer=answer,

@@ -101,6 +101,12 @@ class Conversation(msgspec.Struct, frozen=True, eq=False, dict=True):
         low, high = self.pair
         return high if low.id == user.id else low
 
+    def name_for(self, user: User) -> str:
+        """Return the name under which ``user`` sees this conversation in a list: that of the group, the nick
+        of the other user, or ``lobby``.
+        """
+        return self.other_user(user).nick if self.pair else self.name or self.kind
+
 
 LOBBY = Conversation(1, "lobby")
 """The lobby, the conversation of everyone connected. The first database migration fixes its id."""

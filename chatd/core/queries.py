@@ -29,8 +29,9 @@ from chatd.core.events import LOBBY, Conversation, User
 from chatd.core.records import PageContents
 from chatd.core.refusals import Phrase, Refusal, reason_phrase
 from chatd.core.rules import require_group_member
+from chatd.core.search import SearchTerm, parse_search_terms
 from chatd.core.state import Group, State
-from chatd.core.token_rules import list_tokens
+from chatd.core.token_rules import is_search_in_lobby, list_tokens
 from chatd.core.tokens import Token, token_covers
 
 OnlineUsers = Mapping[str, User]
@@ -64,10 +65,11 @@ def requested_conversation(
     | c.ReadHistory
     | c.MarkRead
     | MarkReadUntil
-    | RedactMessage,
+    | RedactMessage
+    | c.Search,
 ) -> Conversation:
-    """Return the conversation that the user ``reader`` asks for, marks as read, or deletes
-    a message of, with ``command``.
+    """Return the conversation that the user ``reader`` asks for, marks as read,
+    searches, or deletes a message of, with ``command``.
 
     That is the one of ``group`` if ``command`` has a group, else the one with the user ``dest``, else the
     lobby. For two users who never sent each other a message, return an empty conversation with the id 0,
@@ -121,6 +123,44 @@ def requested_page(command: c.ListGroupMessages | c.ListGroupEvents | c.ReadHist
         contents="all" if command.events == "all" else "messages",
         forward=command.order == "oldest" or (command.order is None and bool(given) and set(given) <= _LOWER),
         whole_milliseconds=command.whole_milliseconds == "yes",
+    )
+
+
+class SearchRequest(msgspec.Struct, frozen=True, eq=False):
+    """What a search is to find: messages with all ``terms``, in ``conversation`` and by ``author``, or
+    anywhere and by anybody if these are None. ``page`` says between which ids and times, and how many.
+    """
+
+    terms: tuple[SearchTerm, ...]
+    conversation: Conversation | None
+    author: User | None
+    page: PageRequest
+
+
+def requested_search(state: State, reader: User, command: c.Search) -> SearchRequest:
+    """Return what ``command`` of the user ``reader`` searches for.
+
+    Raises `Refusal` ``no_such_group``, ``not_member``, ``no_such_user``, or ``bad_request`` if there is
+    nothing to look for.
+    """
+    conversation = None
+    if is_search_in_lobby(command):
+        conversation = LOBBY
+    elif command.group is not None or command.dest is not None:
+        conversation = requested_conversation(state, reader, command)
+    author = None if command.author is None else state.user(command.author)
+    if not command.words and conversation is None and author is None:
+        raise Refusal("bad_request", why=reason_phrase("missing", command="search", name=Phrase("words")))
+    bounds = {
+        name: getattr(command, name)
+        for name in ("before", "after", "before_time", "after_time")
+        if getattr(command, name) is not None
+    }
+    return SearchRequest(
+        parse_search_terms(command.words) if command.words else (),
+        conversation,
+        author,
+        PageRequest(command.limit, **bounds, forward=bool(bounds) and bounds.keys() <= _LOWER),
     )
 
 

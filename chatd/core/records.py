@@ -8,6 +8,7 @@ import msgspec
 
 from chatd.core.events import ChatEvent, Conversation, LogEntry
 from chatd.core.read_marks import Mark
+from chatd.core.search import SearchTerm
 from chatd.core.state import NO_FILTER as NO_FILTER
 from chatd.core.state import LogFilter as LogFilter
 from chatd.core.state import RecordedChange, State
@@ -87,6 +88,31 @@ class PageWindow(msgspec.Struct, frozen=True, eq=False):
     contents: PageContents = "messages"
     forward: bool = False
     whole_milliseconds: bool = False
+
+
+class SearchQuery(msgspec.Struct, frozen=True, eq=False):
+    """What the store is asked to find.
+
+    Found are messages that contain all ``terms``, if ``author_id`` is not None by that user, in the
+    conversations with the ids ``conversation_ids``, and, if ``direct_user_id`` is not None, in the direct
+    conversations of that user. Those that ``log_filter`` hides are not found.
+    """
+
+    terms: tuple[SearchTerm, ...]
+    conversation_ids: tuple[int, ...]
+    log_filter: LogFilter
+    direct_user_id: int | None = None
+    author_id: int | None = None
+
+
+class SearchStep(msgspec.Struct, frozen=True, eq=False):
+    """The result of one step of a search: the ids that were found, in the direction of the search.
+
+    ``resume_id`` is the id at which the next step goes on, None if everything was searched.
+    """
+
+    ids: list[int]
+    resume_id: int | None
 
 
 EntryRow = tuple[int, int, int, int, Any, int, int | None, str]

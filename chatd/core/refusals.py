@@ -117,6 +117,8 @@ REASON_SENTENCES: Final[dict[str, str]] = {
     "no_string": N_("{name} must be a string"),
     "no_choice": N_("{name} must be one of {choices}"),
     "no_time": N_("{name} must be a time such as 2026-11-21T10:00:00.000Z"),
+    "no_words": N_("{name} must have a word with a letter or a digit"),
+    "many_words": N_("a search may have at most {limit} words"),
     "around_alone": N_("{name} can't be combined with another bound"),
     "no_number": N_("{name} must be a whole number of at least {low}"),
     "missing": N_("{command} needs {name}"),

@@ -38,8 +38,8 @@ _FREE_OF_PLACE: Final = (
     c.ListCommands,
     c.DeleteMessage,
 )
-"""The commands that name no conversation. Their lists are limited to the scope of the token; so is the
-deletion of a message, once it is known where that is.
+"""The commands that name no conversation, as a search does if it is for all of them. Their lists are limited
+to the scope of the token; so is the deletion of a message, once it is known where that is.
 """
 
 
@@ -125,6 +125,10 @@ def check_command_scope(state: State, token: Token, command: c.Command) -> None:
     if not token.is_limited or type(command) in _FREE_OF_PLACE:
         return
     name = getattr(command, "group", None)
+    if isinstance(command, c.Search):
+        if name is None and command.dest is None:
+            return
+        name = None if is_search_in_lobby(command) else name
     if not name:
         if getattr(command, "dest", None) is not None or not token.covers(LOBBY.id):
             raise Refusal("out_of_scope")
@@ -134,6 +138,11 @@ def check_command_scope(state: State, token: Token, command: c.Command) -> None:
         raise Refusal("no_such_group", group=name)
     if not token.covers(group.conversation.id):
         raise Refusal("out_of_scope")
+
+
+def is_search_in_lobby(command: c.Search) -> bool:
+    """Return whether ``command`` searches the lobby alone, which it names as if it were a group."""
+    return command.group is not None and command.group.casefold() == LOBBY_NAME
 
 
 def check_decision_scope(token: Token, decision: Decision) -> None:

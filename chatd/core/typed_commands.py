@@ -96,7 +96,12 @@ def parse_semicolon(line: str) -> tuple[CommandDeclaration, dict[str, object]] |
             values[name] = part
         elif part.strip():
             values[name] = part.strip()
-    return row, values
+    return row, _converted(row, values)
+
+
+def _converted(declaration: CommandDeclaration, values: dict[str, object]) -> dict[str, object]:
+    convert = declaration.convert_typed_values
+    return values if convert is None else convert(values)
 
 
 def parse_slash(line: str) -> SlashLine | None:
@@ -120,10 +125,11 @@ def parse_slash_fields(declaration: CommandDeclaration, rest: str) -> dict[str, 
     text.
     """
     parts = rest.split(None, max(0, len(declaration.typeable_fields) - 1))
-    return {
+    values: dict[str, object] = {
         name: part if field.kind == "text" else part.strip()
         for (name, field), part in zip(declaration.typeable_fields.items(), parts, strict=False)
     }
+    return _converted(declaration, values)
 
 
 def unescape_slash(line: str) -> str:

@@ -168,6 +168,7 @@ class Daemon(Service):
                 signal.signal(number, signal.SIG_IGN)
         super().startService()
         self._passwords.start()
+        self._chat.journal.start_indexing()
         self._chat.retention.start()
         self._chat.eraser.start()
         self._reactor.callWhenRunning(self._take_signals)

@@ -45,6 +45,7 @@ from chatd.dialects import irc_queries as queries
 from chatd.dialects import irc_read_marks as read_marks
 from chatd.dialects import irc_redaction as redaction
 from chatd.dialects import irc_registration as registration
+from chatd.dialects import irc_search as search
 from chatd.dialects import irc_transient as transient
 from chatd.dialects.irc_channel_lines import channel_lines, entering_lines
 from chatd.dialects.irc_client import (
@@ -323,12 +324,14 @@ _ANSWERS: Final[dict[type, Callable[[IrcDialect, Request, Any], Sequence[bytes]]
     **information.ANSWERS,
     **history.ANSWERS,
     **read_marks.ANSWERS,
+    **search.ANSWERS,
 }
 
 _REFUSALS: Final[dict[tuple[str, str], Callable[[IrcClient, Request, Refusal], list[bytes]]]] = {
     ("AUTHENTICATE", ""): accounts.authenticate_refusal_lines,
     ("CHATHISTORY", ""): history.refusal_lines,
     ("MARKREAD", ""): read_marks.refusal_lines,
+    ("SEARCH", ""): search.refusal_lines,
     ("REGISTER", ""): accounts.register_refusal_lines,
     **dict.fromkeys(
         (("NICK", code) for code in registration.LOGIN_REFUSALS), registration.login_refusal_lines

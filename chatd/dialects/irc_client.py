@@ -62,6 +62,7 @@ CAPABILITIES: Final[dict[str, str]] = {
     "sasl": "PLAIN,EXTERNAL",
     "server-time": "",
     "setname": "",
+    "soju.im/search": "",
     "standard-replies": "",
     "userhost-in-names": "",
 }

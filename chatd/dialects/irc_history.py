@@ -222,11 +222,11 @@ def page_lines(dialect: IrcDialect, request: Request, page: Page) -> list[bytes]
     if not request.context:
         return _missed_lines(dialect.client, page)
     capabilities = dialect.client.capabilities
-    lines = _fitting([_past_lines(capabilities, entry) for entry in page.entries], page.forward)
+    lines = fitting_lines([_past_lines(capabilities, entry) for entry in page.entries], page.forward)
     return _in_batch(dialect.client, lines, "chathistory", request.context[1])
 
 
-def _fitting(entries: list[list[bytes]], forward: bool) -> list[bytes]:
+def fitting_lines(entries: list[list[bytes]], forward: bool) -> list[bytes]:
     """Return the lines of the first ``entries``, or the last if not ``forward``, that fit into a page; at
     least one entry. Long names may make many lines of a long message.
     """
@@ -301,7 +301,7 @@ def _missed_lines(client: IrcClient, page: Page) -> list[bytes]:
         is_own = entry.event.actor.id == page.reader.id and "echo-message" not in client.capabilities
         if entry.id > seen and entry.event.is_message and not is_own:
             told.append(message_lines(client.capabilities, entry, shows_time=True))
-    lines = _fitting(told, False)
+    lines = fitting_lines(told, False)
     notes: list[bytes] = []
     if page.more and page.entries and page.entries[0].id > seen:
         before = page.entries[0].id

@@ -61,6 +61,7 @@ HELP: Final = {
     "PRIVMSG": "PRIVMSG #channel|nick :text: send a message; who is away gets it later",
     "QUIT": "QUIT [:reason]: close the connection",
     "REDACT": "REDACT #channel|nick msgid [:reason]: delete the text of a message",
+    "SEARCH": "SEARCH text=words;in=#channel|nick;from=nick;before=time;after=time;limit=n: search messages",
     "SETNAME": "SETNAME :name: change your realname",
     "TAGMSG": "TAGMSG #channel|nick: pass on +typing, +draft/react and +draft/reply; nothing is stored",
     "TIME": "TIME: the time of this server",

@@ -20,6 +20,7 @@ from chatd.dialects import irc_queries as queries
 from chatd.dialects import irc_read_marks as read_marks
 from chatd.dialects import irc_redaction as redaction
 from chatd.dialects import irc_registration as registration
+from chatd.dialects import irc_search as search
 from chatd.dialects import irc_transient as transient
 from chatd.dialects.irc_lines import IrcLine, format_line
 
@@ -63,6 +64,7 @@ _SUBJECTS: Final[tuple[Mapping[str, tuple[Callable[[IrcDialect, IrcLine], Reques
     history.VERBS,
     multiline.VERBS,
     read_marks.VERBS,
+    search.VERBS,
 )
 
 VERBS: Final = {

@@ -37,11 +37,13 @@ from chatd.core.answers import (
     ModerationLog,
     Page,
     ReadMark,
+    SearchResult,
     TokenList,
     TokenMade,
     Welcome,
 )
 from chatd.core.commands import COMMANDS, COMMANDS_BY_ACTION, SENDER_KEYS, Command, ReadHistory
+from chatd.core.declarations import ID_MAX
 from chatd.core.events import CHANNEL_DELIVERIES, Delivery, LogEntry, ReadMarkMoved
 from chatd.core.limits import Limits
 from chatd.core.refusals import Refusal
@@ -51,6 +53,7 @@ from chatd.dialects.json_entries import (
     ack_object,
     active_conversation_object,
     event_object,
+    found_message_object,
     history_message_object,
     image_placeholder,
     link_object,
@@ -423,6 +426,20 @@ class JsonDialect:
             return replace(item, msg=image_placeholder(entry.event))
         return item
 
+    def _search_result(self, request: Request, answer: SearchResult) -> Payloads:
+        result = objects.SearchResult(action="server-search", ref=request.ref, messages=[])
+        most = replace(result, before=ID_MAX, after=ID_MAX)
+        items = (
+            found_message_object(entry, answer.reader, coloured=self.newline_delimited)
+            for entry in answer.entries
+        )
+        kept, is_cut = self._fitting(most, items, False)
+        bound = kept[-1].id if is_cut and kept else answer.resume_id
+        before, after = (None, bound) if answer.forward else (bound, None)
+        return self._payload(
+            replace(result, messages=kept, more=bound is not None, before=before, after=after)
+        )
+
     def _conversations(self, request: Request, answer: Conversations) -> Payloads:
         said = objects.Conversations(action="server-conversations", ref=request.ref, conversations=[])
         summaries = (
@@ -526,6 +543,7 @@ _ANSWERS: Final[dict[type, Callable[[JsonDialect, Request, Any], Payloads]]] = {
     Members: JsonDialect._members,
     Groups: JsonDialect._groups,
     Page: JsonDialect._page,
+    SearchResult: JsonDialect._search_result,
     Conversations: JsonDialect._conversations,
     ReadMark: JsonDialect._read_mark,
     ActiveConversations: JsonDialect._active,

@@ -56,6 +56,24 @@ def history_message_object(entry: LogEntry, coloured: bool) -> objects.HistoryMe
     )
 
 
+def found_message_object(entry: LogEntry, reader: User, coloured: bool) -> objects.FoundMessage:
+    """Return a message that a search of ``reader`` has found as a JSON object, with its conversation.
+    ``coloured`` adds the author's colour.
+    """
+    event = entry.event
+    place = event.conversation
+    return objects.FoundMessage(
+        id=entry.id,
+        seq=entry.seq,
+        ts=_timestamp(entry.at),
+        nick=event.actor.nick,
+        msg=event.body,
+        kind=event.kind,
+        colour=event.actor.colour if coloured else "",
+        conversation=objects.ConversationName(place.kind, place.name_for(reader)),
+    )
+
+
 def ack_object(entry: LogEntry, request: Request) -> objects.Ack:
     """Return the acknowledgement that ``request`` was stored as the log entry ``entry``, as a JSON object."""
     subject = entry.event.subject

@@ -32,6 +32,7 @@ from chatd.core.answers import (
     ModerationLog,
     Page,
     ReadMark,
+    SearchResult,
     TokenList,
     TokenListItem,
     TokenMade,
@@ -296,6 +297,12 @@ class TextDialect:
             return lines
         return (*_lines("INF", text=f"older messages were deleted, up to {answer.trimmed_up_to_id}"), *lines)
 
+    def _search_result(self, request: Request, answer: SearchResult) -> Payloads:
+        shown, is_cut = _fitting(_found_item(answer.reader, entry) for entry in answer.entries)
+        bound = answer.entries[len(shown) - 1].id if is_cut and shown else answer.resume_id
+        more = () if bound is None else ("more", str(bound))
+        return (*chain.from_iterable(shown), *_lines("END", request.command_word, str(len(shown)), *more))
+
     def _conversations(self, request: Request, answer: Conversations) -> Payloads:
         lines = (
             _lines("CNV", one.kind, one.name, str(one.last_id), str(one.unread))
@@ -337,6 +344,7 @@ _ANSWERS: Final[dict[type, Callable[[TextDialect, Request, Any], Payloads]]] = {
     Members: TextDialect._members,
     Groups: TextDialect._groups,
     Page: TextDialect._page,
+    SearchResult: TextDialect._search_result,
     Conversations: TextDialect._conversations,
     ReadMark: TextDialect._read_mark,
     HistoryHint: TextDialect._hint,
@@ -406,6 +414,12 @@ def _message_item(where: str, entry: LogEntry) -> Payloads:
     return _lines(
         "HIS", where, str(entry.id), format_rfc3339(entry.at), entry.event.actor.nick, text=entry.event.body
     )
+
+
+def _found_item(reader: User, entry: LogEntry) -> Payloads:
+    event = entry.event
+    place, place_in_log = _place(event.conversation, reader), (str(entry.id), str(entry.seq))
+    return _lines("FND", place, *place_in_log, format_rfc3339(entry.at), event.actor.nick, text=event.body)
 
 
 def _event_item(where: str, entry: LogEntry) -> Payloads:

@@ -33,6 +33,7 @@ from chatd.core.answers import (
     ModerationLog,
     Page,
     ReadMark,
+    SearchResult,
     TokenList,
     TokenMade,
     Unchanged,
@@ -68,6 +69,8 @@ from chatd.dialects.tp6_phrases import (
     conversation_lines,
     delivery_sentence,
     event_sentence,
+    fitting_entries,
+    found_lines,
     group_lines,
     help_lines,
     link_lines,
@@ -81,6 +84,7 @@ from chatd.dialects.tp6_phrases import (
     refusal_text,
     resolve_command,
     rgb_bytes,
+    search_on_sentence,
     to_ascii_json,
     token_lines,
 )
@@ -421,6 +425,12 @@ class Tp6Dialect:
             return self._as_json(self._json, request, answer)
         return self._list("Conversations", conversation_lines(answer), answer.more)
 
+    def _search_result(self, request: Request, answer: SearchResult) -> Payloads:
+        shown, is_cut = fitting_entries(found_lines(answer))
+        bound = answer.entries[len(shown) - 1].id if is_cut else answer.resume_id
+        found = self._list("Messages trouvés", shown, bound is not None)
+        return found if bound is None else found + self._notice(search_on_sentence(answer.forward, bound))
+
     def _read_mark(self, request: Request, answer: ReadMark) -> Payloads:
         return self._notice(f"C'est fait : {read_mark_sentence(answer)}")
 
@@ -470,6 +480,7 @@ _ANSWERS: Final[dict[type, Callable[[Tp6Dialect, Request, Any], Payloads]]] = {
     Members: Tp6Dialect._members,
     Groups: Tp6Dialect._groups,
     Page: Tp6Dialect._page,
+    SearchResult: Tp6Dialect._search_result,
     Conversations: Tp6Dialect._conversations,
     ReadMark: Tp6Dialect._read_mark,
     HistoryHint: Tp6Dialect._hint,

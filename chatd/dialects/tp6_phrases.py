@@ -17,6 +17,7 @@ from chatd.core.answers import (
     Members,
     Page,
     ReadMark,
+    SearchResult,
     TokenListItem,
 )
 from chatd.core.commands import COMMANDS
@@ -228,6 +229,22 @@ def page_lines(page: Page) -> Iterator[str]:
         yield "(les messages plus anciens ont été supprimés)"
 
 
+def found_lines(answer: SearchResult) -> Iterator[str]:
+    """Yield one line for each message that a search has found: ``… wob (n° 17) : alice a dit : salut``."""
+    for entry in answer.entries:
+        conversation = entry.event.conversation
+        name = "la chatroom" if conversation.kind == "lobby" else conversation.name_for(answer.reader)
+        place = with_remarks(name, _KINDS.get(conversation.kind), f"n° {entry.id}")
+        yield f"{format_rfc3339(entry.at)} {place} : {history_sentence(entry.event)}"
+
+
+def search_on_sentence(forward: bool, bound: int) -> str:
+    """Return the French sentence that says how to search on after the id ``bound``, or before it unless
+    ``forward``.
+    """
+    return f"Pour chercher la suite, ajoutez {'after' if forward else 'before'}:{bound}"
+
+
 def help_lines(answer: Help) -> Iterator[str]:
     """Return one line for each command of the chat room: its usage and what it does."""
     for row in answer.commands:
@@ -247,18 +264,25 @@ def list_with_title(title: str, entries: Iterable[str], more: bool = False, forw
     formatted. ``entries`` come in the direction of reading; unless ``forward``, the text has them in reverse
     order. ``more`` says that there are further entries.
     """
+    shown, is_cut = fitting_entries(entries)
+    if not forward:
+        shown.reverse()
+    count = f"{len(shown)}{' (et plus)' if more or is_cut else ''}"
+    return indented("\n".join((f"{title} : {count}", *shown)))
+
+
+def fitting_entries(entries: Iterable[str]) -> tuple[list[str], bool]:
+    """Return the first ``entries``, as many as fit into `MAX_LIST_BYTES`, at least one, and whether any were
+    left out.
+    """
     shown: list[str] = []
     left = MAX_LIST_BYTES
     for entry in entries:
         left -= len(entry.encode())
         if left < 0 and shown:
-            more = True
-            break
+            return shown, True
         shown.append(entry)
-    if not forward:
-        shown.reverse()
-    count = f"{len(shown)}{' (et plus)' if more else ''}"
-    return indented("\n".join((f"{title} : {count}", *shown)))
+    return shown, False
 
 
 def indented(text: str) -> str:

@@ -408,6 +408,24 @@ class ExportedEvent(GroupEvent, frozen=True, kw_only=True):
     conversation: ConversationName
 
 
+class FoundMessage(HistoryMessage, frozen=True, kw_only=True):
+    """A message that a search has found, with its conversation, named as in a list of conversations."""
+
+    conversation: ConversationName
+
+
+class SearchResult(AnswerBase, frozen=True, kw_only=True):
+    """The messages that a search has found, the newest first, or the oldest if it has only lower bounds.
+
+    If there may be more, one of ``before`` and ``after`` is the bound with which the search goes on.
+    """
+
+    messages: list[FoundMessage]
+    more: bool = False
+    before: int | None = None
+    after: int | None = None
+
+
 class CommandHelp(msgspec.Struct, frozen=True):
     """The description of one command: its action, the names of its fields, and a sentence."""
 
@@ -475,6 +493,7 @@ OBJECT_TYPES_BY_ACTION: Final[dict[str, type[ServerObject]]] = {
     "server-states": EventPage,
     "server-conversations": Conversations,
     "server-read": ReadMark,
+    "server-search": SearchResult,
     "server-active": ActiveConversations,
     "server-help": Help,
     "server-quit": Goodbye,

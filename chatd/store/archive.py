@@ -33,6 +33,8 @@ from chatd.core.records import (
     LogFilter,
     PageContents,
     PageWindow,
+    SearchQuery,
+    SearchStep,
     Snapshot,
     UnreadRange,
     entry_from_row,
@@ -40,6 +42,7 @@ from chatd.core.records import (
 from chatd.core.state import State
 from chatd.core.tokens import Token
 from chatd.store.errors import ReadFailed
+from chatd.store.search_index import search_step
 from chatd.store.size import measure_database_bytes
 
 P = ParamSpec("P")
@@ -164,10 +167,14 @@ def load_snapshot(cursor: SqlCursor) -> Snapshot:
 
 
 class Archive:
-    """Reads the log from the database. Every query returns a Deferred, which fails with `ReadFailed`."""
+    """Reads the log from the database. Every query returns a Deferred, which fails with `ReadFailed`.
 
-    def __init__(self, pool: ConnectionPool) -> None:
+    ``pool`` is for all queries but searches, which wait for each other in ``search_pool``.
+    """
+
+    def __init__(self, pool: ConnectionPool, search_pool: ConnectionPool) -> None:
         self._pool = pool
+        self._search_pool = search_pool
 
     def load_snapshot(self) -> Deferred[Snapshot]:
         """Return a Deferred of all data that the daemon keeps in memory, read from the database.
@@ -301,6 +308,25 @@ class Archive:
         """
         return self._read(_entry_times, [(one.id, id) for one, id in places], log_filter)
 
+    def search(self, query: SearchQuery, start: int, end: int, limit: int) -> Deferred[SearchStep]:
+        """Return a Deferred of the ids of the first ``limit`` messages that ``query`` finds.
+
+        The search goes from the id ``start`` to the id ``end``, both included, down if ``end`` is smaller. If
+        the step has a ``resume_id``, it has ended before: call again with that as ``start`` to go on.
+        """
+        step: Deferred[SearchStep] = self._search_pool.runInteraction(_search, query, start, end, limit)
+        return step.addErrback(_as_read_failed)
+
+    def found_messages(
+        self, ids: Sequence[int], max_body_bytes: int, log_filter: LogFilter = NO_FILTER
+    ) -> Deferred[EntrySlice]:
+        """Return a Deferred of the messages with ``ids``, in that order, which a search has found.
+
+        Messages that ``log_filter`` hides, and those whose text was deleted since, are left out. There are at
+        most ``max_body_bytes`` bytes of bodies; a single message may have more.
+        """
+        return self._read(_found_messages, ids, max_body_bytes, log_filter)
+
     def _read(
         self, query: Callable[Concatenate[Transaction, P], Result], *arguments: P.args, **named: P.kwargs
     ) -> Deferred[Result]:
@@ -310,6 +336,43 @@ class Archive:
     def close(self) -> None:
         """Close the connections to the database."""
         self._pool.close()
+        self._search_pool.close()
+
+
+def _search(cursor: Transaction, query: SearchQuery, start: int, end: int, limit: int) -> SearchStep:
+    cursor.execute("BEGIN")  # the blocks of the index must fit to the log
+    limited = query.log_filter.since_joining_conversation_ids
+    hidden = {
+        id: _hidden_up_to(cursor, id, query.log_filter) for id in query.conversation_ids if id in limited
+    }
+    return search_step(cursor, query, hidden, start, end, limit)
+
+
+def _found_messages(
+    cursor: Transaction, ids: Sequence[int], max_body_bytes: int, log_filter: LogFilter
+) -> EntrySlice:
+    cursor.execute("BEGIN")
+    cursor.execute(
+        f"{_ROW} WHERE id IN (SELECT value FROM json_each(?)) AND {_SAID} AND body <> ''"
+        f"{_unless_ignored(log_filter.ignored_user_ids, _SAID)}",
+        (json.dumps(ids),),
+    )
+    rows = {row[0]: row for row in cursor.fetchall()}
+    hidden = {
+        conversation: _hidden_up_to(cursor, conversation, log_filter)
+        for conversation in {row[1] for row in rows.values()}
+    }
+    kept: list[EntryRow] = []
+    room = max_body_bytes
+    for id in ids:
+        row = rows.get(id)
+        if row is None or id <= hidden[row[1]]:
+            continue
+        room -= len(row[-1].encode())
+        if kept and room < 0:
+            return EntrySlice(kept, True)
+        kept.append(row)
+    return EntrySlice(kept, False)
 
 
 def _as_read_failed(failure: Failure) -> NoReturn:

@@ -11,6 +11,7 @@ from typing import Final
 from chatd.store.archive import load_snapshot
 from chatd.store.errors import StoreError
 from chatd.store.schema import APPLICATION_ID, load_migrations
+from chatd.store.search_index import find_index_problems
 
 MAX_PROBLEMS: Final = 20
 """The maximum number of problems that one kind of check reports."""
@@ -27,6 +28,9 @@ The handler tests whether the operation was cancelled.
 
 FIRST_SCHEMA_VERSION_WITH_TRIMMING: Final = 7
 """The version of the database from which on old messages can be deleted."""
+
+FIRST_SCHEMA_VERSION_WITH_SEARCH: Final = 15
+"""The version of the database from which on it has a search index."""
 
 _GAPS_BEFORE: Final = (
     "SELECT conversation, count(*), min(seq), max(seq) FROM log GROUP BY conversation"
@@ -47,8 +51,9 @@ def find_problems(connection: sqlite3.Connection) -> list[str]:
 
     The check reads every page, in one read transaction. It asks SQLite whether the file is consistent and
     whether all foreign keys are met, and checks that the database is chatd's, that its version is known, that
-    the seqs of each conversation run from 1 without a gap, unless old messages were deleted, and that the
-    daemon can load its state. Raises `sqlite3.Error` if the file can't be read at all.
+    the seqs of each conversation run from 1 without a gap, unless old messages were deleted, that the search
+    index has exactly the messages that it should have, and that the daemon can load its state. Raises
+    `sqlite3.Error` if the file can't be read at all.
     """
     # Without a transaction each query would see another state of a database that is in use.
     connection.execute("BEGIN")
@@ -83,6 +88,8 @@ def _find_problems(connection: sqlite3.Connection) -> list[str]:
         f"conversation {conversation} has {count} entries, but their seqs run from {first} to {last}"
         for conversation, count, first, last in gaps
     ]
+    if version >= FIRST_SCHEMA_VERSION_WITH_SEARCH:
+        problems += find_index_problems(connection)[:MAX_PROBLEMS]
     if not problems and version == NEWEST_SCHEMA_VERSION:
         try:
             load_snapshot(connection.cursor())

@@ -28,6 +28,7 @@ from chatd.core.read_marks import NO_MARK, Mark, ReadMarksDeleted
 from chatd.core.records import EntryDraft, Record, Snapshot
 from chatd.pauses import pause
 from chatd.store.errors import NotStored
+from chatd.store.indexer import SearchIndexer
 from chatd.store.record_writer import write_record
 from chatd.store.size import measure_database_bytes
 
@@ -191,6 +192,7 @@ class Journal:
         self._idle: deque[Deferred[None]] = deque()
         self._erasures: list[_Erasure] = []
         self._empties_log = False
+        self._indexer = SearchIndexer(pool, clock, self.when_drained, lambda: self.is_failing)
 
     def __len__(self) -> int:
         """Return the number of tasks that wait for the next transaction."""
@@ -281,6 +283,10 @@ class Journal:
         self._seqs = snapshot.seqs
         self._lasts = snapshot.last_ids
 
+    def start_indexing(self) -> None:
+        """Index for search what an earlier process has left, as is done after each commit."""
+        self._indexer.wake()
+
     def erase_deleted(self) -> Deferred[bool]:
         """Make sure that no text of a deleted message remains on the disk. The Deferred fires with True after
         that.
@@ -290,6 +296,7 @@ class Journal:
         that for all `WAL_TRUNCATE_ATTEMPTS`, or SQLite fails, a warning is logged, and the Deferred fires
         with False. All who wait share the attempts, so that many deletions cost no more than one.
         """
+        self._indexer.wake()  # for the messages beside those that were deleted
         erasure = _Erasure()
         self._erasures.append(erasure)
         if not self._empties_log:
@@ -341,6 +348,8 @@ class Journal:
         Return a Deferred that fires after that. If they can't be written, they are lost, and a warning is
         logged; the Deferred does not fail. No task may be submitted once it has fired.
         """
+
+        self._indexer.stop()
 
         def write_seen(_: None) -> Deferred[None]:
             if self._late is not None:
@@ -467,6 +476,8 @@ class Journal:
             self.database_bytes = placing.database_bytes
         for task, (entries, is_newly_stored) in zip(batch, placing.task_results, strict=True):
             self._commit(task, entries, is_newly_stored)
+        if placing.last_ids:
+            self._indexer.wake()
         try:
             self._on_committed()
         except Exception:

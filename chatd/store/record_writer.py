@@ -23,6 +23,7 @@ from chatd.core.moderation import (
 from chatd.core.read_marks import ReadMarksDeleted
 from chatd.core.state import RecordedChange
 from chatd.core.tokens import Token, TokenDeleted
+from chatd.store.search_index import forget_messages
 
 
 def write_record(cursor: Transaction, record: RecordedChange) -> None:
@@ -34,15 +35,16 @@ def write_record(cursor: Transaction, record: RecordedChange) -> None:
         _delete_read_marks(cursor, record)
         return
     if isinstance(record, TextsErased):
+        forget_messages(cursor, record.ids)
         cursor.executemany(_ERASE_TEXT, [(record.user.id, id) for id in record.ids])
     statement, values = _STATEMENTS[type(record)]
     cursor.execute(statement, values(record))
     if isinstance(record, ConversationTrimmed):
-        cursor.execute(
-            "DELETE FROM log WHERE conversation = ? AND id <= ?"
-            " AND kind IN ('message', 'image', 'action', 'notice')",
-            values(record),
-        )
+        cursor.execute(f"SELECT id {_TRIMMED}", values(record))
+        forget_messages(cursor, [id for (id,) in cursor.fetchall()])
+        cursor.execute(f"DELETE {_TRIMMED}", values(record))
+    elif isinstance(record, MessageTextDeleted):
+        forget_messages(cursor, (record.message_id,))
     elif isinstance(record, Credential):
         cursor.execute("DELETE FROM tokens WHERE user = ?", (record.user.id,))
 
@@ -80,6 +82,10 @@ _DELETE_ROWS_OF_USER: Final = (
 A table with rows that belong to a user needs a statement here, unless an erased user keeps the row, or the
 new credential deletes it, as it does with tokens.
 """
+
+_TRIMMED: Final = (
+    "FROM log WHERE conversation = ? AND id <= ? AND kind IN ('message', 'image', 'action', 'notice')"
+)
 
 # The text that a user has written, or that was written about the user; what a deletion is about stays.
 _ERASE_TEXT: Final = (

@@ -20,6 +20,7 @@ from chatd.store.backup import BackupResult, back_up
 from chatd.store.check import find_problems, interrupt_when
 from chatd.store.errors import MaintenanceInProgress, StoreError
 from chatd.store.schema import DatabaseLock, create_or_migrate, load_migrations
+from chatd.store.search_index import prepare_search_connection
 
 T = TypeVar("T")
 
@@ -97,7 +98,7 @@ class Store:
 
     def open_archive(self) -> Archive:
         """Return the archive, which reads pages of the log on connections that can't write."""
-        return Archive(self._connections("ro", 2))
+        return Archive(self._connections("ro", 2), self._connections("ro", 1, prepare_search_connection))
 
     def check_access(self) -> None:
         """Raise `StoreError` if the user of this process may not write to the database file or its folder."""

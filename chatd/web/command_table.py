@@ -37,6 +37,9 @@ _EVENT_KIND_BY_COMMAND: Final = {
 }
 """The kind of the event that a command writes to the log: its author gets only the ack."""
 
+_NOT_OFFERED_BY_THE_PAGE: Final = frozenset(("search",))
+"""The names of commands that the page does not complete: it searches what it shows by itself."""
+
 _NOT_SAID_TO_THE_PAGE: Final = frozenset(
     (
         *(
@@ -48,7 +51,7 @@ _NOT_SAID_TO_THE_PAGE: Final = frozenset(
             "not_appointed",
         ),
         *("around_alone", "cut_off", "frame_length", "frame_type", "many_questions"),
-        *("no_string", "no_time", "surrogate", "too_deep"),
+        *("many_words", "no_string", "no_time", "no_words", "surrogate", "too_deep"),
     )
 )
 """The codes of refusals, and the keys of reasons, that answer only what the page can't send."""
@@ -64,7 +67,11 @@ def command_table(translate: Callable[[str], str]) -> bytes:
     ``room`` and ``event`` are left out if false. The last command is ``/me``, which has no action: the page
     sends it as a message.
     """
-    rows = [row for row in COMMANDS.values() if row.semicolon_word or row.slash_word]
+    rows = [
+        row
+        for row in COMMANDS.values()
+        if (row.semicolon_word or row.slash_word) and row.name not in _NOT_OFFERED_BY_THE_PAGE
+    ]
     fields: dict[str, dict[str, object]] = {}
     for row in rows:
         for name, declaration in row.typeable_fields.items():

@@ -539,6 +539,7 @@ class Migration(StageTestCase):
         database: Path = self.stage.database
         with sqlite3.connect(database) as connection:
             connection.executescript(
+                "DROP TABLE search_blocks;"
                 "DROP TABLE erasures; DROP TABLE tokens; DROP TABLE trimmed; DROP TABLE ignores;"
                 "DROP TABLE read_marks; DROP TABLE links; DROP TABLE ban_origins; DROP TABLE moderation;"
                 "DROP TABLE credentials; DELETE FROM users WHERE id = 0;"

@@ -462,6 +462,7 @@ class Scope(TokenCase):
         "scope": "write",
         "link": "invite_0",
         "number": 1,
+        "words": "hi",
     }
 
     def outcomes(self, bot: Peer) -> dict[str, str]:

@@ -35,6 +35,40 @@ class Messages(SynchronousTestCase):
         self.assertTrue(render_message(deleted, "alice").endswith("bob: (deleted)"))
 
 
+class Found(SynchronousTestCase):
+    """What a search has found."""
+
+    def test_lines(self) -> None:
+        speak(self, "en")
+
+        def found(id: int, nick: str, msg: str, kind: str, place: str, name: str) -> objects.FoundMessage:
+            conversation = objects.ConversationName(place, name)
+            return objects.FoundMessage(
+                id=id, seq=1, ts=TS, nick=nick, msg=msg, kind=kind, conversation=conversation
+            )
+
+        messages = [
+            found(9, "bob", "first\nsecond\x1b[2J", "message", "direct", "bob"),
+            found(8, "alice", "/me waves", "action", "group", "wob"),
+            found(7, "alice", "hi", "message", "lobby", "lobby"),
+        ]
+        answer = objects.SearchResult(action="server-search", messages=messages, more=True, before=7)
+        lines = [line.partition(":")[2][3:] for line in render_answer(answer, "alice")[:3]]
+        self.assertEqual(
+            lines,
+            [
+                "@bob #9 bob said: first\n    second\ufffd[2J",
+                "wob #8 * alice waves",
+                "lobby #7 You said: hi",
+            ],
+        )
+        self.assertEqual(render_answer(answer, "alice")[3:], ["there may be more: add before:7 to search on"])
+        forward = objects.SearchResult(action="server-search", messages=[], more=True, after=7)
+        self.assertEqual(render_answer(forward, "alice"), ["there may be more: add after:7 to search on"])
+        nothing = objects.SearchResult(action="server-search", messages=[])
+        self.assertEqual(render_answer(nothing, "alice"), ["no message was found"])
+
+
 class ModerationEntry(SynchronousTestCase):
     def setUp(self) -> None:
         """Show times in UTC, and sentences in English."""

@@ -37,7 +37,7 @@ class Credit(SynchronousTestCase):
 
     def test_reads(self) -> None:
         """Half a second and their own tenth, whatever they read."""
-        reading = (c.ReadHistory, c.ListGroupMessages, c.ListGroupEvents, c.ListConversations)
+        reading = (c.ReadHistory, c.ListGroupMessages, c.ListGroupEvents, c.ListConversations, c.Search)
         for command in (*reading, ShowChannel, ShowUsers, FindUsers, WatchUsers):
             self.assertAlmostEqual(self.seconds_for(10, 0, command), 10 * 0.6 - 3)
         self.assertAlmostEqual(self.seconds_for(10, 0, c.ListGroups), 0)

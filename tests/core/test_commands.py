@@ -66,6 +66,7 @@ USAGES = """
     sethistory;group;mode
     setkeep;group[;age]
     history[;dest][;limit][;before][;after][;group]
+    search;words
     conversations[;skip]
     markread[;group][;upto][;dest]
     ignore;dest

@@ -126,6 +126,7 @@ class Fields(SynchronousTestCase):
         self.assertEqual(
             {name for row in COMMANDS.values() for name in row.fields if name not in row.typeable_fields},
             {"history", "kind", "missed", "missing", "limit", "realname", "username"}
+            | {"after", "author", "before", "dest", "group"}
             | {"around", "before_time", "after_time", "around_time", "order", "events", "whole_milliseconds"},
         )
         self.assertEqual(COMMANDS["leave"].slash_usage, "/leave [group]")

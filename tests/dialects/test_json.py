@@ -138,6 +138,7 @@ class Decoding(SynchronousTestCase):
             ("topic", c.SetTopic, {**group, "topic": "the weather"}),
             ("history", c.ReadHistory, user),
             ("conversations", c.ListConversations, {}),
+            ("search", c.Search, {"words": "hi", "group": "wob", "author": "bob", "before": 9, "limit": 5}),
             ("markread", c.MarkRead, {**group, "upto": 17}),
             ("register", c.Register, {"password": "correct horse"}),
             ("passwd", c.ChangePassword, {"password": "correct horse", "new": "battery staple"}),

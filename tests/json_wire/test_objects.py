@@ -67,6 +67,22 @@ SAMPLES: tuple[objects.ServerObject, ...] = (
     objects.ActiveConversations(
         action="server-active", conversations=[objects.ActiveConversation("group", "wob", 7, TS)], more=True
     ),
+    objects.SearchResult(
+        action="server-search",
+        messages=[
+            objects.FoundMessage(
+                id=7,
+                seq=2,
+                ts=TS,
+                nick="bob",
+                msg="hi",
+                kind="message",
+                conversation=objects.ConversationName("group", "wob"),
+            )
+        ],
+        more=True,
+        before=7,
+    ),
     objects.Help(action="server-help", commands=[objects.CommandHelp("join", ["group"], "join a group")]),
     objects.Goodbye(action="server-quit", msg="Goodbye bob"),
     objects.Error(action="server-error", code="empty", msg="the text is empty", request="send", ref="r"),

@@ -381,7 +381,7 @@ class Plans(JournalTestCase):
                 self.assertTrue(not step.startswith("SCAN") or step.endswith(scanned), f"{step}: {text}")
 
     def test_pages(self) -> None:
-        pages = Archive(self.readers)
+        pages = Archive(self.readers, self.readers)
         ignoring = LogFilter(self.bob.id, (self.alice.id,), frozenset({self.wob.id}))
         for contents in CONTENTS:
             for before, after in ((None, None), (40, None), (None, 3), (40, 3)):
@@ -393,7 +393,7 @@ class Plans(JournalTestCase):
         self.check_plans()
 
     def test_places_by_time_and_last_messages(self) -> None:
-        readers = Archive(self.readers)
+        readers = Archive(self.readers, self.readers)
         self.successResultOf(readers.first_ids_since([0, 1030, 10**15], 40))
         ignoring = LogFilter(self.bob.id, (self.alice.id,), frozenset({self.wob.id}))
         for log_filter in (NO_FILTER, ignoring):
@@ -402,7 +402,7 @@ class Plans(JournalTestCase):
         self.check_plans(scanned=("SCAN (subquery-1)", "SCAN (subquery-2)"))
 
     def test_what_is_unread_and_what_follows(self) -> None:
-        readers = Archive(self.readers)
+        readers = Archive(self.readers, self.readers)
         conversations = (LOBBY, self.direct, self.wob)
         ranges = [UnreadRange(one, 3, EVER) for one in conversations]
         self.successResultOf(readers.unread_counts(ranges, self.bob))
@@ -410,14 +410,14 @@ class Plans(JournalTestCase):
         self.check_plans(scanned=("SCAN json_each VIRTUAL TABLE INDEX 1:", "SCAN (subquery-1)"))
 
     def test_what_an_export_reads(self) -> None:
-        readers = Archive(self.readers)
+        readers = Archive(self.readers, self.readers)
         self.successResultOf(readers.conversation_entries(self.wob, 3, 10, ANY, EVER))
         self.successResultOf(readers.user_entries(self.alice, 3, 10, ANY, 40))
         self.assertEqual(len(self.statements), 2)
         self.check_plans()
 
     def test_what_an_erasure_reads(self) -> None:
-        self.successResultOf(Archive(self.readers).entry_ids_to_erase(self.alice, 3, 10, 40))
+        self.successResultOf(Archive(self.readers, self.readers).entry_ids_to_erase(self.alice, 3, 10, 40))
         self.check_plans()
 
     def test_loading_reads_users_conversations_and_events_whole_but_no_message(self) -> None:
@@ -469,7 +469,7 @@ class BoundedQueries(JournalTestCase):
             isolation_level=None,
         )
         self.addCleanup(self.readers.close)
-        self.archive = Archive(self.readers)
+        self.archive = Archive(self.readers, self.readers)
         self.wob = self.fixture.group("wob", self.alice)
         self.fixture.submit("join", self.fixture.draft(self.bob, "", self.wob, "joined"))
         self.fixture.says(self.bob, "first", self.wob)

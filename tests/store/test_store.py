@@ -15,7 +15,10 @@ from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from chatd.core.events import LOBBY, ChatEvent, User
-from chatd.core.records import EntryDraft, PageWindow
+from chatd.core.moderation import MessageTextDeleted
+from chatd.core.records import NO_FILTER, EntryDraft, PageWindow, Record, SearchQuery
+from chatd.core.search import SearchTerm
+from chatd.store import search_index
 from chatd.store.errors import StoreError
 from chatd.store.journal import Journal
 from chatd.store.schema import load_migrations
@@ -144,11 +147,12 @@ class Connections(SynchronousTestCase):
 
         store = Store(self.database, "full", MemoryReactorClock(), pool)
         archive = store.open_archive()
-        (readers,) = made
-        for change in ("DELETE FROM conversations", "CREATE TABLE t (x)", "PRAGMA user_version = 9"):
-            failure = self.failureResultOf(readers.runQuery(change), sqlite3.OperationalError)
-            self.assertEqual(failure.getErrorMessage(), "attempt to write a readonly database")
-        self.assertEqual(self.pragma(readers, "busy_timeout"), 1_000)
+        self.assertEqual(len(made), 2)  # one for searches
+        for readers in made:
+            for change in ("DELETE FROM conversations", "CREATE TABLE t (x)", "PRAGMA user_version = 9"):
+                failure = self.failureResultOf(readers.runQuery(change), sqlite3.OperationalError)
+                self.assertEqual(failure.getErrorMessage(), "attempt to write a readonly database")
+            self.assertEqual(self.pragma(readers, "busy_timeout"), 1_000)
         archive.close()
         store.unlock()
 
@@ -170,7 +174,7 @@ class Waiter:
 
     client = None
 
-    def __init__(self, *records: User | EntryDraft) -> None:
+    def __init__(self, *records: Record) -> None:
         self.records = records
         self.done: Deferred[list[int]] = Deferred()
 
@@ -195,7 +199,8 @@ class RealThreads(TestCase):
         self.store = Store(folder / "chat.db", "full", reactor)
         snapshot = self.store.read_snapshot()
         self.archive = self.store.open_archive()
-        self.journal = Journal(self.store.open_writer_pool(), reactor, snapshot, lambda: self.fail("lost"))
+        self.writer = self.store.open_writer_pool()
+        self.journal = Journal(self.writer, reactor, snapshot, lambda: self.fail("lost"))
         self.addCleanup(self.close)
 
     async def close(self) -> None:
@@ -231,6 +236,36 @@ class RealThreads(TestCase):
         self.assertEqual(await written[-1].done, [200])
         snapshot = await self.archive.load_snapshot()
         self.assertEqual((snapshot.last_id, snapshot.seqs), (200, {1: 200}))
+
+    async def test_searching_while_it_is_indexed(self) -> None:
+        """Each search sees one state of the log and of its index, whatever is written meanwhile."""
+        self.patch(search_index, "MAX_BLOCK_SIZE", 30 * search_index.MESSAGE_OVERHEAD)
+        self.patch(search_index, "STEP_MESSAGES", 7)
+        self.patch(search_index, "SEARCH_STEP_BLOCKS", 100)
+        user = Waiter(ALICE)
+        self.journal.submit(user)
+        await user.done
+        query = SearchQuery((SearchTerm("word"),), (LOBBY.id,), NO_FILTER)
+        searches, steps = [], []
+        for number in range(1, 101):
+            said = ChatEvent("message", LOBBY, ALICE, None, f"word {number}")
+            task = Waiter(EntryDraft(said, number))
+            self.journal.submit(task)
+            steps.append(self.writer.runInteraction(search_index.index_messages))
+            searches.append(self.archive.search(query, 1000, 1, 1000))
+            if number % 10 == 0:
+                self.assertEqual(await task.done, [number])
+                self.journal.submit(Waiter(MessageTextDeleted(number)))
+        for search in searches:
+            step = await search
+            searched = range((step.resume_id or 0) + 1, max(step.ids, default=0) + 1)
+            self.assertLessEqual({id for id in searched if id % 10}, set(step.ids))
+        for indexing in steps:
+            await indexing
+        while await self.writer.runInteraction(search_index.index_messages):
+            pass
+        found = await self.archive.search(query, 100, 1, 1000)
+        self.assertEqual(found.ids, [id for id in range(100, 0, -1) if id % 10])
 
 
 class Migrations(SynchronousTestCase):

@@ -141,6 +141,9 @@ def settle(cast: Cast, folder: Path, outcome: Outcome) -> None:
                     shown = read_pages(client, where, **asked, limit=500)
                     stored = [entry for entry in log if entry.kind == "message" and entry.where == where]
                     assert shown == stored, f"the pages of {where} are not what is stored"
+                    asked = {"action": "search", "words": "", "group": where}
+                    found = read_pages(client, where, **asked, limit=500)
+                    assert found == stored, f"a search in {where} does not find what is stored"
     outcome.wrong.update(faults_of_log(log, cast.writers))
     for watcher in cast.watchers:
         outcome.wrong.update(faults_of_watcher(log, watcher, cast.last))

@@ -262,6 +262,9 @@ class Stage:
         readers = self.archive._pool
         assert isinstance(readers, ThreadlessPool)
         self.readers = readers
+        searchers = self.archive._search_pool
+        assert isinstance(searchers, ThreadlessPool)
+        self.searchers = searchers
         now = self.reactor.seconds
         self.passwords = FakePasswords()
         self.flush_queue = FlushQueue(self.reactor)

@@ -89,11 +89,20 @@ class CommandTableTest(TestCase):
     """The JSON that the page completes commands from."""
 
     def test_all_commands(self) -> None:
-        """Every command that has a typed form is there with its fields."""
+        """Every command that has a typed form is there with its fields, but for the search: the page has its
+        own.
+        """
         table = json.loads(command_table(str))
         rows = {row["name"]: row for row in table["commands"]}
         self.assertEqual(
-            [*(name for name, row in COMMANDS.items() if row.semicolon_word or row.slash_word), "me"],
+            [
+                *(
+                    name
+                    for name, row in COMMANDS.items()
+                    if (row.semicolon_word or row.slash_word) and name != "search"
+                ),
+                "me",
+            ],
             list(rows),
         )
         self.assertEqual(
@@ -149,7 +158,8 @@ class CommandTableTest(TestCase):
         )
         self.assertEqual(
             {"around_alone", "cut_off", "frame_length", "frame_type", "many_questions"}
-            | {"no_string", "no_time", "surrogate", "too_deep"},
+            | {"no_string", "no_time", "surrogate", "too_deep"}
+            | {"many_words", "no_words"},
             reasons,
         )
 

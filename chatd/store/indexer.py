@@ -1,0 +1,95 @@
+"""Keeps the search index up to date, in the writer's thread while no transaction is under way."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from typing import Final
+
+from twisted.enterprise.adbapi import ConnectionPool
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IDelayedCall
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from chatd.boundaries import Clock
+from chatd.store.search_index import index_messages
+
+INDEX_DELAY_SECONDS: Final = 15.0
+"""Seconds from a commit until its messages are indexed, with those that came meanwhile.
+
+To index many messages at once writes less to the disk than one by one. Until then a search finds them without
+index.
+"""
+
+INDEX_STEP_PAUSE_SECONDS: Final = 0.005
+"""Pause in seconds after each step. A step takes about two milliseconds, for which a commit may have to wait.
+"""
+
+
+class SearchIndexer:
+    """Indexes the messages that are on disk and not in the search index, step by step.
+
+    ``pool`` has the connection that writes. ``when_idle`` returns a Deferred that fires when no task of the
+    journal waits; each step waits for it. While ``is_failing()``, nothing is indexed.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        pool: ConnectionPool,
+        clock: Clock,
+        when_idle: Callable[[], Deferred[None]],
+        is_failing: Callable[[], bool],
+    ) -> None:
+        self._pool = pool
+        self._clock = clock
+        self._when_idle = when_idle
+        self._is_failing = is_failing
+        self._next: IDelayedCall | None = None
+        self._is_at_work = False
+        self._has_more = False
+        self._is_stopped = False
+
+    def wake(self) -> None:
+        """Index what is on disk, after a delay. Without effect if that is to happen already."""
+        self._has_more = True
+        if not self._is_at_work:
+            self._go_on()
+
+    def stop(self) -> None:
+        """Begin no further step."""
+        self._is_stopped = True
+        if self._next is not None and self._next.active():
+            self._next.cancel()
+
+    def _go_on(self, delay: float = INDEX_DELAY_SECONDS) -> None:
+        self._is_at_work = self._has_more and not self._is_stopped
+        if self._is_at_work:
+            self._next = self._clock.callLater(delay, self._run)
+
+    def _run(self) -> None:
+        Deferred.fromCoroutine(self._index()).addErrback(self._crash)
+
+    def _crash(self, failure: Failure) -> None:
+        self._log.failure("bug while indexing messages", failure)
+        self._is_at_work = False
+
+    async def _index(self) -> None:
+        await self._when_idle()
+        if self._is_stopped:
+            return
+        self._has_more = False
+        if self._is_failing():
+            self._go_on()
+            return
+        try:
+            if await self._pool.runInteraction(index_messages):
+                self._has_more = True
+                self._go_on(INDEX_STEP_PAUSE_SECONDS)
+                return
+        except sqlite3.Error as error:
+            # A search finds the messages without index. The next commit tries again.
+            self._log.warn("messages were not indexed for search: {why}", why=str(error))
+        self._go_on()
