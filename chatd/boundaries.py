@@ -255,6 +255,11 @@ class Archive(Protocol):
         range must be short.
         """
 
+    def user_ids_joined_since(self, conversation: Conversation, id: int) -> Deferred[list[int]]:
+        """Return a Deferred of the ids of the users whose last joining of the group of ``conversation`` has a
+        larger id than ``id``.
+        """
+
     def entry(self, id: int) -> Deferred[EntryRow | None]:
         """Return a Deferred of the log entry ``id``, or of None if there is none."""
 

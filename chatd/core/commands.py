@@ -74,6 +74,9 @@ _IfGroupMissing = Annotated[
 ]
 _AnnouncementText = Annotated[str, FieldDeclaration("text", "the text to announce", ("message",))]
 _MessageId = Annotated[int, FieldDeclaration("id", "the id of a message, as history and messages show it")]
+_AnsweredId = Annotated[
+    int, FieldDeclaration("id", "the id of the message that this one answers", is_typeable=False)
+]
 _Reason = Annotated[str, FieldDeclaration("note", "the reason, delivered with the event")]
 _BlockTarget = Annotated[
     str, FieldDeclaration("name", "a nick, an IP address, or a network such as 192.0.2.0/24")
@@ -379,15 +382,19 @@ class ListClients(Command, frozen=True):
     required_role="identified",
     required_access="write",
     answer="ack",
-    refusal_codes="empty too_long ref_reused storage_failed storage_full",
+    refusal_codes="empty too_long no_such_message ref_reused storage_failed storage_full",
     help=N_("send a message to everyone"),
     example="MSG hello all",
 )
 class SendToLobby(Command, frozen=True):
-    """Send ``msg``, a message, an image or a notice, to the lobby: everyone connected receives it."""
+    """Send ``msg``, a message, an image or a notice, to the lobby: everyone connected receives it.
+
+    ``reply_to`` is the id of the message in the lobby that it answers.
+    """
 
     msg: _MessageText
     kind: _MessageKind = "message"
+    reply_to: _AnsweredId | None = None
 
 
 @declare(
@@ -399,19 +406,21 @@ class SendToLobby(Command, frozen=True):
     required_role="identified",
     required_access="write",
     answer="ack",
-    refusal_codes="no_such_user empty too_long ref_reused storage_failed storage_full",
+    refusal_codes="no_such_user empty too_long no_such_message ref_reused storage_failed storage_full",
     help=N_("send a message to one user, who gets it later if away"),
     example="s;bob;hello",
 )
 class SendToUser(Command, frozen=True):
     """Send ``msg``, a message, an image or a notice, to the user ``dest``.
 
-    A user who is not connected gets it later.
+    A user who is not connected gets it later. ``reply_to`` is the id of the message in the conversation with
+    that user that it answers.
     """
 
     dest: _KnownNick
     msg: _MessageText
     kind: _MessageKind = "message"
+    reply_to: _AnsweredId | None = None
 
 
 @declare(
@@ -480,16 +489,20 @@ class EnterRoom(Command, frozen=True):
     required_role="members",
     required_access="write",
     answer="ack",
-    refusal_codes=f"{_GROUP} empty too_long ref_reused storage_failed storage_full",
+    refusal_codes=f"{_GROUP} empty too_long no_such_message ref_reused storage_failed storage_full",
     help=N_("send a message to a group"),
     example="bg;wob;hello",
 )
 class SendToGroup(Command, frozen=True):
-    """Send ``msg``, a message, an image or a notice, to the members of ``group``."""
+    """Send ``msg``, a message, an image or a notice, to the members of ``group``.
+
+    ``reply_to`` is the id of the message in the group that it answers.
+    """
 
     group: _GroupName
     msg: _MessageText
     kind: _MessageKind = "message"
+    reply_to: _AnsweredId | None = None
 
 
 @declare(
@@ -1336,6 +1349,46 @@ class DeleteMessage(Command, frozen=True):
 
     id: _MessageId
     reason: _Reason = ""
+
+
+@declare(
+    "edit",
+    actions=("edit",),
+    semicolon_word="edit",
+    slash_word="edit",
+    required_role="author",
+    required_access="write",
+    answer="ack",
+    refusal_codes="no_such_message not_author not_editable same_text empty too_long bad_request"
+    " storage_failed storage_full",
+    help=N_("replace the text of a message of yours"),
+    example="edit;17;what I meant",
+)
+class EditMessage(Command, frozen=True):
+    """Replace the text of the author's message with the log entry ``id`` by ``msg``."""
+
+    id: _MessageId
+    msg: _MessageText
+
+
+@declare(
+    "reply",
+    actions=("reply",),
+    semicolon_word="reply",
+    slash_word="reply",
+    required_role="identified",
+    required_access="write",
+    answer="ack",
+    refusal_codes="no_such_message no_such_user empty too_long ref_reused bad_request storage_failed"
+    " storage_full",
+    help=N_("answer a message, where it was sent"),
+    example="reply;17;so do I",
+)
+class ReplyToMessage(Command, frozen=True):
+    """Send ``msg`` as an answer to the message with the log entry ``id``, in the conversation of that."""
+
+    id: _MessageId
+    msg: _MessageText
 
 
 @declare(

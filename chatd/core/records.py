@@ -6,7 +6,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
 
-from chatd.core.events import ChatEvent, Conversation, LogEntry
+from chatd.core.events import AnsweredMessage, ChatEvent, Conversation, LogEntry
 from chatd.core.read_marks import Mark
 from chatd.core.state import NO_FILTER as NO_FILTER
 from chatd.core.state import LogFilter as LogFilter
@@ -89,10 +89,12 @@ class PageWindow(msgspec.Struct, frozen=True, eq=False):
     whole_milliseconds: bool = False
 
 
-EntryRow = tuple[int, int, int, int, Any, int, int | None, str]
-"""A row of the log table: id, conversation, seq, at, kind, actor, subject, body.
+EntryRow = tuple[int, int, int, int, Any, int, int | None, int | None, int | None, int | None, str]
+"""A row of the log table: id, conversation, seq, at, kind, actor, subject, answered, answered_author, edited,
+body.
 
-The conversation, the actor and the subject are given by their ids.
+The conversation and the users are given by their ids. ``answered`` is the id of the message that this one
+answers, ``edited`` the id of its last edit. The body of an ``edited`` event is as in `ChatEvent`.
 """
 
 
@@ -115,9 +117,21 @@ def entry_from_row(state: State, row: EntryRow) -> LogEntry:
 
     Raises `KeyError` if ``state`` does not know the conversation or the actor.
     """
-    id, conversation, seq, at, kind, actor, subject, body = row
+    id, conversation, seq, at, kind, actor, subject, answered, answered_author, edited, body = row
     about = None if subject is None else state.users.get(subject)
     author = state.user_by_id(actor)
-    is_registered = state.is_registered(author)
-    event = ChatEvent(kind, state.conversations[conversation], author, about, body, False, is_registered)
+    event = ChatEvent(
+        kind,
+        state.conversations[conversation],
+        author,
+        about,
+        body,
+        actor_is_registered=state.is_registered(author),
+        answered=_answered_message(state, answered, answered_author),
+        is_edited=edited is not None,
+    )
     return LogEntry(id, seq, at, event)
+
+
+def _answered_message(state: State, id: int | None, author: int | None) -> AnsweredMessage | None:
+    return None if id is None or author is None else AnsweredMessage(id, state.user_by_id(author))

@@ -37,9 +37,11 @@ _FREE_OF_PLACE: Final = (
     c.ListConversations,
     c.ListCommands,
     c.DeleteMessage,
+    c.EditMessage,
+    c.ReplyToMessage,
 )
-"""The commands that name no conversation. Their lists are limited to the scope of the token; so is the
-deletion of a message, once it is known where that is.
+"""The commands that name no conversation. Their lists are limited to the scope of the token; so are the
+commands on a message, once it is known where that is.
 """
 
 

@@ -28,6 +28,11 @@ REF_TAG: Final = "+chatd.dev/ref"
 the daemon, and not passed on.
 """
 
+REPLY_TAGS: Final = ("+draft/reply", "+reply")
+"""The tags with the id of the message that a message answers, before and since the specification was
+ratified. A client may send either; it is sent both.
+"""
+
 OPERATORS: Final = "@"
 """What is before a channel if a message is for its owner and its operators alone."""
 

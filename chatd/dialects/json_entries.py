@@ -35,6 +35,9 @@ def message_object(entry: LogEntry) -> objects.Message:
         ts=_timestamp(entry.at),
         colour=event.actor.colour,
         deleted=event.is_tombstone,
+        edited=event.is_edited and not event.is_tombstone,
+        reply_to=None if event.answered is None else event.answered.id,
+        reply_from="" if event.answered is None else event.answered.author.nick,
     )
 
 
@@ -52,6 +55,9 @@ def history_message_object(entry: LogEntry, coloured: bool) -> objects.HistoryMe
         kind=event.kind,
         colour=event.actor.colour if coloured else "",
         deleted=event.is_tombstone,
+        edited=event.is_edited and not event.is_tombstone,
+        reply_to=None if event.answered is None else event.answered.id,
+        reply_from="" if event.answered is None else event.answered.author.nick,
     )
 
 
@@ -105,6 +111,7 @@ def event_object(entry: LogEntry) -> objects.GroupEvent:
     """Return the log entry of a group event as a JSON object for a page of the log."""
     event = entry.event
     kind, body = event.kind, event.body
+    edited_kind, text = event.edited_kind_and_text if kind == "edited" else (None, "")
     return objects.GroupEvent(
         id=entry.id,
         seq=entry.seq,
@@ -116,9 +123,12 @@ def event_object(entry: LogEntry) -> objects.GroupEvent:
         reason=event.reason if kind in ("kicked", "banned", "closed", "deleted") else None,
         topic=body if kind == "topic" else None,
         role=(body or "operator") if kind in ("promoted", "demoted") else "",
-        deleted=event.deleted_message_id if kind == "deleted" else None,
+        deleted=event.changed_message_id if kind == "deleted" else None,
         history=body if kind == "history" else None,
         keep=int(body or 0) if kind == "keep" else None,
+        edited=event.changed_message_id if kind == "edited" else None,
+        kind=edited_kind if text else None,
+        msg=text or None,
     )
 
 

@@ -39,6 +39,7 @@ from chatd.core.answers import (
 )
 from chatd.core.commands import ListClients
 from chatd.core.events import (
+    MESSAGE_CHANGE_KINDS,
     Announced,
     Arrived,
     ChatEvent,
@@ -78,7 +79,7 @@ message of nothing but line ends would otherwise fill the outbox of every text c
 _LINE: Final = re.compile(r"([A-Za-z]+)(?:([ ;])(.*))?", re.DOTALL)
 
 _REFERENCE_WORDS: Final = {b"ARR ": b"ARV ", b"ANN ": b"MSG "}
-_UNKNOWN_TO_REFERENCE: Final = (b"BCK ", b"INF ", b"DEL ")
+_UNKNOWN_TO_REFERENCE: Final = (b"BCK ", b"INF ", b"DEL ", b"EDT ", b"RPL ")
 
 
 class TextDialect:
@@ -178,8 +179,8 @@ class TextDialect:
     def encode_delivery(self, delivery: Delivery) -> Payloads:
         """Return the lines of a log entry, an arrival, a departure or an announcement.
 
-        There are none for a message whose text was deleted, for a read mark, nor for a deletion if this is
-        the reference variant.
+        There are none for a message whose text was deleted, for a read mark, nor for a change of a message if
+        this is the reference variant, which is not told either what a message answers.
         """
         if isinstance(delivery, ReadMarkMoved):
             return ()
@@ -202,10 +203,9 @@ class TextDialect:
         if event.is_tombstone:
             return ()
         if event.is_message:
-            return _message(event)
-        if event.kind == "deleted":
-            deleted = ("DEL", str(event.deleted_message_id), event.actor.nick)
-            return () if self._is_reference else _lines(*deleted, text=event.reason)
+            return _message(event) if self._is_reference else (*_answered(event), *_message(event))
+        if event.kind in MESSAGE_CHANGE_KINDS:
+            return () if self._is_reference else _changed(event)
         return _event(event)
 
     def _arrived(self, nick: str, returning: bool) -> Payloads:
@@ -403,9 +403,11 @@ def _fitting(entries: Iterable[Payloads]) -> tuple[list[Payloads], bool]:
 
 
 def _message_item(where: str, entry: LogEntry) -> Payloads:
-    return _lines(
-        "HIS", where, str(entry.id), format_rfc3339(entry.at), entry.event.actor.nick, text=entry.event.body
-    )
+    event, id = entry.event, str(entry.id)
+    message = _lines("HIS", where, id, format_rfc3339(entry.at), event.actor.nick, text=event.body)
+    if event.is_edited and not event.is_tombstone:
+        message = (*message, *_lines("EDT", id, event.actor.nick))
+    return (*_answered(event), *message)
 
 
 def _event_item(where: str, entry: LogEntry) -> Payloads:
@@ -415,7 +417,7 @@ def _event_item(where: str, entry: LogEntry) -> Payloads:
 
 def _as_to_reference(frame: bytes) -> bytes:
     """Convert a frame that was made for any text client to the words that the reference client knows: ``ARV``
-    for ``ARR``, ``MSG`` for ``ANN``, and nothing for ``BCK``, ``INF`` and ``DEL``.
+    for ``ARR``, ``MSG`` for ``ANN``, and nothing for ``BCK``, ``INF``, ``DEL``, ``EDT`` and ``RPL``.
     """
     if frame.startswith(_UNKNOWN_TO_REFERENCE):
         return b""
@@ -465,6 +467,20 @@ def _message(event: ChatEvent) -> Payloads:
     return _lines("MSG" if event.conversation.kind == "lobby" else "PRV", nick, text=event.body)
 
 
+def _answered(event: ChatEvent) -> Payloads:
+    """Return the line in front of a message that answers another one: ``RPL id nick``."""
+    answered = event.answered
+    return () if answered is None else _lines("RPL", str(answered.id), answered.author.nick)
+
+
+def _changed(event: ChatEvent) -> Payloads:
+    """Return the lines of an event that has changed a message."""
+    id, nick = str(event.changed_message_id), event.actor.nick
+    if event.kind == "deleted":
+        return _lines("DEL", id, nick, text=event.reason)
+    return _lines("EDT", id, nick, text=event.edited_kind_and_text[1])
+
+
 def _event(event: ChatEvent) -> Payloads:
     return _lines("GEV", event.conversation.name, *_happened(event), text=_body(event))
 
@@ -475,6 +491,8 @@ def _happened(event: ChatEvent) -> tuple[str, ...]:
 
 
 def _body(event: ChatEvent) -> str:
+    if event.kind == "edited":
+        return f"{event.changed_message_id} {event.edited_kind_and_text[1]}".rstrip()
     return "operator" if event.kind in ("promoted", "demoted") and not event.body else event.body
 
 

@@ -21,7 +21,15 @@ from chatd.core.answers import (
 )
 from chatd.core.commands import COMMANDS
 from chatd.core.declarations import CommandDeclaration
-from chatd.core.events import Announced, Arrived, ChatEvent, LogEntry, SharedDelivery, action_text
+from chatd.core.events import (
+    MESSAGE_CHANGE_KINDS,
+    Announced,
+    Arrived,
+    ChatEvent,
+    LogEntry,
+    SharedDelivery,
+    action_text,
+)
 from chatd.core.moderation import ModerationEntry
 from chatd.core.refusals import REFUSAL_SENTENCES, Refusal, reason_phrase
 from chatd.core.terminal import LINE_END, replace_controls
@@ -280,11 +288,17 @@ def message_sentence(nick: str, event: ChatEvent, to_reader: bool = False) -> st
     """Return the French sentence for a message of the author ``nick``: ``alice a dit : salut``.
 
     If ``to_reader`` is true, the message is private: ``alice vous dit : salut``. An image begins on a line of
-    its own, after ``alice a dit en image :``. An action is ``* alice waves``.
+    its own, after ``alice a dit en image :``. An action is ``* alice waves``. A message that answers another
+    one, or was edited, says so: ``alice a dit (à bob, n° 17, modifié) : salut``.
     """
+    remarks = (
+        f"à {event.answered.author.nick}, n° {event.answered.id}" if event.answered is not None else None,
+        "modifié" if event.is_edited else None,
+    )
     if event.kind == "action":
-        return f"{'En privé : ' if to_reader else ''}* {nick} {indented(action_text(event.body))}"
-    head = f"{nick} {'vous' if to_reader else 'a'} dit"
+        what = f"{with_remarks(f'* {nick}', *remarks)} {indented(action_text(event.body))}"
+        return f"{'En privé : ' if to_reader else ''}{what}"
+    head = with_remarks(f"{nick} {'vous' if to_reader else 'a'} dit", *remarks)
     if event.kind == "image":
         return f"{head} en image :\n{indented_image(event.body)}"
     return f"{head} : {indented(event.body)}"
@@ -300,6 +314,7 @@ def event_sentence(event: ChatEvent) -> str:
     kind: str = _OWNER_EVENTS.get(event.kind, event.kind) if event.body == "owner" else event.kind
     if kind == "deleted" and event.subject is event.actor:
         kind = "withdrawn"
+    number = event.changed_message_id if event.kind in MESSAGE_CHANGE_KINDS else 0
     sentence = _EVENTS[kind].format(
         actor=event.actor.nick,
         subject=(event.subject or event.actor).nick,
@@ -307,8 +322,11 @@ def event_sentence(event: ChatEvent) -> str:
         visibility=FRENCH_VISIBILITIES.get(event.body),
         history=_HISTORIES.get(event.body),
         keep=f"{event.body} secondes" if event.body else "sans fin",
+        number=number,
     )
     reason = event.body if event.kind == "topic" else event.reason
+    if event.kind == "edited":
+        reason = event.edited_kind_and_text[1]
     return f"{sentence} : {indented(reason)}" if reason else sentence
 
 
@@ -333,6 +351,7 @@ _EVENTS: Final = {
     "closed": "{actor} a fermé {group}",
     "deleted": "{actor} a supprimé un message de {subject}",
     "withdrawn": "{actor} a supprimé un de ses messages",
+    "edited": "{actor} a modifié son message n° {number}",
 }
 """The French sentence of each kind of event, of those in `_OWNER_EVENTS`, and of own messages deleted."""
 

@@ -38,8 +38,9 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A message in the form that clients get when it is sent: to a ``group``, to one user (``to``), or to the
     lobby.
 
-    ``kind`` is "message", "image", "action" or "notice". If ``deleted`` is true, a server operator has
-    deleted the text.
+    ``kind`` is "message", "image", "action" or "notice". If ``deleted`` is true, the text was deleted, if
+    ``edited`` is true, it was changed. A message that answers another one has the id of that in ``reply_to``,
+    and its author in ``reply_from``.
     """
 
     action: str = ""
@@ -53,10 +54,15 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     ts: Timestamp
     colour: Colour = ""
     deleted: bool = False
+    edited: bool = False
+    reply_to: int | None = None
+    reply_from: str = ""
 
 
 class HistoryMessage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A message in the form that it has in a page of the log. If ``deleted`` is true, it has no text."""
+    """A message in the form that it has in a page of the log. If ``deleted`` is true, it has no text; the
+    last three fields are as in `Message`.
+    """
 
     id: int
     seq: int
@@ -66,15 +72,19 @@ class HistoryMessage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     kind: str
     colour: Colour = ""
     deleted: bool = False
+    edited: bool = False
+    reply_to: int | None = None
+    reply_from: str = ""
 
 
 class GroupEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A change of a group, such as a kick, or the deletion of a message. In a page of the log it has neither
+    """A change of a group, such as a kick, or a change of a message. In a page of the log it has neither
     ``action`` nor ``group``.
 
-    ``event`` is the kind of the log entry. It determines which of the last seven fields are present.
-    ``deleted`` is the id of the message whose text was deleted. Messages are deleted after ``keep`` seconds,
-    or never if that is 0.
+    ``event`` is the kind of the log entry. It determines which of the last ten fields are present.
+    ``deleted`` is the id of the message whose text was deleted, ``edited`` that of the message whose text is
+    ``msg`` now and whose kind is ``kind``; without these two, it has been changed again since. Messages are
+    deleted after ``keep`` seconds, or never if that is 0.
     """
 
     action: str = ""
@@ -92,6 +102,9 @@ class GroupEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     deleted: int | None = None
     history: str | None = None
     keep: int | None = None
+    edited: int | None = None
+    kind: str | None = None
+    msg: str | None = None
 
 
 class ServerEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -15,7 +15,7 @@ from twisted.python.failure import Failure
 from chatd.core.accounts import Credential, Secret
 from chatd.core.audience import IGNORABLE_EVENT_KINDS
 from chatd.core.declarations import ID_MAX
-from chatd.core.events import CONSOLE, LOBBY, Conversation, User
+from chatd.core.events import CONSOLE, LOBBY, MESSAGE_CHANGE_KINDS, Conversation, User
 from chatd.core.links import InvitationLink
 from chatd.core.moderation import (
     BannedNetworks,
@@ -47,9 +47,17 @@ Result = TypeVar("Result")
 
 SqlCursor = Transaction | sqlite3.Cursor
 
-_ROW = "SELECT id, conversation, seq, at, kind, actor, subject, body FROM log"
+# An event of an edit has the text of the message, unless that was changed again since.
+_ROW = (
+    "SELECT id, conversation, seq, at, kind, actor, subject, answered, answered_author, edited,"
+    " CASE kind WHEN 'edited' THEN body || coalesce((SELECT ' ' || message.kind || ' ' || message.body"
+    " FROM log AS message WHERE message.id = CAST(log.body AS INTEGER) AND message.edited = log.id"
+    " AND message.body <> ''), '') ELSE body END FROM log"
+)
 
-_AT = 3  # the index of `at` in a row
+# The indexes of columns in a row.
+_AT = 3
+_KIND = 4
 
 UNREAD_SCAN_MESSAGES: Final = 1000
 """Maximum number of messages, the last ones of a conversation, among which unread ones are counted."""
@@ -79,6 +87,8 @@ _CONDITIONS: Final[dict[PageContents, tuple[str, ...]]] = {
     "events": (_HAPPENED,),
     "all": (_SAID, _HAPPENED),
 }
+
+_CHANGES_OF_MESSAGES = ", ".join(f"'{kind}'" for kind in sorted(MESSAGE_CHANGE_KINDS))
 
 # The kinds that are hidden if their author is ignored.
 _INVISIBLE = ", ".join(f"'{kind}'" for kind in sorted(IGNORABLE_EVENT_KINDS))
@@ -122,7 +132,9 @@ def load_snapshot(cursor: SqlCursor) -> Snapshot:
         pair = (state.users[low], state.users[high]) if kind == "direct" else ()
         state.apply(Conversation(id, kind, name, pair))
     # Group by group, because that is how the index has them, and no group's events bear on another.
-    cursor.execute(f"{_ROW} WHERE {_HAPPENED} ORDER BY conversation, id")
+    cursor.execute(
+        f"{_ROW} WHERE {_HAPPENED} AND kind NOT IN ({_CHANGES_OF_MESSAGES}) ORDER BY conversation, id"
+    )
     for row in cursor.fetchall():
         entry = entry_from_row(state, row)
         state.apply(entry.event, entry.at)
@@ -252,6 +264,12 @@ class Archive:
         """
         return self._read(_texts_to_erase, user.id, after, limit, max_id)
 
+    def user_ids_joined_since(self, conversation: Conversation, id: int) -> Deferred[list[int]]:
+        """Return a Deferred of the ids of the users whose last joining of the group of ``conversation`` has a
+        larger id than ``id``.
+        """
+        return self._read(_joined_since, conversation.id, id)
+
     def entry(self, id: int) -> Deferred[EntryRow | None]:
         """Return a Deferred of the log entry ``id``, or of None if there is none."""
         return self._read(_entry, id)
@@ -315,6 +333,14 @@ def _as_read_failed(failure: Failure) -> NoReturn:
     raise ReadFailed(failure.getErrorMessage()) from failure.value
 
 
+def _joined_since(cursor: Transaction, conversation: int, id: int) -> list[int]:
+    cursor.execute(
+        f"SELECT actor FROM log WHERE conversation = ? AND {_JOINED} GROUP BY actor HAVING max(id) > ?",
+        (conversation, id),
+    )
+    return [user for (user,) in cursor.fetchall()]
+
+
 def _entry(cursor: Transaction, id: int) -> EntryRow | None:
     cursor.execute(f"{_ROW} WHERE id = ?", (id,))
     row: EntryRow | None = cursor.fetchone()
@@ -341,7 +367,8 @@ def _page(
     partial_page: EntrySlice | None,
 ) -> EntrySlice:
     forward, limit = window.forward, window.limit
-    above = max(window.after or 0, _hidden_up_to(cursor, conversation, log_filter))
+    hidden = _hidden_up_to(cursor, conversation, log_filter)
+    above = max(window.after or 0, hidden)
     below = max_id + 1 if window.before is None else min(max_id + 1, window.before)
     rows = [] if partial_page is None else partial_page.rows
     if partial_page is not None and partial_page.resume_id is not None:
@@ -370,7 +397,17 @@ def _page(
     found = _fetch(cursor, limit, max_body_bytes, rows if forward else rows[::-1], extra)
     if not forward:
         found.rows.reverse()
+    if hidden:
+        found.rows[:] = [_without_hidden_text(row, hidden) for row in found.rows]
     return found if found.more or end is None else EntrySlice(found.rows, True, end)
+
+
+def _without_hidden_text(row: EntryRow, hidden_up_to: int) -> EntryRow:
+    """Return ``row``, without the text if it is the edit of a message with an id up to ``hidden_up_to``."""
+    if row[_KIND] == "edited":
+        id = row[-1].partition(" ")[0]
+        return (*row[:-1], id) if int(id) <= hidden_up_to else row
+    return row
 
 
 def _first_ids_since(cursor: Transaction, times: Sequence[int], max_id: int) -> list[int]:
@@ -438,7 +475,8 @@ def _following(
     # A query for each conversation and each index, merged: one query would make SQLite sort all later entries
     # for every page. Those with the earliest entries are read first, so that few ids of the others, or none,
     # are read. The ids are in the indexes, so that only the bodies that are returned are read.
-    above = [(one, max(after, _hidden_up_to(cursor, one, log_filter))) for one in conversations]
+    hidden = {one: _hidden_up_to(cursor, one, log_filter) for one in conversations}
+    above = [(one, max(after, hidden_up_to)) for one, hidden_up_to in hidden.items()]
     cursor.execute(_FIRST_IDS, (json.dumps(above),))
     sources = [(after + 1, "subject", _HAPPENED, user)]
     for conversation, message, event in cursor.fetchall():
@@ -471,6 +509,8 @@ def _following(
         ids = sorted({*ids, *(id for (id,) in cursor.fetchall())})[: limit + 1]
     cursor.execute(f"{_ROW} WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id", (json.dumps(ids),))
     found = _fetch(cursor, limit, max_body_bytes, [])
+    if any(hidden.values()):
+        found.rows[:] = [_without_hidden_text(row, hidden.get(row[1], 0)) for row in found.rows]
     return found if found.more or end is None else EntrySlice(found.rows, True, end)
 
 
