@@ -22,7 +22,13 @@ class SendMessage(Protocol):
     """What decides the command of a message and stores the message: `chatd.chat.service.Chat`."""
 
     def __call__(
-        self, client: Client, request: Request, user: User, command: Sending, answered: AnsweredMessage, /
+        self,
+        client: Client,
+        request: Request,
+        user: User,
+        command: Sending,
+        answered: AnsweredMessage | None,
+        /,
     ) -> None: ...
 
 
@@ -48,15 +54,22 @@ class ReplyService:
     async def _reply(
         self, client: Client, request: Request, user: User, command: Sending | ReplyToMessage, id: int
     ) -> None:
-        message = await self._messages.find(id)
-        await self._messages.check_not_hidden(user, message)
-        answered = answered_message(self._committer.state, user, message, client.token)
-        if isinstance(command, ReplyToMessage):
-            command = reply_as_sending(user, message, command)
-            if is_for_lobby(command) and not client.in_lobby:
-                raise Refusal("not_member", group="lobby")
-        elif self._conversation(user, command) is not message.event.conversation:
-            raise no_such_message_refusal(id)
+        answered = None
+        try:
+            message = await self._messages.find(id)
+            await self._messages.check_not_hidden(user, message)
+            answered = answered_message(self._committer.state, user, message, client.token)
+            if isinstance(command, ReplyToMessage):
+                command = reply_as_sending(user, message, command)
+                if is_for_lobby(command) and not client.in_lobby:
+                    raise Refusal("not_member", group="lobby")
+            elif self._conversation(user, command) is not message.event.conversation:
+                raise no_such_message_refusal(id)
+        except Refusal as refusal:
+            if not (refusal.code == "no_such_message" and request.is_reply_optional):
+                raise
+            answered = None
+        assert not isinstance(command, ReplyToMessage)
         self._send(client, request, user, command, answered)
 
     def _conversation(self, user: User, command: Sending) -> Conversation | None:

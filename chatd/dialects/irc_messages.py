@@ -39,6 +39,7 @@ from chatd.dialects.irc_transient import (
     OPERATORS,
     REF_TAG,
     REPLY_TAGS,
+    ClientTags,
     ask_client,
     passed_tags,
     tell_operators,
@@ -143,11 +144,11 @@ def message_request(dialect: IrcDialect, line: IrcLine, target: str, text: str) 
     ref = line.tags.get(REF_TAG) or None
     if ref is not None and len(ref) > MAX_REF_CHARACTERS:
         return dialect.fail(line.verb, "INVALID_REF", f"a ref has at most {MAX_REF_CHARACTERS} characters")
-    answered_id = _answered_id(line)
-    if answered_id is not None:
-        tags = tuple((key, value) for key, value in tags if key not in REPLY_TAGS)
-    request = _message(dialect, line, target, text, kind, answered_id)
-    return replace(request, ref=ref, client_tags=tags) if ref is not None or tags else request
+    request = _message(dialect, line, target, text, kind, _answered_id(tags))
+    # A message is worth more than a tag, which may also refer to what is no message.
+    if ref is not None or tags:
+        return replace(request, ref=ref, client_tags=tags, is_reply_optional=True)
+    return request
 
 
 def notice(dialect: IrcDialect, line: IrcLine) -> Request:
@@ -161,14 +162,9 @@ def _silent(dialect: IrcDialect, request: Request) -> Request:
     return dialect.reply() if is_typed(request) or isinstance(request.command, PreparedAnswer) else request
 
 
-def _answered_id(line: IrcLine) -> int | None:
-    """Return the id of the message that ``line`` answers, or None: then a tag that says something else is
-    passed on like any other.
-    """
-    for tag in REPLY_TAGS:
-        if id := parse_message_id(line.tags.get(tag, "")):
-            return id
-    return None
+def _answered_id(tags: ClientTags) -> int | None:
+    """Return the id of the message that one with ``tags`` answers, or None if they don't say."""
+    return next((id for key, value in tags if key in REPLY_TAGS and (id := parse_message_id(value))), None)
 
 
 def _message(
@@ -326,8 +322,8 @@ def entry_tags(capabilities: frozenset[str], entry: LogEntry, number: int = 1) -
         tags["bot"] = ""
     if entry.event.actor_is_registered and "account-tag" in capabilities:
         tags["account"] = entry.event.actor.nick
-    if entry.event.answered is not None and "message-tags" in capabilities:
-        tags.update(dict.fromkeys(REPLY_TAGS, str(entry.event.answered.id)))
     if entry.event.client_tags and "message-tags" in capabilities:
         tags.update(entry.event.client_tags)
+    if entry.event.answered is not None and "message-tags" in capabilities:
+        tags.update(dict.fromkeys(REPLY_TAGS, str(entry.event.answered.id)))
     return tags

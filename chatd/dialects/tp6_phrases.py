@@ -326,7 +326,9 @@ def event_sentence(event: ChatEvent) -> str:
     )
     reason = event.body if event.kind == "topic" else event.reason
     if event.kind == "edited":
-        reason = event.edited_kind_and_text[1]
+        kind_of_message, reason = event.edited_kind_and_text
+        if kind_of_message == "action":
+            reason = f"* {event.actor.nick} {action_text(reason)}"
     return f"{sentence} : {indented(reason)}" if reason else sentence
 
 

@@ -543,7 +543,8 @@ class Migration(StageTestCase):
                 "DROP TABLE read_marks; DROP TABLE links; DROP TABLE ban_origins; DROP TABLE moderation;"
                 "DROP TABLE credentials; DELETE FROM users WHERE id = 0;"
                 "DROP INDEX log_messages; DROP INDEX log_joins; CREATE INDEX log_pages ON log (conversation);"
-                "PRAGMA user_version = 2;"
+                "ALTER TABLE log DROP COLUMN answered; ALTER TABLE log DROP COLUMN answered_author;"
+                "ALTER TABLE log DROP COLUMN edited; PRAGMA user_version = 2;"
             )
         connection.close()
         self.stage = Stage(database)

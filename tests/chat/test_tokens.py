@@ -485,7 +485,7 @@ class Scope(TokenCase):
                     self.assertEqual(outcome == "out_of_scope", not allowed, outcome)
         self.assertEqual(
             {row.name for row in COMMANDS.values() if row.required_access == "write"},
-            {"broadcast", "send", "join", "gbroadcast", "delete"},
+            {"broadcast", "send", "join", "gbroadcast", "delete", "edit", "reply"},
         )
         self.assertFalse(
             {
@@ -510,7 +510,7 @@ class Scope(TokenCase):
                     self.assertNotIn(outcome, ("out_of_scope", "no_such_group"))
                 elif name == "history":
                     self.assertEqual(outcome, "no_such_group")
-                elif name == "delete":
+                elif name in ("delete", "edit", "reply"):
                     self.assertEqual(outcome, "no_such_message")
                 else:
                     self.assertEqual(outcome, "no_such_group" if "group" in row.fields else "out_of_scope")

@@ -87,6 +87,8 @@ USAGES = """
     give;group;dest
     close;group[;reason]
     delete;id[;reason]
+    edit;id;msg
+    reply;id;msg
     announce;msg
     resetpassword;dest;new
     usertokens;dest

@@ -163,6 +163,8 @@ class Decoding(SynchronousTestCase):
             ("give", c.AssignGroupOwner, {**group, **user}),
             ("close", c.CloseGroup, {**group, "reason": "over"}),
             ("delete", c.DeleteMessage, {"id": 17, "reason": "spam"}),
+            ("edit", c.EditMessage, {"id": 17, "msg": "hello all"}),
+            ("reply", c.ReplyToMessage, {"id": 17, "msg": "hello you"}),
             ("announce", c.Announce, {"msg": "hear"}),
             ("resetpassword", c.ResetPassword, {**user, "new": "correct horse"}),
             (
@@ -502,7 +504,11 @@ class Answering(SynchronousTestCase):
         )
         self.assertEqual(
             next(said for said in help["commands"] if said["action"] == "client-send"),
-            {"action": "client-send", "fields": ["dest", "msg", "kind"], "help": COMMANDS["send"].help},
+            {
+                "action": "client-send",
+                "fields": ["dest", "msg", "kind", "reply_to"],
+                "help": COMMANDS["send"].help,
+            },
         )
         self.course(Goodbye(ALICE), b'{"action":"server-quit","msg":"Goodbye alice"}')
         self.course(Goodbye(None), b'{"action":"server-quit","ref":1}', ref=1)
