@@ -13,6 +13,7 @@ import msgspec
 from chatd.core import commands as c
 from chatd.core.accounts import Secret
 from chatd.core.commands import COMMANDS_BY_CLASS, Command, Hello
+from chatd.core.events import is_action
 from chatd.core.names import BadName, parse_group, parse_nick
 from chatd.core.rules import stored_kind
 from chatd.json_wire import objects
@@ -116,6 +117,12 @@ def entry_from_ack(command: Command, ack: Ack, nick: str) -> Message | GroupEven
             id=ack.id, ts=ack.ts, nick=nick, msg=command.msg, kind=stored_kind(command), group=ack.group,
             to=ack.to,
         )  # fmt: skip
+    if isinstance(command, c.ReplyToMessage):
+        kind = "action" if is_action(command.msg) else "message"
+        return Message(
+            id=ack.id, ts=ack.ts, nick=nick, msg=command.msg, kind=kind, group=ack.group, to=ack.to,
+            reply_to=command.id,
+        )  # fmt: skip
     if type(command) not in EVENT_KIND_BY_COMMAND:
         return None
     fields = msgspec.structs.asdict(command)
@@ -127,6 +134,9 @@ def entry_from_ack(command: Command, ack: Ack, nick: str) -> Message | GroupEven
         fields["keep"] = fields.pop("age") or 0
     elif isinstance(command, c.DeleteMessage):
         fields["subject"], fields["deleted"] = ack.to, fields.pop("id")
+    elif isinstance(command, c.EditMessage):
+        fields["edited"] = fields.pop("id")
+        fields["kind"] = "action" if is_action(command.msg) else "message"
     return GroupEvent(event=EVENT_KIND_BY_COMMAND[type(command)], actor=nick, id=ack.id, ts=ack.ts, **fields)
 
 
@@ -147,6 +157,7 @@ EVENT_KIND_BY_COMMAND: Final[dict[type[Command], str]] = {
     c.SetHistoryVisibility: "history",
     c.SetRetention: "keep",
     c.DeleteMessage: "deleted",
+    c.EditMessage: "edited",
 }
 """For each command that is acknowledged and no message: the kind of the event that it writes to the log."""
 

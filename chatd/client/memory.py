@@ -18,8 +18,8 @@ from chatd.client.codec import (
     summary_conversation,
 )
 from chatd.client.language import _
-from chatd.client.render import describe_event, message_text, sanitize
-from chatd.core.events import MESSAGE_KINDS
+from chatd.client.render import describe_event, mark_as_edited, message_text, sanitize
+from chatd.core.events import MESSAGE_KINDS, action_text
 from chatd.json_wire import objects
 from chatd.json_wire.objects import HistoryMessage, Message, ServerEvent
 
@@ -41,7 +41,8 @@ _SHOWN_KINDS: Final[dict[str, EntryKind]] = {"image": "image", "action": "action
 class ScreenEntry(msgspec.Struct, frozen=True, eq=False):
     """An item of a conversation on the screen: a message, an event, or a text of the client for its user.
 
-    ``id`` is the id of the log entry, or 0 if the item is not in the daemon's log.
+    ``id`` is the id of the log entry, or 0 if the item is not in the daemon's log. A message that answers
+    another one has the id of that in ``reply_to``, and the nick of its author, if known, in ``reply_from``.
     """
 
     at: datetime
@@ -49,6 +50,8 @@ class ScreenEntry(msgspec.Struct, frozen=True, eq=False):
     kind: EntryKind = "announcement"
     nick: str = ""
     id: int = 0
+    reply_to: int = 0
+    reply_from: str = ""
 
 
 def entry_from_message(message: Message | HistoryMessage) -> ScreenEntry:
@@ -59,6 +62,8 @@ def entry_from_message(message: Message | HistoryMessage) -> ScreenEntry:
         "message" if message.deleted else _SHOWN_KINDS.get(message.kind, "message"),
         sanitize(message.nick),
         message.id,
+        message.reply_to or 0,
+        sanitize(message.reply_from),
     )
 
 
@@ -94,6 +99,21 @@ class Conversation:
         """
         return next((entry.id for entry in reversed(self.entries) if entry.id), None)
 
+    def last_message_id(self, nick: str, own: bool) -> int | None:
+        """Return the log id of the last message in memory, of the user ``nick`` if ``own`` is true, else of
+        anybody else; None if there is none, or if the end of the conversation is not in memory.
+        """
+        if self.has_newer:
+            return None
+        return next(
+            (
+                entry.id
+                for entry in reversed(self.entries)
+                if entry.id and entry.kind in MESSAGE_KINDS and (entry.nick == nick) is own
+            ),
+            None,
+        )
+
     def add(self, entry: ScreenEntry, may_evict: bool = True) -> None:
         """Append ``entry``, and drop the oldest entry if memory is full.
 
@@ -116,6 +136,21 @@ class Conversation:
         """Replace the text of the message with the log id ``id``, if it is in memory."""
         self.entries = [
             msgspec.structs.replace(entry, text=_("(deleted)"), kind="message") if entry.id == id else entry
+            for entry in self.entries
+        ]
+
+    def mark_edited(self, id: int, text: str, kind: str) -> None:
+        """Give the message with the log id ``id``, if it is in memory, the new ``text`` and ``kind``, which
+        are those of a message of the JSON wire. A notice stays one.
+        """
+        shown_kind = _SHOWN_KINDS.get(kind, "message")
+        shown = mark_as_edited(sanitize(action_text(text) if kind == "action" else text))
+        self.entries = [
+            msgspec.structs.replace(
+                entry, text=shown, kind="notice" if entry.kind == "notice" else shown_kind
+            )
+            if entry.id == id
+            else entry
             for entry in self.entries
         ]
 
@@ -315,6 +350,11 @@ class Memory:
         self.shown_conversation.add(ScreenEntry(at, sanitize(text), kind))
 
     def _happened(self, event: objects.GroupEvent) -> None:
+        if event.edited is not None:
+            for known in self.conversations.values():
+                if event.msg:  # else it was edited or deleted since
+                    known.mark_edited(event.edited, event.msg, event.kind or "message")
+            return
         if event.deleted is not None:
             for known in self.conversations.values():
                 known.mark_deleted(event.deleted)

@@ -31,6 +31,7 @@ from chatd.client.screen_display import ScreenDisplay
 from chatd.client.screen_lines import HintLine, SearchLine, TitleLine
 from chatd.client.scrollback import Scrollback
 from chatd.client.terminal import TerminalDriver
+from chatd.client.typed_lines import with_message_id
 from chatd.core import commands as c
 from chatd.core.refusals import Refusal
 from chatd.json_wire import objects
@@ -225,6 +226,9 @@ class ChatApp(App[None]):
 
         If the line is malformed, show why and return False; else return True.
         """
+        if not self._outgoing.unsent:  # what is on its way has no id yet
+            last_id = self.memory.shown_conversation.last_message_id
+            text = with_message_id(text, last_id(self.memory.nick, True), last_id(self.memory.nick, False))
         try:
             line = self._outgoing.prepare_line(text, self.memory.here)
         except Refusal as refusal:

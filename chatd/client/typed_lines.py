@@ -99,3 +99,19 @@ def _slash(typed: SlashLine, here: ConversationRef) -> c.Command | SendImage:
         raise Refusal("bad_request", why=reason_phrase("usage", usage=row.slash_usage_in(_)))
     command = row.build(values, LARGEST_DAEMON_LIMITS)
     return c.Join(command.group) if isinstance(command, c.EnterRoom) else command
+
+
+def with_message_id(typed: str, last_own_id: int | None, last_other_id: int | None) -> str:
+    """Return the line ``typed`` with an id, if it is ``/edit`` or ``/reply`` without one.
+
+    ``/edit`` is then for the user's last message in the current conversation, which has the id
+    ``last_own_id``, ``/reply`` for the last one of somebody else, ``last_other_id``. If that is None, and for
+    any other line, the line is returned unchanged.
+    """
+    slash = parse_slash(typed)
+    row = None if slash is None else slash.declaration
+    ids = {c.EditMessage: last_own_id, c.ReplyToMessage: last_other_id}
+    id = None if row is None else ids.get(row.command)
+    if slash is None or id is None or slash.rest.partition(" ")[0].isdecimal():
+        return typed
+    return f"/{slash.word} {id} {slash.rest}"

@@ -49,13 +49,16 @@ _NOT_SAID_TO_THE_PAGE: Final = frozenset(
         ),
         *("around_alone", "cut_off", "frame_length", "frame_type", "many_questions"),
         *("no_string", "no_time", "surrogate", "too_deep"),
+        *("edit", "reply", "not_author", "not_editable", "same_text"),
     )
 )
-"""The codes of refusals, and the keys of reasons, that answer only what the page can't send."""
+"""The names of the commands that the page does not offer, and the codes of refusals and the keys of reasons
+that answer only what it can't send.
+"""
 
 
 def command_table(translate: Callable[[str], str]) -> bytes:
-    """Return the JSON of the commands that can be typed, with help lines translated by ``translate``.
+    """Return the JSON of the commands that the page offers, with help lines translated by ``translate``.
 
     ``fields`` maps the name of each field to its kind, and to its choices and its key in a request where it
     has these; a field that is not there is a name. ``commands`` is a list of objects. Their ``fields`` are
@@ -64,7 +67,8 @@ def command_table(translate: Callable[[str], str]) -> bytes:
     ``room`` and ``event`` are left out if false. The last command is ``/me``, which has no action: the page
     sends it as a message.
     """
-    rows = [row for row in COMMANDS.values() if row.semicolon_word or row.slash_word]
+    typed = [row for row in COMMANDS.values() if row.semicolon_word or row.slash_word]
+    rows = [row for row in typed if row.name not in _NOT_SAID_TO_THE_PAGE]
     fields: dict[str, dict[str, object]] = {}
     for row in rows:
         for name, declaration in row.typeable_fields.items():

@@ -89,11 +89,18 @@ class CommandTableTest(TestCase):
     """The JSON that the page completes commands from."""
 
     def test_all_commands(self) -> None:
-        """Every command that has a typed form is there with its fields."""
+        """Every command that has a typed form is there with its fields, but for two on messages."""
         table = json.loads(command_table(str))
         rows = {row["name"]: row for row in table["commands"]}
         self.assertEqual(
-            [*(name for name, row in COMMANDS.items() if row.semicolon_word or row.slash_word), "me"],
+            [
+                *(
+                    name
+                    for name, row in COMMANDS.items()
+                    if (row.semicolon_word or row.slash_word) and name not in ("edit", "reply")
+                ),
+                "me",
+            ],
             list(rows),
         )
         self.assertEqual(
@@ -144,7 +151,7 @@ class CommandTableTest(TestCase):
         reasons = {key for key, sentence in REASON_SENTENCES.items() if sentence not in known}
         self.assertEqual(
             {"already_server_operator", "bad_json", "bad_utf8", "configured_operator"}
-            | {"no_room", "not_appointed"},
+            | {"no_room", "not_appointed", "not_author", "not_editable", "same_text"},
             refusals,
         )
         self.assertEqual(
