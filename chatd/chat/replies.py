@@ -58,13 +58,14 @@ class ReplyService:
         try:
             message = await self._messages.find(id)
             await self._messages.check_not_hidden(user, message)
+            if not isinstance(command, ReplyToMessage):
+                if self._conversation(user, command) is not message.event.conversation:
+                    raise no_such_message_refusal(id)
             answered = answered_message(self._committer.state, user, message, client.token)
             if isinstance(command, ReplyToMessage):
                 command = reply_as_sending(user, message, command)
                 if is_for_lobby(command) and not client.in_lobby:
                     raise Refusal("not_member", group="lobby")
-            elif self._conversation(user, command) is not message.event.conversation:
-                raise no_such_message_refusal(id)
         except Refusal as refusal:
             if not (refusal.code == "no_such_message" and request.is_reply_optional):
                 raise
