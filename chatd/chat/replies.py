@@ -13,7 +13,7 @@ from chatd.core.commands import ReplyToMessage, SendToGroup, SendToUser
 from chatd.core.events import LOBBY, AnsweredMessage, Conversation, User
 from chatd.core.message_rules import no_such_message_refusal
 from chatd.core.refusals import Refusal
-from chatd.core.reply_rules import Sending, answered_message, reply_as_sending
+from chatd.core.reply_rules import SENDING_COMMANDS, Sending, answered_message, reply_as_sending
 from chatd.core.requests import Request
 from chatd.core.rules import require_group_member
 
@@ -67,10 +67,9 @@ class ReplyService:
                 if is_for_lobby(command) and not client.in_lobby:
                     raise Refusal("not_member", group="lobby")
         except Refusal as refusal:
-            if not (refusal.code == "no_such_message" and request.is_reply_optional):
+            if refusal.code != "no_such_message" or not isinstance(request.otherwise, SENDING_COMMANDS):
                 raise
-            answered = None
-        assert not isinstance(command, ReplyToMessage)
+            command, answered = request.otherwise, None
         self._send(client, request, user, command, answered)
 
     def _conversation(self, user: User, command: Sending) -> Conversation | None:

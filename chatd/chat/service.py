@@ -31,6 +31,7 @@ from chatd.chat.messages import MessageFinder
 from chatd.chat.moderation import ModerationCommand, ModerationService
 from chatd.chat.overview import Overview
 from chatd.chat.presence import PresenceService
+from chatd.chat.reactions import ReactionService
 from chatd.chat.read_marks import ReadMarkService
 from chatd.chat.replay import Replay
 from chatd.chat.replies import ReplyService
@@ -172,6 +173,17 @@ class Chat:
         )
         self._edits = EditService(
             self._authority, messages, message_lock, self._dispatcher, committer, self._turns, limits
+        )
+        self._reactions = ReactionService(
+            self._authority,
+            archive,
+            messages,
+            message_lock,
+            self._channels,
+            self._dispatcher,
+            committer,
+            self._turns,
+            limits,
         )
         self._replies = ReplyService(messages, committer, self._turns, self._change)
         self.administrator = AdministrationService(self._authority, archive, committer, policy)
@@ -359,6 +371,8 @@ class Chat:
             self._deletions.execute(client, request, user, command)
         elif isinstance(command, c.EditMessage):
             self._edits.execute(client, request, user, command)
+        elif isinstance(command, c.ReactToMessage | c.TakeReactionBack):
+            self._reactions.execute(client, request, user, command)
         elif isinstance(command, c.ReplyToMessage):
             self._replies.execute(client, request, user, command, command.id)
         elif isinstance(command, c.PasswordBeforeHello | Authenticate | RegisterBeforeLogin):

@@ -137,6 +137,8 @@ def entry_from_ack(command: Command, ack: Ack, nick: str) -> Message | GroupEven
     elif isinstance(command, c.EditMessage):
         fields["edited"] = fields.pop("id")
         fields["kind"] = "action" if is_action(command.msg) else "message"
+    elif isinstance(command, c.ReactToMessage | c.TakeReactionBack):
+        fields["message"] = fields.pop("id")
     return GroupEvent(event=EVENT_KIND_BY_COMMAND[type(command)], actor=nick, id=ack.id, ts=ack.ts, **fields)
 
 
@@ -158,6 +160,8 @@ EVENT_KIND_BY_COMMAND: Final[dict[type[Command], str]] = {
     c.SetRetention: "keep",
     c.DeleteMessage: "deleted",
     c.EditMessage: "edited",
+    c.ReactToMessage: "reacted",
+    c.TakeReactionBack: "unreacted",
 }
 """For each command that is acknowledged and no message: the kind of the event that it writes to the log."""
 

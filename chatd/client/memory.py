@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Final, Literal
 
@@ -43,6 +43,7 @@ class ScreenEntry(msgspec.Struct, frozen=True, eq=False):
 
     ``id`` is the id of the log entry, or 0 if the item is not in the daemon's log. A message that answers
     another one has the id of that in ``reply_to``, and the nick of its author, if known, in ``reply_from``.
+    ``reactions`` has the reactions to a message, each with the nicks of those who reacted so.
     """
 
     at: datetime
@@ -52,6 +53,7 @@ class ScreenEntry(msgspec.Struct, frozen=True, eq=False):
     id: int = 0
     reply_to: int = 0
     reply_from: str = ""
+    reactions: Mapping[str, frozenset[str]] = {}
 
 
 def entry_from_message(message: Message | HistoryMessage) -> ScreenEntry:
@@ -64,7 +66,18 @@ def entry_from_message(message: Message | HistoryMessage) -> ScreenEntry:
         message.id,
         message.reply_to or 0,
         sanitize(message.reply_from),
+        {one.reaction: frozenset(one.nicks) for one in getattr(message, "reactions", None) or ()},
     )
+
+
+def _with_reaction(
+    reactions: Mapping[str, frozenset[str]], event: objects.GroupEvent
+) -> dict[str, frozenset[str]]:
+    """Return ``reactions`` as they are after ``event``."""
+    reaction = event.reaction or ""
+    nicks = reactions.get(reaction, frozenset())
+    changed = nicks | {event.actor} if event.event == "reacted" else nicks - {event.actor}
+    return {one: held for one, held in {**reactions, reaction: changed}.items() if held}
 
 
 class Conversation:
@@ -135,7 +148,9 @@ class Conversation:
     def mark_deleted(self, id: int) -> None:
         """Replace the text of the message with the log id ``id``, if it is in memory."""
         self.entries = [
-            msgspec.structs.replace(entry, text=_("(deleted)"), kind="message") if entry.id == id else entry
+            msgspec.structs.replace(entry, text=_("(deleted)"), kind="message", reactions={})
+            if entry.id == id
+            else entry
             for entry in self.entries
         ]
 
@@ -150,6 +165,15 @@ class Conversation:
                 entry, text=shown, kind="notice" if entry.kind == "notice" else shown_kind
             )
             if entry.id == id
+            else entry
+            for entry in self.entries
+        ]
+
+    def mark_reaction(self, event: objects.GroupEvent) -> None:
+        """Add the reaction of ``event``, which is ``reacted`` or ``unreacted``, or take it back."""
+        self.entries = [
+            msgspec.structs.replace(entry, reactions=_with_reaction(entry.reactions, event))
+            if entry.id == event.message
             else entry
             for entry in self.entries
         ]
@@ -350,6 +374,10 @@ class Memory:
         self.shown_conversation.add(ScreenEntry(at, sanitize(text), kind))
 
     def _happened(self, event: objects.GroupEvent) -> None:
+        if event.message is not None:
+            for known in self.conversations.values():
+                known.mark_reaction(event)
+            return
         if event.edited is not None:
             for known in self.conversations.values():
                 if event.msg:  # else it was edited or deleted since

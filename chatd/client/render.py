@@ -187,7 +187,7 @@ def describe_event(event: GroupEvent | ServerEvent) -> str:
     told = _(sentence).format(
         actor=event.actor, event=event.event, group=event.group, subject=event.subject, topic=event.topic,
         visibility=_(event.visibility) if event.visibility else "",
-        keep=event.keep, msg=event.msg,
+        keep=event.keep, msg=event.msg, reaction=event.reaction,
         history=_(_HISTORIES.get(event.history or "", "")),
     )  # fmt: skip
     return one_line(told + (f" ({event.reason})" if event.reason else ""))
@@ -212,6 +212,8 @@ _SENTENCES: Final = {
     "closed": N_("{actor} closed {group}"),
     "deleted": N_("{actor} deleted a message of {subject}"),
     "edited": N_("{actor} edited a message: {msg}"),
+    "reacted": N_("{actor} reacted to a message: {reaction}"),
+    "unreacted": N_("{actor} took a reaction back: {reaction}"),
 }
 
 _HISTORIES: Final = {"all": N_("all messages"), "since_joining": N_("the messages since they joined")}

@@ -223,10 +223,16 @@ class Scrollback(ScrollView, can_focus=False):
             quote = Text(self._quote(entry), self._style("announcement"))
             quote.truncate(max(1, width - TIME_COLUMNS), overflow="ellipsis")
             above, time = self._wrapped(time, quote, width), Text(" " * TIME_COLUMNS)
+        below: list[Strip] = []
+        if entry.reactions:
+            counts = "  ".join(f"{reaction} {len(nicks)}" for reaction, nicks in entry.reactions.items())
+            margin = Text(" " * TIME_COLUMNS)
+            below = self._wrapped(margin, Text(one_line(counts), self._style("announcement")), width)
         if entry.kind != "image":
-            return [*above, *self._wrapped(time, Text.assemble(who, " ", entry.text), width)]
+            return [*above, *self._wrapped(time, Text.assemble(who, " ", entry.text), width), *below]
         picture = [Text(line, no_wrap=True) for line in entry.text.expandtabs().split("\n")]
-        return [*above, *self._wrapped(time, who, width), *(self._strip(line, width) for line in picture)]
+        drawn = (self._strip(line, width) for line in picture)
+        return [*above, *self._wrapped(time, who, width), *drawn, *below]
 
     def _quote(self, entry: ScreenEntry) -> str:
         """Return the message that ``entry`` answers as one line, as far as it is in memory."""

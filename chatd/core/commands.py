@@ -77,6 +77,9 @@ _MessageId = Annotated[int, FieldDeclaration("id", "the id of a message, as hist
 _AnsweredId = Annotated[
     int, FieldDeclaration("id", "the id of the message that this one answers", is_typeable=False)
 ]
+_Reaction = Annotated[
+    str, FieldDeclaration("note", "an emoji or a word of at most 16 characters, without blanks")
+]
 _Reason = Annotated[str, FieldDeclaration("note", "the reason, delivered with the event")]
 _BlockTarget = Annotated[
     str, FieldDeclaration("name", "a nick, an IP address, or a network such as 192.0.2.0/24")
@@ -267,6 +270,7 @@ USAGE_FIELD_NAMES: Final = (
     N_("link"),
     N_("number"),
     N_("upto"),
+    N_("reaction"),
 )
 """The names of the fields that usage lines show, to be translated."""
 
@@ -1389,6 +1393,46 @@ class ReplyToMessage(Command, frozen=True):
 
     id: _MessageId
     msg: _MessageText
+
+
+@declare(
+    "react",
+    actions=("react",),
+    semicolon_word="react",
+    slash_word="react",
+    required_role="identified",
+    required_access="write",
+    answer="ack",
+    refusal_codes="no_such_message bad_reaction already_reacted too_many_reactions bad_request too_long"
+    " storage_failed storage_full",
+    help=N_("react to a message with an emoji or a short word"),
+    example="react;17;+1",
+)
+class ReactToMessage(Command, frozen=True):
+    """React to the message with the log entry ``id`` with ``reaction``."""
+
+    id: _MessageId
+    reaction: _Reaction
+
+
+@declare(
+    "unreact",
+    actions=("unreact",),
+    semicolon_word="unreact",
+    slash_word="unreact",
+    required_role="identified",
+    required_access="write",
+    answer="ack",
+    refusal_codes="no_such_message bad_reaction no_such_reaction bad_request too_long storage_failed"
+    " storage_full",
+    help=N_("take a reaction to a message back"),
+    example="unreact;17;+1",
+)
+class TakeReactionBack(Command, frozen=True):
+    """Take the author's ``reaction`` to the message with the log entry ``id`` back."""
+
+    id: _MessageId
+    reaction: _Reaction
 
 
 @declare(

@@ -30,6 +30,8 @@ EventKind = Literal[
     "closed",
     "deleted",
     "edited",
+    "reacted",
+    "unreacted",
 ]
 """The kinds of log entries: messages (`MESSAGE_KINDS`), events of groups, and changes of messages
 (`MESSAGE_CHANGE_KINDS`).
@@ -38,7 +40,10 @@ EventKind = Literal[
 MESSAGE_KINDS: Final[frozenset[EventKind]] = frozenset(("message", "image", "action", "notice"))
 """The kinds of log entries that are messages. The store's SQL queries and indexes list these kinds too."""
 
-MESSAGE_CHANGE_KINDS: Final[frozenset[EventKind]] = frozenset(("deleted", "edited"))
+REACTION_KINDS: Final[frozenset[EventKind]] = frozenset(("reacted", "unreacted"))
+"""The kinds of log entries that say that a user has reacted to an earlier message, or takes that back."""
+
+MESSAGE_CHANGE_KINDS: Final[frozenset[EventKind]] = frozenset(("deleted", "edited", "reacted", "unreacted"))
 """The kinds of log entries that say that an earlier message was changed. They occur in all conversations."""
 
 ACTION_PREFIX: Final = "/me "
@@ -113,7 +118,9 @@ LOBBY = Conversation(1, "lobby")
 
 
 class AnsweredMessage(NamedTuple):
-    """The message that another message answers: its log entry ``id``, and its ``author``."""
+    """The message that another message answers, or that a reaction is to: its log entry ``id``, and its
+    ``author``.
+    """
 
     id: int
     author: User
@@ -127,8 +134,8 @@ class ChatEvent(msgspec.Struct, frozen=True, eq=False):
     has deleted it, its subject the author of the message. So is an ``edited`` event; its actor is the author
     of the message, its subject the receiver if the message is a direct one.
 
-    ``answered`` is the message that this one answers, or None. ``is_edited`` says whether the message has
-    another text than it was sent with. Both are stored.
+    ``answered`` is the message that this one answers, or that a reaction is to; else None. ``is_edited`` says
+    whether the message has another text than it was sent with. Both are stored.
 
     ``was_member`` is true for a ``banned`` event that put out a member. ``actor_is_registered`` says whether
     the author had a password when the event was decided, or when it was read from the log, ``actor_is_bot``
@@ -155,6 +162,7 @@ class ChatEvent(msgspec.Struct, frozen=True, eq=False):
     - ``edited``: the id of the message, its kind and its new text, with a space between two of them. Only the
       id is stored: the log has the text once, with the message. So what is read from the log has the last
       text, and the id alone if this was not the last edit, or the text was deleted.
+    - ``reacted``, ``unreacted``: the reaction, empty once it is erased.
     - the other kinds: empty.
     """
 
@@ -187,10 +195,10 @@ class ChatEvent(msgspec.Struct, frozen=True, eq=False):
 
     @property
     def changed_message_id(self) -> int:
-        """The id of the message that a ``deleted`` or ``edited`` event is about. Events of other kinds have
-        none: ask only events of `MESSAGE_CHANGE_KINDS`.
+        """The id of the message that an event of `MESSAGE_CHANGE_KINDS` is about. Those of other kinds have
+        none: do not ask them.
         """
-        return int(self.body.partition(" ")[0])
+        return int(self.body.partition(" ")[0]) if self.answered is None else self.answered.id
 
     @property
     def edited_kind_and_text(self) -> tuple[EventKind, str]:

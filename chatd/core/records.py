@@ -105,11 +105,15 @@ class EntrySlice(msgspec.Struct, frozen=True, eq=False):
     examined too many entries, ``resume_id`` is the id of the last entry that it has examined, ``more`` is
     true, and the next query continues from there. Else ``resume_id`` is None, and ``more`` says whether rows
     were left out.
+
+    For a page, ``reactions`` maps the ids of messages to the reactions to them, the oldest first: each with
+    the id of the user.
     """
 
     rows: list[EntryRow]
     more: bool
     resume_id: int | None = None
+    reactions: dict[int, list[tuple[str, int]]] = {}
 
 
 def entry_from_row(state: State, row: EntryRow) -> LogEntry:

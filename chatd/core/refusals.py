@@ -73,6 +73,10 @@ REFUSAL_SENTENCES: Final[dict[str, str]] = {
     "not_author": N_("only its author may edit a message"),
     "not_editable": N_("an image can't be edited: delete it, and send another one"),
     "same_text": N_("the message {id} has this text already"),
+    "bad_reaction": N_("a reaction is an emoji or a word of at most {limit} characters, without blanks"),
+    "already_reacted": N_("you have reacted so to the message {id} already"),
+    "no_such_reaction": N_("you have not reacted so to the message {id}"),
+    "too_many_reactions": N_("the message {id} has as many reactions as a message may have"),
     "too_many_groups": N_("you own {limit} groups, the most that one user may own: use one of them"),
     "group_full": N_("{group} has {limit} members, the most that a group may have: create another group"),
     "too_many_invitations": N_(

@@ -39,6 +39,8 @@ _FREE_OF_PLACE: Final = (
     c.DeleteMessage,
     c.EditMessage,
     c.ReplyToMessage,
+    c.ReactToMessage,
+    c.TakeReactionBack,
 )
 """The commands that name no conversation. Their lists are limited to the scope of the token; so are the
 commands on a message, once it is known where that is.

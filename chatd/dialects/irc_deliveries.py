@@ -35,7 +35,13 @@ from chatd.dialects.irc_client import (
     source_of,
 )
 from chatd.dialects.irc_lines import format_line, with_tags
-from chatd.dialects.irc_messages import edit_lines, entry_tags, live_message_lines, message_capabilities
+from chatd.dialects.irc_messages import (
+    edit_lines,
+    entry_tags,
+    live_message_lines,
+    message_capabilities,
+    reaction_lines,
+)
 from chatd.dialects.irc_redaction import redaction_lines
 from chatd.dialects.irc_transient import transient_lines
 from chatd.dialects.timestamps import format_rfc3339
@@ -304,6 +310,8 @@ _EVENTS: Final[dict[str, Callable[[frozenset[str], LogEntry], list[bytes]]]] = {
         redaction_lines(capabilities, entry) or _deletion_notice(capabilities, entry)
     ),
     "edited": edit_lines,
+    "reacted": reaction_lines,
+    "unreacted": reaction_lines,
 }
 """What encodes each kind of event."""
 

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from chatd.core.answers import PreparedAnswer
 from chatd.core.events import ACTION_PREFIX, ChatEvent, LogEntry, action_text
+from chatd.core.reply_rules import SENDING_COMMANDS
 from chatd.core.requests import Request
 from chatd.core.terminal import LINE_END, replace_controls
 from chatd.dialects.irc_accounts import with_account
@@ -29,7 +30,6 @@ from chatd.dialects.irc_lines import (
     format_ctcp,
     format_line,
     parse_ctcp,
-    parse_message_id,
     split_exactly,
     split_text,
     with_tags,
@@ -37,9 +37,11 @@ from chatd.dialects.irc_lines import (
 )
 from chatd.dialects.irc_transient import (
     OPERATORS,
+    REACT_TAG,
     REF_TAG,
     REPLY_TAGS,
-    ClientTags,
+    UNREACT_TAG,
+    answered_id,
     ask_client,
     passed_tags,
     tell_operators,
@@ -144,11 +146,12 @@ def message_request(dialect: IrcDialect, line: IrcLine, target: str, text: str) 
     ref = line.tags.get(REF_TAG) or None
     if ref is not None and len(ref) > MAX_REF_CHARACTERS:
         return dialect.fail(line.verb, "INVALID_REF", f"a ref has at most {MAX_REF_CHARACTERS} characters")
-    request = _message(dialect, line, target, text, kind, _answered_id(tags))
+    request = _message(dialect, line, target, text, kind, answered_id(tags))
     # A message is worth more than a tag, which may also refer to what is no message.
-    if ref is not None or tags:
-        return replace(request, ref=ref, client_tags=tags, is_reply_optional=True)
-    return request
+    command = request.command
+    if isinstance(command, SENDING_COMMANDS) and command.reply_to is not None:
+        request = replace(request, otherwise=replace(command, reply_to=None))
+    return replace(request, ref=ref, client_tags=tags) if ref is not None or tags else request
 
 
 def notice(dialect: IrcDialect, line: IrcLine) -> Request:
@@ -162,15 +165,10 @@ def _silent(dialect: IrcDialect, request: Request) -> Request:
     return dialect.reply() if is_typed(request) or isinstance(request.command, PreparedAnswer) else request
 
 
-def _answered_id(tags: ClientTags) -> int | None:
-    """Return the id of the message that one with ``tags`` answers, or None if they don't say."""
-    return next((id for key, value in tags if key in REPLY_TAGS and (id := parse_message_id(value))), None)
-
-
 def _message(
-    dialect: IrcDialect, line: IrcLine, target: str, text: str, kind: str, answered_id: int | None
+    dialect: IrcDialect, line: IrcLine, target: str, text: str, kind: str, reply_to: int | None
 ) -> Request:
-    values: dict[str, object] = {"msg": text, "kind": kind, "reply_to": answered_id}
+    values: dict[str, object] = {"msg": text, "kind": kind, "reply_to": reply_to}
     if not target.startswith("#"):
         return dialect.request(line, "send", dest=target, **values)
     group = group_name(target)
@@ -272,6 +270,24 @@ def edit_lines(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
     shown = f"* {event.actor.nick} {action_text(text)}" if kind == "action" else text
     said = f"[edited {event.changed_message_id}] {shown}".rstrip()
     return message_lines(capabilities, replace(entry, event=replace(event, kind="notice", body=said)))
+
+
+def reaction_lines(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
+    """Return the line of ``entry``, a reaction or one that is taken back: a ``TAGMSG`` for clients that know
+    tags, else a notice of its author.
+    """
+    event = entry.event
+    assert event.answered is not None
+    is_taken_back = event.kind == "unreacted"
+    if "message-tags" in capabilities:
+        tags = entry_tags(capabilities, entry)
+        tags[UNREACT_TAG if is_taken_back else REACT_TAG] = event.body
+        source = source_of(event.actor.nick)
+        return [format_line("TAGMSG", target_of(event), source=source, tags=tags)]
+    ending = " taken back" if is_taken_back else ""
+    said = f"[reaction to {event.answered.id} of {event.answered.author.nick}{ending}] {event.body}"
+    shown = replace(event, kind="notice", body=said, answered=None)
+    return message_lines(capabilities, replace(entry, event=shown))
 
 
 def _addressed(text: str, nick: str) -> str:

@@ -404,7 +404,8 @@ class JsonDialect:
             trimmed=answer.trimmed_up_to_id or None,
         )
         from_centre = _from_the_centre(command, answer.entries) if isinstance(command, ReadHistory) else []
-        kept, more = self._fitting(page, map(self._item, from_centre or ordered), answer.more)
+        items = (self._item(entry, answer) for entry in from_centre or ordered)
+        kept, more = self._fitting(page, items, answer.more)
         if from_centre:
             kept.sort(key=lambda item: item.id)
         elif not answer.forward:
@@ -414,10 +415,11 @@ class JsonDialect:
         shown = replace(page, messages=messages, more=more)
         return self._payload(shown if page.events is None else replace(shown, events=events))
 
-    def _item(self, entry: LogEntry) -> objects.HistoryMessage | objects.GroupEvent:
+    def _item(self, entry: LogEntry, page: Page) -> objects.HistoryMessage | objects.GroupEvent:
         if not entry.event.is_message:
             return event_object(entry)
-        item = history_message_object(entry, coloured=self.newline_delimited)
+        reactions = page.reactions.get(entry.id, ())
+        item = history_message_object(entry, self.newline_delimited, reactions)
         if item.kind == "image" and len(self._encoded(item)) > self.max_list_bytes - LIST_OVERHEAD_BYTES:
             return replace(item, msg=image_placeholder(entry.event))
         return item

@@ -4,12 +4,22 @@ the moderation log to objects of the JSON wire.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 from msgspec.structs import replace
 
-from chatd.core.answers import ActiveConversation, LinkListItem, TokenListItem
-from chatd.core.events import Announced, Arrived, ChatEvent, Conversation, Departed, LogEntry, User
+from chatd.core.answers import ActiveConversation, LinkListItem, Reaction, TokenListItem
+from chatd.core.events import (
+    REACTION_KINDS,
+    Announced,
+    Arrived,
+    ChatEvent,
+    Conversation,
+    Departed,
+    LogEntry,
+    User,
+)
 from chatd.core.moderation import ModerationEntry
 from chatd.core.requests import Request
 from chatd.dialects.timestamps import format_rfc3339
@@ -41,9 +51,11 @@ def message_object(entry: LogEntry) -> objects.Message:
     )
 
 
-def history_message_object(entry: LogEntry, coloured: bool) -> objects.HistoryMessage:
-    """Return the log entry of a message as a JSON object for a page of the log. ``coloured`` adds the
-    author's colour.
+def history_message_object(
+    entry: LogEntry, coloured: bool, reactions: Sequence[Reaction] = ()
+) -> objects.HistoryMessage:
+    """Return the log entry of a message as a JSON object for a page of the log, with the ``reactions`` to it.
+    ``coloured`` adds the author's colour.
     """
     event = entry.event
     return objects.HistoryMessage(
@@ -58,6 +70,7 @@ def history_message_object(entry: LogEntry, coloured: bool) -> objects.HistoryMe
         edited=event.is_edited and not event.is_tombstone,
         reply_to=None if event.answered is None else event.answered.id,
         reply_from="" if event.answered is None else event.answered.author.nick,
+        reactions=[objects.Reaction(*one) for one in reactions] or None,
     )
 
 
@@ -129,6 +142,8 @@ def event_object(entry: LogEntry) -> objects.GroupEvent:
         edited=event.changed_message_id if kind == "edited" else None,
         kind=edited_kind if text else None,
         msg=text or None,
+        message=event.changed_message_id if kind in REACTION_KINDS else None,
+        reaction=body if kind in REACTION_KINDS else None,
     )
 
 

@@ -40,6 +40,7 @@ from chatd.core.answers import (
 from chatd.core.commands import ListClients
 from chatd.core.events import (
     MESSAGE_CHANGE_KINDS,
+    REACTION_KINDS,
     Announced,
     Arrived,
     ChatEvent,
@@ -79,7 +80,7 @@ message of nothing but line ends would otherwise fill the outbox of every text c
 _LINE: Final = re.compile(r"([A-Za-z]+)(?:([ ;])(.*))?", re.DOTALL)
 
 _REFERENCE_WORDS: Final = {b"ARR ": b"ARV ", b"ANN ": b"MSG "}
-_UNKNOWN_TO_REFERENCE: Final = (b"BCK ", b"INF ", b"DEL ", b"EDT ", b"RPL ")
+_UNKNOWN_TO_REFERENCE: Final = (b"BCK ", b"INF ", b"DEL ", b"EDT ", b"RPL ", b"RCT ", b"URC ")
 
 
 class TextDialect:
@@ -289,9 +290,14 @@ class TextDialect:
 
     def _page(self, request: Request, answer: Page) -> Payloads:
         where = _place(answer.conversation, answer.reader)
-        item = _event_item if answer.is_event_page else _message_item
         ordered = answer.entries if answer.forward else reversed(answer.entries)
-        lines = _list(request, (item(where, entry) for entry in ordered), answer.more, answer.forward)
+        items = (
+            _event_item(where, entry)
+            if answer.is_event_page
+            else (*_message_item(where, entry), *_reaction_lines(entry, answer))
+            for entry in ordered
+        )
+        lines = _list(request, items, answer.more, answer.forward)
         if answer.is_event_page or answer.more or answer.forward or not answer.trimmed_up_to_id:
             return lines
         return (*_lines("INF", text=f"older messages were deleted, up to {answer.trimmed_up_to_id}"), *lines)
@@ -410,6 +416,16 @@ def _message_item(where: str, entry: LogEntry) -> Payloads:
     return (*_answered(event), *message)
 
 
+def _reaction_lines(entry: LogEntry, page: Page) -> Payloads:
+    """Return the lines behind a message in ``page``, one for each reaction: ``RCT id nick reaction``."""
+    return tuple(
+        line
+        for reaction, nicks in page.reactions.get(entry.id, ())
+        for nick in nicks
+        for line in _lines("RCT", str(entry.id), nick, reaction)
+    )
+
+
 def _event_item(where: str, entry: LogEntry) -> Payloads:
     event = entry.event
     return _lines("STA", where, str(entry.id), format_rfc3339(entry.at), *_happened(event), text=_body(event))
@@ -417,7 +433,7 @@ def _event_item(where: str, entry: LogEntry) -> Payloads:
 
 def _as_to_reference(frame: bytes) -> bytes:
     """Convert a frame that was made for any text client to the words that the reference client knows: ``ARV``
-    for ``ARR``, ``MSG`` for ``ANN``, and nothing for ``BCK``, ``INF``, ``DEL``, ``EDT`` and ``RPL``.
+    for ``ARR``, ``MSG`` for ``ANN``, and nothing for ``BCK``, ``INF`` and what is about other messages.
     """
     if frame.startswith(_UNKNOWN_TO_REFERENCE):
         return b""
@@ -478,7 +494,9 @@ def _changed(event: ChatEvent) -> Payloads:
     id, nick = str(event.changed_message_id), event.actor.nick
     if event.kind == "deleted":
         return _lines("DEL", id, nick, text=event.reason)
-    return _lines("EDT", id, nick, text=event.edited_kind_and_text[1])
+    if event.kind == "edited":
+        return _lines("EDT", id, nick, text=event.edited_kind_and_text[1])
+    return _lines("RCT" if event.kind == "reacted" else "URC", id, nick, text=event.body)
 
 
 def _event(event: ChatEvent) -> Payloads:
@@ -493,6 +511,8 @@ def _happened(event: ChatEvent) -> tuple[str, ...]:
 def _body(event: ChatEvent) -> str:
     if event.kind == "edited":
         return f"{event.changed_message_id} {event.edited_kind_and_text[1]}".rstrip()
+    if event.kind in REACTION_KINDS:
+        return f"{event.changed_message_id} {event.body}".rstrip()
     return "operator" if event.kind in ("promoted", "demoted") and not event.body else event.body
 
 

@@ -323,8 +323,9 @@ def event_sentence(event: ChatEvent) -> str:
         history=_HISTORIES.get(event.body),
         keep=f"{event.body} secondes" if event.body else "sans fin",
         number=number,
+        author="" if event.answered is None else event.answered.author.nick,
     )
-    reason = event.body if event.kind == "topic" else event.reason
+    reason = event.body if event.kind in ("topic", "reacted", "unreacted") else event.reason
     if event.kind == "edited":
         kind_of_message, reason = event.edited_kind_and_text
         if kind_of_message == "action":
@@ -354,6 +355,8 @@ _EVENTS: Final = {
     "deleted": "{actor} a supprimé un message de {subject}",
     "withdrawn": "{actor} a supprimé un de ses messages",
     "edited": "{actor} a modifié son message n° {number}",
+    "reacted": "{actor} a réagi au message n° {number} de {author}",
+    "unreacted": "{actor} a retiré sa réaction au message n° {number} de {author}",
 }
 """The French sentence of each kind of event, of those in `_OWNER_EVENTS`, and of own messages deleted."""
 

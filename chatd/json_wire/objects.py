@@ -59,9 +59,16 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     reply_from: str = ""
 
 
+class Reaction(msgspec.Struct, frozen=True):
+    """A ``reaction`` to a message, such as an emoji, with the ``nicks`` of those who reacted so."""
+
+    reaction: str
+    nicks: list[str]
+
+
 class HistoryMessage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A message in the form that it has in a page of the log. If ``deleted`` is true, it has no text; the
-    last three fields are as in `Message`.
+    """A message in the form that it has in a page of the log. If ``deleted`` is true, it has no text;
+    ``edited`` and the fields of an answer are as in `Message`. ``reactions`` has all reactions to it.
     """
 
     id: int
@@ -75,16 +82,18 @@ class HistoryMessage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     edited: bool = False
     reply_to: int | None = None
     reply_from: str = ""
+    reactions: list[Reaction] | None = None
 
 
 class GroupEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A change of a group, such as a kick, or a change of a message. In a page of the log it has neither
     ``action`` nor ``group``.
 
-    ``event`` is the kind of the log entry. It determines which of the last ten fields are present.
+    ``event`` is the kind of the log entry. It determines which of the last twelve fields are present.
     ``deleted`` is the id of the message whose text was deleted, ``edited`` that of the message whose text is
-    ``msg`` now and whose kind is ``kind``; without these two, it has been changed again since. Messages are
-    deleted after ``keep`` seconds, or never if that is 0.
+    ``msg`` now and whose kind is ``kind``; without these two, it has been changed again since. ``reaction``
+    is one to the message with the id ``message``. Messages are deleted after ``keep`` seconds, or never if
+    that is 0.
     """
 
     action: str = ""
@@ -105,6 +114,8 @@ class GroupEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     edited: int | None = None
     kind: str | None = None
     msg: str | None = None
+    message: int | None = None
+    reaction: str | None = None
 
 
 class ServerEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

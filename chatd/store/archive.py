@@ -264,6 +264,12 @@ class Archive:
         """
         return self._read(_texts_to_erase, user.id, after, limit, max_id)
 
+    def reactions_to(self, id: int) -> Deferred[list[tuple[str, int]]]:
+        """Return a Deferred of the reactions to the message ``id``, the oldest first: each with the id of the
+        user.
+        """
+        return self._read(_reactions_to, id)
+
     def user_ids_joined_since(self, conversation: Conversation, id: int) -> Deferred[list[int]]:
         """Return a Deferred of the ids of the users whose last joining of the group of ``conversation`` has a
         larger id than ``id``.
@@ -399,7 +405,31 @@ def _page(
         found.rows.reverse()
     if hidden:
         found.rows[:] = [_without_hidden_text(row, hidden) for row in found.rows]
-    return found if found.more or end is None else EntrySlice(found.rows, True, end)
+    reactions = _reactions(cursor, [row[0] for row in found.rows], log_filter.ignored_user_ids)
+    if found.more or end is None:
+        return EntrySlice(found.rows, found.more, None, reactions)
+    return EntrySlice(found.rows, True, end, reactions)
+
+
+def _reactions(
+    cursor: Transaction, messages: list[int], ignored: Iterable[int] = ()
+) -> dict[int, list[tuple[str, int]]]:
+    """Return the reactions to ``messages``, except those of the users with the ids ``ignored``, as
+    `EntrySlice` has them.
+    """
+    cursor.execute(
+        "SELECT message, reaction, user FROM reactions WHERE message IN (SELECT value FROM json_each(?))"
+        f" AND user NOT IN ({_list(ignored)}) ORDER BY message, entry",
+        (json.dumps(messages),),
+    )
+    found: dict[int, list[tuple[str, int]]] = {}
+    for message, reaction, user in cursor.fetchall():
+        found.setdefault(message, []).append((reaction, user))
+    return found
+
+
+def _reactions_to(cursor: Transaction, message: int) -> list[tuple[str, int]]:
+    return _reactions(cursor, [message]).get(message, [])
 
 
 def _without_hidden_text(row: EntryRow, hidden_up_to: int) -> EntryRow:
@@ -541,7 +571,8 @@ def _user_entries(
 def _texts_to_erase(cursor: Transaction, user: int, after: int, limit: int, max_id: int) -> list[int]:
     cursor.execute(
         "SELECT id FROM log WHERE id > ? AND id <= ? AND (body <> '' OR ref IS NOT NULL)"
-        f" AND ((+actor = ? AND ({_SAID} OR kind IN ('topic', 'kicked', 'banned', 'closed', 'deleted')))"
+        f" AND ((+actor = ? AND ({_SAID} OR kind IN ('topic', 'kicked', 'banned', 'closed', 'deleted',"
+        " 'reacted', 'unreacted')))"
         " OR (+subject = ? AND kind IN ('kicked', 'banned', 'deleted')))"
         " ORDER BY id LIMIT ?",
         (after, max_id, user, user, limit),

@@ -93,6 +93,8 @@ _INSERTS: Final = {
 
 # A text that was deleted meanwhile does not come back.
 _EDIT: Final = "UPDATE log SET body = ?, kind = ?, edited = ? WHERE id = ? AND body <> ''"
+_REACT: Final = "INSERT OR IGNORE INTO reactions (message, reaction, user, entry) VALUES (?, ?, ?, ?)"
+_UNREACT: Final = "DELETE FROM reactions WHERE message = ? AND reaction = ? AND user = ?"
 _ANSWER: Final = "UPDATE log SET answered = ?, answered_author = ? WHERE id = ?"
 
 
@@ -641,7 +643,12 @@ class _Placer:
             kind, text = event.edited_kind_and_text
             self._updates.append((_EDIT, (text, kind, entry.id, message_id)))
         elif event.answered is not None:
-            self._updates.append((_ANSWER, (event.answered.id, event.answered.author.id, entry.id)))
+            message_id = event.answered.id
+            self._updates.append((_ANSWER, (message_id, event.answered.author.id, entry.id)))
+            if event.kind == "reacted":
+                self._updates.append((_REACT, (message_id, body, actor, entry.id)))
+            elif event.kind == "unreacted":
+                self._updates.append((_UNREACT, (message_id, body, actor)))
         self._rows.append((entry.id, conversation, seq, draft.at, event.kind, actor, about, body, draft.ref))
         return entry
 

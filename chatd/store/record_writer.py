@@ -33,7 +33,16 @@ def write_record(cursor: Transaction, record: RecordedChange) -> None:
     if isinstance(record, ReadMarksDeleted):
         _delete_read_marks(cursor, record)
         return
-    if isinstance(record, TextsErased):
+    if isinstance(record, ConversationTrimmed):
+        cursor.execute(
+            "DELETE FROM reactions WHERE message IN (SELECT id FROM log WHERE conversation = ? AND id <= ?"
+            " AND kind IN ('message', 'image', 'action', 'notice'))",
+            (record.conversation.id, record.last_id),
+        )
+    elif isinstance(record, MessageTextDeleted):
+        cursor.execute(_DELETE_REACTIONS_TO, (record.message_id,))
+    elif isinstance(record, TextsErased):
+        cursor.executemany(_DELETE_REACTIONS_TO, [(id,) for id in record.ids])
         cursor.executemany(_ERASE_TEXT, [(record.user.id, id) for id in record.ids])
     statement, values = _STATEMENTS[type(record)]
     cursor.execute(statement, values(record))
@@ -74,12 +83,15 @@ _DELETE_ROWS_OF_USER: Final = (
     "DELETE FROM ignores WHERE other = ?",
     "DELETE FROM links WHERE maker = ?",
     "DELETE FROM read_marks WHERE user = ?",
+    "DELETE FROM reactions WHERE user = ?",
 )
 """The statements that delete the rows of an erased user, each with the id of that user as its only value.
 
 A table with rows that belong to a user needs a statement here, unless an erased user keeps the row, or the
 new credential deletes it, as it does with tokens.
 """
+
+_DELETE_REACTIONS_TO: Final = "DELETE FROM reactions WHERE message = ?"
 
 # The text that a user has written, or that was written about the user; what a deletion is about stays.
 _ERASE_TEXT: Final = (

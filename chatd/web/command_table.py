@@ -49,11 +49,12 @@ _NOT_SAID_TO_THE_PAGE: Final = frozenset(
         ),
         *("around_alone", "cut_off", "frame_length", "frame_type", "many_questions"),
         *("no_string", "no_time", "surrogate", "too_deep"),
-        *("edit", "reply", "not_author", "not_editable", "same_text"),
+        *("edit", "reply", "react", "unreact", "not_author", "not_editable", "same_text"),
+        *("bad_reaction", "already_reacted", "no_such_reaction", "too_many_reactions", "reaction"),
     )
 )
-"""The names of the commands that the page does not offer, and the codes of refusals and the keys of reasons
-that answer only what it can't send.
+"""The names of the commands that the page does not offer, and of their fields, and the codes of refusals and
+the keys of reasons that answer only what it can't send.
 """
 
 
@@ -89,7 +90,8 @@ def french_catalogue() -> bytes:
     of commands that `command_table` does not have, to their translations.
     """
     helps = (row.help for row in COMMANDS.values() if not (row.semicolon_word or row.slash_word))
-    texts = {*helps, *USAGE_FIELD_NAMES, *ALPHABET_NAMES_TO_TRANSLATE}
+    names = (name for name in USAGE_FIELD_NAMES if name not in _NOT_SAID_TO_THE_PAGE)
+    texts = {*helps, *names, *ALPHABET_NAMES_TO_TRANSLATE}
     return msgspec.json.encode(
         {
             "refusals": {

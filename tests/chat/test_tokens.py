@@ -451,6 +451,7 @@ class Scope(TokenCase):
         "group": "wob",
         "dest": "bob",
         "msg": "hi",
+        "reaction": "+1",
         "password": SECRET,
         "new": OTHER,
         "visibility": "public",
@@ -485,7 +486,7 @@ class Scope(TokenCase):
                     self.assertEqual(outcome == "out_of_scope", not allowed, outcome)
         self.assertEqual(
             {row.name for row in COMMANDS.values() if row.required_access == "write"},
-            {"broadcast", "send", "join", "gbroadcast", "delete", "edit", "reply"},
+            {"broadcast", "send", "join", "gbroadcast", "delete", "edit", "reply", "react", "unreact"},
         )
         self.assertFalse(
             {
@@ -510,7 +511,7 @@ class Scope(TokenCase):
                     self.assertNotIn(outcome, ("out_of_scope", "no_such_group"))
                 elif name == "history":
                     self.assertEqual(outcome, "no_such_group")
-                elif name in ("delete", "edit", "reply"):
+                elif name in ("delete", "edit", "reply", "react", "unreact"):
                     self.assertEqual(outcome, "no_such_message")
                 else:
                     self.assertEqual(outcome, "no_such_group" if "group" in row.fields else "out_of_scope")

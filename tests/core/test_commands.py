@@ -89,6 +89,8 @@ USAGES = """
     delete;id[;reason]
     edit;id;msg
     reply;id;msg
+    react;id;reaction
+    unreact;id;reaction
     announce;msg
     resetpassword;dest;new
     usertokens;dest

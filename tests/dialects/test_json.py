@@ -165,6 +165,8 @@ class Decoding(SynchronousTestCase):
             ("delete", c.DeleteMessage, {"id": 17, "reason": "spam"}),
             ("edit", c.EditMessage, {"id": 17, "msg": "hello all"}),
             ("reply", c.ReplyToMessage, {"id": 17, "msg": "hello you"}),
+            ("react", c.ReactToMessage, {"id": 17, "reaction": "+1"}),
+            ("unreact", c.TakeReactionBack, {"id": 17, "reaction": "+1"}),
             ("announce", c.Announce, {"msg": "hear"}),
             ("resetpassword", c.ResetPassword, {**user, "new": "correct horse"}),
             (

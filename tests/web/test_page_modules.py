@@ -21,6 +21,9 @@ from tests.support.page_size import MOST_BYTES, ONLY_FOR, page_bytes
 
 PAGE_TESTS = Path(__file__).parent / "page"
 
+UNOFFERED = ("edit", "reply", "react", "unreact")
+"""The commands that can be typed elsewhere, but not on the page."""
+
 LOADED_LATER = {"/french.js", "/image.js"}
 """The modules that no other imports when it starts."""
 
@@ -89,7 +92,7 @@ class CommandTableTest(TestCase):
     """The JSON that the page completes commands from."""
 
     def test_all_commands(self) -> None:
-        """Every command that has a typed form is there with its fields, but for two on messages."""
+        """Every command that has a typed form is there with its fields, but for some on messages."""
         table = json.loads(command_table(str))
         rows = {row["name"]: row for row in table["commands"]}
         self.assertEqual(
@@ -97,7 +100,7 @@ class CommandTableTest(TestCase):
                 *(
                     name
                     for name, row in COMMANDS.items()
-                    if (row.semicolon_word or row.slash_word) and name not in ("edit", "reply")
+                    if (row.semicolon_word or row.slash_word) and name not in UNOFFERED
                 ),
                 "me",
             ],
@@ -151,7 +154,8 @@ class CommandTableTest(TestCase):
         reasons = {key for key, sentence in REASON_SENTENCES.items() if sentence not in known}
         self.assertEqual(
             {"already_server_operator", "bad_json", "bad_utf8", "configured_operator"}
-            | {"no_room", "not_appointed", "not_author", "not_editable", "same_text"},
+            | {"no_room", "not_appointed", "not_author", "not_editable", "same_text"}
+            | {"bad_reaction", "already_reacted", "no_such_reaction", "too_many_reactions"},
             refusals,
         )
         self.assertEqual(

@@ -170,16 +170,16 @@ export class ChatState {
 	 */
 	event(object) {
 		const { group, event, actor, subject, id } = object;
-		const { deleted, edited, msg, kind } = object;
-		const target = deleted ?? edited;
+		const { deleted, message, msg, kind } = object;
+		const target = deleted ?? object.edited ?? message;
 		if (target) {
 			for (const { entries } of this.conversations.values()) {
 				const at = find(entries, target);
 				const entry = /** @type {any} */ (entries[at]);
 				if (entry?.id === target && (deleted || msg))
-					entries[at] = deleted ? { ...entry, msg: "", deleted: true } : { ...sayingEntry({ ...entry, msg, kind }), edited: id };
+					entries[at] = { ...sayingEntry({ ...entry, msg: msg ?? "", kind }), deleted: !!deleted, edited: id };
 			}
-			if (edited || !group) return [];
+			if (!deleted || !group) return [];
 		}
 		const about = subject || actor;
 		const mine = about === this.me;
@@ -272,7 +272,7 @@ export class ChatState {
 	/** Take in a page of events of a group. @param {string} group @param {Wired[]} events */
 	events(group, events) {
 		const conversation = this.conversations.get(keyOf("group", group));
-		if (conversation !== undefined) merge(conversation.entries, events.filter((one) => !one.edited).map(eventEntry));
+		if (conversation !== undefined) merge(conversation.entries, events.filter((one) => !(one.edited ?? one.message)).map(eventEntry));
 	}
 
 	/**

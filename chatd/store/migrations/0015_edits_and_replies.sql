@@ -1,6 +1,0 @@
--- A message that answers another one has the id of that one, and the id of its author. A message whose text was changed
--- has the id of the last `edited` event about it. The body of such an event is the id of the message: the log has a text
--- only once, with the message.
-ALTER TABLE log ADD COLUMN answered INTEGER;
-ALTER TABLE log ADD COLUMN answered_author INTEGER REFERENCES users (id);
-ALTER TABLE log ADD COLUMN edited INTEGER;
