@@ -376,7 +376,8 @@ class Memory:
     def _happened(self, event: objects.GroupEvent) -> None:
         if event.message is not None:
             for known in self.conversations.values():
-                known.mark_reaction(event)
+                if event.reaction:  # else its user was erased
+                    known.mark_reaction(event)
             return
         if event.edited is not None:
             for known in self.conversations.values():

@@ -15,7 +15,7 @@ from twisted.python.failure import Failure
 from chatd.core.accounts import Credential, Secret
 from chatd.core.audience import IGNORABLE_EVENT_KINDS
 from chatd.core.declarations import ID_MAX
-from chatd.core.events import CONSOLE, LOBBY, MESSAGE_CHANGE_KINDS, Conversation, User
+from chatd.core.events import CONSOLE, LOBBY, MESSAGE_CHANGE_KINDS, MESSAGE_KINDS, Conversation, User
 from chatd.core.links import InvitationLink
 from chatd.core.moderation import (
     BannedNetworks,
@@ -405,7 +405,8 @@ def _page(
         found.rows.reverse()
     if hidden:
         found.rows[:] = [_without_hidden_text(row, hidden) for row in found.rows]
-    reactions = _reactions(cursor, [row[0] for row in found.rows], log_filter.ignored_user_ids)
+    messages = [row[0] for row in found.rows if row[_KIND] in MESSAGE_KINDS]
+    reactions = _reactions(cursor, messages, log_filter.ignored_user_ids) if messages else {}
     if found.more or end is None:
         return EntrySlice(found.rows, found.more, None, reactions)
     return EntrySlice(found.rows, True, end, reactions)
@@ -418,12 +419,12 @@ def _reactions(
     `EntrySlice` has them.
     """
     cursor.execute(
-        "SELECT message, reaction, user FROM reactions WHERE message IN (SELECT value FROM json_each(?))"
-        f" AND user NOT IN ({_list(ignored)}) ORDER BY message, entry",
+        "SELECT message, entry, reaction, user FROM reactions WHERE message IN"
+        f" (SELECT value FROM json_each(?)) AND user NOT IN ({_list(ignored)})",
         (json.dumps(messages),),
     )
     found: dict[int, list[tuple[str, int]]] = {}
-    for message, reaction, user in cursor.fetchall():
+    for message, _, reaction, user in sorted(cursor.fetchall()):
         found.setdefault(message, []).append((reaction, user))
     return found
 

@@ -18,6 +18,12 @@ ACTS = st.one_of(
     st.tuples(st.just("reply"), st.integers(0, 1), st.integers(1, 12)),
     st.tuples(st.just("edit"), st.integers(0, 1), st.integers(1, 12), st.sampled_from(TEXTS)),
     st.tuples(st.just("delete"), st.integers(0, 1), st.integers(1, 12)),
+    st.tuples(
+        st.sampled_from(("react", "react", "unreact")),
+        st.integers(0, 1),
+        st.integers(1, 6),
+        st.sampled_from(("+1", "ok")),
+    ),
 )
 """What one of two users does: to a message with some id, which may be none."""
 
@@ -25,7 +31,7 @@ ACTS = st.one_of(
 class View:
     """What a client knows of the lobby, from what it was sent."""
 
-    def __init__(self, messages: dict[int, tuple[Any, ...]] | None = None, cursor: int = 0) -> None:
+    def __init__(self, messages: dict[int, dict[str, Any]] | None = None, cursor: int = 0) -> None:
         self.messages = dict(messages or {})
         self.cursor = cursor
 
@@ -39,28 +45,35 @@ class View:
             if one["action"] == "server-broadcast":
                 self.messages[one["id"]] = shown(one)
             elif one["event"] == "edited" and "msg" in one:
-                sender, _, _, _, _, answered = self.messages[one["edited"]]
-                self.messages[one["edited"]] = (sender, one["msg"], one["kind"], True, False, answered)
+                self.change(one["edited"], msg=one["msg"], kind=one["kind"], edited=True)
             elif one["event"] == "deleted":
-                sender, _, kind, _, _, answered = self.messages[one["deleted"]]
-                self.messages[one["deleted"]] = (sender, "", kind, False, True, answered)
+                self.change(one["deleted"], msg="", edited=False, deleted=True, reactions={})
+            elif "reaction" in one:
+                reactions = dict(self.messages[one["message"]]["reactions"])
+                others = [nick for nick in reactions.pop(one["reaction"], ()) if nick != one["actor"]]
+                nicks = [*others, one["actor"]] if one["event"] == "reacted" else others
+                if nicks:
+                    reactions[one["reaction"]] = nicks
+                self.change(one["message"], reactions=reactions)
+
+    def change(self, id: int, **changes: Any) -> None:
+        """Change what it knows of a message."""
+        self.messages[id] = {**self.messages[id], **changes}
 
     def copy(self) -> View:
         """What it knows now."""
         return View(self.messages, self.cursor)
 
 
-def shown(message: dict[str, Any]) -> tuple[Any, ...]:
+def shown(message: dict[str, Any]) -> dict[str, Any]:
     """What a view keeps of a message."""
-    edited, deleted = message.get("edited", False), message.get("deleted", False)
-    return (
-        *(message["from"], message["msg"], message.get("kind", "message"), edited, deleted),
-        message.get("reply_to"),
-    )
+    kept = {key: message.get(key, False) for key in ("from", "msg", "edited", "deleted", "reply_to")}
+    reactions = {one["reaction"]: one["nicks"] for one in message.get("reactions", ())}
+    return {**kept, "kind": message.get("kind", "message"), "reactions": reactions}
 
 
 class AnySequence(StageTestCase):
-    """Two users say, answer, edit and delete at random; others look on."""
+    """Two users say, answer, edit, delete and react at random; others look on."""
 
     def act(self, peers: list[Peer], act: tuple[Any, ...]) -> None:
         """Do one of `ACTS`."""
@@ -71,8 +84,10 @@ class AnySequence(StageTestCase):
             peers[who].asks(action="reply", id=rest[0], msg="a reply")
         elif what == "edit":
             peers[who].asks(action="edit", id=rest[0], msg=rest[1])
-        else:
+        elif what == "delete":
             peers[who].asks(action="delete", id=rest[0])
+        else:
+            peers[who].asks(action=what, id=rest[0], reaction=rest[1])
 
     def log_in(self, *nicks: str, **more: Any) -> list[Peer]:
         """JSON clients with these nicks, which have heard nothing yet."""
