@@ -80,6 +80,16 @@ _AnsweredId = Annotated[
 _Reaction = Annotated[
     str, FieldDeclaration("note", "an emoji or a word of at most 16 characters, without blanks")
 ]
+_TypingState = Annotated[
+    Literal["active", "paused", "done"],
+    FieldDeclaration(
+        "choice",
+        "active: the user types. paused: the text was not changed for some seconds. done: there is no text",
+        (),
+        ("active", "paused", "done"),
+        is_typeable=False,
+    ),
+]
 _Reason = Annotated[str, FieldDeclaration("note", "the reason, delivered with the event")]
 _BlockTarget = Annotated[
     str, FieldDeclaration("name", "a nick, an IP address, or a network such as 192.0.2.0/24")
@@ -1433,6 +1443,26 @@ class TakeReactionBack(Command, frozen=True):
 
     id: _MessageId
     reaction: _Reaction
+
+
+@declare(
+    "typing",
+    actions=("typing",),
+    required_role="identified",
+    required_access="write",
+    answer="typing",
+    refusal_codes=f"no_such_user {_GROUP} rate_limited bad_request storage_failed",
+    help=N_("tell that you are typing; stored nowhere"),
+    example='{"action":"typing","group":"wob"}',
+)
+class SendTyping(Command, frozen=True):
+    """Tell the members of ``group``, without it the user ``dest``, without both everyone, that the author
+    types, or does so no longer.
+    """
+
+    group: _GroupName | None = None
+    dest: _KnownNick | None = None
+    state: _TypingState = "active"
 
 
 @declare(

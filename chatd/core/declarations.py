@@ -58,6 +58,7 @@ AnswerName = Literal[
     "statistics",
     "authenticated",
     "operator_rights",
+    "typing",
     "none",
 ]
 

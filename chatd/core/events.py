@@ -287,6 +287,13 @@ class Transient(msgspec.Struct, frozen=True, eq=False, weakref=True):
     for_operators: bool = False
 
 
+TYPING_TAG: Final = "+typing"
+"""The key of the tag of a `Transient` that says whether its user types, by one of `TYPING_STATES`."""
+
+TYPING_STATES: Final = ("active", "paused", "done")
+"""The values of `TYPING_TAG`: a user types, has stopped, or has sent or deleted the text."""
+
+
 class ProfileAnnounced(msgspec.Struct, frozen=True, eq=False, weakref=True):
     """A delivery, never stored, that announces what ``user`` has said to be, at ``at`` ms since 1970.
 

@@ -106,6 +106,7 @@ REASON_SENTENCES: Final[dict[str, str]] = {
     "many_logins": N_("too many logins from your address"),
     "many_new_nicks": N_("too many new nicks from your address"),
     "many_wrong_passwords": N_("too many wrong passwords or links"),
+    "many_typing_marks": N_("too many typing marks"),
     "many_questions": N_("too many questions to the programs of this user"),
     "many_passwords": N_("too many passwords at once"),
     "bad_secret": N_("{name} must be a password without control characters"),

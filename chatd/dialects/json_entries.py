@@ -12,12 +12,15 @@ from msgspec.structs import replace
 from chatd.core.answers import ActiveConversation, LinkListItem, Reaction, TokenListItem
 from chatd.core.events import (
     REACTION_KINDS,
+    TYPING_STATES,
+    TYPING_TAG,
     Announced,
     Arrived,
     ChatEvent,
     Conversation,
     Departed,
     LogEntry,
+    Transient,
     User,
 )
 from chatd.core.moderation import ModerationEntry
@@ -150,6 +153,18 @@ def event_object(entry: LogEntry) -> objects.GroupEvent:
 def live_event_object(entry: LogEntry) -> objects.GroupEvent:
     """Return the log entry of a group event as the JSON object that clients get when the event happens."""
     return replace(event_object(entry), action="server-event", group=entry.event.conversation.name)
+
+
+def typing_object(sent: Transient) -> objects.Typing | None:
+    """Return the JSON object that says whether the user of ``sent`` types, or None if it says something
+    else.
+    """
+    state = dict(sent.tags).get(TYPING_TAG)
+    if sent.kind != "tags" or sent.for_operators or state not in TYPING_STATES:
+        return None
+    group = "" if sent.conversation is None else sent.conversation.name
+    to = "" if sent.dest is None else sent.dest.nick
+    return objects.Typing(action="server-typing", nick=sent.user.nick, group=group, to=to, state=state)
 
 
 def read_mark_object(reader: User, conversation: Conversation, id: int) -> objects.ReadMark:

@@ -397,6 +397,17 @@ class ReadMark(AnswerBase, frozen=True, kw_only=True):
     id: int
 
 
+class Typing(AnswerBase, frozen=True, kw_only=True):
+    """Whether the user ``nick`` types: in a ``group``, to one user (``to``), or in the lobby. ``state`` is
+    "active", "paused" or "done". The answer to the user who tells it is the same.
+    """
+
+    nick: str = msgspec.field(name="from")
+    group: str = ""
+    to: str = ""
+    state: str
+
+
 class ActiveConversation(msgspec.Struct, frozen=True):
     """One conversation in a list by time. ``last`` is the id of its last message, ``ts`` the time of that."""
 
@@ -499,6 +510,7 @@ OBJECT_TYPES_BY_ACTION: Final[dict[str, type[ServerObject]]] = {
     "server-states": EventPage,
     "server-conversations": Conversations,
     "server-read": ReadMark,
+    "server-typing": Typing,
     "server-active": ActiveConversations,
     "server-help": Help,
     "server-quit": Goodbye,

@@ -47,9 +47,9 @@ _NOT_SAID_TO_THE_PAGE: Final = frozenset(
             "no_room",
             "not_appointed",
         ),
-        *("around_alone", "cut_off", "frame_length", "frame_type", "many_questions"),
+        *("around_alone", "cut_off", "frame_length", "frame_type", "many_questions", "many_typing_marks"),
         *("no_string", "no_time", "surrogate", "too_deep"),
-        *("edit", "reply", "react", "unreact", "not_author", "not_editable", "same_text"),
+        *("edit", "reply", "react", "unreact", "typing", "not_author", "not_editable", "same_text"),
         *("bad_reaction", "already_reacted", "no_such_reaction", "too_many_reactions", "reaction"),
     )
 )
@@ -89,7 +89,8 @@ def french_catalogue() -> bytes:
     ``reasons`` is a list of such pairs. ``texts`` maps names of fields and of alphabets, and the help lines
     of commands that `command_table` does not have, to their translations.
     """
-    helps = (row.help for row in COMMANDS.values() if not (row.semicolon_word or row.slash_word))
+    untyped = (row for row in COMMANDS.values() if not (row.semicolon_word or row.slash_word))
+    helps = (row.help for row in untyped if row.name not in _NOT_SAID_TO_THE_PAGE)
     names = (name for name in USAGE_FIELD_NAMES if name not in _NOT_SAID_TO_THE_PAGE)
     texts = {*helps, *names, *ALPHABET_NAMES_TO_TRANSLATE}
     return msgspec.json.encode(

@@ -486,7 +486,18 @@ class Scope(TokenCase):
                     self.assertEqual(outcome == "out_of_scope", not allowed, outcome)
         self.assertEqual(
             {row.name for row in COMMANDS.values() if row.required_access == "write"},
-            {"broadcast", "send", "join", "gbroadcast", "delete", "edit", "reply", "react", "unreact"},
+            {
+                "broadcast",
+                "send",
+                "join",
+                "gbroadcast",
+                "delete",
+                "edit",
+                "reply",
+                "react",
+                "unreact",
+                "typing",
+            },
         )
         self.assertFalse(
             {

@@ -167,6 +167,7 @@ class Decoding(SynchronousTestCase):
             ("reply", c.ReplyToMessage, {"id": 17, "msg": "hello you"}),
             ("react", c.ReactToMessage, {"id": 17, "reaction": "+1"}),
             ("unreact", c.TakeReactionBack, {"id": 17, "reaction": "+1"}),
+            ("typing", c.SendTyping, {**group, "state": "paused"}),
             ("announce", c.Announce, {"msg": "hear"}),
             ("resetpassword", c.ResetPassword, {**user, "new": "correct horse"}),
             (

@@ -159,7 +159,7 @@ class CommandTableTest(TestCase):
             refusals,
         )
         self.assertEqual(
-            {"around_alone", "cut_off", "frame_length", "frame_type", "many_questions"}
+            {"around_alone", "cut_off", "frame_length", "frame_type", "many_questions", "many_typing_marks"}
             | {"no_string", "no_time", "surrogate", "too_deep"},
             reasons,
         )
