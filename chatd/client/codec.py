@@ -107,6 +107,21 @@ def encode_request(command: Command, ref: str | None = None) -> bytes:
     return msgspec.json.encode(fields_sent) + b"\n"
 
 
+def encode_hello_again(ref: str, shows_typing: bool) -> bytes:
+    """Return a hello of a client that is logged in already, as a line of JSON. If ``shows_typing`` is true,
+    it asks to be told who types.
+    """
+    hello = {"action": COMMANDS_BY_CLASS[Hello].actions[0], "ref": ref}
+    return msgspec.json.encode({**hello, "typing": "show"} if shows_typing else hello) + b"\n"
+
+
+def typing_conversation(typing: objects.Typing) -> ConversationRef:
+    """Return the conversation in which another user types, as the user of the client names it."""
+    if typing.group:
+        return ConversationRef("group", typing.group)
+    return ConversationRef("direct", typing.nick) if typing.to else LOBBY
+
+
 def entry_from_ack(command: Command, ack: Ack, nick: str) -> Message | GroupEvent | None:
     """Return the log entry that ``command`` of the user ``nick`` made, or None if the command makes none.
 

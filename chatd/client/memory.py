@@ -32,6 +32,9 @@ The client can read older ones from the daemon again.
 MAX_HIDDEN_ENTRIES: Final = 100
 """The maximum number of entries that the client keeps of a conversation that is not on the screen."""
 
+TYPING_SECONDS: Final = 6.0
+"""The seconds for which a typing mark of another user holds, unless the user renews it."""
+
 EntryKind = Literal["message", "image", "action", "notice", "announcement", "answer", "trouble"]
 
 _SHOWN_KINDS: Final[dict[str, EntryKind]] = {"image": "image", "action": "action", "notice": "notice"}
@@ -250,6 +253,8 @@ class Memory:
         self.topics: dict[tuple[str, str], str] = {}
         self.group_names: set[str] = set()
         self._members: list[objects.Member] = []
+        # The users who type, by conversation, with the time until which that holds.
+        self._typing: dict[tuple[str, str], dict[str, float]] = {}
 
     @property
     def shown_conversation(self) -> Conversation:
@@ -305,6 +310,7 @@ class Memory:
             if news.colour:
                 self.colours[news.nick] = news.colour
             conversation = self.conversation(message_conversation(news, self.nick))
+            self._typing.get(conversation.place.key, {}).pop(news.nick, None)
             shown = conversation is self.shown_conversation
             conversation.add(entry_from_message(news), may_evict=at_end or not shown)
             seen = shown and at_end
@@ -368,6 +374,18 @@ class Memory:
         nicks = self.online | {member.name for member in self.participants()}
         places = [conversation.place for conversation in self.conversations.values()]
         return nicks, self.group_names | {place.name for place in places if place.kind == "group"}
+
+    def note_typing(self, typing: objects.Typing, now: float) -> None:
+        """Store that another user types, or does so no longer. ``now`` is a time in seconds."""
+        typists = self._typing.setdefault(codec.typing_conversation(typing).key, {})
+        typists.pop(typing.nick, None)
+        if typing.state == "active":
+            typists[typing.nick] = now + TYPING_SECONDS
+
+    def typing_nicks(self, now: float) -> list[str]:
+        """Return the nicks of those who type in the current conversation at the time ``now``."""
+        typists = self._typing.get(self.here.key, {})
+        return [nick for nick, until in typists.items() if now < until]
 
     def add_client_text(self, text: str, kind: EntryKind, at: datetime) -> None:
         """Add a text of the client for its user, such as an error, to the conversation on the screen."""
