@@ -296,7 +296,7 @@ class MessageChanges(SynchronousTestCase):
     def test_from_a_page(self) -> None:
         reactions = [objects.Reaction("+1", ["bob", "carol"])]
         answer: dict[str, Any] = {"reply_to": 7, "reply_from": "dan", "edited": True, "reactions": reactions}
-        message = objects.HistoryMessage(id=9, ts=TS, nick="bob", msg="hi", kind="message", **answer)
+        message = objects.HistoryMessage(id=9, seq=9, ts=TS, nick="b", msg="hi", kind="message", **answer)
         entry = entry_from_message(message)
         self.assertEqual((entry.text, entry.reply_to, entry.reply_from), ("hi (edited)", 7, "dan"))
         self.assertEqual(entry.reactions, {"+1": {"bob", "carol"}})
