@@ -7,11 +7,9 @@ from twisted.internet.defer import DeferredLock
 from chatd.boundaries import Client, Requester
 from chatd.chat.authority import Authority
 from chatd.chat.commits import Committer
-from chatd.chat.dispatch import Dispatcher
 from chatd.chat.messages import MessageFinder
 from chatd.chat.turns import TurnQueue
 from chatd.core.answers import Ack, Answer, Moderated
-from chatd.core.audience import user_ids_without_reason
 from chatd.core.channel_commands import RedactMessage
 from chatd.core.commands import DeleteMessage
 from chatd.core.deletion_rules import delete_as_server_operator, delete_as_user
@@ -21,7 +19,6 @@ from chatd.core.moderation import ModerationEntry
 from chatd.core.queries import requested_conversation
 from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
-from chatd.core.rules import Decision
 
 
 class DeletionService:
@@ -37,13 +34,11 @@ class DeletionService:
         authority: Authority,
         messages: MessageFinder,
         message_lock: DeferredLock,
-        dispatcher: Dispatcher,
         committer: Committer,
         turns: TurnQueue,
     ) -> None:
         self._authority = authority
         self._messages = messages
-        self._dispatcher = dispatcher
         self._committer = committer
         self._turns = turns
         self._lock = message_lock
@@ -81,7 +76,7 @@ class DeletionService:
             if operator is None:
                 raise Refusal("not_server_operator")
             decision = delete_as_server_operator(state, operator, message, command, self._authority.now())
-            await self._commit(decision, None)
+            await self._committer.commit_event(decision, None)
         acts = tuple(record for record in decision.records if isinstance(record, ModerationEntry))
         await self._erase(requester, request, Moderated(acts))
 
@@ -96,7 +91,7 @@ class DeletionService:
             decision = delete_as_user(
                 self._committer.state, user, message, command, client.token, client.last_id_at_login
             )
-            entry = await self._commit(decision, client)
+            entry = await self._committer.commit_event(decision, client)
         await self._erase(client, request, Ack(entry))
 
     async def _erase(self, requester: Requester, request: Request, answer: Answer) -> None:
@@ -115,13 +110,3 @@ class DeletionService:
             if requested_conversation(state, user, command).id != message.event.conversation.id:
                 raise no_such_message_refusal(command.id)
         return message
-
-    async def _commit(self, decision: Decision, author: Client | None) -> LogEntry:
-        """Store ``decision``, deliver its event to all but ``author``, and return the log entry."""
-        applied = self._committer.apply(decision)
-        (entry,) = await self._turns.store(*applied.records)
-        without_reason = user_ids_without_reason(self._authority.state, entry.event)
-        (audience,), (private,) = applied.audiences, applied.private_flags
-        self._dispatcher.deliver(entry, audience, author, private, without_reason)
-        self._dispatcher.flush()
-        return entry

@@ -7,7 +7,6 @@ from twisted.internet.defer import DeferredLock
 from chatd.boundaries import Client
 from chatd.chat.authority import Authority
 from chatd.chat.commits import Committer
-from chatd.chat.dispatch import Dispatcher
 from chatd.chat.messages import MessageFinder
 from chatd.chat.turns import TurnQueue
 from chatd.core.answers import Ack
@@ -30,7 +29,6 @@ class EditService:
         authority: Authority,
         messages: MessageFinder,
         message_lock: DeferredLock,
-        dispatcher: Dispatcher,
         committer: Committer,
         turns: TurnQueue,
         limits: Limits,
@@ -38,7 +36,6 @@ class EditService:
         self._authority = authority
         self._messages = messages
         self._lock = message_lock
-        self._dispatcher = dispatcher
         self._committer = committer
         self._turns = turns
         self._limits = limits
@@ -61,11 +58,8 @@ class EditService:
             state, token = self._committer.state, client.token
             decision = edit_message(state, user, message, command, token, client.last_id_at_login)
             check_storage(decision, self._authority.journal.database_bytes, self._limits)
-            applied = self._committer.apply(decision)
-            (entry,) = await self._turns.store(*applied.records)
-            (audience,), (private,) = applied.audiences, applied.private_flags
-            self._dispatcher.deliver(entry, audience, client, private, newcomers)
-            self._dispatcher.flush()
+            entry = await self._committer.commit_event(decision, client, newcomers)
+            # At once, as clients take the entries that they are told of in the order of their ids.
+            client.answer(request, Ack(entry))
         # The write-ahead log has the earlier text.
         await self._authority.journal.erase_deleted()
-        client.answer(request, Ack(entry))

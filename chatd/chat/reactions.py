@@ -8,7 +8,6 @@ from chatd.boundaries import Archive, Client
 from chatd.chat.authority import Authority
 from chatd.chat.channels import ChannelService
 from chatd.chat.commits import Committer
-from chatd.chat.dispatch import Dispatcher
 from chatd.chat.messages import MessageFinder
 from chatd.chat.turns import TurnQueue
 from chatd.core.answers import Ack
@@ -38,7 +37,6 @@ class ReactionService:
         messages: MessageFinder,
         message_lock: DeferredLock,
         channels: ChannelService,
-        dispatcher: Dispatcher,
         committer: Committer,
         turns: TurnQueue,
         limits: Limits,
@@ -48,7 +46,6 @@ class ReactionService:
         self._messages = messages
         self._lock = message_lock
         self._channels = channels
-        self._dispatcher = dispatcher
         self._committer = committer
         self._turns = turns
         self._limits = limits
@@ -91,8 +88,5 @@ class ReactionService:
         self._authority.check_write_permission(user)
         decision = decide_reaction(self._committer.state, user, message, command, client.token, reactions)
         check_storage(decision, self._authority.journal.database_bytes, self._limits)
-        applied = self._committer.apply(decision)
-        (entry,) = await self._turns.store(*applied.records)
-        (audience,), (private,) = applied.audiences, applied.private_flags
-        self._dispatcher.deliver(entry, audience, client, private)
+        entry = await self._committer.commit_event(decision, client)
         client.answer(request, Ack(entry))

@@ -168,19 +168,14 @@ class Chat:
             policy,
         )
         messages, message_lock = MessageFinder(archive, committer, self._turns), DeferredLock()
-        self._deletions = DeletionService(
-            self._authority, messages, message_lock, self._dispatcher, committer, self._turns
-        )
-        self._edits = EditService(
-            self._authority, messages, message_lock, self._dispatcher, committer, self._turns, limits
-        )
+        self._deletions = DeletionService(self._authority, messages, message_lock, committer, self._turns)
+        self._edits = EditService(self._authority, messages, message_lock, committer, self._turns, limits)
         self._reactions = ReactionService(
             self._authority,
             archive,
             messages,
             message_lock,
             self._channels,
-            self._dispatcher,
             committer,
             self._turns,
             limits,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
 from chatd.core.events import AnsweredMessage, ChatEvent, Conversation, LogEntry
 from chatd.core.read_marks import Mark
@@ -124,16 +125,11 @@ def entry_from_row(state: State, row: EntryRow) -> LogEntry:
     id, conversation, seq, at, kind, actor, subject, answered, answered_author, edited, body = row
     about = None if subject is None else state.users.get(subject)
     author = state.user_by_id(actor)
-    event = ChatEvent(
-        kind,
-        state.conversations[conversation],
-        author,
-        about,
-        body,
-        actor_is_registered=state.is_registered(author),
-        answered=_answered_message(state, answered, answered_author),
-        is_edited=edited is not None,
-    )
+    is_registered = state.is_registered(author)
+    event = ChatEvent(kind, state.conversations[conversation], author, about, body, False, is_registered)
+    if answered is not None or edited is not None:  # few are
+        message = _answered_message(state, answered, answered_author)
+        event = replace(event, answered=message, is_edited=edited is not None)
     return LogEntry(id, seq, at, event)
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import TypeVar
 
 from msgspec.structs import replace
 
@@ -29,13 +30,15 @@ from chatd.dialects.timestamps import format_rfc3339
 from chatd.json_wire import objects
 from chatd.json_wire.objects import Timestamp
 
+MessageObject = TypeVar("MessageObject", objects.Message, objects.HistoryMessage)
+
 
 def message_object(entry: LogEntry) -> objects.Message:
     """Return the log entry of a message as the JSON object that clients get when the message is sent."""
     event = entry.event
     group = event.conversation.name
     to = event.subject.nick if event.subject is not None else ""
-    return objects.Message(
+    message = objects.Message(
         action="server-gbroadcast" if group else "server-send" if to else "server-broadcast",
         nick=event.actor.nick,
         group=group,
@@ -48,10 +51,8 @@ def message_object(entry: LogEntry) -> objects.Message:
         ts=_timestamp(entry.at),
         colour=event.actor.colour,
         deleted=event.is_tombstone,
-        edited=event.is_edited and not event.is_tombstone,
-        reply_to=None if event.answered is None else event.answered.id,
-        reply_from="" if event.answered is None else event.answered.author.nick,
     )
+    return _with_changes(message, event)
 
 
 def history_message_object(
@@ -61,7 +62,7 @@ def history_message_object(
     ``coloured`` adds the author's colour.
     """
     event = entry.event
-    return objects.HistoryMessage(
+    message = objects.HistoryMessage(
         id=entry.id,
         seq=entry.seq,
         ts=_timestamp(entry.at),
@@ -70,11 +71,20 @@ def history_message_object(
         kind=event.kind,
         colour=event.actor.colour if coloured else "",
         deleted=event.is_tombstone,
-        edited=event.is_edited and not event.is_tombstone,
-        reply_to=None if event.answered is None else event.answered.id,
-        reply_from="" if event.answered is None else event.answered.author.nick,
-        reactions=[objects.Reaction(*one) for one in reactions] or None,
     )
+    if reactions:
+        message = replace(message, reactions=[objects.Reaction(*one) for one in reactions])
+    return _with_changes(message, event)
+
+
+def _with_changes(message: MessageObject, event: ChatEvent) -> MessageObject:
+    """Return ``message``, that of ``event``, with whether it was edited and what it answers; few need it."""
+    if event.is_edited and not event.is_tombstone:
+        message = replace(message, edited=True)
+    if event.answered is not None:
+        answered = event.answered
+        message = replace(message, reply_to=answered.id, reply_from=answered.author.nick)
+    return message
 
 
 def ack_object(entry: LogEntry, request: Request) -> objects.Ack:
