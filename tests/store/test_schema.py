@@ -209,6 +209,19 @@ class Upgrade(FileTestCase):
             query = f"SELECT id FROM log INDEXED BY {index} WHERE {column} = 1 AND kind {condition} ({kinds})"
             self.assertEqual([id for (id,) in ask(database, query)], ids)
 
+    def test_messages_have_changed_nothing_yet(self) -> None:
+        """Version 15 has columns and a table for edits, answers and reactions; the log stays as it is."""
+        database = self.folder / "old.db"
+        create_or_migrate(database, load_migrations()[:14])
+        tell(database, "INSERT INTO users VALUES (1, 'alice', 'alice', '#123456', 0)")
+        tell(database, f"{INSERT} VALUES (1, 1, 1, 0, 'message', 1, NULL, 'hello', 'r')")
+        create_or_migrate(database, load_migrations())
+        self.assertEqual(
+            ask(database, "SELECT id, body, ref, answered, answered_author, edited FROM log"),
+            [(1, "hello", "r", None, None, None)],
+        )
+        self.assertEqual(ask(database, "SELECT * FROM reactions"), [])
+
     def test_several_versions_leave_one_copy(self) -> None:
         create_or_migrate(
             self.database, [*self.old, NEXT, "CREATE TABLE hats (id INTEGER PRIMARY KEY) STRICT;"]
