@@ -61,6 +61,8 @@ class ScreenEntry(msgspec.Struct, frozen=True, eq=False):
 
 def entry_from_message(message: Message | HistoryMessage) -> ScreenEntry:
     """Return the screen entry for a message, with control characters replaced."""
+    # A message that was just sent has no reactions yet.
+    reactions = message.reactions if isinstance(message, HistoryMessage) else None
     return ScreenEntry(
         message.ts.as_datetime,
         _("(deleted)") if message.deleted else message_text(message),
@@ -69,7 +71,7 @@ def entry_from_message(message: Message | HistoryMessage) -> ScreenEntry:
         message.id,
         message.reply_to or 0,
         sanitize(message.reply_from),
-        {one.reaction: frozenset(one.nicks) for one in getattr(message, "reactions", None) or ()},
+        {one.reaction: frozenset(one.nicks) for one in reactions or ()},
     )
 
 
