@@ -260,6 +260,16 @@ class Archive(Protocol):
         range must be short.
         """
 
+    def reactions_to(self, id: int) -> Deferred[list[tuple[str, int]]]:
+        """Return a Deferred of the reactions to the message ``id``, the oldest first: each with the id of the
+        user.
+        """
+
+    def user_ids_joined_since(self, conversation: Conversation, id: int) -> Deferred[list[int]]:
+        """Return a Deferred of the ids of the users whose last joining of the group of ``conversation`` has a
+        larger id than ``id``.
+        """
+
     def entry(self, id: int) -> Deferred[EntryRow | None]:
         """Return a Deferred of the log entry ``id``, or of None if there is none."""
 

@@ -440,7 +440,7 @@ class CommandLineTests(FolderTestCase):
                 database.execute("CREATE TABLE t (x)")
         for name, sentence in {
             "text.db": "can't use the database {}: file is not a database",
-            "newer.db": "the database {} is of a newer chatd (version 999, this one knows 15): update chatd",
+            "newer.db": "the database {} is of a newer chatd (version 999, this one knows 16): update chatd",
             "foreign.db": "the database {} is not chatd's: name another file",
         }.items():
             before = Path(name).read_bytes()

@@ -35,6 +35,7 @@ _WHO: Final = {
     "members": "members",
     "operators": "owner and operators",
     "owner": "owner",
+    "author": "the author of the message",
     "authors": "the author, in a group owner and operators, server operators",
     "server_operators": "server operators",
 }

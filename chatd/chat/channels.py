@@ -29,8 +29,8 @@ from chatd.core.answers import (
 from chatd.core.audience import Audience
 from chatd.core.channel_commands import EnterLobby, LeaveLobby, SendTransient, SetProfile, WatchUsers
 from chatd.core.channels import address_transient
-from chatd.core.commands import Command, SendToLobby
-from chatd.core.events import LOBBY, ProfileAnnounced, Transient, User
+from chatd.core.commands import Command, SendToLobby, SendTyping
+from chatd.core.events import LOBBY, TYPING_TAG, ProfileAnnounced, Transient, User
 from chatd.core.profiles import changed_profile
 from chatd.core.refusals import Refusal, rate_limited_refusal, reason_phrase
 from chatd.core.requests import Request
@@ -44,7 +44,13 @@ CLIENT_QUESTIONS_BURST: Final = 20
 CLIENT_QUESTION_SECONDS: Final = 1.0
 """The seconds after which a user may be sent another one."""
 
-ChannelCommand = SetProfile | EnterLobby | LeaveLobby | SendTransient | WatchUsers
+TYPING_MARKS_BURST: Final = 5
+"""The number of typing marks that one user may send at once by `SendTyping`."""
+
+TYPING_MARK_SECONDS: Final = 1.0
+"""The seconds after which a user may send another one."""
+
+ChannelCommand = SetProfile | EnterLobby | LeaveLobby | SendTransient | SendTyping | WatchUsers
 
 
 class ChannelService:
@@ -71,6 +77,7 @@ class ChannelService:
         self._journal = authority.journal
         # Clients answer such questions by themselves, which uses up the credit of their users.
         self._questions = TokenBuckets(clock, lambda: CLIENT_QUESTIONS_BURST, CLIENT_QUESTION_SECONDS)
+        self._typing_marks = TokenBuckets(clock, lambda: TYPING_MARKS_BURST, TYPING_MARK_SECONDS)
         self._transient_numbers = count(1)
 
     def execute(self, client: Client, request: Request, user: User, command: ChannelCommand) -> None:
@@ -82,6 +89,8 @@ class ChannelService:
             self._enter_lobby(client, request, user, isinstance(command, EnterLobby))
         elif isinstance(command, SendTransient):
             self._send_transient(client, request, user, command)
+        elif isinstance(command, SendTyping):
+            self._send_typing(client, request, user, command)
         else:
             self._turns.run_coroutine(client, request, self._watch(client, request, command))
 
@@ -100,6 +109,16 @@ class ChannelService:
         self._turns.run_coroutine(
             client, request, self._set_in_lobby(client, request, user, in_lobby, answer), paused=True
         )
+
+    def _send_typing(self, client: Client, request: Request, user: User, command: SendTyping) -> None:
+        """Send what IRC clients tell each other by a tag. Raises `Refusal`."""
+        wait = self._typing_marks.seconds_until_token(user.id)
+        if wait > 0:
+            raise rate_limited_refusal(reason_phrase("many_typing_marks"), wait)
+        self._typing_marks.take_token(user.id)
+        dest = None if command.group else command.dest
+        tags = ((TYPING_TAG, command.state),)
+        self._send_transient(client, request, user, SendTransient(command.group or "", dest, tags=tags))
 
     def _send_transient(self, client: Client, request: Request, user: User, command: SendTransient) -> None:
         self._authority.check_write_permission(user)

@@ -10,15 +10,16 @@ from collections.abc import Sequence
 
 import msgspec
 
+from chatd.boundaries import Client
 from chatd.chat.authority import Authority
 from chatd.chat.dispatch import Dispatcher
 from chatd.chat.turns import TurnQueue, not_stored_refusal
 from chatd.core.answers import Channel
-from chatd.core.audience import Audience
+from chatd.core.audience import Audience, user_ids_without_reason
 from chatd.core.events import ENTERING_EVENT_KINDS, ChatEvent, LogEntry
 from chatd.core.records import Record
 from chatd.core.rules import Decision
-from chatd.core.state import State
+from chatd.core.state import NO_USER_IDS, State
 
 
 class AppliedDecision(msgspec.Struct, frozen=True, eq=False):
@@ -96,3 +97,20 @@ class Committer:
         applied = self.apply(decision)
         self.deliver(applied, await self._turns.store(*applied.records))
         self._dispatcher.flush()
+
+    async def commit_event(
+        self, decision: Decision, author: Client | None, without_text_for: frozenset[int] = NO_USER_IDS
+    ) -> LogEntry:
+        """Like `commit`, for a ``decision`` with one event, which is not delivered to the session ``author``.
+        Return the log entry.
+
+        The users with the ids ``without_text_for``, and those who ignore its author if it has a reason, are
+        sent it without its text.
+        """
+        applied = self.apply(decision)
+        (entry,) = await self._turns.store(*applied.records)
+        hidden = without_text_for | user_ids_without_reason(self._authority.state, entry.event)
+        (audience,), (private,) = applied.audiences, applied.private_flags
+        self._dispatcher.deliver(entry, audience, author, private, hidden)
+        self._dispatcher.flush()
+        return entry

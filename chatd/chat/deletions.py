@@ -4,48 +4,44 @@ from __future__ import annotations
 
 from twisted.internet.defer import DeferredLock
 
-from chatd.boundaries import Archive, Client, Requester
+from chatd.boundaries import Client, Requester
 from chatd.chat.authority import Authority
 from chatd.chat.commits import Committer
-from chatd.chat.dispatch import Dispatcher
+from chatd.chat.messages import MessageFinder
 from chatd.chat.turns import TurnQueue
 from chatd.core.answers import Ack, Answer, Moderated
-from chatd.core.audience import user_ids_without_reason
 from chatd.core.channel_commands import RedactMessage
 from chatd.core.commands import DeleteMessage
-from chatd.core.deletion_rules import delete_as_server_operator, delete_as_user, no_such_message_refusal
+from chatd.core.deletion_rules import delete_as_server_operator, delete_as_user
 from chatd.core.events import CONSOLE, LogEntry, User
+from chatd.core.message_rules import no_such_message_refusal
 from chatd.core.moderation import ModerationEntry
 from chatd.core.queries import requested_conversation
-from chatd.core.records import PageWindow, entry_from_row
 from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
-from chatd.core.rules import Decision
-from chatd.core.state import LogFilter
 
 
 class DeletionService:
     """Deletes the texts of messages.
 
     What a server operator deletes is an entry of the moderation log, and answered like all commands of server
-    operators. Everyone else is sent an ack for the event ``deleted``.
+    operators. Everyone else is sent an ack for the event ``deleted``. ``message_lock`` is held by whoever
+    changes a message: whether that has a text is read from the database.
     """
 
     def __init__(
         self,
         authority: Authority,
-        archive: Archive,
-        dispatcher: Dispatcher,
+        messages: MessageFinder,
+        message_lock: DeferredLock,
         committer: Committer,
         turns: TurnQueue,
     ) -> None:
         self._authority = authority
-        self._archive = archive
-        self._dispatcher = dispatcher
+        self._messages = messages
         self._committer = committer
         self._turns = turns
-        # Whether a message was deleted before is read from the database: one deletion at a time.
-        self._lock = DeferredLock()
+        self._lock = message_lock
 
     def execute_for_console(self, requester: Requester, request: Request, command: DeleteMessage) -> None:
         """Carry out ``command`` of the administrator. The next command waits for the answer."""
@@ -80,7 +76,7 @@ class DeletionService:
             if operator is None:
                 raise Refusal("not_server_operator")
             decision = delete_as_server_operator(state, operator, message, command, self._authority.now())
-            await self._commit(decision, None)
+            await self._committer.commit_event(decision, None)
         acts = tuple(record for record in decision.records if isinstance(record, ModerationEntry))
         await self._erase(requester, request, Moderated(acts))
 
@@ -89,13 +85,13 @@ class DeletionService:
     ) -> None:
         async with self._lock:
             message = await self._message(user, command)
-            await self._check_not_hidden(user, message, command)
+            await self._messages.check_not_hidden(user, message)
             # Meanwhile the state may have been read again, and the user muted or put out.
             self._authority.check_write_permission(user)
             decision = delete_as_user(
                 self._committer.state, user, message, command, client.token, client.last_id_at_login
             )
-            entry = await self._commit(decision, client)
+            entry = await self._committer.commit_event(decision, client)
         await self._erase(client, request, Ack(entry))
 
     async def _erase(self, requester: Requester, request: Request, answer: Answer) -> None:
@@ -108,37 +104,9 @@ class DeletionService:
 
         Raises `Refusal` ``no_such_message`` if there is none, or if it is not where the command says.
         """
-        await self._turns.wait_for_turn()  # for what was sent before
-        row = await self._archive.entry(command.id)
-        if row is None:
-            raise no_such_message_refusal(command)
+        message = await self._messages.find(command.id)
         state = self._committer.state
-        message = entry_from_row(state, row)
         if isinstance(command, RedactMessage):
             if requested_conversation(state, user, command).id != message.event.conversation.id:
-                raise no_such_message_refusal(command)
+                raise no_such_message_refusal(command.id)
         return message
-
-    async def _check_not_hidden(self, user: User, message: LogEntry, command: DeleteMessage) -> None:
-        """Check that ``message`` was not sent before ``user`` joined a group that hides such messages.
-
-        Raises `Refusal` ``no_such_message``.
-        """
-        state, conversation = self._committer.state, message.event.conversation
-        group = state.group_of(conversation)
-        if group is None or group.history == "all":
-            return
-        hidden = LogFilter(user.id, (), frozenset((conversation.id,)))
-        window = PageWindow(1, message.id + 1, message.id - 1)
-        if not (await self._archive.page(conversation, window, 0, message.id, hidden)).rows:
-            raise no_such_message_refusal(command)
-
-    async def _commit(self, decision: Decision, author: Client | None) -> LogEntry:
-        """Store ``decision``, deliver its event to all but ``author``, and return the log entry."""
-        applied = self._committer.apply(decision)
-        (entry,) = await self._turns.store(*applied.records)
-        without_reason = user_ids_without_reason(self._authority.state, entry.event)
-        (audience,), (private,) = applied.audiences, applied.private_flags
-        self._dispatcher.deliver(entry, audience, author, private, without_reason)
-        self._dispatcher.flush()
-        return entry

@@ -23,7 +23,7 @@ from chatd.chat.fanout import (
     group_by_frame_format,
 )
 from chatd.core.answers import Answer, Channel, ChannelClosed
-from chatd.core.audience import Audience, without_ignored_reason
+from chatd.core.audience import Audience, without_text
 from chatd.core.channel_commands import ShowChannel
 from chatd.core.events import (
     LOBBY,
@@ -263,15 +263,16 @@ class Dispatcher:
         audience: Audience,
         author: Client | None,
         private: bool,
-        without_reason: frozenset[int] = NO_USER_IDS,
+        without_text_for: frozenset[int] = NO_USER_IDS,
         former: User | None = None,
     ) -> None:
         """Gather ``entry`` for the sessions of ``audience``, except ``author``, the session that asked for
         it.
 
         ``private`` says whether the entry was in a private group or a direct conversation when it was
-        decided. Recipients whose ids are in ``without_reason`` get the entry without its reason, because they
-        ignore the user who wrote it. The sessions of the user whom an event is about are sent it at once.
+        decided. Recipients whose ids are in ``without_text_for`` get the entry without its text: they ignore
+        the user who wrote it, or may not read the message that it is about. The sessions of the user whom an
+        event is about are sent it at once.
         ``former`` is a user who has just left the group: sessions of that user that show channels do not get
         the entry.
         """
@@ -279,13 +280,13 @@ class Dispatcher:
             self.delivery_log.log_received(author, entry, private)
         if self._on_delivery is not None:
             self._on_delivery(entry, private)
-        if without_reason and audience is None:
-            self._add(without_ignored_reason(entry, (entry.event.actor.id,)), tuple(without_reason), author)
-            audience = without_reason
-        elif without_reason and isinstance(audience, tuple):
-            if ignoring := tuple(id for id in audience if id in without_reason):
-                self._add(without_ignored_reason(entry, (entry.event.actor.id,)), ignoring, author)
-                audience = tuple(id for id in audience if id not in without_reason)
+        if without_text_for and audience is None:
+            self._add(without_text(entry), tuple(without_text_for), author)
+            audience = without_text_for
+        elif without_text_for and isinstance(audience, tuple):
+            if some := tuple(id for id in audience if id in without_text_for):
+                self._add(without_text(entry), some, author)
+                audience = tuple(id for id in audience if id not in without_text_for)
         self._add(entry, audience, author, former)
         if entry.event.kind == "closed" and self._channel_clients:
             self._close_channel(entry, audience)

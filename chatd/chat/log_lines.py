@@ -6,6 +6,7 @@ import re
 from typing import Final
 
 from chatd.core.events import (
+    REACTION_KINDS,
     AccountAnnounced,
     Announced,
     Arrived,
@@ -46,6 +47,10 @@ def format_delivery(delivery: SharedDelivery, private: bool = False) -> str:
     subject = f" {event.subject.nick}" if event.subject is not None else ""
     where = _where(event.conversation, private)
     body = _one_line(event.body)
+    if event.kind == "edited":
+        body = f"{event.changed_message_id}: {_one_line(event.edited_kind_and_text[1])}"
+    elif event.kind in REACTION_KINDS:
+        body = f"{event.changed_message_id}: {body}"
     if event.is_message and event.conversation.kind == "direct":
         return f"[{where}] {actor} to{subject}: {body}"
     if event.is_message:

@@ -19,6 +19,7 @@ from chatd.core.answers import (
     Conversations,
     HistoryHint,
     Page,
+    Reaction,
 )
 from chatd.core.audience import without_ignored_reason
 from chatd.core.events import LOBBY, Conversation, LogEntry, User
@@ -110,6 +111,7 @@ class Replay:
             window.contents == "events",
             user,
             trimmed_up_to_id=self._trimmed(conversation),
+            reactions=self._reactions(found),
         )
         reader.answer(request, page)
         if self.sent is not None:
@@ -231,9 +233,8 @@ class Replay:
             if not self._state().may_read(user, conversation):
                 continue  # the user was put out of the group meanwhile
             entries = self.entries(found, user)
-            page = Page(
-                conversation, entries, found.more, False, False, user, seen, self._trimmed(conversation)
-            )
+            trimmed, reactions = self._trimmed(conversation), self._reactions(found)
+            page = Page(conversation, entries, found.more, False, False, user, seen, trimmed, reactions)
             reader.send_unrequested(UNREQUESTED_HISTORY_REQUEST, page)
             if self.sent is not None:
                 self.sent(reader, page)
@@ -296,7 +297,8 @@ class Replay:
         if found.more and missing > 0 and room > _body_bytes(found):
             newer = replace(newer, limit=len(found.rows) + missing)
             found = await self._read_page(reader, user, conversation, newer, room, max_id)
-        return EntrySlice(earlier.rows + found.rows, earlier.more or found.more)
+        reactions = {**earlier.reactions, **found.reactions}
+        return EntrySlice(earlier.rows + found.rows, earlier.more or found.more, None, reactions)
 
     async def page_window(self, asked: PageRequest, max_id: int) -> tuple[PageWindow, int | None]:
         """Return the window of the page that is ``asked`` for, and the id around which it is or None."""
@@ -463,6 +465,16 @@ class Replay:
         state = self._state()
         ignored = state.ignored_user_ids(user)
         return tuple(without_ignored_reason(entry_from_row(state, row), ignored) for row in found.rows)
+
+    def _reactions(self, found: EntrySlice) -> dict[int, list[Reaction]]:
+        state = self._state()
+        shown: dict[int, list[Reaction]] = {}
+        for id, reactions in found.reactions.items():
+            nicks: dict[str, list[str]] = {}
+            for reaction, user in reactions:
+                nicks.setdefault(reaction, []).append(state.user_by_id(user).nick)
+            shown[id] = [Reaction(*one) for one in nicks.items()]
+        return shown
 
 
 def _body_bytes(found: EntrySlice) -> int:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from msgspec.structs import replace
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, DeferredLock
 
 from chatd.boundaries import Archive, Client, Clock, PasswordHasher, Requester
 from chatd.chat.accounts import AccountCommand, AccountService, Authenticator
@@ -22,15 +22,19 @@ from chatd.chat.commits import Committer
 from chatd.chat.deletions import DeletionService
 from chatd.chat.delivery_log import DeliveryLog
 from chatd.chat.dispatch import Dispatcher
+from chatd.chat.edits import EditService
 from chatd.chat.erasure import UserEraser
 from chatd.chat.fair_queue import FairQueue
 from chatd.chat.fanout import DeliverToAll, deliver_to_each
 from chatd.chat.links import LinkCommand, LinkService
+from chatd.chat.messages import MessageFinder
 from chatd.chat.moderation import ModerationCommand, ModerationService
 from chatd.chat.overview import Overview
 from chatd.chat.presence import PresenceService
+from chatd.chat.reactions import ReactionService
 from chatd.chat.read_marks import ReadMarkService
 from chatd.chat.replay import Replay
+from chatd.chat.replies import ReplyService
 from chatd.chat.retention import Retention
 from chatd.chat.search import SearchService
 from chatd.chat.tokens import TokenCommand, TokenService
@@ -56,7 +60,7 @@ from chatd.core.channel_commands import (
 )
 from chatd.core.channels import ChannelQuery
 from chatd.core.counters import Counters
-from chatd.core.events import ChatEvent, LogEntry, SharedDelivery, User
+from chatd.core.events import AnsweredMessage, ChatEvent, LogEntry, SharedDelivery, User
 from chatd.core.ignore_rules import decide_ignore
 from chatd.core.limits import Limits
 from chatd.core.login import check_claimed_sender
@@ -70,6 +74,7 @@ from chatd.core.queries import (
 )
 from chatd.core.records import Snapshot
 from chatd.core.refusals import Refusal, reason_phrase
+from chatd.core.reply_rules import SENDING_COMMANDS
 from chatd.core.requests import Request
 from chatd.core.rules import CHANGE_RULES
 from chatd.core.token_rules import check_command_scope, session_end_reason
@@ -167,7 +172,20 @@ class Chat:
             self._turns,
             policy,
         )
-        self._deletions = DeletionService(self._authority, archive, self._dispatcher, committer, self._turns)
+        messages, message_lock = MessageFinder(archive, committer, self._turns), DeferredLock()
+        self._deletions = DeletionService(self._authority, messages, message_lock, committer, self._turns)
+        self._edits = EditService(self._authority, messages, message_lock, committer, self._turns, limits)
+        self._reactions = ReactionService(
+            self._authority,
+            archive,
+            messages,
+            message_lock,
+            self._channels,
+            committer,
+            self._turns,
+            limits,
+        )
+        self._replies = ReplyService(messages, committer, self._turns, self._change)
         self.administrator = AdministrationService(self._authority, archive, committer, policy)
         self.eraser = UserEraser(
             self._authority, archive, committer, self._presence, self._turns, clock, policy
@@ -339,7 +357,10 @@ class Chat:
         if not client.in_lobby and is_for_lobby(command):
             raise Refusal("not_member", group="lobby")
         if user is not None and type(command) in CHANGE_RULES:
-            self._change(client, request, user, command)
+            if isinstance(command, SENDING_COMMANDS) and command.reply_to is not None:
+                self._replies.execute(client, request, user, command, command.reply_to)
+            else:
+                self._change(client, request, user, command)
         elif user is not None and c.COMMANDS_BY_CLASS[type(command)].required_role == "server_operators":
             self._decide_operator_command(client, request, command)
         elif type(command) in LIST_QUERIES:
@@ -348,6 +369,12 @@ class Chat:
             raise Refusal("not_identified")
         elif isinstance(command, c.DeleteMessage):
             self._deletions.execute(client, request, user, command)
+        elif isinstance(command, c.EditMessage):
+            self._edits.execute(client, request, user, command)
+        elif isinstance(command, c.ReactToMessage | c.TakeReactionBack):
+            self._reactions.execute(client, request, user, command)
+        elif isinstance(command, c.ReplyToMessage):
+            self._replies.execute(client, request, user, command, command.id)
         elif isinstance(command, c.PasswordBeforeHello | Authenticate | RegisterBeforeLogin):
             raise Refusal("already_identified", nick=user.nick)
         elif isinstance(command, c.Hello):
@@ -428,12 +455,25 @@ class Chat:
         reading = self._replay.send_page(client, user, request, conversation, page)
         self._turns.run_coroutine(client, request, self._answer_from_log(reading), paused=True)
 
-    def _change(self, client: Client, request: Request, user: User, command: c.Command) -> None:
+    def _change(
+        self,
+        client: Client,
+        request: Request,
+        user: User,
+        command: c.Command,
+        answered: AnsweredMessage | None = None,
+    ) -> None:
+        """Decide ``command``, and submit what follows from it. If it sends a message, that answers
+        ``answered``, unless that is None. Raises `Refusal`.
+        """
         authority = self._authority
         decision = authority.decide(user, command, client.client_network, client.token)
         if client.profile.is_bot:
             events = tuple(replace(event, actor_is_bot=event.actor is user) for event in decision.events)
             decision = replace(decision, events=events)
+        if answered is not None:
+            (event,) = decision.events
+            decision = replace(decision, events=(replace(event, answered=answered),))
         if (request.client_tags or request.farewell) and decision.events:
             farewell = request.farewell if authority.may_change_profile(user, client.token) else ""
             first = replace(decision.events[0], client_tags=request.client_tags, farewell=farewell)

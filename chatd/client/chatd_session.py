@@ -103,7 +103,7 @@ class ChatdSession:
             missed = welcome.returning and not self._peeks
             resume.cursor = welcome.seen if missed else welcome.cursor
             self._missed = [] if missed else None
-        self._connection.probe = codec.encode_request(c.Hello(), PROBE_REF)
+        self._connection.probe = codec.encode_hello_again(PROBE_REF, self._observer.shows_typing)
         self._connection.writer.write(self._connection.probe)
         self._observer.logged_in(welcome)
         for request in self._requests:
@@ -157,6 +157,8 @@ class ChatdSession:
     def _receive_unrequested(self, answer: objects.AnswerObject) -> None:
         if isinstance(answer, codec.LoginBacklog):
             self._observer.login_backlog_received(answer)
+        elif isinstance(answer, objects.Typing):
+            self._observer.typing_received(answer)
         elif isinstance(answer, objects.Error):
             self.close_reason = translated_refusal(answer.code, answer.msg)
             self.ended_for_good = answer.code in FINAL_REFUSAL_CODES

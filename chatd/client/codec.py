@@ -13,6 +13,7 @@ import msgspec
 from chatd.core import commands as c
 from chatd.core.accounts import Secret
 from chatd.core.commands import COMMANDS_BY_CLASS, Command, Hello
+from chatd.core.events import is_action
 from chatd.core.names import BadName, parse_group, parse_nick
 from chatd.core.rules import stored_kind
 from chatd.json_wire import objects
@@ -107,6 +108,21 @@ def encode_request(command: Command, ref: str | None = None) -> bytes:
     return msgspec.json.encode(fields_sent) + b"\n"
 
 
+def encode_hello_again(ref: str, shows_typing: bool) -> bytes:
+    """Return a hello of a client that is logged in already, as a line of JSON. If ``shows_typing`` is true,
+    it asks to be told who types.
+    """
+    hello = {"action": COMMANDS_BY_CLASS[Hello].actions[0], "ref": ref}
+    return msgspec.json.encode({**hello, "typing": "show"} if shows_typing else hello) + b"\n"
+
+
+def typing_conversation(typing: objects.Typing) -> ConversationRef:
+    """Return the conversation in which another user types, as the user of the client names it."""
+    if typing.group:
+        return ConversationRef("group", typing.group)
+    return ConversationRef("direct", typing.nick) if typing.to else LOBBY
+
+
 def entry_from_ack(command: Command, ack: Ack, nick: str) -> Message | GroupEvent | None:
     """Return the log entry that ``command`` of the user ``nick`` made, or None if the command makes none.
 
@@ -116,6 +132,12 @@ def entry_from_ack(command: Command, ack: Ack, nick: str) -> Message | GroupEven
         return Message(
             id=ack.id, ts=ack.ts, nick=nick, msg=command.msg, kind=stored_kind(command), group=ack.group,
             to=ack.to,
+        )  # fmt: skip
+    if isinstance(command, c.ReplyToMessage):
+        kind = "action" if is_action(command.msg) else "message"
+        return Message(
+            id=ack.id, ts=ack.ts, nick=nick, msg=command.msg, kind=kind, group=ack.group, to=ack.to,
+            reply_to=command.id,
         )  # fmt: skip
     if type(command) not in EVENT_KIND_BY_COMMAND:
         return None
@@ -128,6 +150,11 @@ def entry_from_ack(command: Command, ack: Ack, nick: str) -> Message | GroupEven
         fields["keep"] = fields.pop("age") or 0
     elif isinstance(command, c.DeleteMessage):
         fields["subject"], fields["deleted"] = ack.to, fields.pop("id")
+    elif isinstance(command, c.EditMessage):
+        fields["edited"] = fields.pop("id")
+        fields["kind"] = "action" if is_action(command.msg) else "message"
+    elif isinstance(command, c.ReactToMessage | c.TakeReactionBack):
+        fields["message"] = fields.pop("id")
     return GroupEvent(event=EVENT_KIND_BY_COMMAND[type(command)], actor=nick, id=ack.id, ts=ack.ts, **fields)
 
 
@@ -148,6 +175,9 @@ EVENT_KIND_BY_COMMAND: Final[dict[type[Command], str]] = {
     c.SetHistoryVisibility: "history",
     c.SetRetention: "keep",
     c.DeleteMessage: "deleted",
+    c.EditMessage: "edited",
+    c.ReactToMessage: "reacted",
+    c.TakeReactionBack: "unreacted",
 }
 """For each command that is acknowledged and no message: the kind of the event that it writes to the log."""
 

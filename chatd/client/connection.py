@@ -49,7 +49,15 @@ class Address(msgspec.Struct, frozen=True):
 
 
 class ConnectionObserver(Protocol):
-    """The part of the client that receives what the server sends, such as the screen or the line mode."""
+    """The part of the client that receives what the server sends, such as the screen or the line mode.
+
+    ``shows_typing`` says whether it is to be told who types.
+    """
+
+    shows_typing: bool
+
+    def typing_received(self, typing: objects.Typing) -> None:
+        """Handle that another user types, or does so no longer. It is not called unless ``shows_typing``."""
 
     def logged_in(self, welcome: objects.Welcome) -> None:
         """Handle a login that the server accepted: the first one, or one after a lost connection."""

@@ -43,6 +43,8 @@ class LineDisplay:
     A message outside the current conversation ``here`` is printed with the name of its conversation.
     """
 
+    shows_typing = False
+
     def __init__(self, nick: str, log: ChatLog) -> None:
         self.nick = nick
         self.here = LOBBY
@@ -69,6 +71,9 @@ class LineDisplay:
         else:
             place = codec.message_conversation(news, self.nick)
             print_line(render_message(news, self.nick, None if place.key == self.here.key else place))
+
+    def typing_received(self, typing: objects.Typing) -> None:
+        """Ignore who types."""
 
     def login_backlog_received(self, backlog: codec.LoginBacklog) -> None:
         """Print the messages, or the list of conversations, that the daemon sends after the login.

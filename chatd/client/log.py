@@ -15,6 +15,7 @@ from chatd.client.language import _, translated_os_error
 from chatd.client.options import UsageError, default_log_path
 from chatd.client.render import (
     INDENT,
+    answered_label,
     conversation_label,
     describe_event,
     message_text,
@@ -79,7 +80,7 @@ class ChatLog:
         speaker = speaker_label(message.nick, nick, message.kind)
         head = one_line(f"{conversation_label(place)} {speaker}")
         end = f"\n{INDENT}" if message.kind == "image" else " "
-        text = message_text(message).replace("\n", f"\n{INDENT}")
+        text = (answered_label(message) + message_text(message)).replace("\n", f"\n{INDENT}")
         return self._write(message.ts.as_datetime, f"{head}{end}{text}")
 
     def _write(self, at: datetime, text: str) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Final, Literal
 
@@ -18,8 +18,8 @@ from chatd.client.codec import (
     summary_conversation,
 )
 from chatd.client.language import _
-from chatd.client.render import describe_event, message_text, sanitize
-from chatd.core.events import MESSAGE_KINDS
+from chatd.client.render import describe_event, mark_as_edited, message_text, sanitize
+from chatd.core.events import MESSAGE_KINDS, action_text
 from chatd.json_wire import objects
 from chatd.json_wire.objects import HistoryMessage, Message, ServerEvent
 
@@ -32,6 +32,9 @@ The client can read older ones from the daemon again.
 MAX_HIDDEN_ENTRIES: Final = 100
 """The maximum number of entries that the client keeps of a conversation that is not on the screen."""
 
+TYPING_SECONDS: Final = 6.0
+"""The seconds for which a typing mark of another user holds, unless the user renews it."""
+
 EntryKind = Literal["message", "image", "action", "notice", "announcement", "answer", "trouble"]
 
 _SHOWN_KINDS: Final[dict[str, EntryKind]] = {"image": "image", "action": "action", "notice": "notice"}
@@ -41,7 +44,9 @@ _SHOWN_KINDS: Final[dict[str, EntryKind]] = {"image": "image", "action": "action
 class ScreenEntry(msgspec.Struct, frozen=True, eq=False):
     """An item of a conversation on the screen: a message, an event, or a text of the client for its user.
 
-    ``id`` is the id of the log entry, or 0 if the item is not in the daemon's log.
+    ``id`` is the id of the log entry, or 0 if the item is not in the daemon's log. A message that answers
+    another one has the id of that in ``reply_to``, and the nick of its author, if known, in ``reply_from``.
+    ``reactions`` has the reactions to a message, each with the nicks of those who reacted so.
     """
 
     at: datetime
@@ -49,17 +54,35 @@ class ScreenEntry(msgspec.Struct, frozen=True, eq=False):
     kind: EntryKind = "announcement"
     nick: str = ""
     id: int = 0
+    reply_to: int = 0
+    reply_from: str = ""
+    reactions: Mapping[str, frozenset[str]] = {}
 
 
 def entry_from_message(message: Message | HistoryMessage) -> ScreenEntry:
     """Return the screen entry for a message, with control characters replaced."""
+    # A message that was just sent has no reactions yet.
+    reactions = message.reactions if isinstance(message, HistoryMessage) else None
     return ScreenEntry(
         message.ts.as_datetime,
         _("(deleted)") if message.deleted else message_text(message),
         "message" if message.deleted else _SHOWN_KINDS.get(message.kind, "message"),
         sanitize(message.nick),
         message.id,
+        message.reply_to or 0,
+        sanitize(message.reply_from),
+        {one.reaction: frozenset(one.nicks) for one in reactions or ()},
     )
+
+
+def _with_reaction(
+    reactions: Mapping[str, frozenset[str]], event: objects.GroupEvent
+) -> dict[str, frozenset[str]]:
+    """Return ``reactions`` as they are after ``event``."""
+    reaction = event.reaction or ""
+    nicks = reactions.get(reaction, frozenset())
+    changed = nicks | {event.actor} if event.event == "reacted" else nicks - {event.actor}
+    return {one: held for one, held in {**reactions, reaction: changed}.items() if held}
 
 
 class Conversation:
@@ -94,6 +117,21 @@ class Conversation:
         """
         return next((entry.id for entry in reversed(self.entries) if entry.id), None)
 
+    def last_message_id(self, nick: str, own: bool) -> int | None:
+        """Return the log id of the last message in memory, of the user ``nick`` if ``own`` is true, else of
+        anybody else; None if there is none, or if the end of the conversation is not in memory.
+        """
+        if self.has_newer:
+            return None
+        return next(
+            (
+                entry.id
+                for entry in reversed(self.entries)
+                if entry.id and entry.kind in MESSAGE_KINDS and (entry.nick == nick) is own
+            ),
+            None,
+        )
+
     def add(self, entry: ScreenEntry, may_evict: bool = True) -> None:
         """Append ``entry``, and drop the oldest entry if memory is full.
 
@@ -115,7 +153,33 @@ class Conversation:
     def mark_deleted(self, id: int) -> None:
         """Replace the text of the message with the log id ``id``, if it is in memory."""
         self.entries = [
-            msgspec.structs.replace(entry, text=_("(deleted)"), kind="message") if entry.id == id else entry
+            msgspec.structs.replace(entry, text=_("(deleted)"), kind="message", reactions={})
+            if entry.id == id
+            else entry
+            for entry in self.entries
+        ]
+
+    def mark_edited(self, id: int, text: str, kind: str) -> None:
+        """Give the message with the log id ``id``, if it is in memory, the new ``text`` and ``kind``, which
+        are those of a message of the JSON wire. A notice stays one.
+        """
+        shown_kind = _SHOWN_KINDS.get(kind, "message")
+        shown = mark_as_edited(sanitize(action_text(text) if kind == "action" else text))
+        self.entries = [
+            msgspec.structs.replace(
+                entry, text=shown, kind="notice" if entry.kind == "notice" else shown_kind
+            )
+            if entry.id == id
+            else entry
+            for entry in self.entries
+        ]
+
+    def mark_reaction(self, event: objects.GroupEvent) -> None:
+        """Add the reaction of ``event``, which is ``reacted`` or ``unreacted``, or take it back."""
+        self.entries = [
+            msgspec.structs.replace(entry, reactions=_with_reaction(entry.reactions, event))
+            if entry.id == event.message
+            else entry
             for entry in self.entries
         ]
 
@@ -191,6 +255,8 @@ class Memory:
         self.topics: dict[tuple[str, str], str] = {}
         self.group_names: set[str] = set()
         self._members: list[objects.Member] = []
+        # The users who type, by conversation, with the time until which that holds.
+        self._typing: dict[tuple[str, str], dict[str, float]] = {}
 
     @property
     def shown_conversation(self) -> Conversation:
@@ -246,6 +312,7 @@ class Memory:
             if news.colour:
                 self.colours[news.nick] = news.colour
             conversation = self.conversation(message_conversation(news, self.nick))
+            self._typing.get(conversation.place.key, {}).pop(news.nick, None)
             shown = conversation is self.shown_conversation
             conversation.add(entry_from_message(news), may_evict=at_end or not shown)
             seen = shown and at_end
@@ -310,11 +377,33 @@ class Memory:
         places = [conversation.place for conversation in self.conversations.values()]
         return nicks, self.group_names | {place.name for place in places if place.kind == "group"}
 
+    def note_typing(self, typing: objects.Typing, now: float) -> None:
+        """Store that another user types, or does so no longer. ``now`` is a time in seconds."""
+        typists = self._typing.setdefault(codec.typing_conversation(typing).key, {})
+        typists.pop(typing.nick, None)
+        if typing.state == "active":
+            typists[typing.nick] = now + TYPING_SECONDS
+
+    def typing_nicks(self, now: float) -> list[str]:
+        """Return the nicks of those who type in the current conversation at the time ``now``."""
+        typists = self._typing.get(self.here.key, {})
+        return [nick for nick, until in typists.items() if now < until]
+
     def add_client_text(self, text: str, kind: EntryKind, at: datetime) -> None:
         """Add a text of the client for its user, such as an error, to the conversation on the screen."""
         self.shown_conversation.add(ScreenEntry(at, sanitize(text), kind))
 
     def _happened(self, event: objects.GroupEvent) -> None:
+        if event.message is not None:
+            for known in self.conversations.values():
+                if event.reaction:  # else its user was erased
+                    known.mark_reaction(event)
+            return
+        if event.edited is not None:
+            for known in self.conversations.values():
+                if event.msg:  # else it was edited or deleted since
+                    known.mark_edited(event.edited, event.msg, event.kind or "message")
+            return
         if event.deleted is not None:
             for known in self.conversations.values():
                 known.mark_deleted(event.deleted)

@@ -123,8 +123,24 @@ _MARKED_LABELS: Final = {"action": "* {nick}", "notice": "-{nick}-"}
 
 
 def message_text(message: Message | HistoryMessage) -> str:
-    """Return the text of a message as it is shown: sanitized, and an action without its ``/me``."""
-    return sanitize(action_text(message.msg) if message.kind == "action" else message.msg)
+    """Return the text of a message as it is shown: sanitized, an action without its ``/me``, and with a mark
+    if it was edited.
+    """
+    text = sanitize(action_text(message.msg) if message.kind == "action" else message.msg)
+    return mark_as_edited(text) if message.edited else text
+
+
+def mark_as_edited(text: str) -> str:
+    """Return ``text``, that of a message, with a mark that it is not the one that was sent first."""
+    return _("{text} (edited)").format(text=text)
+
+
+def answered_label(message: Message | HistoryMessage) -> str:
+    """Return which message ``message`` answers, as a text in front of its own: ``(to bob) ``, or nothing."""
+    if message.reply_to is None:
+        return ""
+    label = _("(to {name})").format(name=message.reply_from or message.reply_to)
+    return f"{one_line(label)} "
 
 
 def render_message(
@@ -140,7 +156,7 @@ def render_message(
         return one_line(f"{clock_time(message.ts.as_datetime)} {message.nick}: {_('(deleted)')}")
     speaker = speaker_label(message.nick, reader, message.kind)
     head = one_line(f"{clock_time(message.ts.as_datetime)} {elsewhere}{speaker}")
-    text = message_text(message)
+    text = answered_label(message) + message_text(message)
     if message.kind == "action":  # its first line is one sentence with the nick
         return f"\n{INDENT}".join(f"{head} {text}".split("\n"))
     if message.kind == "image" or "\n" in text:
@@ -168,10 +184,12 @@ def describe_event(event: GroupEvent | ServerEvent) -> str:
         sentence = N_("{subject} owns {group} now") if promoted else N_("{subject} owns {group} no more")
     elif event.event == "deleted" and event.subject == event.actor:
         sentence = N_("{actor} deleted one of their messages")
+    elif event.event == "edited" and event.msg is None:
+        sentence = N_("{actor} edited a message")
     told = _(sentence).format(
         actor=event.actor, event=event.event, group=event.group, subject=event.subject, topic=event.topic,
         visibility=_(event.visibility) if event.visibility else "",
-        keep=event.keep,
+        keep=event.keep, msg=event.msg, reaction=event.reaction,
         history=_(_HISTORIES.get(event.history or "", "")),
     )  # fmt: skip
     return one_line(told + (f" ({event.reason})" if event.reason else ""))
@@ -195,6 +213,9 @@ _SENTENCES: Final = {
     "declined": N_("{actor} declined the invitation to {group}"),
     "closed": N_("{actor} closed {group}"),
     "deleted": N_("{actor} deleted a message of {subject}"),
+    "edited": N_("{actor} edited a message: {msg}"),
+    "reacted": N_("{actor} reacted to a message: {reaction}"),
+    "unreacted": N_("{actor} took a reaction back: {reaction}"),
 }
 
 _HISTORIES: Final = {"all": N_("all messages"), "since_joining": N_("the messages since they joined")}

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Container
 from datetime import UTC, datetime
+from math import inf
+from time import monotonic
 from typing import Final
 
 from textual import on, work
@@ -22,7 +24,7 @@ from chatd.client.keys import focus
 from chatd.client.language import _, translated_greeting
 from chatd.client.lists import ConversationList, MemberList, NameList
 from chatd.client.log import ChatLog
-from chatd.client.memory import EntryKind, Memory
+from chatd.client.memory import TYPING_SECONDS, EntryKind, Memory
 from chatd.client.outgoing import OutgoingQueue
 from chatd.client.pending import ConnectionLost, RefusedByServer
 from chatd.client.reconnecting_client import ReconnectingClient
@@ -31,9 +33,13 @@ from chatd.client.screen_display import ScreenDisplay
 from chatd.client.screen_lines import HintLine, SearchLine, TitleLine
 from chatd.client.scrollback import Scrollback
 from chatd.client.terminal import TerminalDriver
+from chatd.client.typed_lines import with_message_id
 from chatd.core import commands as c
 from chatd.core.refusals import Refusal
 from chatd.json_wire import objects
+
+TYPING_TOLD_SECONDS: Final = 3.0
+"""The seconds for which the client does not tell again that its user types."""
 
 REDRAW_SECONDS: Final = 0.1
 """The pause between two redraws of the lists, so that many users who arrive at once cause one redraw."""
@@ -58,6 +64,8 @@ class ChatApp(App[None]):
     CSS = layout.STYLE_SHEET
     BINDINGS = layout.KEY_BINDINGS
 
+    shows_typing = True
+
     def __init__(self, address: Address, nick: str, log: ChatLog, password: str = "") -> None:
         super().__init__(driver_class=TerminalDriver)
         self.failure: Exception | None = None
@@ -69,6 +77,7 @@ class ChatApp(App[None]):
         self._client: ReconnectingClient | None = None
         self._lost = ""
         self._drawing = False
+        self._typing_told_at = 0.0
         # Attributes, because the client may still report something after the widgets have left the screen.
         self._title = TitleLine(self.memory, address)
         self._places = ConversationList(self.memory, id="places")
@@ -164,7 +173,10 @@ class ChatApp(App[None]):
         self.memory.on_login(welcome)
         if text := _("connected again") if again else translated_greeting(welcome.msg):
             self._tell(text, "answer")
-        self._read_lists(again, isinstance(welcome, codec.CourseworkWelcome))
+        is_course_work = isinstance(welcome, codec.CourseworkWelcome)
+        if is_course_work:
+            self._typing_told_at = inf
+        self._read_lists(again, is_course_work)
 
     def disconnected(self, why: str) -> None:
         """Show why the connection was lost. Show nothing for failed attempts to reconnect."""
@@ -185,6 +197,12 @@ class ChatApp(App[None]):
             if self._directory_loader.record_member_change() == 1:
                 self._read_members()
         self._show()
+
+    def typing_received(self, typing: objects.Typing) -> None:
+        """Show for some seconds that another user types."""
+        self.memory.note_typing(typing, monotonic())
+        self._draw_soon()
+        self.set_timer(TYPING_SECONDS + REDRAW_SECONDS, self._draw_soon)
 
     def login_backlog_received(self, backlog: codec.LoginBacklog) -> None:
         """Store, log and show the messages or the conversations that the daemon sends after the login."""
@@ -225,6 +243,9 @@ class ChatApp(App[None]):
 
         If the line is malformed, show why and return False; else return True.
         """
+        if not self._outgoing.unsent:  # what is on its way has no id yet
+            last_id = self.memory.shown_conversation.last_message_id
+            text = with_message_id(text, last_id(self.memory.nick, True), last_id(self.memory.nick, False))
         try:
             line = self._outgoing.prepare_line(text, self.memory.here)
         except Refusal as refusal:
@@ -365,6 +386,26 @@ class ChatApp(App[None]):
     @on(Composer.HintChanged)
     def _hinted(self, event: Composer.HintChanged) -> None:
         self._hint.show(event.hint)
+        text, now = self._composer.text, monotonic()
+        # A command is nothing that one types to others.
+        if text.strip() and text[0] != "/" and now >= self._typing_told_at + TYPING_TOLD_SECONDS:
+            self._typing_told_at = now
+            self._tell_typing()
+
+    @work(exclusive=True, group="typing")
+    async def _tell_typing(self) -> None:
+        """Tell those in the current conversation that the user types."""
+        if not self.memory.has_logged_in or self._lost:
+            return
+        here = self.memory.here
+        group, dest = (here.name if here.kind == kind else None for kind in ("group", "direct"))
+        try:
+            await self._ask(c.SendTyping(group, dest))
+        except RefusedByServer as refused:
+            if refused.code == "unknown_action":
+                self._typing_told_at = inf  # an older daemon
+        except ConnectionLost:
+            pass
 
     @on(Scrollback.NewestReached)
     def _draw_soon(self) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from time import monotonic
+from typing import Final
+
 from textual.widgets import Static
 
 from chatd.client.connection import Address
@@ -10,9 +13,20 @@ from chatd.client.language import _
 from chatd.client.memory import Memory
 from chatd.client.render import conversation_label, one_line
 
+MAX_TYPING_NICKS: Final = 3
+"""The maximum number of nicks of those who type that the title shows."""
+
+
+def typing_text(nicks: list[str]) -> str:
+    """Return the text that says who types: ``bob is typing…``, for several ``bob, carol are typing…``."""
+    shown = ", ".join(nicks[:MAX_TYPING_NICKS]) + (", …" if len(nicks) > MAX_TYPING_NICKS else "")
+    return (_("{nick} is typing…") if len(nicks) == 1 else _("{nick} are typing…")).format(nick=shown)
+
 
 class TitleLine(Static):
-    """The top line of the screen: the conversation, its topic, the nick, the server, unsent messages."""
+    """The top line of the screen: the conversation, its topic, who types, the nick, the server, and what is
+    not sent yet.
+    """
 
     def __init__(self, memory: Memory, address: Address) -> None:
         super().__init__(id="title", markup=False)
@@ -29,6 +43,8 @@ class TitleLine(Static):
         parts = [conversation_label(here)]
         if topic := self._memory.topics.get(here.key):
             parts.append(topic)
+        if nicks := self._memory.typing_nicks(monotonic()):
+            parts.append(typing_text(nicks))
         parts.append(f"{self._memory.nick} @ {self._address}")
         if unsent:
             parts.append(_("{count} waiting").format(count=unsent))

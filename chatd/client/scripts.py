@@ -47,6 +47,8 @@ def print_line(text: str) -> None:
 class WarningObserver:
     """An observer that prints the warning about a server that is not chatd, and ignores everything else."""
 
+    shows_typing = False
+
     def logged_in(self, welcome: objects.Welcome) -> None:
         """Ignore the login."""
 
@@ -60,6 +62,9 @@ class WarningObserver:
         """
         if isinstance(news, LimitationsNotice):
             sys.stderr.write(f"chat: {news.text}\n")
+
+    def typing_received(self, typing: objects.Typing) -> None:
+        """Ignore who types."""
 
     def login_backlog_received(self, backlog: codec.LoginBacklog) -> None:
         """Ignore the earlier messages that the daemon sends after the login."""

@@ -14,7 +14,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from chatd.client.memory import Memory, ScreenEntry
-from chatd.client.render import clock_time, speaker_label
+from chatd.client.render import clock_time, one_line, speaker_label
 from chatd.core.colours import luminance
 from chatd.core.events import MESSAGE_KINDS
 
@@ -218,10 +218,29 @@ class Scrollback(ScrollView, can_focus=False):
             return self._wrapped(time, Text(entry.text, self._style(entry.kind)), width)
         label = speaker_label(entry.nick, self._memory.nick, entry.kind)
         who = Text(label, Style(color=colour, bold=True))
+        above: list[Strip] = []
+        if entry.reply_to:
+            quote = Text(self._quote(entry), self._style("announcement"))
+            quote.truncate(max(1, width - TIME_COLUMNS), overflow="ellipsis")
+            above, time = self._wrapped(time, quote, width), Text(" " * TIME_COLUMNS)
+        below: list[Strip] = []
+        if entry.reactions:
+            counts = "  ".join(f"{reaction} {len(nicks)}" for reaction, nicks in entry.reactions.items())
+            margin = Text(" " * TIME_COLUMNS)
+            below = self._wrapped(margin, Text(one_line(counts), self._style("announcement")), width)
         if entry.kind != "image":
-            return self._wrapped(time, Text.assemble(who, " ", entry.text), width)
+            return [*above, *self._wrapped(time, Text.assemble(who, " ", entry.text), width), *below]
         picture = [Text(line, no_wrap=True) for line in entry.text.expandtabs().split("\n")]
-        return [*self._wrapped(time, who, width), *(self._strip(line, width) for line in picture)]
+        drawn = (self._strip(line, width) for line in picture)
+        return [*above, *self._wrapped(time, who, width), *drawn, *below]
+
+    def _quote(self, entry: ScreenEntry) -> str:
+        """Return the message that ``entry`` answers as one line, as far as it is in memory."""
+        answered = next((one for one in self._conversation.entries if one.id == entry.reply_to), None)
+        if answered is None:
+            return f"> {one_line(entry.reply_from or str(entry.reply_to))}"
+        first_line = answered.text.partition("\n")[0]
+        return one_line(f"> {speaker_label(answered.nick, self._memory.nick, answered.kind)} {first_line}")
 
     def _wrapped(self, time: Text, text: Text, width: int) -> list[Strip]:
         """Return ``text`` wrapped to ``width`` columns, with ``time`` in front of its first line."""

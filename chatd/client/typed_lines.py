@@ -99,3 +99,24 @@ def _slash(typed: SlashLine, here: ConversationRef) -> c.Command | SendImage:
         raise Refusal("bad_request", why=reason_phrase("usage", usage=row.slash_usage_in(_)))
     command = row.build(values, LARGEST_DAEMON_LIMITS)
     return c.Join(command.group) if isinstance(command, c.EnterRoom) else command
+
+
+def with_message_id(typed: str, last_own_id: int | None, last_other_id: int | None) -> str:
+    """Return the line ``typed`` with an id, if it is a command on a message without one.
+
+    ``/edit`` is then for the user's last message in the current conversation, which has the id
+    ``last_own_id``; ``/reply``, ``/react`` and ``/unreact`` are for the last one of somebody else,
+    ``last_other_id``. If that is None, and for any other line, the line is returned unchanged.
+    """
+    slash = parse_slash(typed)
+    row = None if slash is None else slash.declaration
+    to_others = (c.ReplyToMessage, c.ReactToMessage, c.TakeReactionBack)
+    ids: dict[type[c.Command], int | None] = {c.EditMessage: last_own_id}
+    ids |= dict.fromkeys(to_others, last_other_id)
+    id = None if row is None else ids.get(row.command)
+    if slash is None or id is None:
+        return typed
+    first, _blank, rest = slash.rest.partition(" ")
+    if first.isdecimal() and rest.strip():  # a reaction may be a number, but an id has something behind it
+        return typed
+    return f"/{slash.word} {id} {slash.rest}"

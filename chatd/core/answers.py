@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
 import msgspec
 
 from chatd.core.accounts import Secret
@@ -370,6 +373,15 @@ class Groups(msgspec.Struct, frozen=True, eq=False):
     at: int = 0
 
 
+class Reaction(NamedTuple):
+    """A ``reaction`` to a message, such as an emoji, with the ``nicks`` of those who reacted so, in the order
+    in which they did.
+    """
+
+    reaction: str
+    nicks: list[str]
+
+
 class Page(msgspec.Struct, frozen=True, eq=False):
     """A page of the log of one conversation for the user ``reader``, oldest entry first.
 
@@ -382,6 +394,7 @@ class Page(msgspec.Struct, frozen=True, eq=False):
     ``read_marker`` is the reader's read marker on a page that is sent at a login: entries with larger ids are
     those that the reader has missed. It is None on a page that answers a command. ``trimmed_up_to_id`` is the
     largest id of the messages that retention has deleted from the conversation, 0 if there are none.
+    ``reactions`` has the reactions to the messages of the page, by their ids.
     """
 
     conversation: Conversation
@@ -392,6 +405,7 @@ class Page(msgspec.Struct, frozen=True, eq=False):
     reader: User
     read_marker: int | None = None
     trimmed_up_to_id: int = 0
+    reactions: Mapping[int, Sequence[Reaction]] = {}
 
 
 class SearchResult(msgspec.Struct, frozen=True, eq=False):

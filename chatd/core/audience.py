@@ -7,7 +7,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from chatd.core.events import MESSAGE_KINDS, ChatEvent, LogEntry
+from chatd.core.events import MESSAGE_KINDS, REACTION_KINDS, ChatEvent, LogEntry
 from chatd.core.state import NO_USER_IDS, State
 
 Audience = tuple[int, ...] | frozenset[int] | None
@@ -17,7 +17,7 @@ A tuple holds the ids of the receivers, ascending. None means all connected user
 connected users except those with these ids.
 """
 
-IGNORABLE_EVENT_KINDS: Final = MESSAGE_KINDS | {"invited"}
+IGNORABLE_EVENT_KINDS: Final = MESSAGE_KINDS | REACTION_KINDS | {"invited", "edited"}
 """The kinds of events that are not sent to the users who ignore their author."""
 
 EVENT_KINDS_WITH_IGNORABLE_REASON: Final = frozenset(("kicked", "banned", "deleted"))
@@ -27,7 +27,7 @@ EVENT_KINDS_WITH_IGNORABLE_REASON: Final = frozenset(("kicked", "banned", "delet
 def audience(state: State, event: ChatEvent) -> Audience:
     """Return the users who receive ``event``.
 
-    A message or an invitation is not sent to those who ignore its author.
+    A message, an edit, a reaction or an invitation is not sent to those who ignore its author.
 
     The result is equal before and after the event is applied to ``state``, unless it closes the group. For
     messages in a group, the function returns the identical tuple each time until the group changes, unless
@@ -59,12 +59,19 @@ def without_ignored_reason(entry: LogEntry, ignored: Container[int]) -> LogEntry
     ``ignored`` has the ids of users.
     """
     event = entry.event
-    if event.farewell and event.actor.id in ignored:
-        return replace(entry, event=replace(event, farewell=""))
-    if event.kind not in EVENT_KINDS_WITH_IGNORABLE_REASON or event.actor.id not in ignored:
+    if event.actor.id not in ignored:
         return entry
-    body = str(event.deleted_message_id) if event.kind == "deleted" else ""
-    return replace(entry, event=replace(event, body=body))
+    has_reason = event.farewell or event.kind in EVENT_KINDS_WITH_IGNORABLE_REASON
+    return without_text(entry) if has_reason else entry
+
+
+def without_text(entry: LogEntry) -> LogEntry:
+    """Return a copy of ``entry`` without its text: the reason of a kick, a ban or a deletion, the words of
+    farewell of a departure, or the new text of an edited message.
+    """
+    event = entry.event
+    body = str(event.changed_message_id) if event.kind in ("deleted", "edited") else ""
+    return replace(entry, event=replace(event, body=body, farewell=""))
 
 
 def _addressed(state: State, event: ChatEvent) -> tuple[int, ...] | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from chatd.core.accounts import Secret
-from chatd.core.commands import Ban, DeleteMessage
+from chatd.core.commands import Ban, DeleteMessage, ReactToMessage, TakeReactionBack
 from chatd.core.declarations import Command, FieldDeclaration, declare
 
 _Name = Annotated[str, FieldDeclaration("name", "the name of a group, empty for the lobby")]
@@ -279,6 +279,42 @@ class RedactMessage(DeleteMessage, frozen=True):
     """Delete a message as `DeleteMessage` does, if it is in ``group``, in the direct conversation with
     ``dest``, or in the lobby if both are None.
     """
+
+    group: _Name | None = None
+    dest: _Friend | None = None
+
+
+@declare(
+    "react in channel",
+    required_role="identified",
+    required_access="write",
+    answer="ack",
+    refusal_codes="no_such_group not_member no_such_user no_such_message bad_reaction already_reacted"
+    " too_many_reactions too_long bad_request storage_failed storage_full",
+    help="react to a message",
+    example="@+draft/react=:);+draft/reply=17 TAGMSG #wob",
+)
+class ReactInChannel(ReactToMessage, frozen=True):
+    """React to a message as `ReactToMessage` does, if it is in ``group``, in the direct conversation with
+    ``dest``, or in the lobby if both are None.
+    """
+
+    group: _Name | None = None
+    dest: _Friend | None = None
+
+
+@declare(
+    "unreact in channel",
+    required_role="identified",
+    required_access="write",
+    answer="ack",
+    refusal_codes="no_such_group not_member no_such_user no_such_message bad_reaction no_such_reaction"
+    " too_long bad_request storage_failed storage_full",
+    help="take a reaction to a message back",
+    example="@+draft/unreact=:);+draft/reply=17 TAGMSG #wob",
+)
+class UnreactInChannel(TakeReactionBack, frozen=True):
+    """Take a reaction back as `TakeReactionBack` does, if the message is where `ReactInChannel` says."""
 
     group: _Name | None = None
     dest: _Friend | None = None

@@ -75,6 +75,22 @@ _IfGroupMissing = Annotated[
 ]
 _AnnouncementText = Annotated[str, FieldDeclaration("text", "the text to announce", ("message",))]
 _MessageId = Annotated[int, FieldDeclaration("id", "the id of a message, as history and messages show it")]
+_AnsweredId = Annotated[
+    int, FieldDeclaration("id", "the id of the message that this one answers", is_typeable=False)
+]
+_Reaction = Annotated[
+    str, FieldDeclaration("note", "an emoji or a word of at most 16 characters, without blanks")
+]
+_TypingState = Annotated[
+    Literal["active", "paused", "done"],
+    FieldDeclaration(
+        "choice",
+        "active: the user types. paused: the text was not changed for some seconds. done: there is no text",
+        (),
+        ("active", "paused", "done"),
+        is_typeable=False,
+    ),
+]
 _Reason = Annotated[str, FieldDeclaration("note", "the reason, delivered with the event")]
 _BlockTarget = Annotated[
     str, FieldDeclaration("name", "a nick, an IP address, or a network such as 192.0.2.0/24")
@@ -288,6 +304,7 @@ USAGE_FIELD_NAMES: Final = (
     N_("number"),
     N_("upto"),
     N_("words"),
+    N_("reaction"),
 )
 """The names of the fields that usage lines show, to be translated."""
 
@@ -403,15 +420,19 @@ class ListClients(Command, frozen=True):
     required_role="identified",
     required_access="write",
     answer="ack",
-    refusal_codes="empty too_long ref_reused storage_failed storage_full",
+    refusal_codes="empty too_long no_such_message ref_reused storage_failed storage_full",
     help=N_("send a message to everyone"),
     example="MSG hello all",
 )
 class SendToLobby(Command, frozen=True):
-    """Send ``msg``, a message, an image or a notice, to the lobby: everyone connected receives it."""
+    """Send ``msg``, a message, an image or a notice, to the lobby: everyone connected receives it.
+
+    ``reply_to`` is the id of the message in the lobby that it answers.
+    """
 
     msg: _MessageText
     kind: _MessageKind = "message"
+    reply_to: _AnsweredId | None = None
 
 
 @declare(
@@ -423,19 +444,21 @@ class SendToLobby(Command, frozen=True):
     required_role="identified",
     required_access="write",
     answer="ack",
-    refusal_codes="no_such_user empty too_long ref_reused storage_failed storage_full",
+    refusal_codes="no_such_user empty too_long no_such_message ref_reused storage_failed storage_full",
     help=N_("send a message to one user, who gets it later if away"),
     example="s;bob;hello",
 )
 class SendToUser(Command, frozen=True):
     """Send ``msg``, a message, an image or a notice, to the user ``dest``.
 
-    A user who is not connected gets it later.
+    A user who is not connected gets it later. ``reply_to`` is the id of the message in the conversation with
+    that user that it answers.
     """
 
     dest: _KnownNick
     msg: _MessageText
     kind: _MessageKind = "message"
+    reply_to: _AnsweredId | None = None
 
 
 @declare(
@@ -504,16 +527,20 @@ class EnterRoom(Command, frozen=True):
     required_role="members",
     required_access="write",
     answer="ack",
-    refusal_codes=f"{_GROUP} empty too_long ref_reused storage_failed storage_full",
+    refusal_codes=f"{_GROUP} empty too_long no_such_message ref_reused storage_failed storage_full",
     help=N_("send a message to a group"),
     example="bg;wob;hello",
 )
 class SendToGroup(Command, frozen=True):
-    """Send ``msg``, a message, an image or a notice, to the members of ``group``."""
+    """Send ``msg``, a message, an image or a notice, to the members of ``group``.
+
+    ``reply_to`` is the id of the message in the group that it answers.
+    """
 
     group: _GroupName
     msg: _MessageText
     kind: _MessageKind = "message"
+    reply_to: _AnsweredId | None = None
 
 
 @declare(
@@ -1394,6 +1421,106 @@ class DeleteMessage(Command, frozen=True):
 
     id: _MessageId
     reason: _Reason = ""
+
+
+@declare(
+    "edit",
+    actions=("edit",),
+    semicolon_word="edit",
+    slash_word="edit",
+    required_role="author",
+    required_access="write",
+    answer="ack",
+    refusal_codes="no_such_message not_author not_editable same_text empty too_long bad_request"
+    " storage_failed storage_full",
+    help=N_("replace the text of a message of yours"),
+    example="edit;17;what I meant",
+)
+class EditMessage(Command, frozen=True):
+    """Replace the text of the author's message with the log entry ``id`` by ``msg``."""
+
+    id: _MessageId
+    msg: _MessageText
+
+
+@declare(
+    "reply",
+    actions=("reply",),
+    semicolon_word="reply",
+    slash_word="reply",
+    required_role="identified",
+    required_access="write",
+    answer="ack",
+    refusal_codes="no_such_message no_such_user empty too_long ref_reused bad_request storage_failed"
+    " storage_full",
+    help=N_("answer a message, where it was sent"),
+    example="reply;17;so do I",
+)
+class ReplyToMessage(Command, frozen=True):
+    """Send ``msg`` as an answer to the message with the log entry ``id``, in the conversation of that."""
+
+    id: _MessageId
+    msg: _MessageText
+
+
+@declare(
+    "react",
+    actions=("react",),
+    semicolon_word="react",
+    slash_word="react",
+    required_role="identified",
+    required_access="write",
+    answer="ack",
+    refusal_codes="no_such_message bad_reaction already_reacted too_many_reactions bad_request too_long"
+    " storage_failed storage_full",
+    help=N_("react to a message with an emoji or a short word"),
+    example="react;17;+1",
+)
+class ReactToMessage(Command, frozen=True):
+    """React to the message with the log entry ``id`` with ``reaction``."""
+
+    id: _MessageId
+    reaction: _Reaction
+
+
+@declare(
+    "unreact",
+    actions=("unreact",),
+    semicolon_word="unreact",
+    slash_word="unreact",
+    required_role="identified",
+    required_access="write",
+    answer="ack",
+    refusal_codes="no_such_message bad_reaction no_such_reaction bad_request too_long storage_failed"
+    " storage_full",
+    help=N_("take a reaction to a message back"),
+    example="unreact;17;+1",
+)
+class TakeReactionBack(Command, frozen=True):
+    """Take the author's ``reaction`` to the message with the log entry ``id`` back."""
+
+    id: _MessageId
+    reaction: _Reaction
+
+
+@declare(
+    "typing",
+    actions=("typing",),
+    required_role="identified",
+    required_access="write",
+    answer="typing",
+    refusal_codes=f"no_such_user {_GROUP} rate_limited bad_request storage_failed",
+    help=N_("tell that you are typing; stored nowhere"),
+    example='{"action":"typing","group":"wob"}',
+)
+class SendTyping(Command, frozen=True):
+    """Tell the members of ``group``, without it the user ``dest``, without both everyone, that the author
+    types, or does so no longer.
+    """
+
+    group: _GroupName | None = None
+    dest: _KnownNick | None = None
+    state: _TypingState = "active"
 
 
 @declare(

@@ -17,8 +17,12 @@ from chatd.core.limits import Limits
 from chatd.core.refusals import REFUSAL_SENTENCES, Phrase, Refusal, reason_phrase
 from chatd.core.times import parse_rfc3339
 
-RequiredRole = Literal["anyone", "identified", "members", "operators", "owner", "authors", "server_operators"]
-"""Which users may use a command. ``authors`` are the author of a message, and whoever may moderate it."""
+RequiredRole = Literal[
+    "anyone", "identified", "members", "operators", "owner", "author", "authors", "server_operators"
+]
+"""Which users may use a command. ``author`` is the author of a message, ``authors`` are that user and whoever
+may moderate the message.
+"""
 
 RequiredTokenAccess = Literal["password", "read", "write"]
 """The access that a token must have to allow a command: every token for "read", a token with write access for
@@ -55,6 +59,7 @@ AnswerName = Literal[
     "statistics",
     "authenticated",
     "operator_rights",
+    "typing",
     "none",
 ]
 

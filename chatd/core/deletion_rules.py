@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from chatd.core import commands as c
 from chatd.core.events import ChatEvent, LogEntry, User
+from chatd.core.message_rules import check_conversation_of, is_certain_author, no_such_message_refusal
 from chatd.core.moderation import MessageTextDeleted
 from chatd.core.refusals import Refusal
 from chatd.core.rules import Decision
 from chatd.core.state import State
-from chatd.core.tokens import Token, token_covers
+from chatd.core.tokens import Token
 
 
 def delete_as_server_operator(
@@ -38,25 +39,20 @@ def delete_as_user(
     """Return the decision of ``user`` to delete ``message``, the log entry that ``command`` names.
 
     Authors delete their messages, the owner and the operators of a group all messages in it. A session with a
-    ``token`` deletes messages of its user alone. A nick without a password proves nothing about the past: the
-    messages that were sent under it up to ``last_id_at_login``, the last entry before the session, or before
-    it was registered, count as somebody else's.
+    ``token`` deletes messages of its user alone. ``last_id_at_login`` is as for `is_certain_author`.
 
     Raises `Refusal` ``no_such_message`` if the entry is not a message, has no text any more, or is in a
     conversation that the user may not read or that is out of the token's scope. What the user may read and
     not delete is refused with ``not_operator`` in a group, else with ``not_server_operator``, and with
     ``out_of_scope`` for a session with a token.
     """
-    conversation = message.event.conversation
-    takes_part = not conversation.pair or user.id in conversation.pair_ids
-    if not (takes_part and state.may_read(user, conversation) and token_covers(token, conversation)):
-        raise no_such_message_refusal(command)
+    check_conversation_of(state, user, message, token)
     decision = _deletion(user, message, command)
-    if _is_certain_author(state, user, message, last_id_at_login):
+    if is_certain_author(state, user, message, last_id_at_login):
         return decision
     if token is not None:
         raise Refusal("out_of_scope")
-    group = state.group_of(conversation)
+    group = state.group_of(message.event.conversation)
     if group is None:
         raise Refusal("not_server_operator")
     if group.role(user) == "member":
@@ -64,24 +60,10 @@ def delete_as_user(
     return decision
 
 
-def no_such_message_refusal(command: c.DeleteMessage) -> Refusal:
-    """Return the refusal of ``command``, because the log has no such message that the user may see."""
-    return Refusal("no_such_message", id=command.id)
-
-
 def _deletion(user: User, message: LogEntry, command: c.DeleteMessage) -> Decision:
     said = message.event
     if not said.is_message or said.is_tombstone:
-        raise no_such_message_refusal(command)
+        raise no_such_message_refusal(command.id)
     deleted = f"{message.id} {command.reason}".rstrip()
     event = ChatEvent("deleted", said.conversation, user, said.actor, deleted)
     return Decision((event,), (MessageTextDeleted(message.id),))
-
-
-def _is_certain_author(state: State, user: User, message: LogEntry, last_id_at_login: int) -> bool:
-    if message.event.actor.id != user.id:
-        return False
-    if message.id > last_id_at_login:
-        return True
-    credential = state.credentials.get(user.id)
-    return credential is not None and message.at >= (credential.registered_at or 0)

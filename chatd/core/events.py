@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple, cast
 
 import msgspec
 
@@ -29,11 +29,22 @@ EventKind = Literal[
     "keep",
     "closed",
     "deleted",
+    "edited",
+    "reacted",
+    "unreacted",
 ]
-"""The kinds of log entries: messages (`MESSAGE_KINDS`), events of groups, and ``deleted`` messages."""
+"""The kinds of log entries: messages (`MESSAGE_KINDS`), events of groups, and changes of messages
+(`MESSAGE_CHANGE_KINDS`).
+"""
 
 MESSAGE_KINDS: Final[frozenset[EventKind]] = frozenset(("message", "image", "action", "notice"))
 """The kinds of log entries that are messages. The store's SQL queries and indexes list these kinds too."""
+
+REACTION_KINDS: Final[frozenset[EventKind]] = frozenset(("reacted", "unreacted"))
+"""The kinds of log entries that say that a user has reacted to an earlier message, or takes that back."""
+
+MESSAGE_CHANGE_KINDS: Final[frozenset[EventKind]] = frozenset(("deleted", "edited", "reacted", "unreacted"))
+"""The kinds of log entries that say that an earlier message was changed. They occur in all conversations."""
 
 ACTION_PREFIX: Final = "/me "
 """The beginning of every action: ``/me waves`` says that its author waves."""
@@ -112,12 +123,25 @@ LOBBY = Conversation(1, "lobby")
 """The lobby, the conversation of everyone connected. The first database migration fixes its id."""
 
 
+class AnsweredMessage(NamedTuple):
+    """The message that another message answers, or that a reaction is to: its log entry ``id``, and its
+    ``author``.
+    """
+
+    id: int
+    author: User
+
+
 class ChatEvent(msgspec.Struct, frozen=True, eq=False):
-    """A message, a change of a group, or the deletion of a message's text, without its id and seq in the log.
+    """A message, a change of a group, or a change of a message, without its id and seq in the log.
 
     ``actor`` is the author. ``subject`` is the user whom the event is about, such as the kicked user, or the
     receiver of a direct message. A ``deleted`` event is in the conversation of the message; its actor is who
-    has deleted it, its subject the author of the message.
+    has deleted it, its subject the author of the message. So is an ``edited`` event; its actor is the author
+    of the message, its subject the receiver if the message is a direct one.
+
+    ``answered`` is the message that this one answers, or that a reaction is to; else None. ``is_edited`` says
+    whether the message has another text than it was sent with. Both are stored.
 
     ``was_member`` is true for a ``banned`` event that put out a member. ``actor_is_registered`` says whether
     the author had a password when the event was decided, or when it was read from the log, ``actor_is_bot``
@@ -141,6 +165,10 @@ class ChatEvent(msgspec.Struct, frozen=True, eq=False):
     - ``keep``: the age in seconds after which messages are deleted, empty for no limit.
     - ``promoted``, ``demoted``: ``owner`` if the subject becomes the owner, or was the owner; else empty.
     - ``deleted``: the id of the message, and if a reason was given, a space and the reason.
+    - ``edited``: the id of the message, its kind and its new text, with a space between two of them. Only the
+      id is stored: the log has the text once, with the message. So what is read from the log has the last
+      text, and the id alone if this was not the last edit, or the text was deleted.
+    - ``reacted``, ``unreacted``: the reaction, empty once it is erased.
     - the other kinds: empty.
     """
 
@@ -158,6 +186,8 @@ class ChatEvent(msgspec.Struct, frozen=True, eq=False):
     former_owner: User | None = None
     client_tags: tuple[tuple[str, str], ...] = ()
     farewell: str = ""
+    answered: AnsweredMessage | None = None
+    is_edited: bool = False
 
     @property
     def is_message(self) -> bool:
@@ -170,11 +200,19 @@ class ChatEvent(msgspec.Struct, frozen=True, eq=False):
         return not self.body and self.is_message
 
     @property
-    def deleted_message_id(self) -> int:
-        """The id of the message that a ``deleted`` event is about. Events of other kinds have none: ask only
-        ``deleted`` events.
+    def changed_message_id(self) -> int:
+        """The id of the message that an event of `MESSAGE_CHANGE_KINDS` is about. Those of other kinds have
+        none: do not ask them.
         """
-        return int(self.body.partition(" ")[0])
+        return int(self.body.partition(" ")[0]) if self.answered is None else self.answered.id
+
+    @property
+    def edited_kind_and_text(self) -> tuple[EventKind, str]:
+        """The kind and the new text of the message that an ``edited`` event is about; the text is empty if
+        the event has none. Ask only ``edited`` events.
+        """
+        kind, _, text = self.body.partition(" ")[2].partition(" ")
+        return cast("EventKind", kind or "message"), text
 
     @property
     def reason(self) -> str:
@@ -253,6 +291,13 @@ class Transient(msgspec.Struct, frozen=True, eq=False, weakref=True):
     at: int
     number: int = 0
     for_operators: bool = False
+
+
+TYPING_TAG: Final = "+typing"
+"""The key of the tag of a `Transient` that says whether its user types, by one of `TYPING_STATES`."""
+
+TYPING_STATES: Final = ("active", "paused", "done")
+"""The values of `TYPING_TAG`: a user types, has stopped, or has sent or deleted the text."""
 
 
 class ProfileAnnounced(msgspec.Struct, frozen=True, eq=False, weakref=True):

@@ -32,7 +32,7 @@ RESERVED_NAMES: Final = frozenset(
         "nickserv chanserv operserv hostserv memoserv botserv saslserv",  # IRC users tell them passwords
         # the text wire
         "who iam msg prv bye pwd err tkn arr arv lft lst bck ack acc tok lnk opr ann del ign gms gev mbr grp",
-        "his sta fnd cnv rdm hlp help end inf",
+        "his sta fnd cnv rdm hlp help end inf edt rpl rct urc",
         "hello annonce erreur welcome vous salons historique conversations commandes",  # the TP6 chat room
         # IRC. `nick` and `user` are free: a colon is before each source, so that no nick is taken for a verb;
         # Nick is a given name, and "user" the first nick of many a client's tests.

@@ -24,7 +24,7 @@ from chatd.core.answers import (
     ModerationLog,
     TokenList,
 )
-from chatd.core.channel_commands import MarkReadUntil, RedactMessage
+from chatd.core.channel_commands import MarkReadUntil, ReactInChannel, RedactMessage, UnreactInChannel
 from chatd.core.events import LOBBY, Conversation, User
 from chatd.core.records import PageContents
 from chatd.core.refusals import Phrase, Refusal, reason_phrase
@@ -66,10 +66,12 @@ def requested_conversation(
     | c.MarkRead
     | MarkReadUntil
     | RedactMessage
+    | ReactInChannel
+    | UnreactInChannel
     | c.Search,
 ) -> Conversation:
-    """Return the conversation that the user ``reader`` asks for, marks as read,
-    searches, or deletes a message of, with ``command``.
+    """Return the conversation that the user ``reader`` asks for, marks as read, searches, or names with the
+    id of a message, in ``command``.
 
     That is the one of ``group`` if ``command`` has a group, else the one with the user ``dest``, else the
     lobby. For two users who never sent each other a message, return an empty conversation with the id 0,

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
-from chatd.core.events import ChatEvent, Conversation, LogEntry
+from chatd.core.events import AnsweredMessage, ChatEvent, Conversation, LogEntry
 from chatd.core.read_marks import Mark
 from chatd.core.search import SearchTerm
 from chatd.core.state import NO_FILTER as NO_FILTER
@@ -115,10 +116,12 @@ class SearchStep(msgspec.Struct, frozen=True, eq=False):
     resume_id: int | None
 
 
-EntryRow = tuple[int, int, int, int, Any, int, int | None, str]
-"""A row of the log table: id, conversation, seq, at, kind, actor, subject, body.
+EntryRow = tuple[int, int, int, int, Any, int, int | None, int | None, int | None, int | None, str]
+"""A row of the log table: id, conversation, seq, at, kind, actor, subject, answered, answered_author, edited,
+body.
 
-The conversation, the actor and the subject are given by their ids.
+The conversation and the users are given by their ids. ``answered`` is the id of the message that this one
+answers, ``edited`` the id of its last edit. The body of an ``edited`` event is as in `ChatEvent`.
 """
 
 
@@ -129,11 +132,15 @@ class EntrySlice(msgspec.Struct, frozen=True, eq=False):
     examined too many entries, ``resume_id`` is the id of the last entry that it has examined, ``more`` is
     true, and the next query continues from there. Else ``resume_id`` is None, and ``more`` says whether rows
     were left out.
+
+    For a page, ``reactions`` maps the ids of messages to the reactions to them, the oldest first: each with
+    the id of the user.
     """
 
     rows: list[EntryRow]
     more: bool
     resume_id: int | None = None
+    reactions: dict[int, list[tuple[str, int]]] = {}
 
 
 def entry_from_row(state: State, row: EntryRow) -> LogEntry:
@@ -141,9 +148,16 @@ def entry_from_row(state: State, row: EntryRow) -> LogEntry:
 
     Raises `KeyError` if ``state`` does not know the conversation or the actor.
     """
-    id, conversation, seq, at, kind, actor, subject, body = row
+    id, conversation, seq, at, kind, actor, subject, answered, answered_author, edited, body = row
     about = None if subject is None else state.users.get(subject)
     author = state.user_by_id(actor)
     is_registered = actor in state.credentials and state.is_registered(author)
     event = ChatEvent(kind, state.conversations[conversation], author, about, body, False, is_registered)
+    if answered is not None or edited is not None:  # few are
+        message = _answered_message(state, answered, answered_author)
+        event = replace(event, answered=message, is_edited=edited is not None)
     return LogEntry(id, seq, at, event)
+
+
+def _answered_message(state: State, id: int | None, author: int | None) -> AnsweredMessage | None:
+    return None if id is None or author is None else AnsweredMessage(id, state.user_by_id(author))

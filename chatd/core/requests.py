@@ -46,6 +46,8 @@ class Request(msgspec.Struct, frozen=True, eq=False):
     - ``farewell`` is what the user says when this request, a ``quit``, ends the session, or, a ``leave``, the
       membership in a group.
     - ``client_tags`` are tags of a message that are passed on to IRC clients, and not stored.
+    - ``otherwise`` is the command that is carried out in the place of ``command`` if that names a message
+      which the user can't answer or react to; None if the request is refused then.
     - ``max_id`` is the largest id that an entry may have in the page that answers this request; None for no
       limit.
     """
@@ -67,3 +69,4 @@ class Request(msgspec.Struct, frozen=True, eq=False):
     farewell: str = ""
     client_tags: tuple[tuple[str, str], ...] = ()
     label_part: Literal["whole", "first", "middle", "last"] = "whole"
+    otherwise: Command | None = None

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from chatd.core.accounts import CLOSED_ACCOUNT_HASH, Credential, UserRenamed
 from chatd.core.colours import colour_of
-from chatd.core.events import CONSOLE, LOBBY, ChatEvent, Conversation, User
+from chatd.core.events import CONSOLE, LOBBY, MESSAGE_CHANGE_KINDS, ChatEvent, Conversation, User
 from chatd.core.links import InvitationLink, LinkDeleted
 from chatd.core.moderation import (
     BannedNetworks,
@@ -174,7 +174,7 @@ class Group:
 
     def apply(self, event: ChatEvent, at: int) -> None:
         """Change this group as ``event`` describes. The event must be a change of the group: neither a
-        message nor ``deleted``.
+        message nor a change of one.
 
         ``at`` is the time of the event in milliseconds since 1970.
         """
@@ -354,14 +354,14 @@ class State:
     def apply(self, change: StateChange, at: int = 0) -> None:
         """Change the state as ``change`` says: add, change or delete what it contains.
 
-        A new credential deletes the user's tokens. Messages, the deletion of their texts and that of read
+        A new credential deletes the user's tokens. Messages, changes of messages and the deletion of read
         marks change nothing.
         A group exists from its ``created`` event on. The method checks no permissions and never refuses a
         change: the command was decided before. ``at`` is the time of an event, in milliseconds since 1970;
         other changes need none.
         """
         if isinstance(change, ChatEvent):
-            if not change.is_message and change.kind != "deleted":
+            if not change.is_message and change.kind not in MESSAGE_CHANGE_KINDS:
                 self._apply_event(change, at)
         elif isinstance(change, User):
             self._add_user(change)

@@ -37,9 +37,13 @@ _FREE_OF_PLACE: Final = (
     c.ListConversations,
     c.ListCommands,
     c.DeleteMessage,
+    c.EditMessage,
+    c.ReplyToMessage,
+    c.ReactToMessage,
+    c.TakeReactionBack,
 )
 """The commands that name no conversation, as a search does if it is for all of them. Their lists are limited
-to the scope of the token; so is the deletion of a message, once it is known where that is.
+to the scope of the token; so are the commands on a message, once it is known where that is.
 """
 
 

@@ -28,6 +28,7 @@ from chatd.core.answers import (
 )
 from chatd.core.channel_commands import ShowChannel
 from chatd.core.commands import COMMANDS, Register
+from chatd.core.events import REACTION_KINDS
 from chatd.core.irc_policy import DEFAULT_IRC_POLICY, IrcPolicy
 from chatd.core.limits import Limits
 from chatd.core.refusals import Refusal
@@ -293,6 +294,8 @@ class IrcDialect:
             return [self.client.numeric("inviting", entry.event.subject.nick, text=channel)]
         if entry.event.kind == "visibility" and request.context:
             return [visibility_line(capabilities, entry, *request.context)]
+        if entry.event.kind in REACTION_KINDS and "echo-message" not in capabilities:
+            return []
         return event_lines(capabilities, entry)
 
     def _channel(self, request: Request, answer: Channel) -> list[bytes]:

@@ -35,7 +35,13 @@ from chatd.dialects.irc_client import (
     source_of,
 )
 from chatd.dialects.irc_lines import format_line, with_tags
-from chatd.dialects.irc_messages import entry_tags, live_message_lines, message_capabilities
+from chatd.dialects.irc_messages import (
+    edit_lines,
+    entry_tags,
+    live_message_lines,
+    message_capabilities,
+    reaction_lines,
+)
 from chatd.dialects.irc_redaction import redaction_lines
 from chatd.dialects.irc_transient import transient_lines
 from chatd.dialects.timestamps import format_rfc3339
@@ -132,7 +138,7 @@ class IrcDeliveryEncoder:
 
 
 def event_lines(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
-    """Return the lines of ``entry``, a change of a group or the deletion of a message."""
+    """Return the lines of ``entry``, a change of a group or of a message."""
     return _EVENTS[entry.event.kind](capabilities, entry)
 
 
@@ -267,7 +273,7 @@ def _notice(text: str) -> Callable[[frozenset[str], LogEntry], list[bytes]]:
             actor=_name(event.actor),
             subject=_subject(event),
             body=event.body or "none",
-            message=event.deleted_message_id if event.kind == "deleted" else 0,
+            message=event.changed_message_id if event.kind == "deleted" else 0,
             why=f": {event.reason}" if event.reason else "",
         )
         shown = replace_controls(shown)
@@ -303,6 +309,9 @@ _EVENTS: Final[dict[str, Callable[[frozenset[str], LogEntry], list[bytes]]]] = {
     "deleted": lambda capabilities, entry: (
         redaction_lines(capabilities, entry) or _deletion_notice(capabilities, entry)
     ),
+    "edited": edit_lines,
+    "reacted": reaction_lines,
+    "unreacted": reaction_lines,
 }
 """What encodes each kind of event."""
 

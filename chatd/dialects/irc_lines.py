@@ -220,6 +220,16 @@ def format_ctcp(verb: str, rest: str) -> str:
     return f"{_CTCP_DELIMITER}{body.replace(_CTCP_DELIMITER, '')}{_CTCP_DELIMITER}"
 
 
+def parse_message_id(msgid: str) -> int:
+    """Return the id of the log entry that ``msgid`` names, or 0, which is that of none.
+
+    A long message has several lines, ``17``, ``17.2`` and so on: each stands for all of it.
+    """
+    number, _, part = msgid.partition(".")
+    is_known = all(one.isascii() and one.isdigit() and len(one) < 19 for one in (number, part or "1"))
+    return int(number) if is_known else 0
+
+
 def _upper(verb: str) -> str:
     # Only ASCII has a case here: "ı" must not become "I".
     return verb.upper() if verb.isascii() else verb

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Final
 from msgspec.structs import replace
 
 from chatd.core.answers import PreparedAnswer
-from chatd.core.events import ACTION_PREFIX, ChatEvent, LogEntry
+from chatd.core.events import ACTION_PREFIX, ChatEvent, LogEntry, action_text
+from chatd.core.reply_rules import SENDING_COMMANDS
 from chatd.core.requests import Request
 from chatd.core.terminal import LINE_END, replace_controls
 from chatd.dialects.irc_accounts import with_account
@@ -36,7 +37,11 @@ from chatd.dialects.irc_lines import (
 )
 from chatd.dialects.irc_transient import (
     OPERATORS,
+    REACT_TAG,
     REF_TAG,
+    REPLY_TAGS,
+    UNREACT_TAG,
+    answered_id,
     ask_client,
     passed_tags,
     tell_operators,
@@ -49,6 +54,9 @@ if TYPE_CHECKING:
 
 MAX_LINES_PER_MESSAGE: Final = 128
 """The maximum number of lines that one message makes, and that a client may send as one message."""
+
+EDITED_MARK: Final = "(edited)"
+"""What is behind the text of a message in history if that is another one than it was sent with."""
 
 CONCAT_TAG: Final = "draft/multiline-concat"
 """The tag of a line in a multiline batch that goes on where the line before ends."""
@@ -138,7 +146,11 @@ def message_request(dialect: IrcDialect, line: IrcLine, target: str, text: str) 
     ref = line.tags.get(REF_TAG) or None
     if ref is not None and len(ref) > MAX_REF_CHARACTERS:
         return dialect.fail(line.verb, "INVALID_REF", f"a ref has at most {MAX_REF_CHARACTERS} characters")
-    request = _message(dialect, line, target, text, kind)
+    request = _message(dialect, line, target, text, kind, answered_id(tags))
+    # A message is worth more than a tag, which may also refer to what is no message.
+    command = request.command
+    if isinstance(command, SENDING_COMMANDS) and command.reply_to is not None:
+        request = replace(request, otherwise=replace(command, reply_to=None))
     return replace(request, ref=ref, client_tags=tags) if ref is not None or tags else request
 
 
@@ -153,13 +165,16 @@ def _silent(dialect: IrcDialect, request: Request) -> Request:
     return dialect.reply() if is_typed(request) or isinstance(request.command, PreparedAnswer) else request
 
 
-def _message(dialect: IrcDialect, line: IrcLine, target: str, text: str, kind: str) -> Request:
+def _message(
+    dialect: IrcDialect, line: IrcLine, target: str, text: str, kind: str, reply_to: int | None
+) -> Request:
+    values: dict[str, object] = {"msg": text, "kind": kind, "reply_to": reply_to}
     if not target.startswith("#"):
-        return dialect.request(line, "send", dest=target, msg=text, kind=kind)
+        return dialect.request(line, "send", dest=target, **values)
     group = group_name(target)
     if not group:
-        return dialect.request(line, "broadcast", msg=text, kind=kind)
-    return dialect.request(line, "gbroadcast", group=group, msg=text, kind=kind)
+        return dialect.request(line, "broadcast", **values)
+    return dialect.request(line, "gbroadcast", group=group, **values)
 
 
 def is_to_oneself(event: ChatEvent) -> bool:
@@ -201,7 +216,7 @@ def _short_line(entry: LogEntry) -> bytes | None:
     """
     event = entry.event
     text = event.body
-    if event.kind != "message" or not text or not text.isprintable():
+    if event.kind != "message" or not text or event.answered is not None or not text.isprintable():
         return None
     line = f":{source_of(event.actor.nick)} PRIVMSG {target_of(event)} :{text}".encode()
     return line if len(line) <= MAX_LINE_BYTES else None
@@ -222,9 +237,13 @@ def message_lines(capabilities: frozenset[str], entry: LogEntry, shows_time: boo
     if event.kind == "image":
         count = text.count("\n") + 1
         text = f"[an image of {count} lines, number {entry.id}: a client of another wire shows it]"
+    if event.is_edited:
+        text = f"{text} {EDITED_MARK}"
     is_action = event.kind == "action"
     if is_action:
         text, room = text.removeprefix(ACTION_PREFIX), room - len("\x01ACTION \x01")
+    if event.answered is not None and "message-tags" not in capabilities:
+        text = _addressed(text, event.answered.author.nick)
     time = format_rfc3339(entry.at)
     if shows_time and "server-time" not in capabilities:
         text = f"[{time[11:16]}] {text}"
@@ -240,6 +259,42 @@ def message_lines(capabilities: frozenset[str], entry: LogEntry, shows_time: boo
         tags = entry_tags(capabilities, entry, number)
         lines.append(format_line(verb, target, shown, source=source, tags=tags, trailing=True))
     return lines
+
+
+def edit_lines(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
+    """Return the lines that tell of the edit ``entry``: a notice of the author, which programs don't answer,
+    as IRC has no verb for it. It has the id of the message, and the new text unless that has changed since.
+    """
+    event = entry.event
+    kind, text = event.edited_kind_and_text
+    shown = f"* {event.actor.nick} {action_text(text)}" if kind == "action" else text
+    said = f"[edited {event.changed_message_id}] {shown}".rstrip()
+    return message_lines(capabilities, replace(entry, event=replace(event, kind="notice", body=said)))
+
+
+def reaction_lines(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
+    """Return the line of ``entry``, a reaction or one that is taken back: a ``TAGMSG`` for clients that know
+    tags, else a notice of its author.
+    """
+    event = entry.event
+    assert event.answered is not None
+    is_taken_back = event.kind == "unreacted"
+    if "message-tags" in capabilities:
+        tags = entry_tags(capabilities, entry)
+        tags[UNREACT_TAG if is_taken_back else REACT_TAG] = event.body
+        source = source_of(event.actor.nick)
+        return [format_line("TAGMSG", target_of(event), source=source, tags=tags)]
+    ending = " taken back" if is_taken_back else ""
+    said = f"[reaction to {event.answered.id} of {event.answered.author.nick}{ending}] {event.body}"
+    shown = replace(event, kind="notice", body=said, answered=None)
+    return message_lines(capabilities, replace(entry, event=shown))
+
+
+def _addressed(text: str, nick: str) -> str:
+    """Return ``text``, an answer to the user ``nick``, with the nick in front, unless it begins so already:
+    many clients write it by themselves.
+    """
+    return text if text.casefold().startswith(nick.casefold()) else f"{nick}: {text}"
 
 
 def _source_and_room(nick: str, between: str) -> tuple[str, int]:
@@ -271,7 +326,8 @@ def _multiline(
 
 def entry_tags(capabilities: frozenset[str], entry: LogEntry, number: int = 1) -> dict[str, str]:
     """Return the tags of line ``number`` of ``entry``: its time, the account of its author, that a bot has
-    written it, those of the author's client, and on the first line its id, if the client knows such tags.
+    written it, which message it answers, those of the author's client, and on the first line its id, if the
+    client knows such tags.
     """
     tags: dict[str, str] = {}
     if number == 1 and "message-tags" in capabilities:
@@ -284,4 +340,6 @@ def entry_tags(capabilities: frozenset[str], entry: LogEntry, number: int = 1) -
         tags["account"] = entry.event.actor.nick
     if entry.event.client_tags and "message-tags" in capabilities:
         tags.update(entry.event.client_tags)
+    if entry.event.answered is not None and "message-tags" in capabilities:
+        tags.update(dict.fromkeys(REPLY_TAGS, str(entry.event.answered.id)))
     return tags

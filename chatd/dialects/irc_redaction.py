@@ -15,7 +15,7 @@ from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
 from chatd.core.terminal import replace_controls
 from chatd.dialects.irc_client import DAEMON_NICK, IrcClient, channel_of, group_name, source_of
-from chatd.dialects.irc_lines import IrcLine, format_line, without_formatting
+from chatd.dialects.irc_lines import IrcLine, format_line, parse_message_id, without_formatting
 from chatd.dialects.irc_messages import entry_tags
 from chatd.dialects.irc_queries import QueryRequest
 
@@ -46,7 +46,7 @@ def redact(dialect: IrcDialect, line: IrcLine) -> Request:
     """``REDACT #wob 17 :spam``: delete the text of a message in a channel, or to or from a user."""
     target, msgid, *reason = line.params[:3]
     values: dict[str, object] = {
-        "id": _message_id(msgid),
+        "id": parse_message_id(msgid),
         "reason": without_formatting(reason[0]) if reason else "",
     }
     try:
@@ -58,16 +58,6 @@ def redact(dialect: IrcDialect, line: IrcLine) -> Request:
     except Refusal as refusal:
         return QueryRequest(refusal, line.verb, params=(target, msgid))
     return QueryRequest(command, line.verb, params=(target, msgid))
-
-
-def _message_id(msgid: str) -> int:
-    """Return the id of the log entry that ``msgid`` names, or 0, which is that of none.
-
-    A long message has several lines, ``17``, ``17.2`` and so on: each stands for all of it.
-    """
-    number, _, part = msgid.partition(".")
-    is_known = all(one.isascii() and one.isdigit() and len(one) < 19 for one in (number, part or "1"))
-    return int(number) if is_known else 0
 
 
 VERBS: Final[dict[str, tuple[Callable[[IrcDialect, IrcLine], Request], int]]] = {"REDACT": (redact, 2)}
@@ -108,7 +98,7 @@ def redaction_lines(capabilities: frozenset[str], entry: LogEntry) -> list[bytes
         return []
     else:
         target = channel_of(conversation)
-    params = [target, str(event.deleted_message_id)]
+    params = [target, str(event.changed_message_id)]
     tags = entry_tags(capabilities, entry)
     if not event.reason:
         return [format_line("REDACT", *params, source=source_of(actor.nick), tags=tags)]

@@ -11,13 +11,21 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from chatd.core.answers import TransientSent
-from chatd.core.channel_commands import SendTransient
+from chatd.core.channel_commands import ReactInChannel, SendTransient, UnreactInChannel
+from chatd.core.commands import COMMANDS_BY_CLASS, Command
 from chatd.core.events import Transient
 from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
 from chatd.core.terminal import replace_controls
 from chatd.dialects.irc_client import IrcClient, channel_of, group_name, source_of
-from chatd.dialects.irc_lines import IrcLine, format_ctcp, format_line, parse_ctcp, without_formatting
+from chatd.dialects.irc_lines import (
+    IrcLine,
+    format_ctcp,
+    format_line,
+    parse_ctcp,
+    parse_message_id,
+    without_formatting,
+)
 from chatd.dialects.timestamps import format_rfc3339
 
 if TYPE_CHECKING:
@@ -27,6 +35,17 @@ REF_TAG: Final = "+chatd.dev/ref"
 """The tag with a client's own id of a message: a message that is sent again with it is stored once. It is for
 the daemon, and not passed on.
 """
+
+REPLY_TAGS: Final = ("+draft/reply", "+reply")
+"""The tags with the id of the message that a message answers, before and since the specification was
+ratified. A client may send either; it is sent both.
+"""
+
+REACT_TAG: Final = "+draft/react"
+"""The tag of a ``TAGMSG`` with a reaction to the message that one of `REPLY_TAGS` names."""
+
+UNREACT_TAG: Final = "+draft/unreact"
+"""The tag of a ``TAGMSG`` with a reaction that is taken back."""
 
 OPERATORS: Final = "@"
 """What is before a channel if a message is for its owner and its operators alone."""
@@ -49,8 +68,13 @@ def passed_tags(client: IrcClient, line: IrcLine) -> ClientTags:
     )
 
 
+def answered_id(tags: ClientTags) -> int | None:
+    """Return the id of the message that one with ``tags`` answers, or None if they don't say."""
+    return next((id for key, value in tags if key in REPLY_TAGS and (id := parse_message_id(value))), None)
+
+
 def tagmsg(dialect: IrcDialect, line: IrcLine) -> Request:
-    """``TAGMSG #wob``: pass tags on, such as that the user types."""
+    """``TAGMSG #wob``: react to a message, or pass tags on, such as that the user types."""
     client = dialect.client
     if "message-tags" not in client.capabilities:
         return dialect.reply(client.numeric("unknown_command", line.verb))
@@ -60,9 +84,29 @@ def tagmsg(dialect: IrcDialect, line: IrcLine) -> Request:
     tags = passed_tags(client, line)
     if not tags:
         return dialect.reply()
-    if not target.startswith("#"):
-        return Request(SendTransient(dest=target, tags=tags), line.verb)
-    return Request(SendTransient(group_name(target), tags=tags), line.verb)
+    passed = SendTransient(dest=target, tags=tags)
+    if target.startswith("#"):
+        passed = SendTransient(group_name(target), tags=tags)
+    reaction = _reaction(dialect, target, tags)
+    return Request(passed, line.verb) if reaction is None else Request(reaction, line.verb, otherwise=passed)
+
+
+def _reaction(dialect: IrcDialect, target: str, tags: ClientTags) -> Command | None:
+    """Return the command to react to a message in ``target``, or to take a reaction back, if ``tags`` say so.
+
+    If there is no such message, they are passed on. Raises `Refusal`.
+    """
+    kinds = {REACT_TAG: ReactInChannel, UNREACT_TAG: UnreactInChannel}
+    id = answered_id(tags)
+    for key, value in tags:
+        if key in kinds and id is not None:
+            values: dict[str, object] = {"id": id, "reaction": value}
+            if target.startswith("#"):
+                values["group"] = group_name(target) or None  # None is the lobby
+            else:
+                values["dest"] = target
+            return COMMANDS_BY_CLASS[kinds[key]].build(values, dialect.limits)
+    return None
 
 
 def ask_client(dialect: IrcDialect, line: IrcLine, target: str, text: str, tags: ClientTags) -> Request:

@@ -40,11 +40,12 @@ from chatd.core.answers import (
     SearchResult,
     TokenList,
     TokenMade,
+    TransientSent,
     Welcome,
 )
 from chatd.core.commands import COMMANDS, COMMANDS_BY_ACTION, SENDER_KEYS, Command, ReadHistory
 from chatd.core.declarations import ID_MAX
-from chatd.core.events import CHANNEL_DELIVERIES, Delivery, LogEntry, ReadMarkMoved
+from chatd.core.events import CHANNEL_DELIVERIES, Delivery, LogEntry, ReadMarkMoved, Transient
 from chatd.core.limits import Limits
 from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
@@ -63,6 +64,7 @@ from chatd.dialects.json_entries import (
     read_mark_object,
     server_event_object,
     token_object,
+    typing_object,
 )
 from chatd.dialects.json_requests import (
     MAX_REPEATED_ACTION_LENGTH,
@@ -114,9 +116,10 @@ _TEMPLATE: Final = re.compile(rb"[${}]")
 
 
 class JsonDialect:
-    """The JSON dialect in one of four variants: newline-delimited or for course-work clients, and with or
-    without ``relays_client_actions``.
+    """The JSON dialect in one of its variants: newline-delimited or for course-work clients, and with or
+    without ``relays_client_actions`` and ``shows_typing``.
 
+    With ``shows_typing``, which only newline-delimited clients can ask for, the client is sent who types.
     With ``relays_client_actions``, a relayed message has the action of the client that sent it, such as
     ``client-send``, instead of ``server-send``. `variant` returns another variant; ``variants`` is the table
     that the variants of one dialect share, and only `variant` passes it. ``wire`` is the name of the wire.
@@ -137,8 +140,10 @@ class JsonDialect:
         relays_client_actions: bool = False,
         variants: DialectVariants | None = None,
         wire: str = "json",
+        shows_typing: bool = False,
     ) -> None:
         self.wire = wire
+        self.shows_typing = shows_typing
         self.newline_delimited = newline_delimited
         self.relays_client_actions = relays_client_actions
         self.pace_seconds = 0.0 if newline_delimited else COURSEWORK_PACE_SECONDS
@@ -147,19 +152,21 @@ class JsonDialect:
         )
         self._limits = limits
         self._variants: DialectVariants = {} if variants is None else variants
-        self._variants[newline_delimited, relays_client_actions] = self
+        self._variants[newline_delimited, relays_client_actions, shows_typing] = self
 
-    def variant(self, newline_delimited: bool, relays_client_actions: bool) -> JsonDialect:
-        """Return the variant of this dialect with these two properties: always the same object."""
-        found = self._variants.get((newline_delimited, relays_client_actions))
+    def variant(
+        self, newline_delimited: bool, relays_client_actions: bool, shows_typing: bool = False
+    ) -> JsonDialect:
+        """Return the variant of this dialect with these properties: always the same object."""
+        found = self._variants.get((newline_delimited, relays_client_actions, shows_typing))
         return found or JsonDialect(
-            self._limits, newline_delimited, relays_client_actions, self._variants, self.wire
+            self._limits, newline_delimited, relays_client_actions, self._variants, self.wire, shows_typing
         )
 
     @property
     def newline_delimited_variant(self) -> JsonDialect:
         """The variant of this dialect for clients that end each JSON object with a newline."""
-        return self.variant(True, self.relays_client_actions)
+        return self.variant(True, self.relays_client_actions, self.shows_typing)
 
     @property
     def delivery_encoder(self) -> DeliveryEncoder:
@@ -206,11 +213,13 @@ class JsonDialect:
         )
 
     def _shown(self, request_object: JsonObject, name: object) -> Dialect | None:
-        if self.newline_delimited and "name" not in request_object:
+        asks_for_typing = request_object.get("typing") == "show"
+        if self.newline_delimited and "name" not in request_object and not asks_for_typing:
             return None
         names_itself = "name" in request_object and not {"from", "sender"} & request_object.keys()
         client_names = self.relays_client_actions or (names_itself and name in COMMANDS["hello"].actions)
-        shown = self.variant(self._in_lines(request_object), client_names)
+        in_lines = self._in_lines(request_object)
+        shown = self.variant(in_lines, client_names, in_lines and (self.shows_typing or asks_for_typing))
         return None if shown is self else shown
 
     def _wants_no_answer(self, request_object: JsonObject) -> bool:
@@ -253,6 +262,9 @@ class JsonDialect:
                 return self._message(delivery)
             return self._payload(live_event_object(delivery))
         if isinstance(delivery, CHANNEL_DELIVERIES):
+            if self.shows_typing and isinstance(delivery, Transient):
+                typing = typing_object(delivery)
+                return () if typing is None else self._payload(typing)
             return ()
         if isinstance(delivery, ReadMarkMoved):
             if not self.newline_delimited:
@@ -408,7 +420,8 @@ class JsonDialect:
             trimmed=answer.trimmed_up_to_id or None,
         )
         from_centre = _from_the_centre(command, answer.entries) if isinstance(command, ReadHistory) else []
-        kept, more = self._fitting(page, map(self._item, from_centre or ordered), answer.more)
+        items = (self._item(entry, answer) for entry in from_centre or ordered)
+        kept, more = self._fitting(page, items, answer.more)
         if from_centre:
             kept.sort(key=lambda item: item.id)
         elif not answer.forward:
@@ -418,10 +431,11 @@ class JsonDialect:
         shown = replace(page, messages=messages, more=more)
         return self._payload(shown if page.events is None else replace(shown, events=events))
 
-    def _item(self, entry: LogEntry) -> objects.HistoryMessage | objects.GroupEvent:
+    def _item(self, entry: LogEntry, page: Page) -> objects.HistoryMessage | objects.GroupEvent:
         if not entry.event.is_message:
             return event_object(entry)
-        item = history_message_object(entry, coloured=self.newline_delimited)
+        reactions = page.reactions.get(entry.id, ())
+        item = history_message_object(entry, self.newline_delimited, reactions)
         if item.kind == "image" and len(self._encoded(item)) > self.max_list_bytes - LIST_OVERHEAD_BYTES:
             return replace(item, msg=image_placeholder(entry.event))
         return item
@@ -451,6 +465,11 @@ class JsonDialect:
     def _read_mark(self, request: Request, answer: ReadMark) -> Payloads:
         mark = read_mark_object(answer.reader, answer.conversation, answer.id)
         return self._payload(replace(mark, ref=request.ref))
+
+    def _transient_sent(self, request: Request, answer: TransientSent) -> Payloads:
+        typing = typing_object(answer.sent)
+        assert typing is not None  # a JSON client sends nothing else in passing
+        return self._payload(replace(typing, ref=request.ref))
 
     def _active(self, request: Request, answer: ActiveConversations) -> Payloads:
         said = objects.ActiveConversations(action="server-active", ref=request.ref, conversations=[])
@@ -525,8 +544,10 @@ def _from_the_centre(command: ReadHistory, entries: Sequence[LogEntry]) -> list[
     return [entries[place] for place in sorted(range(len(entries)), key=lambda place: abs(place - centre))]
 
 
-DialectVariants = dict[tuple[bool, bool], JsonDialect]
-"""The variants of one dialect made so far, by ``newline_delimited`` and ``relays_client_actions``."""
+DialectVariants = dict[tuple[bool, bool, bool], JsonDialect]
+"""The variants of one dialect made so far, by ``newline_delimited``, ``relays_client_actions`` and
+``shows_typing``.
+"""
 
 _ANSWERS: Final[dict[type, Callable[[JsonDialect, Request, Any], Payloads]]] = {
     Welcome: JsonDialect._welcome,
@@ -546,6 +567,7 @@ _ANSWERS: Final[dict[type, Callable[[JsonDialect, Request, Any], Payloads]]] = {
     SearchResult: JsonDialect._search_result,
     Conversations: JsonDialect._conversations,
     ReadMark: JsonDialect._read_mark,
+    TransientSent: JsonDialect._transient_sent,
     ActiveConversations: JsonDialect._active,
     Help: JsonDialect._help,
     Goodbye: JsonDialect._goodbye,

@@ -4,18 +4,33 @@ the moderation log to objects of the JSON wire.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
-from typing import cast
+from typing import TypeVar, cast
 
 from msgspec.structs import replace
 
-from chatd.core.answers import ActiveConversation, LinkListItem, TokenListItem
-from chatd.core.events import Announced, Arrived, ChatEvent, Conversation, Departed, LogEntry, User
+from chatd.core.answers import ActiveConversation, LinkListItem, Reaction, TokenListItem
+from chatd.core.events import (
+    REACTION_KINDS,
+    TYPING_STATES,
+    TYPING_TAG,
+    Announced,
+    Arrived,
+    ChatEvent,
+    Conversation,
+    Departed,
+    LogEntry,
+    Transient,
+    User,
+)
 from chatd.core.moderation import ModerationEntry
 from chatd.core.requests import Request
 from chatd.dialects.timestamps import format_rfc3339
 from chatd.json_wire import objects
 from chatd.json_wire.objects import Timestamp
+
+MessageObject = TypeVar("MessageObject", objects.Message, objects.HistoryMessage)
 
 
 def message_object(entry: LogEntry) -> objects.Message:
@@ -23,7 +38,7 @@ def message_object(entry: LogEntry) -> objects.Message:
     event = entry.event
     group = event.conversation.name
     to = event.subject.nick if event.subject is not None else ""
-    return objects.Message(
+    message = objects.Message(
         action="server-gbroadcast" if group else "server-send" if to else "server-broadcast",
         nick=event.actor.nick,
         group=group,
@@ -37,14 +52,17 @@ def message_object(entry: LogEntry) -> objects.Message:
         colour=event.actor.colour,
         deleted=not event.body,
     )
+    return _with_changes(message, event)
 
 
-def history_message_object(entry: LogEntry, coloured: bool) -> objects.HistoryMessage:
-    """Return the log entry of a message as a JSON object for a page of the log. ``coloured`` adds the
-    author's colour.
+def history_message_object(
+    entry: LogEntry, coloured: bool, reactions: Sequence[Reaction] = ()
+) -> objects.HistoryMessage:
+    """Return the log entry of a message as a JSON object for a page of the log, with the ``reactions`` to it.
+    ``coloured`` adds the author's colour.
     """
     event = entry.event
-    return objects.HistoryMessage(
+    message = objects.HistoryMessage(
         id=entry.id,
         seq=entry.seq,
         ts=_timestamp(entry.at),
@@ -54,6 +72,19 @@ def history_message_object(entry: LogEntry, coloured: bool) -> objects.HistoryMe
         colour=event.actor.colour if coloured else "",
         deleted=event.is_tombstone,
     )
+    if reactions:
+        message = replace(message, reactions=[objects.Reaction(*one) for one in reactions])
+    return _with_changes(message, event)
+
+
+def _with_changes(message: MessageObject, event: ChatEvent) -> MessageObject:
+    """Return ``message``, that of ``event``, with whether it was edited and what it answers; few need it."""
+    if event.is_edited and not event.is_tombstone:
+        message = replace(message, edited=True)
+    if event.answered is not None:
+        answered = event.answered
+        message = replace(message, reply_to=answered.id, reply_from=answered.author.nick)
+    return message
 
 
 def found_message_object(entry: LogEntry, reader: User, coloured: bool) -> objects.FoundMessage:
@@ -124,6 +155,7 @@ def event_object(entry: LogEntry) -> objects.GroupEvent:
     """Return the log entry of a group event as a JSON object for a page of the log."""
     event = entry.event
     kind, body = event.kind, event.body
+    edited_kind, text = event.edited_kind_and_text if kind == "edited" else (None, "")
     return objects.GroupEvent(
         id=entry.id,
         seq=entry.seq,
@@ -135,15 +167,32 @@ def event_object(entry: LogEntry) -> objects.GroupEvent:
         reason=event.reason if kind in ("kicked", "banned", "closed", "deleted") else None,
         topic=body if kind == "topic" else None,
         role=(body or "operator") if kind in ("promoted", "demoted") else "",
-        deleted=event.deleted_message_id if kind == "deleted" else None,
+        deleted=event.changed_message_id if kind == "deleted" else None,
         history=body if kind == "history" else None,
         keep=int(body or 0) if kind == "keep" else None,
+        edited=event.changed_message_id if kind == "edited" else None,
+        kind=edited_kind if text else None,
+        msg=text or None,
+        message=event.changed_message_id if kind in REACTION_KINDS else None,
+        reaction=body if kind in REACTION_KINDS else None,
     )
 
 
 def live_event_object(entry: LogEntry) -> objects.GroupEvent:
     """Return the log entry of a group event as the JSON object that clients get when the event happens."""
     return replace(event_object(entry), action="server-event", group=entry.event.conversation.name)
+
+
+def typing_object(sent: Transient) -> objects.Typing | None:
+    """Return the JSON object that says whether the user of ``sent`` types, or None if it says something
+    else.
+    """
+    state = dict(sent.tags).get(TYPING_TAG)
+    if sent.kind != "tags" or sent.for_operators or state not in TYPING_STATES:
+        return None
+    group = "" if sent.conversation is None else sent.conversation.name
+    to = "" if sent.dest is None else sent.dest.nick
+    return objects.Typing(action="server-typing", nick=sent.user.nick, group=group, to=to, state=state)
 
 
 def read_mark_object(reader: User, conversation: Conversation, id: int) -> objects.ReadMark:

@@ -40,6 +40,8 @@ from chatd.core.answers import (
 )
 from chatd.core.commands import ListClients
 from chatd.core.events import (
+    MESSAGE_CHANGE_KINDS,
+    REACTION_KINDS,
     Announced,
     Arrived,
     ChatEvent,
@@ -79,7 +81,7 @@ message of nothing but line ends would otherwise fill the outbox of every text c
 _LINE: Final = re.compile(r"([A-Za-z]+)(?:([ ;])(.*))?", re.DOTALL)
 
 _REFERENCE_WORDS: Final = {b"ARR ": b"ARV ", b"ANN ": b"MSG "}
-_UNKNOWN_TO_REFERENCE: Final = (b"BCK ", b"INF ", b"DEL ")
+_UNKNOWN_TO_REFERENCE: Final = (b"BCK ", b"INF ", b"DEL ", b"EDT ", b"RPL ", b"RCT ", b"URC ")
 
 
 class TextDialect:
@@ -179,8 +181,8 @@ class TextDialect:
     def encode_delivery(self, delivery: Delivery) -> Payloads:
         """Return the lines of a log entry, an arrival, a departure or an announcement.
 
-        There are none for a message whose text was deleted, for a read mark, nor for a deletion if this is
-        the reference variant.
+        There are none for a message whose text was deleted, for a read mark, nor for a change of a message if
+        this is the reference variant, which is not told either what a message answers.
         """
         if isinstance(delivery, ReadMarkMoved):
             return ()
@@ -203,10 +205,9 @@ class TextDialect:
         if event.is_tombstone:
             return ()
         if event.is_message:
-            return _message(event)
-        if event.kind == "deleted":
-            deleted = ("DEL", str(event.deleted_message_id), event.actor.nick)
-            return () if self._is_reference else _lines(*deleted, text=event.reason)
+            return _message(event) if self._is_reference else (*_answered(event), *_message(event))
+        if event.kind in MESSAGE_CHANGE_KINDS:
+            return () if self._is_reference else _changed(event)
         return _event(event)
 
     def _arrived(self, nick: str, returning: bool) -> Payloads:
@@ -290,9 +291,14 @@ class TextDialect:
 
     def _page(self, request: Request, answer: Page) -> Payloads:
         where = _place(answer.conversation, answer.reader)
-        item = _event_item if answer.is_event_page else _message_item
         ordered = answer.entries if answer.forward else reversed(answer.entries)
-        lines = _list(request, (item(where, entry) for entry in ordered), answer.more, answer.forward)
+        items = (
+            _event_item(where, entry)
+            if answer.is_event_page
+            else (*_message_item(where, entry), *_reaction_lines(entry, answer))
+            for entry in ordered
+        )
+        lines = _list(request, items, answer.more, answer.forward)
         if answer.is_event_page or answer.more or answer.forward or not answer.trimmed_up_to_id:
             return lines
         return (*_lines("INF", text=f"older messages were deleted, up to {answer.trimmed_up_to_id}"), *lines)
@@ -411,8 +417,20 @@ def _fitting(entries: Iterable[Payloads]) -> tuple[list[Payloads], bool]:
 
 
 def _message_item(where: str, entry: LogEntry) -> Payloads:
-    return _lines(
-        "HIS", where, str(entry.id), format_rfc3339(entry.at), entry.event.actor.nick, text=entry.event.body
+    event, id = entry.event, str(entry.id)
+    message = _lines("HIS", where, id, format_rfc3339(entry.at), event.actor.nick, text=event.body)
+    if event.is_edited and not event.is_tombstone:
+        message = (*message, *_lines("EDT", id, event.actor.nick))
+    return (*_answered(event), *message)
+
+
+def _reaction_lines(entry: LogEntry, page: Page) -> Payloads:
+    """Return the lines behind a message in ``page``, one for each reaction: ``RCT id nick reaction``."""
+    return tuple(
+        line
+        for reaction, nicks in page.reactions.get(entry.id, ())
+        for nick in nicks
+        for line in _lines("RCT", str(entry.id), nick, reaction)
     )
 
 
@@ -429,7 +447,7 @@ def _event_item(where: str, entry: LogEntry) -> Payloads:
 
 def _as_to_reference(frame: bytes) -> bytes:
     """Convert a frame that was made for any text client to the words that the reference client knows: ``ARV``
-    for ``ARR``, ``MSG`` for ``ANN``, and nothing for ``BCK``, ``INF`` and ``DEL``.
+    for ``ARR``, ``MSG`` for ``ANN``, and nothing for ``BCK``, ``INF`` and what is about other messages.
     """
     if frame.startswith(_UNKNOWN_TO_REFERENCE):
         return b""
@@ -479,6 +497,22 @@ def _message(event: ChatEvent) -> Payloads:
     return _lines("MSG" if event.conversation.kind == "lobby" else "PRV", nick, text=event.body)
 
 
+def _answered(event: ChatEvent) -> Payloads:
+    """Return the line in front of a message that answers another one: ``RPL id nick``."""
+    answered = event.answered
+    return () if answered is None else _lines("RPL", str(answered.id), answered.author.nick)
+
+
+def _changed(event: ChatEvent) -> Payloads:
+    """Return the lines of an event that has changed a message."""
+    id, nick = str(event.changed_message_id), event.actor.nick
+    if event.kind == "deleted":
+        return _lines("DEL", id, nick, text=event.reason)
+    if event.kind == "edited":
+        return _lines("EDT", id, nick, text=event.edited_kind_and_text[1])
+    return _lines("RCT" if event.kind == "reacted" else "URC", id, nick, text=event.body)
+
+
 def _event(event: ChatEvent) -> Payloads:
     return _lines("GEV", event.conversation.name, *_happened(event), text=_body(event))
 
@@ -489,6 +523,10 @@ def _happened(event: ChatEvent) -> tuple[str, ...]:
 
 
 def _body(event: ChatEvent) -> str:
+    if event.kind == "edited":
+        return f"{event.changed_message_id} {event.edited_kind_and_text[1]}".rstrip()
+    if event.kind in REACTION_KINDS:
+        return f"{event.changed_message_id} {event.body}".rstrip()
     return "operator" if event.kind in ("promoted", "demoted") and not event.body else event.body
 
 

@@ -22,7 +22,15 @@ from chatd.core.answers import (
 )
 from chatd.core.commands import COMMANDS
 from chatd.core.declarations import CommandDeclaration
-from chatd.core.events import Announced, Arrived, ChatEvent, LogEntry, SharedDelivery, action_text
+from chatd.core.events import (
+    MESSAGE_CHANGE_KINDS,
+    Announced,
+    Arrived,
+    ChatEvent,
+    LogEntry,
+    SharedDelivery,
+    action_text,
+)
 from chatd.core.moderation import ModerationEntry
 from chatd.core.refusals import REFUSAL_SENTENCES, Refusal, reason_phrase
 from chatd.core.terminal import LINE_END, replace_controls
@@ -304,11 +312,17 @@ def message_sentence(nick: str, event: ChatEvent, to_reader: bool = False) -> st
     """Return the French sentence for a message of the author ``nick``: ``alice a dit : salut``.
 
     If ``to_reader`` is true, the message is private: ``alice vous dit : salut``. An image begins on a line of
-    its own, after ``alice a dit en image :``. An action is ``* alice waves``.
+    its own, after ``alice a dit en image :``. An action is ``* alice waves``. A message that answers another
+    one, or was edited, says so: ``alice a dit (à bob, n° 17, modifié) : salut``.
     """
+    remarks = (
+        f"à {event.answered.author.nick}, n° {event.answered.id}" if event.answered is not None else None,
+        "modifié" if event.is_edited else None,
+    )
     if event.kind == "action":
-        return f"{'En privé : ' if to_reader else ''}* {nick} {indented(action_text(event.body))}"
-    head = f"{nick} {'vous' if to_reader else 'a'} dit"
+        what = f"{with_remarks(f'* {nick}', *remarks)} {indented(action_text(event.body))}"
+        return f"{'En privé : ' if to_reader else ''}{what}"
+    head = with_remarks(f"{nick} {'vous' if to_reader else 'a'} dit", *remarks)
     if event.kind == "image":
         return f"{head} en image :\n{indented_image(event.body)}"
     return f"{head} : {indented(event.body)}"
@@ -324,6 +338,7 @@ def event_sentence(event: ChatEvent) -> str:
     kind: str = _OWNER_EVENTS.get(event.kind, event.kind) if event.body == "owner" else event.kind
     if kind == "deleted" and event.subject is event.actor:
         kind = "withdrawn"
+    number = event.changed_message_id if event.kind in MESSAGE_CHANGE_KINDS else 0
     sentence = _EVENTS[kind].format(
         actor=event.actor.nick,
         subject=(event.subject or event.actor).nick,
@@ -331,8 +346,14 @@ def event_sentence(event: ChatEvent) -> str:
         visibility=FRENCH_VISIBILITIES.get(event.body),
         history=_HISTORIES.get(event.body),
         keep=f"{event.body} secondes" if event.body else "sans fin",
+        number=number,
+        author="" if event.answered is None else event.answered.author.nick,
     )
-    reason = event.body if event.kind == "topic" else event.reason
+    reason = event.body if event.kind in ("topic", "reacted", "unreacted") else event.reason
+    if event.kind == "edited":
+        kind_of_message, reason = event.edited_kind_and_text
+        if kind_of_message == "action":
+            reason = f"* {event.actor.nick} {action_text(reason)}"
     return f"{sentence} : {indented(reason)}" if reason else sentence
 
 
@@ -357,6 +378,9 @@ _EVENTS: Final = {
     "closed": "{actor} a fermé {group}",
     "deleted": "{actor} a supprimé un message de {subject}",
     "withdrawn": "{actor} a supprimé un de ses messages",
+    "edited": "{actor} a modifié son message n° {number}",
+    "reacted": "{actor} a réagi au message n° {number} de {author}",
+    "unreacted": "{actor} a retiré sa réaction au message n° {number} de {author}",
 }
 """The French sentence of each kind of event, of those in `_OWNER_EVENTS`, and of own messages deleted."""
 

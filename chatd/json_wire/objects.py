@@ -38,8 +38,9 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A message in the form that clients get when it is sent: to a ``group``, to one user (``to``), or to the
     lobby.
 
-    ``kind`` is "message", "image", "action" or "notice". If ``deleted`` is true, a server operator has
-    deleted the text.
+    ``kind`` is "message", "image", "action" or "notice". If ``deleted`` is true, the text was deleted, if
+    ``edited`` is true, it was changed. A message that answers another one has the id of that in ``reply_to``,
+    and its author in ``reply_from``.
     """
 
     action: str = ""
@@ -53,10 +54,22 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     ts: Timestamp
     colour: Colour = ""
     deleted: bool = False
+    edited: bool = False
+    reply_to: int | None = None
+    reply_from: str = ""
+
+
+class Reaction(msgspec.Struct, frozen=True):
+    """A ``reaction`` to a message, such as an emoji, with the ``nicks`` of those who reacted so."""
+
+    reaction: str
+    nicks: list[str]
 
 
 class HistoryMessage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A message in the form that it has in a page of the log. If ``deleted`` is true, it has no text."""
+    """A message in the form that it has in a page of the log. If ``deleted`` is true, it has no text;
+    ``edited`` and the fields of an answer are as in `Message`. ``reactions`` has all reactions to it.
+    """
 
     id: int
     seq: int
@@ -66,15 +79,21 @@ class HistoryMessage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     kind: str
     colour: Colour = ""
     deleted: bool = False
+    edited: bool = False
+    reply_to: int | None = None
+    reply_from: str = ""
+    reactions: list[Reaction] | None = None
 
 
 class GroupEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A change of a group, such as a kick, or the deletion of a message. In a page of the log it has neither
+    """A change of a group, such as a kick, or a change of a message. In a page of the log it has neither
     ``action`` nor ``group``.
 
-    ``event`` is the kind of the log entry. It determines which of the last seven fields are present.
-    ``deleted`` is the id of the message whose text was deleted. Messages are deleted after ``keep`` seconds,
-    or never if that is 0.
+    ``event`` is the kind of the log entry. It determines which of the last twelve fields are present.
+    ``deleted`` is the id of the message whose text was deleted, ``edited`` that of the message whose text is
+    ``msg`` now and whose kind is ``kind``; without these two, it has been changed again since. ``reaction``
+    is one to the message with the id ``message``. Messages are deleted after ``keep`` seconds, or never if
+    that is 0.
     """
 
     action: str = ""
@@ -92,6 +111,11 @@ class GroupEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     deleted: int | None = None
     history: str | None = None
     keep: int | None = None
+    edited: int | None = None
+    kind: str | None = None
+    msg: str | None = None
+    message: int | None = None
+    reaction: str | None = None
 
 
 class ServerEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -373,6 +397,17 @@ class ReadMark(AnswerBase, frozen=True, kw_only=True):
     id: int
 
 
+class Typing(AnswerBase, frozen=True, kw_only=True):
+    """Whether the user ``nick`` types: in a ``group``, to one user (``to``), or in the lobby. ``state`` is
+    "active", "paused" or "done". The answer to the user who tells it is the same.
+    """
+
+    nick: str = msgspec.field(name="from")
+    group: str = ""
+    to: str = ""
+    state: str
+
+
 class ActiveConversation(msgspec.Struct, frozen=True):
     """One conversation in a list by time. ``last`` is the id of its last message, ``ts`` the time of that."""
 
@@ -494,6 +529,7 @@ OBJECT_TYPES_BY_ACTION: Final[dict[str, type[ServerObject]]] = {
     "server-conversations": Conversations,
     "server-read": ReadMark,
     "server-search": SearchResult,
+    "server-typing": Typing,
     "server-active": ActiveConversations,
     "server-help": Help,
     "server-quit": Goodbye,

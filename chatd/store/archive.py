@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import takewhile
 from typing import Concatenate, Final, NoReturn, ParamSpec, TypeVar
 
@@ -15,7 +15,7 @@ from twisted.python.failure import Failure
 from chatd.core.accounts import Credential, Secret
 from chatd.core.audience import IGNORABLE_EVENT_KINDS
 from chatd.core.declarations import ID_MAX
-from chatd.core.events import CONSOLE, LOBBY, Conversation, User
+from chatd.core.events import CONSOLE, LOBBY, MESSAGE_CHANGE_KINDS, MESSAGE_KINDS, Conversation, User
 from chatd.core.links import InvitationLink
 from chatd.core.moderation import (
     BannedNetworks,
@@ -50,9 +50,17 @@ Result = TypeVar("Result")
 
 SqlCursor = Transaction | sqlite3.Cursor
 
-_ROW = "SELECT id, conversation, seq, at, kind, actor, subject, body FROM log"
+# An event of an edit has the text of the message, unless that was changed again since.
+_ROW = (
+    "SELECT id, conversation, seq, at, kind, actor, subject, answered, answered_author, edited,"
+    " CASE kind WHEN 'edited' THEN body || coalesce((SELECT ' ' || message.kind || ' ' || message.body"
+    " FROM log AS message WHERE message.id = CAST(log.body AS INTEGER) AND message.edited = log.id"
+    " AND message.body <> ''), '') ELSE body END FROM log"
+)
 
-_AT = 3  # the index of `at` in a row
+# The indexes of columns in a row.
+_AT = 3
+_KIND = 4
 
 UNREAD_SCAN_MESSAGES: Final = 1000
 """Maximum number of messages, the last ones of a conversation, among which unread ones are counted."""
@@ -82,6 +90,8 @@ _CONDITIONS: Final[dict[PageContents, tuple[str, ...]]] = {
     "events": (_HAPPENED,),
     "all": (_SAID, _HAPPENED),
 }
+
+_CHANGES_OF_MESSAGES = ", ".join(f"'{kind}'" for kind in sorted(MESSAGE_CHANGE_KINDS))
 
 # The kinds that are hidden if their author is ignored.
 _INVISIBLE = ", ".join(f"'{kind}'" for kind in sorted(IGNORABLE_EVENT_KINDS))
@@ -128,7 +138,9 @@ def load_snapshot(cursor: SqlCursor) -> Snapshot:
         pair = (state.users[low], state.users[high]) if kind == "direct" else ()
         state.apply(Conversation(id, kind, name, pair))
     # Group by group, because that is how the index has them, and no group's events bear on another.
-    cursor.execute(f"{_ROW} WHERE {_HAPPENED} ORDER BY conversation, id")
+    cursor.execute(
+        f"{_ROW} WHERE {_HAPPENED} AND kind NOT IN ({_CHANGES_OF_MESSAGES}) ORDER BY conversation, id"
+    )
     for row in cursor.fetchall():
         entry = entry_from_row(state, row)
         state.apply(entry.event, entry.at)
@@ -262,6 +274,18 @@ class Archive:
         """
         return self._read(_texts_to_erase, user.id, after, limit, max_id)
 
+    def reactions_to(self, id: int) -> Deferred[list[tuple[str, int]]]:
+        """Return a Deferred of the reactions to the message ``id``, the oldest first: each with the id of the
+        user.
+        """
+        return self._read(_reactions_to, id)
+
+    def user_ids_joined_since(self, conversation: Conversation, id: int) -> Deferred[list[int]]:
+        """Return a Deferred of the ids of the users whose last joining of the group of ``conversation`` has a
+        larger id than ``id``.
+        """
+        return self._read(_joined_since, conversation.id, id)
+
     def entry(self, id: int) -> Deferred[EntryRow | None]:
         """Return a Deferred of the log entry ``id``, or of None if there is none."""
         return self._read(_entry, id)
@@ -381,6 +405,14 @@ def _as_read_failed(failure: Failure) -> NoReturn:
     raise ReadFailed(failure.getErrorMessage()) from failure.value
 
 
+def _joined_since(cursor: Transaction, conversation: int, id: int) -> list[int]:
+    cursor.execute(
+        f"SELECT actor FROM log WHERE conversation = ? AND {_JOINED} GROUP BY actor HAVING max(id) > ?",
+        (conversation, id),
+    )
+    return [user for (user,) in cursor.fetchall()]
+
+
 def _entry(cursor: Transaction, id: int) -> EntryRow | None:
     cursor.execute(f"{_ROW} WHERE id = ?", (id,))
     row: EntryRow | None = cursor.fetchone()
@@ -407,7 +439,8 @@ def _page(
     partial_page: EntrySlice | None,
 ) -> EntrySlice:
     forward, limit = window.forward, window.limit
-    above = max(window.after or 0, _hidden_up_to(cursor, conversation, log_filter))
+    hidden = _hidden_up_to(cursor, conversation, log_filter)
+    above = max(window.after or 0, hidden)
     below = max_id + 1 if window.before is None else min(max_id + 1, window.before)
     rows = [] if partial_page is None else partial_page.rows
     if partial_page is not None and partial_page.resume_id is not None:
@@ -436,7 +469,52 @@ def _page(
     found = _fetch(cursor, limit, max_body_bytes, rows if forward else rows[::-1], extra)
     if not forward:
         found.rows.reverse()
-    return found if found.more or end is None else EntrySlice(found.rows, True, end)
+    if hidden:
+        found.rows[:] = [_without_hidden_text(row, hidden) for row in found.rows]
+    messages = [row[0] for row in found.rows if row[_KIND] in MESSAGE_KINDS]
+    reactions = _reactions(cursor, messages, log_filter.ignored_user_ids) if messages else {}
+    if found.more or end is None:
+        return EntrySlice(found.rows, found.more, None, reactions)
+    return EntrySlice(found.rows, True, end, reactions)
+
+
+def _reactions(
+    cursor: Transaction, messages: list[int], ignored: Iterable[int] = ()
+) -> dict[int, list[tuple[str, int]]]:
+    """Return the reactions to ``messages``, except those of the users with the ids ``ignored``, as
+    `EntrySlice` has them.
+    """
+    cursor.execute(
+        "SELECT message, entry, reaction, user FROM reactions WHERE message IN"
+        f" (SELECT value FROM json_each(?)) AND user NOT IN ({_list(ignored)})",
+        (json.dumps(messages),),
+    )
+    found: dict[int, list[tuple[str, int]]] = {}
+    for message, _, reaction, user in sorted(cursor.fetchall()):
+        found.setdefault(message, []).append((reaction, user))
+    return found
+
+
+def _reactions_to(cursor: Transaction, message: int) -> list[tuple[str, int]]:
+    return _reactions(cursor, [message]).get(message, [])
+
+
+def _without_hidden_texts(found: EntrySlice, hidden: Mapping[int, int]) -> EntrySlice:
+    """Return ``found``, without the texts of edits of messages that are hidden.
+
+    ``hidden`` maps the ids of conversations to the id up to which their entries are hidden, 0 for none.
+    """
+    if not any(hidden.values()):
+        return found
+    return EntrySlice([_without_hidden_text(row, hidden.get(row[1], 0)) for row in found.rows], found.more)
+
+
+def _without_hidden_text(row: EntryRow, hidden_up_to: int) -> EntryRow:
+    """Return ``row``, without the text if it is the edit of a message with an id up to ``hidden_up_to``."""
+    if row[_KIND] == "edited":
+        id = row[-1].partition(" ")[0]
+        return (*row[:-1], id) if int(id) <= hidden_up_to else row
+    return row
 
 
 def _first_ids_since(cursor: Transaction, times: Sequence[int], max_id: int) -> list[int]:
@@ -504,7 +582,8 @@ def _following(
     # A query for each conversation and each index, merged: one query would make SQLite sort all later entries
     # for every page. Those with the earliest entries are read first, so that few ids of the others, or none,
     # are read. The ids are in the indexes, so that only the bodies that are returned are read.
-    above = [(one, max(after, _hidden_up_to(cursor, one, log_filter))) for one in conversations]
+    hidden = {one: _hidden_up_to(cursor, one, log_filter) for one in conversations}
+    above = [(one, max(after, hidden_up_to)) for one, hidden_up_to in hidden.items()]
     cursor.execute(_FIRST_IDS, (json.dumps(above),))
     sources: list[_Source] = []
     for conversation, message, event in cursor.fetchall():
@@ -521,7 +600,7 @@ def _following(
     if not log_filter.ignored_user_ids:
         run = _run_of_first_source(cursor, sources, limit, max_body_bytes, max_id)
         if run is not None:
-            return run
+            return _without_hidden_texts(run, hidden)
     else:
         looked_at = max(limit, REPLAY_SCAN_ENTRIES // len(sources))
         for first, column, kinds, key in sources:
@@ -547,6 +626,7 @@ def _following(
         ids = sorted({*ids, *(id for (id,) in cursor.fetchall())})[: limit + 1]
     cursor.execute(f"{_ROW} WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id", (json.dumps(ids),))
     found = _fetch(cursor, limit, max_body_bytes, [])
+    found = _without_hidden_texts(found, hidden)
     return found if found.more or end is None else EntrySlice(found.rows, True, end)
 
 
@@ -577,7 +657,8 @@ def _user_entries(
 def _texts_to_erase(cursor: Transaction, user: int, after: int, limit: int, max_id: int) -> list[int]:
     cursor.execute(
         "SELECT id FROM log WHERE id > ? AND id <= ? AND (body <> '' OR ref IS NOT NULL)"
-        f" AND ((+actor = ? AND ({_SAID} OR kind IN ('topic', 'kicked', 'banned', 'closed', 'deleted')))"
+        f" AND ((+actor = ? AND ({_SAID} OR kind IN ('topic', 'kicked', 'banned', 'closed', 'deleted',"
+        " 'reacted', 'unreacted')))"
         " OR (+subject = ? AND kind IN ('kicked', 'banned', 'deleted')))"
         " ORDER BY id LIMIT ?",
         (after, max_id, user, user, limit),

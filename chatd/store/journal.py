@@ -30,6 +30,7 @@ from chatd.pauses import pause
 from chatd.store.errors import NotStored
 from chatd.store.indexer import SearchIndexer
 from chatd.store.record_writer import write_record
+from chatd.store.search_index import forget_messages
 from chatd.store.size import measure_database_bytes
 
 MAX_COMMIT_CHARACTERS: Final = 128 * 1024
@@ -86,9 +87,17 @@ WAL_TRUNCATE_ATTEMPTS: Final = 50
 
 
 _INSERTS: Final = {
-    count: f"INSERT INTO log VALUES {', '.join(['(?, ?, ?, ?, ?, ?, ?, ?, ?)'] * count)}"
+    count: "INSERT INTO log (id, conversation, seq, at, kind, actor, subject, body, ref) VALUES "
+    + ", ".join(["(?, ?, ?, ?, ?, ?, ?, ?, ?)"] * count)
     for count in ROWS_PER_INSERT
 }
+
+
+# A text that was deleted meanwhile does not come back.
+_EDIT: Final = "UPDATE log SET body = ?, kind = ?, edited = ? WHERE id = ? AND body <> ''"
+_REACT: Final = "INSERT OR IGNORE INTO reactions (message, reaction, user, entry) VALUES (?, ?, ?, ?)"
+_UNREACT: Final = "DELETE FROM reactions WHERE message = ? AND reaction = ? AND user = ?"
+_ANSWER: Final = "UPDATE log SET answered = ?, answered_author = ? WHERE id = ?"
 
 
 class PendingMarks(msgspec.Struct, frozen=True, eq=False):
@@ -576,6 +585,9 @@ class _Placer:
         self._execute, self._fetchall = cursor.execute, cursor.fetchall
         self._seqs_before = seqs
         self._rows: list[tuple[object, ...]] = []
+        # What few entries need, by SQL statement.
+        self._updates: list[tuple[str, tuple[object, ...]]] = []
+        self._edited: list[int] = []
         self._by_ref: dict[tuple[int, str], LogEntry] = {}
 
     def place(self, records: Sequence[Record]) -> tuple[list[LogEntry], bool]:
@@ -601,6 +613,9 @@ class _Placer:
             while start + count <= len(rows):
                 self._execute(_INSERTS[count], tuple(chain.from_iterable(rows[start : start + count])))
                 start += count
+        for statement, values in self._updates:
+            self._execute(statement, values)
+        forget_messages(self._cursor, self._edited)
 
     def _earlier(self, draft: EntryDraft) -> list[LogEntry] | None:
         """Return the entry that is already stored for the author and the ref of ``draft``, in a list of one
@@ -635,9 +650,21 @@ class _Placer:
         if draft.ref is not None:
             self._by_ref[actor, draft.ref] = entry
         about = subject.id if subject is not None else None
-        self._rows.append(
-            (entry.id, conversation, seq, draft.at, event.kind, actor, about, event.body, draft.ref)
-        )
+        body = event.body
+        if event.kind == "edited":
+            message_id = event.changed_message_id
+            body = str(message_id)
+            kind, text = event.edited_kind_and_text
+            self._updates.append((_EDIT, (text, kind, entry.id, message_id)))
+            self._edited.append(message_id)
+        elif event.answered is not None:
+            message_id = event.answered.id
+            self._updates.append((_ANSWER, (message_id, event.answered.author.id, entry.id)))
+            if event.kind == "reacted":
+                self._updates.append((_REACT, (message_id, body, actor, entry.id)))
+            elif event.kind == "unreacted":
+                self._updates.append((_UNREACT, (message_id, body, actor)))
+        self._rows.append((entry.id, conversation, seq, draft.at, event.kind, actor, about, body, draft.ref))
         return entry
 
 

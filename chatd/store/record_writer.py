@@ -36,15 +36,19 @@ def write_record(cursor: Transaction, record: RecordedChange) -> None:
         return
     if isinstance(record, TextsErased):
         forget_messages(cursor, record.ids)
+        cursor.executemany(_DELETE_REACTIONS_TO, [(id,) for id in record.ids])
         cursor.executemany(_ERASE_TEXT, [(record.user.id, id) for id in record.ids])
     statement, values = _STATEMENTS[type(record)]
     cursor.execute(statement, values(record))
     if isinstance(record, ConversationTrimmed):
         cursor.execute(f"SELECT id {_TRIMMED}", values(record))
-        forget_messages(cursor, [id for (id,) in cursor.fetchall()])
+        ids = [id for (id,) in cursor.fetchall()]
+        forget_messages(cursor, ids)
+        cursor.executemany(_DELETE_REACTIONS_TO, [(id,) for id in ids])
         cursor.execute(f"DELETE {_TRIMMED}", values(record))
     elif isinstance(record, MessageTextDeleted):
         forget_messages(cursor, (record.message_id,))
+        cursor.execute(_DELETE_REACTIONS_TO, (record.message_id,))
     elif isinstance(record, Credential):
         cursor.execute("DELETE FROM tokens WHERE user = ?", (record.user.id,))
 
@@ -76,6 +80,7 @@ _DELETE_ROWS_OF_USER: Final = (
     "DELETE FROM ignores WHERE other = ?",
     "DELETE FROM links WHERE maker = ?",
     "DELETE FROM read_marks WHERE user = ?",
+    "DELETE FROM reactions WHERE user = ?",
 )
 """The statements that delete the rows of an erased user, each with the id of that user as its only value.
 
@@ -86,6 +91,7 @@ new credential deletes it, as it does with tokens.
 _TRIMMED: Final = (
     "FROM log WHERE conversation = ? AND id <= ? AND kind IN ('message', 'image', 'action', 'notice')"
 )
+_DELETE_REACTIONS_TO: Final = "DELETE FROM reactions WHERE message = ?"
 
 # The text that a user has written, or that was written about the user; what a deletion is about stays.
 _ERASE_TEXT: Final = (

@@ -37,9 +37,6 @@ _EVENT_KIND_BY_COMMAND: Final = {
 }
 """The kind of the event that a command writes to the log: its author gets only the ack."""
 
-_NOT_OFFERED_BY_THE_PAGE: Final = frozenset(("search",))
-"""The names of commands that the page does not complete: it searches what it shows by itself."""
-
 _NOT_SAID_TO_THE_PAGE: Final = frozenset(
     (
         *(
@@ -50,15 +47,20 @@ _NOT_SAID_TO_THE_PAGE: Final = frozenset(
             "no_room",
             "not_appointed",
         ),
-        *("around_alone", "cut_off", "frame_length", "frame_type", "many_questions"),
+        *("around_alone", "cut_off", "frame_length", "frame_type", "many_questions", "many_typing_marks"),
         *("many_words", "no_string", "no_time", "no_words", "surrogate", "too_deep"),
+        *("search", "words"),
+        *("edit", "reply", "react", "unreact", "typing", "not_author", "not_editable", "same_text"),
+        *("bad_reaction", "already_reacted", "no_such_reaction", "too_many_reactions", "reaction"),
     )
 )
-"""The codes of refusals, and the keys of reasons, that answer only what the page can't send."""
+"""The names of the commands that the page does not offer, and of their fields, and the codes of refusals and
+the keys of reasons that answer only what it can't send.
+"""
 
 
 def command_table(translate: Callable[[str], str]) -> bytes:
-    """Return the JSON of the commands that can be typed, with help lines translated by ``translate``.
+    """Return the JSON of the commands that the page offers, with help lines translated by ``translate``.
 
     ``fields`` maps the name of each field to its kind, and to its choices and its key in a request where it
     has these; a field that is not there is a name. ``commands`` is a list of objects. Their ``fields`` are
@@ -67,11 +69,8 @@ def command_table(translate: Callable[[str], str]) -> bytes:
     ``room`` and ``event`` are left out if false. The last command is ``/me``, which has no action: the page
     sends it as a message.
     """
-    rows = [
-        row
-        for row in COMMANDS.values()
-        if (row.semicolon_word or row.slash_word) and row.name not in _NOT_OFFERED_BY_THE_PAGE
-    ]
+    typed = [row for row in COMMANDS.values() if row.semicolon_word or row.slash_word]
+    rows = [row for row in typed if row.name not in _NOT_SAID_TO_THE_PAGE]
     fields: dict[str, dict[str, object]] = {}
     for row in rows:
         for name, declaration in row.typeable_fields.items():
@@ -91,8 +90,10 @@ def french_catalogue() -> bytes:
     ``reasons`` is a list of such pairs. ``texts`` maps names of fields and of alphabets, and the help lines
     of commands that `command_table` does not have, to their translations.
     """
-    helps = (row.help for row in COMMANDS.values() if not (row.semicolon_word or row.slash_word))
-    texts = {*helps, *USAGE_FIELD_NAMES, *ALPHABET_NAMES_TO_TRANSLATE}
+    untyped = (row for row in COMMANDS.values() if not (row.semicolon_word or row.slash_word))
+    helps = (row.help for row in untyped if row.name not in _NOT_SAID_TO_THE_PAGE)
+    names = (name for name in USAGE_FIELD_NAMES if name not in _NOT_SAID_TO_THE_PAGE)
+    texts = {*helps, *names, *ALPHABET_NAMES_TO_TRANSLATE}
     return msgspec.json.encode(
         {
             "refusals": {

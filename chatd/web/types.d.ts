@@ -44,6 +44,8 @@ interface Entry {
   /** "image", "action" (then `msg` is without its `/me`) or "notice"; a message has none. */
   kind?: string;
   deleted?: boolean;
+  /** The id of the event by which the message was edited. */
+  edited?: number;
   event?: string;
   actor?: string;
   subject?: string;

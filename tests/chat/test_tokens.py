@@ -451,6 +451,7 @@ class Scope(TokenCase):
         "group": "wob",
         "dest": "bob",
         "msg": "hi",
+        "reaction": "+1",
         "password": SECRET,
         "new": OTHER,
         "visibility": "public",
@@ -486,7 +487,18 @@ class Scope(TokenCase):
                     self.assertEqual(outcome == "out_of_scope", not allowed, outcome)
         self.assertEqual(
             {row.name for row in COMMANDS.values() if row.required_access == "write"},
-            {"broadcast", "send", "join", "gbroadcast", "delete"},
+            {
+                "broadcast",
+                "send",
+                "join",
+                "gbroadcast",
+                "delete",
+                "edit",
+                "reply",
+                "react",
+                "unreact",
+                "typing",
+            },
         )
         self.assertFalse(
             {
@@ -511,7 +523,7 @@ class Scope(TokenCase):
                     self.assertNotIn(outcome, ("out_of_scope", "no_such_group"))
                 elif name == "history":
                     self.assertEqual(outcome, "no_such_group")
-                elif name == "delete":
+                elif name in ("delete", "edit", "reply", "react", "unreact"):
                     self.assertEqual(outcome, "no_such_message")
                 else:
                     self.assertEqual(outcome, "no_such_group" if "group" in row.fields else "out_of_scope")

@@ -103,3 +103,27 @@ class OwnActs(SynchronousTestCase):
         self.assertEqual(describe_event(entry), "alice deleted a message of bob (spam)")
         own = msgspec.structs.replace(entry, actor="bob")
         self.assertEqual(describe_event(own), "bob deleted one of their messages (spam)")
+
+    def test_an_edit_and_reactions(self) -> None:
+        """They say which message, and what became of it."""
+        ack = Ack(request="", id=7, ts=Timestamp("2026-11-27T10:00:00.000Z"), group="wob")
+        for command, sentence in (
+            (c.EditMessage(5, "better"), "alice edited a message: better"),
+            (c.ReactToMessage(5, "+1"), "alice reacted to a message: +1"),
+            (c.TakeReactionBack(5, "+1"), "alice took a reaction back: +1"),
+        ):
+            entry = entry_from_ack(command, ack, "alice")
+            assert isinstance(entry, GroupEvent)
+            self.assertEqual((entry.id, entry.edited or entry.message, entry.group), (7, 5, "wob"))
+            self.assertEqual(describe_event(entry), sentence)
+        edited = entry_from_ack(c.EditMessage(5, "/me waves"), ack, "alice")
+        assert isinstance(edited, GroupEvent)
+        self.assertEqual((edited.kind, edited.msg), ("action", "/me waves"))
+        self.assertEqual(describe_event(msgspec.structs.replace(edited, msg=None)), "alice edited a message")
+
+    def test_an_answer(self) -> None:
+        """It is a message where the message that it answers is."""
+        ack = Ack(request="", id=7, ts=Timestamp("2026-11-27T10:00:00.000Z"), to="bob")
+        entry = entry_from_ack(c.ReplyToMessage(5, "/me nods"), ack, "alice")
+        assert isinstance(entry, Message)
+        self.assertEqual((entry.to, entry.msg, entry.kind, entry.reply_to), ("bob", "/me nods", "action", 5))

@@ -8,8 +8,16 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.client.codec import LOBBY, ConversationRef, page_conversation
-from chatd.client.memory import MAX_HIDDEN_ENTRIES, MAX_SHOWN_ENTRIES, Conversation, Memory, ScreenEntry
+from chatd.client.memory import (
+    MAX_HIDDEN_ENTRIES,
+    MAX_SHOWN_ENTRIES,
+    Conversation,
+    Memory,
+    ScreenEntry,
+    entry_from_message,
+)
 from chatd.json_wire import objects
+from tests.support.languages import speak
 
 AT = datetime(2026, 11, 21, 10, 0, tzinfo=UTC)
 TS = objects.Timestamp(AT.isoformat())
@@ -235,3 +243,87 @@ class Hearing(SynchronousTestCase):
             self.memory.participants(),
             [objects.Member("alice", "", True), objects.Member("carol", "", False)],
         )
+
+
+class MessageChanges(SynchronousTestCase):
+    """What later entries and marks say of messages that are in memory."""
+
+    def setUp(self) -> None:
+        """One message of bob's in the lobby, with the id 1."""
+        speak(self, "en")
+        self.memory = Memory("alice")
+        self.told(objects.Message(action="server-broadcast", id=1, ts=TS, nick="bob", msg="helo"))
+
+    def told(self, *news: objects.Message | objects.GroupEvent) -> None:
+        """What the daemon delivers."""
+        for one in news:
+            self.memory.add_news(one, at_end=True)
+
+    def event(self, event: str, id: int, actor: str = "bob", **fields: Any) -> objects.GroupEvent:
+        """An event about a message."""
+        return objects.GroupEvent(id=id, ts=TS, event=event, actor=actor, **fields)
+
+    @property
+    def first(self) -> ScreenEntry:
+        """The message as it is shown."""
+        return self.memory.shown_conversation.entries[0]
+
+    def test_edits(self) -> None:
+        self.told(self.event("edited", 2, edited=1, kind="action", msg="/me waves\x1b[2J"))
+        self.assertEqual(
+            (self.first.text, self.first.kind, self.first.nick), ("waves\ufffd[2J (edited)", "action", "bob")
+        )
+        self.told(self.event("edited", 3, edited=1))
+        self.told(self.event("edited", 4, edited=99, kind="message", msg="x"))
+        self.assertEqual(self.first.kind, "action")
+        self.told(objects.Message(id=5, ts=TS, nick="bot", msg="beep", kind="notice"))
+        self.told(self.event("edited", 6, "bot", edited=5, kind="notice", msg="boop"))
+        self.assertEqual(self.memory.shown_conversation.entries[-1].kind, "notice")
+        self.assertEqual(len(self.memory.shown_conversation.entries), 2)
+
+    def test_reactions(self) -> None:
+        self.told(self.event("reacted", 2, message=1, reaction="+1"))
+        self.told(self.event("reacted", 2, message=1, reaction="+1"))
+        self.told(self.event("reacted", 3, "carol", message=1, reaction="+1"))
+        self.told(self.event("reacted", 4, "carol", message=1, reaction=""))
+        self.assertEqual(self.first.reactions, {"+1": {"bob", "carol"}})
+        self.told(self.event("unreacted", 5, message=1, reaction="+1"))
+        self.told(self.event("unreacted", 6, message=1, reaction="ok"))
+        self.assertEqual(self.first.reactions, {"+1": {"carol"}})
+        self.told(self.event("deleted", 7, deleted=1))
+        self.assertEqual((self.first.reactions, self.first.text), ({}, "(deleted)"))
+
+    def test_from_a_page(self) -> None:
+        reactions = [objects.Reaction("+1", ["bob", "carol"])]
+        answer: dict[str, Any] = {"reply_to": 7, "reply_from": "dan", "edited": True, "reactions": reactions}
+        message = objects.HistoryMessage(id=9, seq=9, ts=TS, nick="b", msg="hi", kind="message", **answer)
+        entry = entry_from_message(message)
+        self.assertEqual((entry.text, entry.reply_to, entry.reply_from), ("hi (edited)", 7, "dan"))
+        self.assertEqual(entry.reactions, {"+1": {"bob", "carol"}})
+
+    def test_last_messages(self) -> None:
+        """Those that a command without an id is for."""
+        here = self.memory.shown_conversation
+        self.assertEqual(
+            (here.last_message_id("alice", True), here.last_message_id("alice", False)), (None, 1)
+        )
+        self.told(objects.Message(id=2, ts=TS, nick="alice", msg="hi"))
+        self.memory.add_client_text("trouble", "trouble", AT)
+        self.assertEqual((here.last_message_id("alice", True), here.last_message_id("alice", False)), (2, 1))
+        here.has_newer = True
+        self.assertIsNone(here.last_message_id("alice", True))
+
+    def test_who_types(self) -> None:
+        """For some seconds, until a message comes, or the user stops."""
+        here = {"action": "server-typing", "nick": "bob", "state": "active"}
+        self.memory.note_typing(objects.Typing(**here), 10.0)
+        self.memory.note_typing(objects.Typing(**{**here, "nick": "eve", "to": "alice"}), 10.0)
+        self.assertEqual(self.memory.typing_nicks(15.9), ["bob"])
+        self.assertEqual(self.memory.typing_nicks(16.0), [])
+        self.memory.note_typing(objects.Typing(**{**here, "nick": "carol"}), 15.0)
+        self.memory.note_typing(objects.Typing(**{**here, "state": "done"}), 15.0)
+        self.assertEqual(self.memory.typing_nicks(15.0), ["carol"])
+        self.told(objects.Message(id=3, ts=TS, nick="carol", msg="hi"))
+        self.assertEqual(self.memory.typing_nicks(15.0), [])
+        self.memory.switch_conversation(ConversationRef("direct", "eve"))
+        self.assertEqual(self.memory.typing_nicks(15.0), ["eve"])

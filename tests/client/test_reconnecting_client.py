@@ -91,6 +91,8 @@ def item(id: int) -> dict[str, Any]:
 class Ear:
     """Who uses the client, and keeps what it is told."""
 
+    shows_typing = False
+
     def __init__(self) -> None:
         self.heard_of: list[int] = []
         self.why: list[str] = []
@@ -103,6 +105,9 @@ class Ear:
     def disconnected(self, why: str) -> None:
         """Keep it."""
         self.why.append(why)
+
+    def typing_received(self, typing: objects.Typing) -> None:
+        """Ignore who types."""
 
     def news_received(self, news: codec.News) -> None:
         """Keep the id."""

@@ -6,6 +6,7 @@ import os
 import time
 from unittest.mock import patch
 
+from msgspec.structs import replace
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.client.render import render_answer, render_message
@@ -33,6 +34,18 @@ class Messages(SynchronousTestCase):
             self.assertEqual(render_message(message, "alice").partition("] ")[2], shown)
         deleted = objects.Message(id=1, ts=TS, nick="bob", msg="", kind="action", deleted=True)
         self.assertTrue(render_message(deleted, "alice").endswith("bob: (deleted)"))
+
+    def test_edits_and_answers(self) -> None:
+        speak(self, "en")
+        for fields, shown in (
+            ({"edited": True}, "You said: hi (edited)"),
+            ({"reply_to": 7, "reply_from": "bob"}, "You said: (to bob) hi"),
+            ({"reply_to": 7}, "You said: (to 7) hi"),
+            ({"reply_to": 7, "reply_from": "b\x1b", "edited": True}, "You said: (to b\ufffd) hi (edited)"),
+            ({"reply_to": 7, "reply_from": "bob", "kind": "action"}, "* alice (to bob) hi"),
+        ):
+            message = replace(objects.Message(id=9, ts=TS, nick="alice", msg="hi"), **fields)
+            self.assertEqual(render_message(message, "alice").partition("] ")[2], shown)
 
 
 class Found(SynchronousTestCase):

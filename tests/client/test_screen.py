@@ -894,6 +894,36 @@ class Kinds(ScreenTestCase):
         self.play(story)
 
 
+class Changes(ScreenTestCase):
+    """Edits, answers, reactions, and who types."""
+
+    def test_they_are_seen_in_their_places(self) -> None:
+        async def story() -> None:
+            async with self.at_screen("alice") as alice, self.at_screen("bob") as bob:
+                await alice.sees("bob joined the chat")
+                await alice.presses(*"helo")
+                await bob.until(lambda: "alice is typing…" in bob.lines[0])
+                await alice.presses("enter")
+                await bob.sees("alice said: helo")
+                await bob.until(lambda: "typing" not in bob.lines[0])
+                await alice.types("/edit hello")
+                for person, label in ((alice, "You"), (bob, "alice")):
+                    await person.sees(f"{label} said: hello (edited)")
+                await bob.types("/reply hi there")
+                await bob.sees("> alice said: hello (edited)", "You said: hi there")
+                await alice.sees("> You said: hello (edited)", "bob said: hi there")
+                await alice.types("/react +1")
+                await bob.types("/react 1 ok")
+                for person in (alice, bob):
+                    await person.sees(" +1 1", " ok 1")
+                await alice.types("/unreact +1")
+                await bob.until(lambda: "+1" not in bob.screen)
+                await bob.types("/edit 1 mine")
+                await bob.sees("only its author may edit a message")
+
+        self.play(story)
+
+
 class Images(ScreenTestCase):
     """Pictures as characters."""
 

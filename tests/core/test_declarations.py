@@ -125,7 +125,7 @@ class Fields(SynchronousTestCase):
     def test_what_is_for_programs_is_not_typed(self) -> None:
         self.assertEqual(
             {name for row in COMMANDS.values() for name in row.fields if name not in row.typeable_fields},
-            {"history", "kind", "missed", "missing", "limit", "realname", "username"}
+            {"history", "kind", "missed", "missing", "limit", "realname", "reply_to", "state", "username"}
             | {"after", "author", "before", "dest", "group"}
             | {"around", "before_time", "after_time", "around_time", "order", "events", "whole_milliseconds"},
         )

@@ -54,6 +54,9 @@ class LineTests(SynchronousTestCase):
     def test_says_who_said_what_and_where(self) -> None:
         self.assertEqual(format_delivery(said("hello all")), "[lobby] alice: hello all")
         self.assertEqual(format_delivery(said("hello", WOB)), "[group wob] alice: hello")
+        edited = LogEntry(9, 9, NOON, ChatEvent("edited", WOB, ALICE, None, "7 message hello\nall"))
+        self.assertEqual(format_delivery(edited), r"[group wob] alice edited 7: hello\nall")
+        self.assertEqual(format_redacted(edited), "[private] alice edited")
         self.assertEqual(
             format_delivery(said("hello", WOB), private=True), "[private group wob] alice: hello"
         )

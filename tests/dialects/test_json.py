@@ -164,6 +164,11 @@ class Decoding(SynchronousTestCase):
             ("give", c.AssignGroupOwner, {**group, **user}),
             ("close", c.CloseGroup, {**group, "reason": "over"}),
             ("delete", c.DeleteMessage, {"id": 17, "reason": "spam"}),
+            ("edit", c.EditMessage, {"id": 17, "msg": "hello all"}),
+            ("reply", c.ReplyToMessage, {"id": 17, "msg": "hello you"}),
+            ("react", c.ReactToMessage, {"id": 17, "reaction": "+1"}),
+            ("unreact", c.TakeReactionBack, {"id": 17, "reaction": "+1"}),
+            ("typing", c.SendTyping, {**group, "state": "paused"}),
             ("announce", c.Announce, {"msg": "hear"}),
             ("resetpassword", c.ResetPassword, {**user, "new": "correct horse"}),
             (
@@ -503,7 +508,11 @@ class Answering(SynchronousTestCase):
         )
         self.assertEqual(
             next(said for said in help["commands"] if said["action"] == "client-send"),
-            {"action": "client-send", "fields": ["dest", "msg", "kind"], "help": COMMANDS["send"].help},
+            {
+                "action": "client-send",
+                "fields": ["dest", "msg", "kind", "reply_to"],
+                "help": COMMANDS["send"].help,
+            },
         )
         self.course(Goodbye(ALICE), b'{"action":"server-quit","msg":"Goodbye alice"}')
         self.course(Goodbye(None), b'{"action":"server-quit","ref":1}', ref=1)

@@ -62,6 +62,7 @@ SAMPLES: tuple[objects.ServerObject, ...] = (
         action="server-conversations", conversations=[objects.ConversationSummary("lobby", "lobby", 0, 0, 0)]
     ),
     objects.ReadMark(action="server-read", ref=1, group="g", id=17),
+    objects.Typing(action="server-typing", nick="bob", to="alice", state="active"),
     objects.ReadMark(action="server-read", friend="eve", id=0),
     objects.Page(action="server-history", messages=[ITEM], events=[EVENT]),
     objects.ActiveConversations(

@@ -17,6 +17,9 @@ from chatd.store.errors import StoreError
 from chatd.store.schema import DatabaseLock, create_or_migrate, load_migrations
 from tests.support.daemon_process import PATIENCE
 
+INSERT = "INSERT INTO log (id, conversation, seq, at, kind, actor, subject, body, ref)"
+"""The beginning of a statement that writes a log entry."""
+
 
 def never() -> bool:
     """Nobody cancels."""
@@ -40,7 +43,7 @@ class BackupCase(SynchronousTestCase):
         with closing(sqlite3.connect(path)) as connection:
             connection.execute("INSERT INTO users VALUES (1, 'alice', 'alice', '#123456', 0)")
             connection.executemany(
-                "INSERT INTO log VALUES (?, 1, ?, 0, 'message', 1, NULL, ?, NULL)",
+                f"{INSERT} VALUES (?, 1, ?, 0, 'message', 1, NULL, ?, NULL)",
                 [(number, number, "x" * 8192) for number in range(1, messages + 1)],
             )
             connection.commit()
@@ -123,7 +126,7 @@ class Backups(BackupCase):
                 while not stop.is_set():
                     number = acked[-1] + 1
                     writer.execute(
-                        "INSERT INTO log VALUES (?, 1, ?, 0, 'message', 1, NULL, ?, NULL)",
+                        f"{INSERT} VALUES (?, 1, ?, 0, 'message', 1, NULL, ?, NULL)",
                         (number, number, "y" * 100),
                     )
                     acked.append(number)
@@ -181,7 +184,7 @@ class Restoring(BackupCase):
         """As after a crash: the log of the old one must not be applied to the new one."""
         crashed = self.folder / "crashed.db"
         with closing(sqlite3.connect(self.database)) as writer:
-            writer.execute("INSERT INTO log VALUES (301, 1, 301, 0, 'message', 1, NULL, 'hi', NULL)")
+            writer.execute(f"{INSERT} VALUES (301, 1, 301, 0, 'message', 1, NULL, 'hi', NULL)")
             writer.commit()
             for suffix in ("", "-wal"):
                 crashed.with_name(f"crashed.db{suffix}").write_bytes(

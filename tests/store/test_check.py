@@ -12,6 +12,9 @@ from chatd.store.check import find_file_problems, find_problems, interrupt_when
 from chatd.store.errors import StoreError
 from chatd.store.schema import create_or_migrate, load_migrations
 
+INSERT = "INSERT INTO log (id, conversation, seq, at, kind, actor, subject, body, ref)"
+"""The beginning of a statement that writes a log entry."""
+
 GROUP = "INSERT INTO conversations VALUES (2, 'group', 'wob', NULL, NULL);"
 
 
@@ -24,7 +27,7 @@ class Checks(SynchronousTestCase):
         create_or_migrate(self.path, load_migrations())
         self.tell(
             "INSERT INTO users VALUES (1, 'alice', 'alice', '#123456', 0);"
-            "INSERT INTO log VALUES (1, 1, 1, 0, 'message', 1, NULL, 'hi', NULL);"
+            f"{INSERT} VALUES (1, 1, 1, 0, 'message', 1, NULL, 'hi', NULL);"
         )
 
     def tell(self, script: str) -> None:
@@ -46,7 +49,7 @@ class Checks(SynchronousTestCase):
 
     def test_a_gap(self) -> None:
         self.assertEqual(
-            self.finds("INSERT INTO log VALUES (2, 1, 3, 0, 'message', 1, NULL, 'hi', NULL)"),
+            self.finds(f"{INSERT} VALUES (2, 1, 3, 0, 'message', 1, NULL, 'hi', NULL)"),
             ["conversation 1 has 2 entries, but their seqs run from 1 to 3"],
         )
 
@@ -64,7 +67,7 @@ class Checks(SynchronousTestCase):
 
     def test_a_state_that_can_not_be_loaded(self) -> None:
         """A group is invited to before it is created."""
-        (problem,) = self.finds(GROUP + "INSERT INTO log VALUES (2, 2, 1, 0, 'invited', 1, 1, '', NULL)")
+        (problem,) = self.finds(GROUP + f"{INSERT} VALUES (2, 2, 1, 0, 'invited', 1, 1, '', NULL)")
         self.assertTrue(problem.startswith("the state can't be loaded: KeyError"), problem)
 
     def test_a_page_that_is_damaged(self) -> None:
@@ -98,14 +101,14 @@ class Checks(SynchronousTestCase):
 
     def test_what_only_the_write_ahead_log_holds(self) -> None:
         with closing(sqlite3.connect(self.path)) as writer:
-            writer.execute("INSERT INTO log VALUES (2, 1, 3, 0, 'message', 1, NULL, 'hi', NULL)")
+            writer.execute(f"{INSERT} VALUES (2, 1, 3, 0, 'message', 1, NULL, 'hi', NULL)")
             writer.commit()
             self.assertEqual(len(find_file_problems(self.path)), 1)
 
     def test_it_can_be_stopped(self) -> None:
         self.tell(
             "WITH RECURSIVE n (i) AS (SELECT 2 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)"
-            " INSERT INTO log SELECT i, 1, i, 0, 'message', 1, NULL, 'hi', NULL FROM n"
+            f" {INSERT} SELECT i, 1, i, 0, 'message', 1, NULL, 'hi', NULL FROM n"
         )
         with closing(sqlite3.connect(self.path)) as connection:
             interrupt_when(connection, lambda: True)
@@ -119,7 +122,7 @@ class Checks(SynchronousTestCase):
         def write() -> int:
             if not written:
                 written.append(1)  # first: the other connection has a handler of its own
-                self.tell("INSERT INTO log VALUES (2, 1, 3, 0, 'message', 1, NULL, 'hi', NULL)")
+                self.tell(f"{INSERT} VALUES (2, 1, 3, 0, 'message', 1, NULL, 'hi', NULL)")
             return 0
 
         with closing(sqlite3.connect(self.path, isolation_level=None)) as connection:

@@ -193,7 +193,7 @@ class GroupCommit(JournalTestCase):
         self.fixture.turn()
         self.assertEqual(
             self.fixture.rows("SELECT * FROM log WHERE id = 2"),
-            [(2, 2, 2, draft.at, "banned", 1, 2, "spam", "r1")],
+            [(2, 2, 2, draft.at, "banned", 1, 2, "spam", "r1", None, None, None)],
         )
 
     def test_counting_goes_on_after_a_restart(self) -> None:

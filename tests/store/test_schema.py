@@ -13,6 +13,9 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatd.store.errors import StoreError
 from chatd.store.schema import APPLICATION_ID, DatabaseLock, create_or_migrate, load_migrations
 
+INSERT = "INSERT INTO log (id, conversation, seq, at, kind, actor, subject, body, ref)"
+"""The beginning of a statement that writes a log entry."""
+
 NEXT = """
     ALTER TABLE users ADD COLUMN shoe_size INTEGER;
     UPDATE users SET shoe_size = 42
@@ -179,7 +182,7 @@ class Upgrade(FileTestCase):
         tell(database, "INSERT INTO users VALUES (1, 'alice', 'alice', '#123456', 0)")
         tell(database, "INSERT INTO log VALUES (1, 1, 1, 0, 'message', 1, NULL, 'hello', NULL)")
         create_or_migrate(database, load_migrations())
-        tell(database, "INSERT INTO log VALUES (2, 1, 2, 0, 'image', 1, NULL, '##', NULL)")
+        tell(database, f"{INSERT} VALUES (2, 1, 2, 0, 'image', 1, NULL, '##', NULL)")
         events = "conversation = 1 AND kind NOT IN ('message', 'image', 'action', 'notice')"
         self.assertEqual(ask(database, f"SELECT id FROM log INDEXED BY log_events WHERE {events}"), [])
         self.assertEqual(ask(database, "SELECT id, kind FROM log"), [(1, "message"), (2, "image")])
@@ -191,9 +194,12 @@ class Upgrade(FileTestCase):
         tell(database, "INSERT INTO users VALUES (1, 'alice', 'alice', '#123456', 0)")
         tell(database, "INSERT INTO log VALUES (1, 1, 1, 0, 'message', 1, NULL, '/me waves', NULL)")
         create_or_migrate(database, load_migrations())
-        tell(database, "INSERT INTO log VALUES (2, 1, 2, 0, 'action', 1, NULL, '/me waves', NULL)")
-        tell(database, "INSERT INTO log VALUES (3, 1, 3, 0, 'notice', 1, NULL, 'done', NULL)")
-        tell(database, "INSERT INTO log VALUES (4, 1, 4, 0, 'topic', 1, 1, 'tea', NULL)")
+        tell(
+            database,
+            f"{INSERT} VALUES (2, 1, 2, 0, 'action', 1, NULL, '/me waves', NULL)",
+        )
+        tell(database, f"{INSERT} VALUES (3, 1, 3, 0, 'notice', 1, NULL, 'done', NULL)")
+        tell(database, f"{INSERT} VALUES (4, 1, 4, 0, 'topic', 1, 1, 'tea', NULL)")
         kinds = ", ".join(f"'{kind}'" for kind in ("message", "image", "action", "notice"))
         for index, column, condition, ids in (
             ("log_messages", "conversation", "IN", [1, 2, 3]),
@@ -202,6 +208,19 @@ class Upgrade(FileTestCase):
         ):
             query = f"SELECT id FROM log INDEXED BY {index} WHERE {column} = 1 AND kind {condition} ({kinds})"
             self.assertEqual([id for (id,) in ask(database, query)], ids)
+
+    def test_messages_have_changed_nothing_yet(self) -> None:
+        """Version 15 has columns and a table for edits, answers and reactions; the log stays as it is."""
+        database = self.folder / "old.db"
+        create_or_migrate(database, load_migrations()[:15])
+        tell(database, "INSERT INTO users VALUES (1, 'alice', 'alice', '#123456', 0)")
+        tell(database, f"{INSERT} VALUES (1, 1, 1, 0, 'message', 1, NULL, 'hello', 'r')")
+        create_or_migrate(database, load_migrations())
+        self.assertEqual(
+            ask(database, "SELECT id, body, ref, answered, answered_author, edited FROM log"),
+            [(1, "hello", "r", None, None, None)],
+        )
+        self.assertEqual(ask(database, "SELECT * FROM reactions"), [])
 
     def test_several_versions_leave_one_copy(self) -> None:
         create_or_migrate(

@@ -63,6 +63,9 @@ _TEXTS: Final = (
     "9" * 30,
 )
 
+_IDS: Final = ("0", "1", "2", "3", "5", "8", "13", "21")
+"""Of messages and events, once there are some."""
+
 _ODD: Final[tuple[Any, ...]] = (
     None,
     True,
@@ -121,6 +124,10 @@ _NOISE: Final[tuple[bytes, ...]] = (
     b"CAP LS 302\r\nNICK x\r\nUSER x 0 * :x\r\nCAP END\r\n",
     b"@label=1;x=\\: JOIN #x,#y,#lobby\r\nMODE #x +oob-b x y z!*@*\r\nTOPIC #x :\r\nKICK #x x,y\r\n",
     b"CAP REQ :message-tags labeled-response echo-message\r\nPRIVMSG #x :\x01ACTION \x02\r\nNAMES #x\r\n",
+    b"@+draft/reply=1;+draft/react=x TAGMSG #lobby\r\n@+reply=2;+draft/unreact=x TAGMSG #lobby\r\n",
+    b"@+draft/reply=1 PRIVMSG #lobby :x\r\n@+reply=2.2 PRIVMSG alice :x\r\nREDACT #lobby 1\r\n",
+    b"PRIVMSG chatd :edit;1;x\r\nPRIVMSG chatd :reply;1;x\r\nPRIVMSG chatd :react;1;x\r\n",
+    b'{"action":"typing","typing":"show"}\n{"action":"reply","id":1,"msg":"x","typing":[]}\n',
     b"\x16\x03\x01\x02\x00\x01",
     b";;;\n",
     b"LST\nLST\n",
@@ -164,7 +171,12 @@ def _request(random: Random, sample: Sample) -> bytes:
 
 
 def _values(random: Random, row: CommandDeclaration) -> list[str]:
-    return [random.choice(_NAMES if random.random() < 0.7 else _TEXTS) for _ in row.fields]
+    return [
+        random.choice(_IDS if field.kind == "id" else _NAMES)
+        if random.random() < 0.7
+        else random.choice(_TEXTS)
+        for field in row.fields.values()
+    ]
 
 
 def _in_frame(make: Callable[[Random, Sample], bytes]) -> Callable[[Random, Sample], bytes]:

@@ -108,6 +108,7 @@ VALUES = {
     "missing": st.sampled_from(("refuse", "create")),
     "reason": st.sampled_from(("", "loud")),
     "topic": st.sampled_from(("", "weather")),
+    "reply_to": st.none(),  # what a message answers is known to the store alone
 }
 DECIDED = [row for row in COMMANDS.values() if row.command in CHANGE_RULES]
 A_COMMAND: st.SearchStrategy[Command] = st.sampled_from(DECIDED).flatmap(

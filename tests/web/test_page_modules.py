@@ -21,6 +21,9 @@ from tests.support.page_size import MOST_BYTES, ONLY_FOR, page_bytes
 
 PAGE_TESTS = Path(__file__).parent / "page"
 
+UNOFFERED = ("edit", "reply", "react", "unreact", "search")
+"""The commands that can be typed elsewhere, but not on the page."""
+
 LOADED_LATER = {"/french.js", "/image.js"}
 """The modules that no other imports when it starts."""
 
@@ -89,8 +92,8 @@ class CommandTableTest(TestCase):
     """The JSON that the page completes commands from."""
 
     def test_all_commands(self) -> None:
-        """Every command that has a typed form is there with its fields, but for the search: the page has its
-        own.
+        """Every command that has a typed form is there with its fields, but for some on messages and the
+        search: the page has its own.
         """
         table = json.loads(command_table(str))
         rows = {row["name"]: row for row in table["commands"]}
@@ -99,7 +102,7 @@ class CommandTableTest(TestCase):
                 *(
                     name
                     for name, row in COMMANDS.items()
-                    if (row.semicolon_word or row.slash_word) and name != "search"
+                    if (row.semicolon_word or row.slash_word) and name not in UNOFFERED
                 ),
                 "me",
             ],
@@ -153,11 +156,12 @@ class CommandTableTest(TestCase):
         reasons = {key for key, sentence in REASON_SENTENCES.items() if sentence not in known}
         self.assertEqual(
             {"already_server_operator", "bad_json", "bad_utf8", "configured_operator"}
-            | {"no_room", "not_appointed"},
+            | {"no_room", "not_appointed", "not_author", "not_editable", "same_text"}
+            | {"bad_reaction", "already_reacted", "no_such_reaction", "too_many_reactions"},
             refusals,
         )
         self.assertEqual(
-            {"around_alone", "cut_off", "frame_length", "frame_type", "many_questions"}
+            {"around_alone", "cut_off", "frame_length", "frame_type", "many_questions", "many_typing_marks"}
             | {"no_string", "no_time", "surrogate", "too_deep"}
             | {"many_words", "no_words"},
             reasons,

@@ -314,7 +314,7 @@ function received(object) {
 			if (gone && !state.current.gone) showConversation();
 			else if (state.current.gone !== gone) showOutbox();
 		}
-		if (object.event === "deleted") log.changed(true);
+		if (object.deleted || object.edited) log.changed(true);
 	}
 	if (object.action === "server-history") log.changed(true);
 	renderSides();

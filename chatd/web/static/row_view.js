@@ -27,7 +27,7 @@ export class Rows {
 		const entry = entries[index];
 		const above = entries[index - 1];
 		return [
-			entry.deleted ? "x" : "", opensDay(above, entry) ? "d" : "", isNew(above, entry, newAfter) ? "n" : "",
+			entry.deleted ? "x" : entry.edited, opensDay(above, entry) ? "d" : "", isNew(above, entry, newAfter) ? "n" : "",
 			opensBlock(above, entry) ? "b" : "", this.#whole.has(entry.id) ? "w" : "", found === entry.id ? "f" : "", query, currentLanguage(),
 		].join("|");
 	}

@@ -164,18 +164,22 @@ export class ChatState {
 	}
 
 	/**
-	 * Take in an event of a group, or the deletion of a message.
+	 * Take in an event of a group, or the change of a message.
 	 * @param {Wired} object
 	 * @returns {News[]}
 	 */
 	event(object) {
 		const { group, event, actor, subject, id } = object;
-		if (event === "deleted") {
-			for (const one of this.conversations.values()) {
-				const at = find(one.entries, object.deleted);
-				if (one.entries[at]?.id === object.deleted) one.entries[at] = { ...one.entries[at], msg: "", deleted: true };
+		const { deleted, message, msg, kind } = object;
+		const target = deleted ?? object.edited ?? message;
+		if (target) {
+			for (const { entries } of this.conversations.values()) {
+				const at = find(entries, target);
+				const entry = /** @type {any} */ (entries[at]);
+				if (entry?.id === target && (deleted || msg))
+					entries[at] = { ...sayingEntry({ ...entry, msg: msg ?? "", kind }), deleted: !!deleted, edited: id };
 			}
-			if (!group) return [];
+			if (!deleted || !group) return [];
 		}
 		const about = subject || actor;
 		const mine = about === this.me;
@@ -268,7 +272,7 @@ export class ChatState {
 	/** Take in a page of events of a group. @param {string} group @param {Wired[]} events */
 	events(group, events) {
 		const conversation = this.conversations.get(keyOf("group", group));
-		if (conversation !== undefined) merge(conversation.entries, events.map(eventEntry));
+		if (conversation !== undefined) merge(conversation.entries, events.filter((one) => !(one.edited ?? one.message)).map(eventEntry));
 	}
 
 	/**

@@ -171,6 +171,26 @@ test("a deleted message loses its text", () => {
   assert.deepEqual([state.current.entries[0].msg, state.current.entries[0].deleted], ["", true]);
 });
 
+test("an edited message has the new text in its place", () => {
+  const state = begun();
+  state.receive(said(101, "bob", "helo"));
+  state.receive({ action: "server-event", id: 102, ts: TS, event: "edited", actor: "bob", edited: 101, kind: "action", msg: "/me waves" });
+  assert.deepEqual(state.current.entries.map(({ id, from, msg, kind, edited }) => [id, from, msg, kind, edited]), [
+    [101, "bob", "waves", "action", 102],
+  ]);
+  state.receive({ action: "server-event", id: 103, ts: TS, event: "edited", actor: "bob", edited: 101 });
+  state.receive({ action: "server-event", id: 104, ts: TS, event: "edited", actor: "bob", edited: 99, msg: "gone" });
+  assert.equal(state.current.entries[0].msg, "waves");
+  assert.deepEqual(state.receive({ action: "server-event", id: 104, ts: TS, event: "reacted", actor: "bob", message: 101, reaction: "+1" }), []);
+  assert.deepEqual(state.current.entries.map(({ id, msg }) => [id, msg]), [[101, "waves"]]);
+  state.conversation("group", "wob");
+  state.events("wob", [
+    { id: 105, ts: TS, event: "edited", actor: "bob", edited: 104 },
+    { id: 106, ts: TS, event: "unreacted", actor: "bob", message: 104, reaction: "+1" },
+  ]);
+  assert.deepEqual(state.conversation("group", "wob").entries, []);
+});
+
 test("presence is no entry", () => {
   const state = begun();
   state.receive({ action: "server-event", event: "arrived", actor: "bob", ts: TS, colour: "#aabbcc" });

@@ -1,0 +1,59 @@
+"""Finds the message that a command names: its log entry, if the user may see it."""
+
+from __future__ import annotations
+
+from chatd.boundaries import Archive
+from chatd.chat.commits import Committer
+from chatd.chat.turns import TurnQueue
+from chatd.core.events import LogEntry, User
+from chatd.core.message_rules import no_such_message_refusal
+from chatd.core.records import PageWindow, entry_from_row
+from chatd.core.state import LogFilter
+
+
+class MessageFinder:
+    """Reads single entries of the log, for commands that name a message by its id."""
+
+    def __init__(self, archive: Archive, committer: Committer, turns: TurnQueue) -> None:
+        self._archive = archive
+        self._committer = committer
+        self._turns = turns
+
+    async def find(self, id: int) -> LogEntry:
+        """Return the log entry ``id``, once all earlier tasks of the journal are completed.
+
+        It need not be a message, nor one that the user may see. Raises `Refusal` ``no_such_message`` if there
+        is none, `NotStored` and `ReadFailed`.
+        """
+        await self._turns.wait_for_turn()
+        row = await self._archive.entry(id)
+        if row is None:
+            raise no_such_message_refusal(id)
+        return entry_from_row(self._committer.state, row)
+
+    async def check_not_hidden(self, user: User, message: LogEntry) -> None:
+        """Check that ``message`` was not sent before ``user`` joined a group that hides such messages.
+
+        Raises `Refusal` ``no_such_message``, and `ReadFailed`.
+        """
+        conversation = message.event.conversation
+        if not self.hides_older_messages(message):
+            return
+        hidden = LogFilter(user.id, (), frozenset((conversation.id,)))
+        window = PageWindow(1, message.id + 1, message.id - 1)
+        if not (await self._archive.page(conversation, window, 0, message.id, hidden)).rows:
+            raise no_such_message_refusal(message.id)
+
+    async def user_ids_joined_since(self, message: LogEntry) -> frozenset[int]:
+        """Return the ids of the users from whom ``message`` is hidden, because they joined its group later.
+
+        There are none unless the group hides older messages. Raises `ReadFailed`.
+        """
+        if not self.hides_older_messages(message):
+            return frozenset()
+        return frozenset(await self._archive.user_ids_joined_since(message.event.conversation, message.id))
+
+    def hides_older_messages(self, message: LogEntry) -> bool:
+        """Return whether ``message`` is in a group that hides what was sent before a member joined."""
+        group = self._committer.state.group_of(message.event.conversation)
+        return group is not None and group.history != "all"

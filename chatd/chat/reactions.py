@@ -1,0 +1,92 @@
+"""Carries out the commands by which users react to messages, and take reactions back."""
+
+from __future__ import annotations
+
+from twisted.internet.defer import DeferredLock
+
+from chatd.boundaries import Archive, Client
+from chatd.chat.authority import Authority
+from chatd.chat.channels import ChannelService
+from chatd.chat.commits import Committer
+from chatd.chat.messages import MessageFinder
+from chatd.chat.turns import TurnQueue
+from chatd.core.answers import Ack
+from chatd.core.channel_commands import ReactInChannel, SendTransient, UnreactInChannel
+from chatd.core.commands import ReactToMessage, TakeReactionBack
+from chatd.core.events import User
+from chatd.core.limits import Limits
+from chatd.core.message_rules import no_such_message_refusal
+from chatd.core.queries import requested_conversation
+from chatd.core.quotas import check_storage
+from chatd.core.reaction_rules import decide_reaction
+from chatd.core.refusals import Refusal
+from chatd.core.requests import Request
+
+
+class ReactionService:
+    """Stores reactions. The author of one is sent an ack for the event ``reacted`` or ``unreacted``.
+
+    ``message_lock`` is held by whoever changes a message: the reactions to it are read from the database.
+    ``channels`` passes on what IRC clients tell each other that is no reaction to a message of the log.
+    """
+
+    def __init__(
+        self,
+        authority: Authority,
+        archive: Archive,
+        messages: MessageFinder,
+        message_lock: DeferredLock,
+        channels: ChannelService,
+        committer: Committer,
+        turns: TurnQueue,
+        limits: Limits,
+    ) -> None:
+        self._authority = authority
+        self._archive = archive
+        self._messages = messages
+        self._lock = message_lock
+        self._channels = channels
+        self._committer = committer
+        self._turns = turns
+        self._limits = limits
+
+    def execute(
+        self, client: Client, request: Request, user: User, command: ReactToMessage | TakeReactionBack
+    ) -> None:
+        """Carry out ``command`` of ``user``. The client's next command waits for the answer.
+
+        Raises `Refusal` for users who may not write, and for a target that the user may not see, if the
+        command names one.
+        """
+        self._authority.check_write_permission(user)
+        if isinstance(command, ReactInChannel | UnreactInChannel):
+            requested_conversation(self._committer.state, user, command)
+        self._turns.run_coroutine(client, request, self._react(client, request, user, command), paused=True)
+
+    async def _react(
+        self, client: Client, request: Request, user: User, command: ReactToMessage | TakeReactionBack
+    ) -> None:
+        try:
+            async with self._lock:
+                await self._store(client, request, user, command)
+        except Refusal as refusal:
+            if refusal.code != "no_such_message" or not isinstance(request.otherwise, SendTransient):
+                raise
+            self._channels.execute(client, request, user, request.otherwise)
+
+    async def _store(
+        self, client: Client, request: Request, user: User, command: ReactToMessage | TakeReactionBack
+    ) -> None:
+        message = await self._messages.find(command.id)
+        state = self._committer.state
+        if isinstance(command, ReactInChannel | UnreactInChannel):
+            if requested_conversation(state, user, command).id != message.event.conversation.id:
+                raise no_such_message_refusal(command.id)
+        await self._messages.check_not_hidden(user, message)
+        reactions = await self._archive.reactions_to(message.id)
+        # Meanwhile the state may have been read again, and the user muted or put out.
+        self._authority.check_write_permission(user)
+        decision = decide_reaction(self._committer.state, user, message, command, client.token, reactions)
+        check_storage(decision, self._authority.journal.database_bytes, self._limits)
+        entry = await self._committer.commit_event(decision, client)
+        client.answer(request, Ack(entry))

@@ -1,0 +1,85 @@
+"""Sends messages that answer others: it reads what they answer before they are decided."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from chatd.boundaries import Client
+from chatd.chat.channels import is_for_lobby
+from chatd.chat.commits import Committer
+from chatd.chat.messages import MessageFinder
+from chatd.chat.turns import TurnQueue
+from chatd.core.commands import ReplyToMessage, SendToGroup, SendToUser
+from chatd.core.events import LOBBY, AnsweredMessage, Conversation, User
+from chatd.core.message_rules import no_such_message_refusal
+from chatd.core.refusals import Refusal
+from chatd.core.reply_rules import SENDING_COMMANDS, Sending, answered_message, reply_as_sending
+from chatd.core.requests import Request
+from chatd.core.rules import require_group_member
+
+
+class SendMessage(Protocol):
+    """What decides the command of a message and stores the message: `chatd.chat.service.Chat`."""
+
+    def __call__(
+        self,
+        client: Client,
+        request: Request,
+        user: User,
+        command: Sending,
+        answered: AnsweredMessage | None,
+        /,
+    ) -> None: ...
+
+
+class ReplyService:
+    """Finds the messages that others answer. ``send`` sends the answers."""
+
+    def __init__(
+        self, messages: MessageFinder, committer: Committer, turns: TurnQueue, send: SendMessage
+    ) -> None:
+        self._messages = messages
+        self._committer = committer
+        self._turns = turns
+        self._send = send
+
+    def execute(
+        self, client: Client, request: Request, user: User, command: Sending | ReplyToMessage, id: int
+    ) -> None:
+        """Carry out ``command`` of ``user``, which sends an answer to the message ``id``. The client's next
+        command is decided after it.
+        """
+        self._turns.run_coroutine(client, request, self._reply(client, request, user, command, id), True)
+
+    async def _reply(
+        self, client: Client, request: Request, user: User, command: Sending | ReplyToMessage, id: int
+    ) -> None:
+        answered = None
+        try:
+            message = await self._messages.find(id)
+            await self._messages.check_not_hidden(user, message)
+            if not isinstance(command, ReplyToMessage):
+                if self._conversation(user, command) is not message.event.conversation:
+                    raise no_such_message_refusal(id)
+            answered = answered_message(self._committer.state, user, message, client.token)
+            if isinstance(command, ReplyToMessage):
+                command = reply_as_sending(user, message, command)
+                if is_for_lobby(command) and not client.in_lobby:
+                    raise Refusal("not_member", group="lobby")
+        except Refusal as refusal:
+            if refusal.code != "no_such_message" or not isinstance(request.otherwise, SENDING_COMMANDS):
+                raise
+            command, answered = request.otherwise, None
+        self._send(client, request, user, command, answered)
+
+    def _conversation(self, user: User, command: Sending) -> Conversation | None:
+        """Return the conversation that ``command`` sends to, or None if it is not there yet.
+
+        Raises `Refusal` if ``user`` may not send to it.
+        """
+        state = self._committer.state
+        if isinstance(command, SendToGroup):
+            return require_group_member(state, user, command.group).conversation
+        if isinstance(command, SendToUser):
+            return state.direct_conversation(user, state.user(command.dest))
+        return LOBBY

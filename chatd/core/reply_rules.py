@@ -1,0 +1,44 @@
+"""The rules of replies: pure functions that decide which message a message may answer, and where.
+
+`chatd.chat.replies` carries out the commands.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from chatd.core import commands as c
+from chatd.core.events import AnsweredMessage, LogEntry, User
+from chatd.core.message_rules import check_conversation_of, no_such_message_refusal
+from chatd.core.state import State
+from chatd.core.tokens import Token
+
+SENDING_COMMANDS: Final = (c.SendToLobby, c.SendToUser, c.SendToGroup)
+"""The classes of the commands that send a message, which may answer another one."""
+
+Sending = c.SendToLobby | c.SendToUser | c.SendToGroup
+"""A command of one of the `SENDING_COMMANDS`."""
+
+
+def answered_message(state: State, user: User, answered: LogEntry, token: Token | None) -> AnsweredMessage:
+    """Return the message that ``answered`` is, if ``user`` may answer it. Its text may have been deleted.
+
+    ``token`` is that of the session, or None. Raises `Refusal` ``no_such_message`` if the entry is no
+    message, if its author is ignored by the user, or if it is in a conversation that the user may not read or
+    that is out of the token's scope.
+    """
+    check_conversation_of(state, user, answered, token)
+    author = answered.event.actor
+    if not answered.event.is_message or author.id in state.ignored_user_ids(user):
+        raise no_such_message_refusal(answered.id)
+    return AnsweredMessage(answered.id, author)
+
+
+def reply_as_sending(user: User, answered: LogEntry, command: c.ReplyToMessage) -> Sending:
+    """Return the command that sends the text of ``command`` to the conversation of ``answered``."""
+    conversation = answered.event.conversation
+    if conversation.kind == "group":
+        return c.SendToGroup(conversation.name, command.msg, reply_to=answered.id)
+    if conversation.kind == "direct":
+        return c.SendToUser(conversation.other_user(user).nick, command.msg, reply_to=answered.id)
+    return c.SendToLobby(command.msg, reply_to=answered.id)

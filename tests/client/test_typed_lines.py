@@ -1,0 +1,35 @@
+"""What a typed line stands for, where that is not what the parsers of the core say."""
+
+from __future__ import annotations
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.client.codec import LOBBY
+from chatd.client.typed_lines import parse_typed_line, with_message_id
+from chatd.core import commands as c
+
+
+class MessageIds(SynchronousTestCase):
+    def test_the_last_message_is_meant(self) -> None:
+        for typed, meant in (
+            ("/edit what I meant", "/edit 7 what I meant"),
+            ("/EDIT x", "/EDIT 7 x"),
+            ("/edit 3 x", "/edit 3 x"),
+            ("/edit 3rd", "/edit 7 3rd"),
+            ("/reply me too", "/reply 5 me too"),
+            ("/react 👍", "/react 5 👍"),
+            ("/react 1", "/react 5 1"),
+            ("/react 3 1", "/react 3 1"),
+            ("/unreact ok", "/unreact 5 ok"),
+            ("/delete oops", "/delete oops"),
+            ("edit;x", "edit;x"),
+            ("//edit x", "//edit x"),
+            ("hello", "hello"),
+        ):
+            self.assertEqual(with_message_id(typed, 7, 5), meant)
+            self.assertEqual(with_message_id(typed, None, None), typed)
+
+    def test_what_comes_of_it(self) -> None:
+        command = parse_typed_line(with_message_id("/edit two  words ", 7, None), LOBBY)
+        assert isinstance(command, c.EditMessage)
+        self.assertEqual((command.id, command.msg), (7, "two  words "))
