@@ -36,5 +36,5 @@ class EarlierProfiles:
         return self._profiles.get(user.id, ())
 
     def forget(self, user: User) -> None:
-        """Forget what ``user`` was called."""
+        """Forget all remembered profiles of ``user``."""
         self._profiles.pop(user.id, None)

@@ -23,7 +23,10 @@ NOTICE_REQUEST: Final = Request(WatchUsers("status"), "MONITOR")
 
 
 class WatchLists:
-    """The watch lists of all sessions. A session without a list takes no room."""
+    """The watch lists of all sessions: the nicks of whose arrivals and departures a session is told.
+
+    A session without a list takes no memory.
+    """
 
     def __init__(self, authority: Authority) -> None:
         self._authority = authority
@@ -59,7 +62,7 @@ class WatchLists:
         return self._watchers.get(user.key, {}).keys()
 
     def announce(self, user: User, is_online: bool) -> None:
-        """Tell the sessions that watch ``user``, and don't know it yet, whether the user is online."""
+        """Tell the sessions that watch ``user`` whether the user is online, unless they were told already."""
         watchers = self._watchers.get(user.key, {})
         notice = WatchedUsers(online=(user,)) if is_online else WatchedUsers(offline=(user.nick,))
         for client, was_online in list(watchers.items()):
