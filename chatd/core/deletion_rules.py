@@ -19,8 +19,8 @@ def delete_as_server_operator(
 ) -> Decision:
     """Return the decision of a server operator to delete ``message``, the log entry that ``command`` names.
 
-    It has an entry of the moderation log. ``now`` is in milliseconds since 1970. Raises `Refusal`
-    ``no_such_message`` if the entry is not a message, or has no text any more.
+    The decision also adds an entry to the moderation log. ``now`` is in milliseconds since 1970. Raises
+    `Refusal` ``no_such_message`` if the log entry is not a message, or has no text any more.
     """
     decision = _deletion(operator, message, command)
     record = state.build_moderation_entry(operator, "delete", str(message.id), now, reason=command.reason)
@@ -37,15 +37,17 @@ def delete_as_user(
 ) -> Decision:
     """Return the decision of ``user`` to delete ``message``, the log entry that ``command`` names.
 
-    Authors delete their messages, the owner and the operators of a group all messages in it. A session with a
-    ``token`` deletes messages of its user alone. A nick without a password proves nothing about the past: the
-    messages that were sent under it up to ``last_id_at_login``, the last entry before the session, or before
-    it was registered, count as somebody else's.
+    Users may delete their own messages. The owner and the operators of a group may delete all messages in it.
+    A session with a ``token`` may delete only messages of its user.
+
+    Anybody may take a nick that is not registered. So a message under the user's nick counts as the user's
+    own only if it was sent after the user had registered, or in this session: its id is larger than
+    ``last_id_at_login``, the id of the last entry before the session.
 
     Raises `Refusal` ``no_such_message`` if the entry is not a message, has no text any more, or is in a
-    conversation that the user may not read or that is out of the token's scope. What the user may read and
-    not delete is refused with ``not_operator`` in a group, else with ``not_server_operator``, and with
-    ``out_of_scope`` for a session with a token.
+    conversation that the user may not read or that is outside the scope of ``token``. For a message that the
+    user may read but not delete, raises ``out_of_scope`` with a token, else ``not_operator`` in a group, else
+    ``not_server_operator``.
     """
     conversation = message.event.conversation
     takes_part = not conversation.pair or user.id in conversation.pair_ids

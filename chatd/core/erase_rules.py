@@ -40,9 +40,9 @@ def check_may_erase(user: User, policy: AccountPolicy) -> None:
 def erase(state: State, user: User, now: int) -> Decision:
     """Return the decision that begins the erasure of ``user``. The user must have no session.
 
-    The user gets a neutral nick that nobody can log in with, leaves all groups, declines all invitations and
-    is no appointed server operator any more. Topics that the user has set are removed, and the nick, and what
-    the user has written, from the moderation log. The user's texts in the chat log are erased afterwards, in
+    The user gets a neutral nick that nobody can log in with, leaves all groups, and declines all invitations.
+    An appointment as a server operator ends. Topics that the user has set are removed. The user's nick and
+    words are removed from the moderation log. The user's texts in the chat log are erased afterwards, in
     steps, by `chatd.chat.erasure`. ``now`` is in milliseconds since 1970. Call `check_may_erase` before.
     """
     renamed = with_numbered_nick(state, user, ERASED_NICK_PREFIX)

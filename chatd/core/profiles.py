@@ -22,7 +22,10 @@ MAX_AWAY_BYTES: Final = 390
 
 
 def make_profile(nick: str, username: str = "", realname: str = "") -> Profile:
-    """Return the profile of the user called ``nick``, who is not away. An empty text means the nick."""
+    """Return the profile of the user called ``nick``, who is not away.
+
+    An empty ``username`` or ``realname`` is replaced by the nick.
+    """
     return Profile(
         clean_text(username, MAX_USERNAME_BYTES) or nick, clean_text(realname, MAX_REALNAME_BYTES) or nick
     )
