@@ -48,7 +48,7 @@ CODES_BY_REFUSAL_OF_REGISTER: Final[dict[str, str]] = {
 
 
 def authenticate(dialect: IrcDialect, line: IrcLine) -> Request:
-    """``AUTHENTICATE``: begin, go on with, or abort the proof of who the client's user is."""
+    """Decode ``AUTHENTICATE``: begin, continue or abort a SASL login."""
     client, chunk = dialect.client, line.params[0]
     if client.nick:
         failed = client.numeric("sasl_failed", text=ONLY_BEFORE_LOGIN)
@@ -143,8 +143,9 @@ def is_same_nick(one: str, other: str) -> bool:
 
 
 def authenticated_lines(dialect: IrcDialect, request: Request, answer: Authenticated) -> list[bytes]:
-    """Return the lines that tell a client that it has proved to be the user of ``answer``: by SASL, or by
-    ``REGISTER`` before the login.
+    """Return the lines that tell a client that it has proved who its user is, the user of ``answer``.
+
+    The proof was ``AUTHENTICATE``, or ``REGISTER`` before the login.
     """
     if request.command_word == "REGISTER":
         return _success_lines(dialect.client, answer.user.nick)
@@ -166,7 +167,10 @@ def authenticate_refusal_lines(client: IrcClient, request: Request, refusal: Ref
 
 
 def register(dialect: IrcDialect, line: IrcLine) -> Request:
-    """``REGISTER``: register the client's nick with a password. There are no addresses of users."""
+    """Decode ``REGISTER``: register the client's nick with a password.
+
+    An e-mail address in the line is ignored.
+    """
     client = dialect.client
     account, _, password = line.params[:3]
 
@@ -194,14 +198,17 @@ def register(dialect: IrcDialect, line: IrcLine) -> Request:
 
 
 def with_account(dialect: IrcDialect, request: Request) -> Request:
-    """Return ``request``; if it registers the client's nick, the dialect then knows that."""
+    """Return ``request``, extended so that the dialect knows of a registration when it has succeeded.
+
+    A request that registers no nick is returned unchanged.
+    """
     if not isinstance(request.command, Register):
         return request
     return replace(request, dialect_on_success=dialect.with_client(account=dialect.client.nick))
 
 
 def verify(dialect: IrcDialect, line: IrcLine) -> Request:
-    """``VERIFY``: nothing is ever to be verified, because there are no addresses of users."""
+    """Decode ``VERIFY``, which is always refused: a registration needs no verification."""
     account = line.params[0]
     text = "nothing is to be verified here: REGISTER is enough"
     return dialect.reply(dialect.client.standard_reply("VERIFY", "INVALID_CODE", text, account))

@@ -48,7 +48,7 @@ def read_mark_lines(client: IrcClient, channel: Channel) -> list[bytes]:
 def join_line(
     capabilities: frozenset[str], channel: str, user: User, is_registered: bool, realname: str
 ) -> bytes:
-    """Return the line that tells that ``user`` has joined ``channel``."""
+    """Return the line ``JOIN``, which says that ``user`` has joined ``channel``."""
     if "extended-join" not in capabilities:
         return format_line("JOIN", channel, source=source_of(user.nick))
     account = user.nick if is_registered else "*"
@@ -72,12 +72,12 @@ def topic_lines(client: IrcClient, channel: Channel) -> list[bytes]:
 
 
 def names_lines(client: IrcClient, channel: Channel) -> list[bytes]:
-    """Return the names of the members of ``channel`` who are online, and the line that ends them."""
+    """Return the names of the members of ``channel`` who are online, and the end of the list."""
     return [*member_lines(client, channel), client.numeric("end_of_names", channel_name(channel.group))]
 
 
 def member_lines(client: IrcClient, channel: Channel) -> list[bytes]:
-    """Return the names of the members of ``channel`` who are online, without a line that ends them."""
+    """Return the names of the members of ``channel`` who are online, without the end of the list."""
     name = channel_name(channel.group)
     head = client.numeric("names", "@" if channel.is_private else "=", name, text="x")
     room = MAX_LINE_BYTES - len(head) - 1

@@ -52,7 +52,7 @@ class IrcDeliveryEncoder:
         self._message_capabilities = message_capabilities(capabilities)
 
     def encode_delivery(self, delivery: Delivery) -> Payloads:
-        """Return the lines of ``delivery``; none of a message whose text was deleted."""
+        """Return the lines of ``delivery``. There are none for a message whose text was deleted."""
         if isinstance(delivery, LogEntry):
             if delivery.event.is_message:
                 return live_message_lines(self._message_capabilities, delivery)
@@ -137,25 +137,32 @@ def event_lines(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
 
 
 def past_event_lines(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
-    """Return the lines of ``entry`` in a page of history: at least one, where live there may be none."""
+    """Return the lines of ``entry`` in a page of history.
+
+    There is always at least one line, even for an event that has none when it happens.
+    """
     return event_lines(capabilities, entry) or _notice("{actor} has invited {subject}")(capabilities, entry)
 
 
 def invitation_line(capabilities: frozenset[str], entry: LogEntry) -> bytes:
-    """Return the line that tells of the invitation ``entry``."""
+    """Return the line ``INVITE`` for the invitation ``entry``."""
     event = entry.event
     assert event.subject is not None
     return _line(capabilities, entry, "INVITE", event.subject.nick, channel_of(event.conversation))
 
 
 def visibility_line(capabilities: frozenset[str], entry: LogEntry, modes: str) -> bytes:
-    """Return the line that tells of ``entry``, a change of visibility, by ``modes``, such as ``+is``."""
+    """Return the line ``MODE`` for ``entry``, a change of visibility. ``modes`` are the changed modes:
+    ``+is``.
+    """
     return _line(capabilities, entry, "MODE", channel_of(entry.event.conversation), modes)
 
 
 def missed_event_lines(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
-    """Return the line that tells the user whom the event ``entry`` is about of it, without changing who the
-    client believes is in a channel: an invitation, or a notice. There is none of some events.
+    """Return the line that tells the client of ``entry``, a missed event about its user.
+
+    It is an invitation or a notice. It is never a ``JOIN`` or a ``KICK``, which would change the members that
+    the client has in its list of the channel. Some events have no line.
     """
     event = entry.event
     if event.kind == "invited":

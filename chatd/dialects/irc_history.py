@@ -82,8 +82,9 @@ def max_page(limits: Limits) -> int:
 
 
 def chathistory(dialect: IrcDialect, line: IrcLine) -> Request:
-    """``CHATHISTORY LATEST #wob * 50``, and the other subcommands: read a page of the log, or list the
-    conversations by their last messages.
+    """Decode ``CHATHISTORY LATEST #wob * 50`` and the other subcommands.
+
+    They read a page of the log, or list the conversations by the times of their last messages.
     """
     name, *params = line.params
     subcommand = _SUBCOMMANDS.get(name.upper())
@@ -198,8 +199,9 @@ def _reference(text: str) -> _Reference:
 
 
 def parse_timestamp(text: str) -> int | None:
-    """Return the time that ``text``, such as ``timestamp=2026-11-21T10:00:00.000Z``, says in milliseconds
-    since 1970, or None if it is none.
+    """Return the time in ``text``, such as ``timestamp=2026-11-21T10:00:00.000Z``, or None if it has none.
+
+    The result is in milliseconds since 1970.
     """
     kind, _, value = text.partition("=")
     try:

@@ -77,12 +77,12 @@ HELP: Final = {
 
 
 def statistics(dialect: IrcDialect, line: IrcLine) -> Request:
-    """``LUSERS`` counts users and channels; ``TIME`` shows the time."""
+    """Decode ``LUSERS``, which counts users and channels, or ``TIME``, which shows the time."""
     return _elsewhere(dialect, line) or Request(ShowStatistics(), line.verb)
 
 
 def version(dialect: IrcDialect, line: IrcLine) -> Request:
-    """``VERSION``: the version of the daemon."""
+    """Decode ``VERSION``: show the version of the daemon."""
     client = dialect.client
     return _elsewhere(dialect, line) or dialect.reply(
         client.numeric("version", f"chatd-{__version__}", client.server)
@@ -90,26 +90,28 @@ def version(dialect: IrcDialect, line: IrcLine) -> Request:
 
 
 def info(dialect: IrcDialect, line: IrcLine) -> Request:
-    """``INFO``: what the daemon is."""
+    """Decode ``INFO``: show what the daemon is."""
     client = dialect.client
     lines = [client.numeric("info", text=text) for text in INFO]
     return _elsewhere(dialect, line) or dialect.reply(*lines, client.numeric("end_of_info"))
 
 
 def admin(dialect: IrcDialect, line: IrcLine) -> Request:
-    """``ADMIN``: the daemon does not know who runs it."""
+    """Decode ``ADMIN``. The answer says that no administrator is known."""
     return _elsewhere(dialect, line) or dialect.reply(
         dialect.client.numeric("no_admin_info", dialect.client.server)
     )
 
 
 def links(dialect: IrcDialect, line: IrcLine) -> Request:
-    """``LINKS``: there is one server, and it is linked to none."""
+    """Decode ``LINKS``. The list in the answer is empty, because this server is linked to no other one."""
     return dialect.reply(dialect.client.numeric("end_of_links", "*"))
 
 
 def help_(dialect: IrcDialect, line: IrcLine) -> Request:
-    """``HELP``: the verbs. ``HELP JOIN``: what a verb is for. ``HELPOP`` is the same."""
+    """Decode ``HELP``, which lists the verbs, or ``HELP JOIN``, which explains a verb. ``HELPOP`` is the
+    same.
+    """
     client = dialect.client
     subject = line.params[0].upper() if line.params and line.params[0] else "*"
     if subject not in HELP and subject != "*":

@@ -33,7 +33,10 @@ _REFERENCE: Final = re.compile("[A-Za-z0-9-]{1,64}")
 
 
 def batch(dialect: IrcDialect, line: IrcLine) -> Request:
-    """``BATCH +1 draft/multiline #wob``: begin a message of several lines. ``BATCH -1``: send it."""
+    """Decode ``BATCH +1 draft/multiline #wob``, which begins a message of several lines, or ``BATCH -1``.
+
+    ``BATCH -1`` ends the message and sends it.
+    """
     sign, reference = line.params[0][:1], line.params[0][1:]
     tags = passed_tags(dialect.client, line)
     ref = ((REF_TAG, line.tags[REF_TAG]),) if REF_TAG in line.tags else ()
@@ -60,7 +63,7 @@ def batch(dialect: IrcDialect, line: IrcLine) -> Request:
 
 
 def batched_line(dialect: IrcDialect, line: IrcLine) -> Request:
-    """Add ``line``, which has the tag ``batch``, to the message that the client is sending."""
+    """Decode ``line``, which has the tag ``batch``: add it to the message that the client is sending."""
     open_batch, reference = dialect.client.batch, line.tags["batch"]
     if open_batch is None or open_batch.reference != reference:
         refused = open_batch or OpenBatch(reference)

@@ -23,21 +23,21 @@ if TYPE_CHECKING:
 
 
 def oper(dialect: IrcDialect, line: IrcLine) -> Request:
-    """``OPER judge secret``: act as the operator with this nick and this password in this session."""
+    """Decode ``OPER judge secret``: let this session act with the rights of the operator ``judge``."""
     account, password = line.params[:2]
     values = {"account": account, "password": password}
     return Request(COMMANDS_BY_CLASS[BecomeOperator].build(values, dialect.limits), line.verb)
 
 
 def kill(dialect: IrcDialect, line: IrcLine) -> Request:
-    """``KILL bob :calm down``: end all sessions of a user, who may come back."""
+    """Decode ``KILL bob :calm down``: end all sessions of a user, who may come back."""
     nick, *reason = line.params
     note = without_formatting(reason[0]) if reason else ""
     return dialect.request(line, "disconnect", dest=nick, reason=note)
 
 
 def wallops(dialect: IrcDialect, line: IrcLine) -> Request:
-    """``WALLOPS :hi``: announce something to everyone who is connected, on every wire."""
+    """Decode ``WALLOPS :hi``: announce something to everyone who is connected, on every wire."""
     return dialect.request(line, "announce", msg=without_formatting(line.params[0]))
 
 

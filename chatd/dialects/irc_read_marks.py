@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 
 def markread(dialect: IrcDialect, line: IrcLine) -> Request:
-    """``MARKREAD #wob``: show up to when the user has read. With ``timestamp=…``: move that forward."""
+    """Decode ``MARKREAD #wob``: show how far the user has read. With ``timestamp=…``, move the mark
+    forward.
+    """
     if not line.params or not line.params[0]:
         text = "give a channel or a nick"
         return dialect.reply(dialect.client.standard_reply("MARKREAD", "NEED_MORE_PARAMS", text))
