@@ -69,12 +69,12 @@ class HistoryMessage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
 
 
 class GroupEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A change of a group, such as a kick, or the deletion of a message. In a page of the log it has neither
-    ``action`` nor ``group``.
+    """A change of a group, such as a kick, or the deletion of a message.
 
-    ``event`` is the kind of the log entry. It determines which of the last seven fields are present.
-    ``deleted`` is the id of the message whose text was deleted. Messages are deleted after ``keep`` seconds,
-    or never if that is 0.
+    In a page of the log it has neither ``action`` nor ``group``. ``event`` is the kind of the event, which
+    says which of the attributes from ``subject`` on are given. For ``deleted``, the attribute of that name is
+    the id of the message whose text was deleted. For ``keep``, it is the age in seconds at which messages are
+    deleted, 0 for never.
     """
 
     action: str = ""
@@ -264,7 +264,11 @@ class IgnoredUsers(AnswerBase, frozen=True, kw_only=True):
 
 
 class Clients(AnswerBase, frozen=True, kw_only=True):
-    """The nicks of the connected users. A course-work client reads them under one of four keys."""
+    """The nicks of the connected users.
+
+    For course-work clients, the list is repeated under four keys (``clients``, ``msg``, ``data``, ``list``),
+    because each of them reads one of these.
+    """
 
     clients: list[str]
     msg: list[str] | None = None

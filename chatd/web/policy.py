@@ -32,7 +32,7 @@ class WebPolicy(msgspec.Struct, forbid_unknown_fields=True):
     proxies: tuple[str, ...] = ()
 
     def check(self) -> None:
-        """Check the values of the section. Raises `ValueError`, with the invalid value in its text."""
+        """Check the values of the section. Raises `ValueError` with a text that names the invalid value."""
         for host in self.hosts:
             if not host or _without_port(host) != host:
                 raise ValueError(f"`hosts` has names without a port, not {host}")
