@@ -375,9 +375,10 @@ class Authority:
         return True
 
     def _describe_users(self, event: ChatEvent) -> ChatEvent:
-        """Return ``event``, which is not applied yet, with what its receivers may be told of its users.
+        """Return ``event``, which is not applied yet, with what its receivers are told about its users.
 
-        None of that is stored. Of somebody whom anybody ignores they are told no texts.
+        That is not stored. If anybody ignores a user, the receivers are not told the texts in the user's
+        profile.
         """
         if bool(self.state.credentials) and self.state.is_registered(event.actor):
             event = replace(event, actor_is_registered=True)
@@ -395,9 +396,9 @@ class Authority:
         return event
 
     def _next_entry_at(self) -> int:
-        """Return the time of the next entries: the present, but not before that of the last entry.
+        """Return the time of the next entries: the present one, but not earlier than that of the last entry.
 
-        So a place in the log can be found by its time.
+        So an entry can be found by its time.
         """
         now = self.now()
         if now < self._last_at - CLOCK_WARNING_MILLISECONDS and not self._clock_is_behind:

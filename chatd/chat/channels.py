@@ -1,6 +1,6 @@
-"""Carries out the commands of clients that see groups as chat channels, as IRC clients do.
+"""Carries out the commands of clients that show groups as channels, as IRC clients do.
 
-None of them is stored: they concern one session, or pass from client to client.
+These commands are not stored: they change one session, or are passed on from one client to others.
 """
 
 from __future__ import annotations

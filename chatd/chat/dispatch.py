@@ -220,8 +220,10 @@ class Dispatcher:
         watching: Collection[Client] = (),
         ignoring: frozenset[int] = NO_USER_IDS,
     ) -> None:
-        """Send ``delivery``, about a member of ``groups``, to the sessions outside the lobby that show one of
-        these as a channel, or are ``watching`` the user, but not to ``author`` and the users ``ignoring`` it.
+        """Send ``delivery``, which is about a member of ``groups``, to sessions outside the lobby.
+
+        These are the sessions that show one of ``groups`` as a channel, or are in ``watching``. ``author``
+        and the sessions of users with ids in ``ignoring`` are left out.
         """
         if not (self._channel_clients and self._limited):
             return
@@ -408,16 +410,18 @@ class Dispatcher:
         return groups
 
     def _recipients(self, audience: Audience, place: int | None) -> Iterator[Client]:
-        """Return the logged-in sessions of the users in ``audience`` that may get what is in ``place``.
+        """Return the logged-in sessions of the users in ``audience`` that may receive deliveries in
+        ``place``.
 
-        ``place`` is the id of a conversation, or None for everywhere.
+        ``place`` is the id of a conversation, or None for all conversations.
         """
         recipients = _sessions_of(audience, self._present)
         return chain(recipients, self._limited_to(place, audience)) if self._limited else recipients
 
     def _limited_to(self, place: int | None, audience: Audience) -> Iterator[Client]:
-        """Return those among the recipients that are outside the lobby or whose token is limited, and that
-        may get what is in ``place``.
+        """Return the sessions among the recipients that are outside the lobby or have a limited token.
+
+        Only those are returned that may receive deliveries in ``place``.
         """
         return (
             client
@@ -427,7 +431,7 @@ class Dispatcher:
 
 
 def _covers(client: Client, place: int) -> bool:
-    """Return whether ``client`` may get what is in the conversation with the id ``place``."""
+    """Return whether ``client`` may receive deliveries in the conversation with the id ``place``."""
     return (client.in_lobby or place != LOBBY.id) and (client.token is None or client.token.covers(place))
 
 

@@ -1,4 +1,4 @@
-"""What departed users were called: the profiles of their last sessions, in memory only."""
+"""The profiles of the last sessions of departed users, in memory only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Figures and lists for the administrator of the machine: what no user of the chat is shown."""
+"""Figures and lists for the administrator of the machine, which no user of the chat is shown."""
 
 from __future__ import annotations
 

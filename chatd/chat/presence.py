@@ -96,7 +96,8 @@ class PresenceService:
     ) -> None:
         """Look up the times of the read marks of ``user`` in ``marked``, then begin to log ``client`` in.
 
-        They have to be known before the decision: what is decided leaves in order.
+        The times must be known before the login is decided, because its welcome contains them and must not
+        wait.
         """
         read_times = await self._read_marks.times_of_marks(user, marked)
         if self._authority.recovering:

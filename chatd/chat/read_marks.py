@@ -120,11 +120,11 @@ class ReadMarkService:
             self._tell_others(client, user, conversation, mark, shown_at, only_time)
 
     async def _stored(self, user: User, conversation: Conversation) -> Conversation:
-        """Return ``conversation`` as it is on disk, in a turn of its own.
+        """Return ``conversation`` as it is on disk, when all earlier tasks of the journal are completed.
 
-        Two users who never sent each other a message have none: it is made, if ``user`` might write one. A
-        mark is kept for them, as clients expect to get back what they have set. Raises `Refusal` and
-        `NotStored`.
+        Two users who never sent each other a message have no conversation on disk. It is made, if ``user``
+        may write, so that the mark can be stored: clients expect to get back what they have set. Raises
+        `Refusal` and `NotStored`.
         """
         authority = self._authority
         if not conversation.pair:
@@ -153,9 +153,10 @@ class ReadMarkService:
         at: int | None,
         only_time: bool = False,
     ) -> None:
-        """Send the user's other sessions the mark, unless it has moved on and they are told of that.
+        """Send the mark to the user's other sessions, unless it has moved again and they are sent the later
+        one.
 
-        If ``only_time`` is true, only its time has moved.
+        If ``only_time`` is true, the mark has a new time and the same id.
         """
         if mark == self._authority.journal.get_read_mark(user, conversation):
             moved = ReadMarkMoved(user, conversation, mark.id, at)

@@ -408,12 +408,12 @@ class Replay:
     def _wanted_entries(
         self, reader: Client, user: User, found: EntrySlice, own: bool
     ) -> Iterator[tuple[LogEntry, bool]]:
-        """Yield the entries of ``found`` that ``reader`` is to be sent, each with whether it is an event
-        about ``user``.
+        """Yield the entries of ``found`` to send to ``reader``, each paired with whether it is an event about
+        ``user``.
 
-        Memberships may have changed since the query, and an entry about the user may be in a conversation
-        that the token of the session is not for. If ``own`` is false, the entries written by ``user`` are
-        left out, unless they are about ``user``.
+        Entries that ``user`` may no longer read are left out, and those outside the scope of the session's
+        token. If ``own`` is false, the entries written by ``user`` are left out, unless they are about
+        ``user``.
         """
         state, token = self._state(), reader.token
         ignored = state.ignored_user_ids(user)

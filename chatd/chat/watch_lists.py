@@ -1,6 +1,6 @@
-"""Watch lists: the users whose arrivals and departures a session has asked to be told of.
+"""Watch lists: the users of whose arrivals and departures a session has asked to be told.
 
-A notice goes to the sessions that watch its user, and costs nobody else anything.
+A notice goes only to the sessions that watch the user, and costs other sessions nothing.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ class WatchLists:
             del self._watchers[key]
 
     def _status(self, client: Client, shown: dict[str, str]) -> WatchedUsers:
-        """Return who of the nicks in ``shown`` is online, and note that ``client`` knows it."""
+        """Return which of the nicks in ``shown`` are online, and record that ``client`` was told."""
         online: list[User] = []
         offline: list[str] = []
         for key, nick in shown.items():

@@ -64,7 +64,7 @@ class Sessions:
         return sum([session.outbox_bytes for session in self._open])
 
     def all(self) -> list[Session]:
-        """Return all sessions, also those without a login, in the order of their connections."""
+        """Return all sessions, including those without a login, in the order of their connections."""
         return list(self._open)
 
     def _has_room(self, address: Any) -> bool:

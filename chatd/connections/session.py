@@ -111,7 +111,9 @@ class Session:
         self.token: Token | None = None
         self.phase = SessionPhase.CONNECTED
         self.is_closing = False
-        """Whether the session is about to end or has ended. It ignores everything that the client still sends."""
+        """Whether the session is about to end or has ended. It ignores everything that the client still
+        sends.
+        """
         self.dialect = dialect
         """The dialect (JSON, text, TP6 or IRC) in which the daemon writes to the client."""
         self.frame_format = _frame_format(dialect, carrier)

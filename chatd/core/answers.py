@@ -72,7 +72,7 @@ class Channel(msgspec.Struct, frozen=True, eq=False):
 
 
 class TransientSent(msgspec.Struct, frozen=True, eq=False):
-    """The answer to `SendTransient`: what was ``sent``."""
+    """The answer to `SendTransient`. ``sent`` is the transient that was sent."""
 
     sent: Transient
 
@@ -107,11 +107,12 @@ class ChannelClosed(msgspec.Struct, frozen=True, eq=False):
 
 
 class UserDescription(msgspec.Struct, frozen=True, eq=False):
-    """What may be known of ``user``, who is offline if ``profile`` is None.
+    """What the reader may know of ``user``, who is offline if ``profile`` is None.
 
-    ``channels`` are the names of the groups that the reader may know ``user`` to be in, each with whether the
-    user is an operator there. ``earlier_profiles`` are those of sessions that have ended, as far as they are
-    remembered, the latest first. ``is_server_operator`` says whether the user is shown as one.
+    ``channels`` are pairs of the name of a group and whether the user is an operator in it, for the groups in
+    which the reader may know the user to be. ``earlier_profiles`` are the remembered profiles of sessions
+    that have ended, the latest first. ``is_server_operator`` says whether the user is shown as a server
+    operator.
     """
 
     user: User
@@ -263,8 +264,8 @@ class TokenList(msgspec.Struct, frozen=True, eq=False):
 class LinkListItem(msgspec.Struct, frozen=True, eq=False):
     """An invitation link in a list of the links of ``group``.
 
-    ``number`` tells it from the others, ``maker`` is a nick. ``made`` and ``expires`` are times in
-    milliseconds since 1970. ``use_count`` is the number of users who have joined by the link.
+    ``number`` identifies the link among those of the group, ``maker`` is a nick. ``made`` and ``expires`` are
+    times in milliseconds since 1970. ``use_count`` is the number of users who have joined by the link.
     """
 
     group: str

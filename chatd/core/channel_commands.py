@@ -61,7 +61,7 @@ class ShowChannel(Command, frozen=True):
     example="JOIN #lobby",
 )
 class EnterLobby(Command, frozen=True):
-    """Have this session enter the lobby: it is sent what is said there, and who arrives and departs."""
+    """Let this session enter the lobby: it is sent the messages there, and the arrivals and departures."""
 
 
 @declare(
@@ -74,7 +74,7 @@ class EnterLobby(Command, frozen=True):
     example="PART #lobby",
 )
 class LeaveLobby(Command, frozen=True):
-    """Have this session leave the lobby. Other sessions of the user stay there."""
+    """Let this session leave the lobby. Other sessions of the user stay there."""
 
 
 @declare(

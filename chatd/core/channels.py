@@ -123,8 +123,8 @@ def show_users(
 ) -> UserDescriptions:
     """Return what ``reader`` may know of the users whom ``command`` names, at most `MAX_SHOWN_USERS`.
 
-    Groups that the ``token`` of the reader's session is not for are left out. ``operator_ids`` are the ids of
-    the users who are shown as server operators.
+    Groups outside the scope of ``token``, the token of the reader's session, are left out. ``operator_ids``
+    are the ids of the users who are shown as server operators.
     """
     found: list[UserDescription] = []
     for nick in command.nicks.split()[:MAX_SHOWN_USERS]:
@@ -147,7 +147,7 @@ def find_users(
     command: FindUsers,
     operator_ids: AbstractSet[int],
 ) -> UserDescriptions:
-    """Return who of the users ``online`` has a nick that matches the mask of ``command``.
+    """Return the users in ``online`` whose nicks match the mask of ``command``.
 
     ``operator_ids`` are the ids of the users who are shown as server operators.
     """
@@ -202,7 +202,9 @@ def address_transient(
 
 
 def _shown_groups(state: State, reader: User, user: User, token: Token | None) -> Iterable[tuple[str, bool]]:
-    """Yield the groups that ``reader`` is in as well, with whether ``user`` is an operator there."""
+    """Yield the groups that ``reader`` is in as well, each paired with whether ``user`` is an operator in
+    it.
+    """
     for conversation in state.direct_and_group_conversations_of(user):
         group = state.group_of(conversation)
         if group is not None and reader.id in group.members and token_covers(token, conversation):

@@ -1002,7 +1002,7 @@ class MarkRead(Command, frozen=True):
     example="ignore;bob",
 )
 class IgnoreUser(Command, frozen=True):
-    """Send the author no more messages and invitations of the user ``dest``, who is not told."""
+    """Stop sending messages and invitations of the user ``dest`` to the author. That user is not told."""
 
     dest: _KnownNick
 

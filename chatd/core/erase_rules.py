@@ -56,7 +56,7 @@ def erase(state: State, user: User, now: int) -> Decision:
 
 
 def _farewell(state: State, user: User) -> Iterator[ChatEvent]:
-    """Yield the events by which groups lose ``user``, and the topics of that user."""
+    """Yield the events by which ``user`` leaves all groups, and those that remove the topics of the user."""
     for group in state.all_groups():
         if group.topic and group.topic_author == user.id:
             yield ChatEvent("topic", group.conversation, CONSOLE)

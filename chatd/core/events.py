@@ -50,7 +50,7 @@ def action_text(body: str) -> str:
 
 
 MEMBERSHIP_END_KINDS: Final[frozenset[EventKind]] = frozenset(("left", "kicked", "banned", "closed"))
-"""The kinds of events that end memberships: ``closed`` those of all members, the others that of one."""
+"""The kinds of events that end memberships: ``closed`` ends all memberships of a group, the others one."""
 
 
 class User(msgspec.Struct, frozen=True, eq=False):
@@ -325,7 +325,7 @@ SharedDelivery = (
     | Transient
     | Announced
 )
-"""A delivery to several users: a log entry, or what is never in the log."""
+"""A delivery that several users may be sent: a log entry, or a delivery that is never in the log."""
 
 
 class ReadMarkMoved(msgspec.Struct, frozen=True, eq=False, weakref=True):

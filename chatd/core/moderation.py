@@ -140,8 +140,9 @@ class ModerationEntry(msgspec.Struct, frozen=True, eq=False):
 class ServerOperator(msgspec.Struct, frozen=True):
     """A nick that the configuration or the administrator has made a server operator.
 
-    ``configured`` and ``appointed`` say which of the two, or both. ``registered`` is true if the nick has the
-    operator's rights now: it is registered and its account is not closed.
+    ``configured`` says whether the configuration names the nick, ``appointed`` whether the administrator has
+    appointed it. Both may be true. ``registered`` is true if the nick has the operator's rights now: it is
+    registered and its account is not closed.
     """
 
     nick: str

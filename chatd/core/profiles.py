@@ -1,6 +1,6 @@
-"""What the client of a session says of its user: the texts as they are kept, cleaned and cut.
+"""The profiles of sessions: what a client has said about its user, cleaned and cut.
 
-IRC clients show these texts. They come from other wires as well, so nothing is known of them.
+IRC clients show these texts. Clients of any wire may send them, so they are cleaned here.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ def check_may_mark(state: State, user: User, conversation: Conversation) -> None
 
 
 def read_mark_deletions_by(decision: Decision) -> Iterator[ReadMarksDeleted]:
-    """Yield the records that delete the read marks which ``decision`` puts an end to.
+    """Yield the records that delete the read marks that end with ``decision``.
 
     The mark in a group ends with the membership. All marks of a user end when the account is closed or the
     user is erased.

@@ -477,8 +477,8 @@ class State:
     def unlifted_sanction(self, kind: Literal["mute", "block"], key: str) -> ModerationEntry | None:
         """Return the last mute or block of the target with this ``key`` (see `target_key`), or None.
 
-        One that was lifted by ``unmute`` or ``unblock`` is not returned. One whose time is over is: ask its
-        ``is_active``.
+        A mute or block that was lifted by ``unmute`` or ``unblock`` is not returned. One whose time is over
+        is returned: see `ModerationEntry.is_active`.
         """
         return self.sanctions.get((kind, key))
 

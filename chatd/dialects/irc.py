@@ -360,8 +360,8 @@ _REFUSALS: Final[dict[tuple[str, str], Callable[[IrcClient, Request, Refusal], l
     **redaction.REFUSALS,
     **operators.REFUSALS,
 }
-"""What encodes the refusals, by their codes, of the verbs that have lines of their own for them. The code is
-empty for all others of a verb.
+"""The functions that encode the refusals for which a verb has lines of its own, by verb and code. An empty code
+stands for all other refusals of the verb.
 """
 
 

@@ -1,7 +1,7 @@
 """Accounts on IRC: SASL, and the registration of a nick with a password.
 
 Sources: the IRCv3 specifications of SASL 3.1 and 3.2 and of account-registration, and RFC 4616 (PLAIN). The
-account of a user is the nick, so the nick of a client that has authenticated itself is that of the account.
+account name of a user is the nick. So a client that has authenticated itself has the account's nick.
 """
 
 from __future__ import annotations
@@ -104,7 +104,9 @@ def _external(dialect: IrcDialect, response: str) -> Request:
 
 
 MECHANISMS: Final[dict[str, Callable[[IrcDialect, str], Request]]] = {"PLAIN": _plain, "EXTERNAL": _external}
-"""What decodes the response of each mechanism of SASL, for the dialect that is spoken afterwards."""
+"""The functions that decode the response of each SASL mechanism. They are given the dialect that is used
+afterwards.
+"""
 
 
 def _prove(dialect: IrcDialect, nick: str, password: str | None) -> Request:

@@ -1,4 +1,4 @@
-"""What IRC clients are shown of a channel: who enters it, its topic, members, modes and bans."""
+"""The lines that show a channel to an IRC client: who enters it, its topic, members, modes and bans."""
 
 from __future__ import annotations
 
@@ -147,12 +147,12 @@ _SHOWN: Final[dict[str, Callable[[IrcClient, Channel], list[bytes]]]] = {
     BANS: ban_lines,
     MEMBERS: member_lines,
 }
-"""What is shown of a channel, by the context of the request, or without one by its command word; of others
-`topic_and_names_lines`.
+"""The functions that make the lines of a channel, by the context of the request, or if it has none, by its
+command word. For all others it is `topic_and_names_lines`.
 """
 
 
 def channel_lines(client: IrcClient, request: Request, channel: Channel) -> list[bytes]:
-    """Return what ``request`` asks for of ``channel``."""
+    """Return the lines that show ``channel``, in answer to ``request``."""
     what = request.context[0] if request.context else request.command_word
     return _SHOWN.get(what, topic_and_names_lines)(client, channel)

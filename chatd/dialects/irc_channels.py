@@ -317,10 +317,10 @@ ANSWERS: Final[dict[type, Callable[[IrcDialect, Request, Any], Sequence[bytes]]]
     ChannelClosed: closed_lines,
     Groups: channel_list_lines,
 }
-"""What encodes each kind of answer that is about a channel as a whole."""
+"""The functions that encode each kind of answer that is about a channel as a whole."""
 
 REFUSALS: Final[dict[tuple[str, str], Callable[[IrcClient, Request, Refusal], list[bytes]]]] = {
     ("NAMES", "no_such_group"): no_names_lines,
     ("MODE", "not_registered"): no_account_lines,
 }
-"""What encodes refusals that no numeric alone tells, by the verb and the code."""
+"""The functions that encode refusals for which a numeric alone is not enough, by verb and code."""

@@ -1,4 +1,4 @@
-"""What the IRC dialect knows of one client, and how it names users, groups and the daemon."""
+"""The state of one IRC client in the dialect, and the names of users, groups and the daemon on IRC."""
 
 from __future__ import annotations
 

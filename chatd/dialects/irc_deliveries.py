@@ -1,4 +1,4 @@
-"""What IRC clients are told without asking: the lines of log entries, arrivals and departures."""
+"""The lines that IRC clients are sent without asking: those of log entries, arrivals and departures."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ from chatd.dialects.irc_transient import transient_lines
 from chatd.dialects.timestamps import format_rfc3339
 
 _Presence = Arrived | Departed | ProfileAnnounced | AccountAnnounced | Announced
-"""The deliveries that tell of a user and are never in the log."""
+"""The deliveries about one user that are never in the log."""
 
 
 class IrcDeliveryEncoder:
@@ -120,8 +120,9 @@ class IrcDeliveryEncoder:
         return (self._told(delivery, delivery.is_registered, line),)
 
     def _told(self, delivery: _Presence, by_account: bool, line: bytes) -> bytes:
-        """Return ``line``, which tells of ``delivery``, with the tags that the client knows: its time, and if
-        it is ``by_account``, the account of its user.
+        """Return ``line``, the line of ``delivery``, with the tags that the client knows.
+
+        These are the time and, if ``by_account`` is true, the account of the user.
         """
         tags: dict[str, str] = {}
         if "server-time" in self.capabilities:
@@ -311,7 +312,7 @@ _EVENTS: Final[dict[str, Callable[[frozenset[str], LogEntry], list[bytes]]]] = {
         redaction_lines(capabilities, entry) or _deletion_notice(capabilities, entry)
     ),
 }
-"""What encodes each kind of event."""
+"""The functions that encode each kind of event."""
 
 _KINDS_ABOUT_OUTSIDERS: Final = frozenset(("banned", "unbanned", "uninvited"))
 """The kinds of events whose subject is not in the channel, unless the event has put that user out."""
@@ -326,4 +327,4 @@ _TOLD: Final = {
     ("demoted", ""): "you are no longer an operator of {channel}",
     ("demoted", "owner"): "you no longer own {channel}",
 }
-"""What a user is told of an event, by its kind and body. An empty body stands for all others."""
+"""The text of the notice about a missed event, by its kind and body. An empty body stands for all others."""

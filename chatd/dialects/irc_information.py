@@ -23,7 +23,7 @@ INFO: Final = (
     "Users of other clients and protocols are in the same channels.",
     "Messages are on disk before anybody is told of them.",
 )
-"""What ``INFO`` says."""
+"""The lines of the answer to ``INFO``."""
 
 HELP: Final = {
     "AWAY": "AWAY [:text]: say why you are away, or that you are back",
@@ -125,7 +125,7 @@ def help_(dialect: IrcDialect, line: IrcLine) -> Request:
 
 
 def _elsewhere(dialect: IrcDialect, line: IrcLine) -> Request | None:
-    """Return the answer to a query of another server than this one, None if it is for this one."""
+    """Return the refusal of a query to another server, or None if the query is to this one."""
     target = line.params[0] if line.params else ""
     client = dialect.client
     if not target or target == client.nick or compile_mask(target).fullmatch(client.server):
@@ -169,4 +169,4 @@ def count_lines(client: IrcClient, answer: Statistics) -> list[bytes]:
 ANSWERS: Final[dict[type, Callable[[IrcDialect, Request, Any], Sequence[bytes]]]] = {
     Statistics: statistics_lines
 }
-"""What encodes the answers of this subject."""
+"""The functions that encode the answers of this subject."""

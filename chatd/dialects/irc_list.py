@@ -23,7 +23,7 @@ MAX_LIST_BYTES: Final = 192 * 1024
 """The maximum size of a list of channels, in bytes. It is cut there."""
 
 LOBBY_TOPIC: Final = "everyone is here"
-"""What a list shows as the topic of the lobby."""
+"""The topic of the lobby in a list of channels."""
 
 _MINUTE_MILLISECONDS: Final = 60_000
 _BOUND: Final = re.compile("([CT]?)([<>])([0-9]{0,9})")

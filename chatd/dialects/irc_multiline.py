@@ -134,11 +134,12 @@ def _refuse(dialect: IrcDialect, refused: OpenBatch, code: str, text: str, *cont
 
 
 def _speaking(dialect: IrcDialect, *lines: bytes) -> Request:
-    """Return a request that is answered with ``lines``. The client then speaks ``dialect``, also if the chat
-    refuses the request, so that no line is lost.
+    """Return a request that is answered with ``lines``, after which the session uses ``dialect``.
+
+    It does so even if the chat refuses the request, so that no line is lost.
     """
     return Request(PreparedAnswer(lines), detected_dialect=dialect, dialect_on_success=dialect)
 
 
 VERBS: Final = {"BATCH": (batch, 1)}
-"""What decodes the verb, and the number of parameters that it needs."""
+"""The function that decodes the verb, and the number of parameters that the verb needs."""

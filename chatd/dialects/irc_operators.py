@@ -60,7 +60,7 @@ def rights_lines(dialect: IrcDialect, request: Request, answer: OperatorRights) 
 ANSWERS: Final[dict[type, Callable[[IrcDialect, Request, Any], Sequence[bytes]]]] = {
     OperatorRights: rights_lines
 }
-"""What encodes the answers of this subject."""
+"""The functions that encode the answers of this subject."""
 
 
 _NUMERICS_BY_VERB_AND_REFUSAL: Final = {
@@ -75,11 +75,11 @@ _NUMERICS_BY_VERB_AND_REFUSAL: Final = {
 
 
 def _refused_with(numeric: str) -> Callable[[IrcClient, Request, Refusal], list[bytes]]:
-    """Return a function that encodes a refusal as ``numeric``, with the text of that."""
+    """Return a function that encodes a refusal as ``numeric``, with the numeric's own text."""
     return lambda client, request, refusal: [client.numeric(numeric)]
 
 
 REFUSALS: Final[dict[tuple[str, str], Callable[[IrcClient, Request, Refusal], list[bytes]]]] = {
     key: _refused_with(numeric) for key, numeric in _NUMERICS_BY_VERB_AND_REFUSAL.items()
 }
-"""What encodes the refusals of this subject."""
+"""The functions that encode the refusals of this subject."""

@@ -1,4 +1,4 @@
-"""IRC's verbs on presence: AWAY and SETNAME for the user's own, MONITOR for that of others."""
+"""IRC's verbs on presence: AWAY and SETNAME change that of the user, MONITOR watches that of others."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from chatd.dialects.irc import IrcDialect
 
 _CHANGES: Final = {"+": "add", "-": "remove", "C": "clear", "L": "list", "S": "status"}
-"""What each subcommand of ``MONITOR`` does with the list."""
+"""The change of the watch list that each subcommand of ``MONITOR`` makes."""
 
 
 def away(dialect: IrcDialect, line: IrcLine) -> Request:
@@ -117,4 +117,4 @@ ANSWERS: Final[dict[type, Callable[[IrcDialect, Request, Any], Sequence[bytes]]]
     ProfileChanged: profile_lines,
     WatchedUsers: watched_lines,
 }
-"""What encodes the answers of this subject."""
+"""The functions that encode the answers of this subject."""

@@ -303,7 +303,7 @@ _ANSWERS_BY_VERB: Final[dict[str, Callable[[IrcDialect, Request, UserDescription
     "ISON": _ison,
     "USERHOST": _userhost,
 }
-"""What shows users in answer to each verb."""
+"""The functions that encode the users in answer to each verb."""
 
 
 def list_lines(
@@ -335,4 +335,4 @@ def _params(request: Request) -> tuple[str, ...]:
 ANSWERS: Final[dict[type, Callable[[IrcDialect, Request, Any], Sequence[bytes]]]] = {
     UserDescriptions: user_lines
 }
-"""What encodes the answers of this subject."""
+"""The functions that encode the answers of this subject."""

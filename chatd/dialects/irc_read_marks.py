@@ -62,9 +62,9 @@ def refusal_lines(client: IrcClient, request: Request, refusal: Refusal) -> list
 
 
 VERBS: Final = {"MARKREAD": (markread, 0)}
-"""What decodes the verb, and the number of parameters that it needs."""
+"""The function that decodes the verb, and the number of parameters that the verb needs."""
 
 ANSWERS: Final[dict[type, Callable[[IrcDialect, Request, Any], Sequence[bytes]]]] = {
     ReadMark: read_mark_lines
 }
-"""What encodes each kind of answer."""
+"""The functions that encode each kind of answer."""

@@ -1,4 +1,4 @@
-"""IRC's ``REDACT``, which deletes the text of a message, and the lines that tell of it.
+"""IRC's ``REDACT``, which deletes the text of a message, and the lines that announce a deletion.
 
 Source: the IRCv3 specification draft/message-redaction.
 """
@@ -61,9 +61,10 @@ def redact(dialect: IrcDialect, line: IrcLine) -> Request:
 
 
 def _message_id(msgid: str) -> int:
-    """Return the id of the log entry that ``msgid`` names, or 0, which is that of none.
+    """Return the id of the log entry that ``msgid`` names, or 0, which no entry has.
 
-    A long message has several lines, ``17``, ``17.2`` and so on: each stands for all of it.
+    A long message has several lines, with the ids ``17``, ``17.2`` and so on. Each of them names the whole
+    message.
     """
     number, _, part = msgid.partition(".")
     is_known = all(one.isascii() and one.isdigit() and len(one) < 19 for one in (number, part or "1"))
@@ -87,7 +88,7 @@ def refusal_lines(client: IrcClient, request: Request, refusal: Refusal) -> list
 REFUSALS: Final[dict[tuple[str, str], Callable[[IrcClient, Request, Refusal], list[bytes]]]] = {
     ("REDACT", ""): refusal_lines
 }
-"""What encodes the refusals of this subject."""
+"""The functions that encode the refusals of this subject."""
 
 
 def redaction_lines(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:

@@ -178,8 +178,10 @@ def _cap_line(client: IrcClient, subcommand: str, *params: str) -> bytes:
 
 
 def _cap_lines(client: IrcClient, subcommand: str, names: list[str], version: int) -> list[bytes]:
-    """Return the lines of a list of capabilities: as many as it takes for a client of version 302. Others
-    understand one line, and are told what it has room for.
+    """Return the lines of a list of capabilities.
+
+    A client of version 302 gets as many lines as needed. Other clients understand only one line, and get the
+    capabilities that fit into it.
     """
     lines: list[str] = [""]
     for name in names:

@@ -24,12 +24,13 @@ if TYPE_CHECKING:
     from chatd.dialects.irc import IrcDialect
 
 REF_TAG: Final = "+chatd.dev/ref"
-"""The tag with a client's own id of a message: a message that is sent again with it is stored once. It is for
-the daemon, and not passed on.
+"""The tag with a client's own id of a message. A message that is sent again with the same id is stored once.
+
+The tag is not passed on to other clients.
 """
 
 OPERATORS: Final = "@"
-"""What is before a channel if a message is for its owner and its operators alone."""
+"""The prefix of a channel in the target of a message to its owner and its operators only."""
 
 # Only these keys are the clients' own; so nobody can forge msgid, time or account.
 _CLIENT_TAG: Final = re.compile(r"\+(?:[A-Za-z0-9.-]+/)?[A-Za-z0-9-]+")
@@ -126,4 +127,4 @@ def sent_lines(dialect: IrcDialect, request: Request, answer: TransientSent) -> 
 
 
 ANSWERS: Final[dict[type, Callable[[IrcDialect, Request, Any], list[bytes]]]] = {TransientSent: sent_lines}
-"""What encodes the answer to these verbs."""
+"""The functions that encode the answers to these verbs."""

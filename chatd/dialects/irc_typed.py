@@ -1,4 +1,4 @@
-"""What IRC has no words for: commands that are typed to the daemon, ``/msg chatd ignore;bob``.
+"""Commands for which IRC has no verb, typed to the daemon: ``/msg chatd ignore;bob``.
 
 They are the ``;`` commands of the text wire, and are answered with its lines, as notices of the daemon.
 """

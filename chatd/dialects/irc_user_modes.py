@@ -62,7 +62,7 @@ def user_mode(dialect: IrcDialect, target: str, params: list[str]) -> Request:
 
 
 def _changes(modes: str) -> dict[str, bool]:
-    """Return the letters in ``modes``, such as ``+B-i``, each with whether it is set."""
+    """Return pairs of a letter in ``modes``, such as ``+B-i``, and whether it is set."""
     changes: dict[str, bool] = {}
     is_set = True
     for letter in modes:

@@ -176,8 +176,8 @@ class AccountChanged(AnswerBase, frozen=True, kw_only=True):
 
 
 class Token(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A token. ``scope`` is "read" or "write". ``groups`` are the groups that it is for, "lobby" for the
-    lobby; "*" alone means all conversations. A token without ``expires`` holds until it is revoked.
+    """A token. ``scope`` is "read" or "write". ``groups`` are the groups in which it can be used, "lobby" for
+    the lobby; "*" alone means all conversations. A token without ``expires`` holds until it is revoked.
     """
 
     token: str
@@ -378,7 +378,7 @@ class ReadMark(AnswerBase, frozen=True, kw_only=True):
 
 
 class ActiveConversation(msgspec.Struct, frozen=True):
-    """One conversation in a list by time. ``last`` is the id of its last message, ``ts`` the time of that."""
+    """One conversation in a list by time. ``last`` and ``ts`` are the id and the time of its last message."""
 
     kind: str
     name: str

@@ -304,7 +304,9 @@ class Journal:
         return erasure.done
 
     async def _empty_write_ahead_log(self) -> None:
-        """Serve all erasures, also those that are added meanwhile: one attempt is for all that wait then."""
+        """Serve all erasures, including those that are added meanwhile. One attempt serves all that wait
+        then.
+        """
         while self._erasures:
             waiting = list(self._erasures)
             try:

@@ -43,7 +43,9 @@ MAX_HEAD_BYTES: Final = 16 * 1024
 """Bytes of a request's line and headers. A longer one is refused."""
 
 MAX_PATH_CHARACTERS: Final = 256
-"""Characters of a path that the site gets. A longer one is none of a page, and neither is its beginning."""
+"""The number of characters of a path that the site gets. No page has a longer path, nor the beginning of
+one.
+"""
 
 MAX_HANDSHAKE_LIST_CHARACTERS: Final = 1024
 """Characters in the lists of an opening handshake, such as that of subprotocols. To parse so many takes 0.8
@@ -277,7 +279,9 @@ class HttpConnection(HTTPChannel):
             carrier.readConnectionLost()
 
     def _refuse(self, refusal: HttpRefusal, request: Request | None = None) -> None:
-        """Answer ``request``, or what is none, with ``refusal``, and close the connection."""
+        """Answer with ``refusal``, and close the connection. ``request`` is None if it could not be
+        parsed.
+        """
         self.transport.write(refusal.serialize(with_body=request is None or request.method != "HEAD"))
         self.loseConnection()
 
@@ -311,8 +315,9 @@ class HttpConnection(HTTPChannel):
 
 
 def _head_for_site(request: Request, is_last: bool) -> bytes:
-    """Return the head of ``request`` with what the site needs of it and no more. The connection ends with the
-    answer if that ``is_last`` or the client wants it.
+    """Return the head of ``request`` with only those lines that the site needs.
+
+    The connection ends with the answer if ``is_last`` is true or the client wants that.
     """
     options = ",".join(request.headers.get_all("Connection")).lower().split(",")
     persistent = request.protocol == "HTTP/1.1" and "close" not in map(str.strip, options)

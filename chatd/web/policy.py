@@ -69,8 +69,8 @@ class WebPolicy(msgspec.Struct, forbid_unknown_fields=True):
         """Return the address of the client for which a reverse proxy has connected, or None.
 
         ``address`` is the transport address of the connection, ``forwarded`` the values of
-        ``X-Forwarded-For``, in order. The result is None if ``address`` is no known proxy, or if a proxy has
-        forwarded what is no address.
+        ``X-Forwarded-For``, in order. The result is None if ``address`` is not a known proxy, or if the proxy
+        has forwarded something that is not an address.
         """
         peer = getattr(address, "host", None) or "unix"
         if not self._is_proxy(peer):
