@@ -360,8 +360,9 @@ _REFUSALS: Final[dict[tuple[str, str], Callable[[IrcClient, Request, Refusal], l
     **redaction.REFUSALS,
     **operators.REFUSALS,
 }
-"""The functions that encode the refusals for which a verb has lines of its own, by verb and code. An empty code
-stands for all other refusals of the verb.
+"""The functions that encode refusals for which a verb has lines of its own, by verb and code.
+
+An empty code stands for all other refusals of the verb.
 """
 
 
