@@ -648,7 +648,10 @@ class UseLink(Command, frozen=True):
     example="links;wob",
 )
 class ListLinks(Command, frozen=True):
-    """List the invitation links of ``group`` in force, the oldest first: one's own, or all as an operator."""
+    """List the invitation links of ``group`` that are in force, the oldest first.
+
+    Members see their own links, the owner and the operators all of them.
+    """
 
     group: _GroupName
 
@@ -683,7 +686,10 @@ class RevokeLink(Command, frozen=True):
     example="uninvite;wob;bob",
 )
 class Uninvite(Command, frozen=True):
-    """Withdraw the invitation of the user ``dest`` to ``group``: one's own, or any as an operator."""
+    """Withdraw the invitation of the user ``dest`` to ``group``.
+
+    Members may withdraw their own invitations, the owner and the operators all of them.
+    """
 
     group: _GroupName
     dest: _KnownNick
@@ -1338,7 +1344,8 @@ class CloseGroup(Command, frozen=True):
 class DeleteMessage(Command, frozen=True):
     """Delete the text of the message with the log entry ``id``, with a ``reason``.
 
-    Its author may do so, in a group the owner and the operators, and server operators.
+    The author of the message may do so, and server operators. In a group, the owner and the operators may do
+    so, too.
     """
 
     id: _MessageId

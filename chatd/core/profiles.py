@@ -43,8 +43,9 @@ def changed_profile(profile: Profile, command: SetProfile) -> Profile:
 
 
 def clean_text(text: str, max_bytes: int) -> str:
-    """Return ``text`` without blanks at its ends, with U+FFFD for each control character, and cut to
-    ``max_bytes`` of UTF-8 between two characters.
+    """Return ``text`` cleaned for a profile and cut to ``max_bytes`` of UTF-8 between two characters.
+
+    Blanks at its ends are removed, and control characters are replaced by U+FFFD.
     """
     cleaned = replace_controls(text.strip())
     if len(cleaned) * 4 > max_bytes:
