@@ -46,17 +46,19 @@ class SessionCarrier(Protocol):
     ``detector`` is the `Detector` that has accepted and counted the connection before, if any; it also sends
     the greeting.
 
-    Unless the subclass sets ``refuses_http`` to false, the carrier refuses a client that begins with TLS or
-    whose first line is an HTTP request line, and drops the rest of its data: otherwise a web page could have
-    a browser send chat commands. That can't happen on a WebSocket, which a handshake has opened. On a
-    wire whose frames are not lines, a frame may end before the first line does. It is passed on at once,
-    unless the subclass waits while `may_be_http` is true: while what came so far may begin an HTTP request.
+    The carrier refuses a client that begins with TLS or whose first line is an HTTP request line, and drops
+    the rest of its data. Otherwise a web page could have a browser send chat commands. A subclass for
+    WebSockets sets ``refuses_http`` to false, because the opening handshake prevents that.
+
+    If frames are not lines, a frame may be complete before the first line is. Such a frame is passed on at
+    once, although the first line may still turn out to be HTTP. A subclass may wait with it while
+    `may_be_http` is true.
     """
 
     _log = Logger()
 
     refuses_http = True
-    """Whether a client is refused that begins with TLS or with an HTTP request line."""
+    """Whether a client that begins with TLS or with an HTTP request line is refused."""
 
     transport: Any
     session: Session
@@ -90,8 +92,10 @@ class SessionCarrier(Protocol):
 
     @staticmethod
     def dequeue_next_write(frames: deque[bytes]) -> bytes:
-        """Take the next frame from the front of the queue ``frames`` and return it. It is written alone: a
-        client that gets paced writes takes each read for one frame.
+        """Take the next frame from the front of the queue ``frames`` and return it.
+
+        It is written alone, because a client that needs a delay between two writes takes each read for one
+        frame.
         """
         return frames.popleft()
 

@@ -81,9 +81,10 @@ class HttpProtocol(Interface):
 
 
 class HttpChoice(NamedTuple):
-    """HTTP on a port: the first bytes of its clients, and what makes the protocol for such a connection.
+    """The choice of HTTP on a port that serves several protocols.
 
-    A client that asks for a WebSocket there gets a carrier in the end (`Detector.open_session`).
+    ``openings`` are the first bytes of HTTP clients. ``make_protocol`` makes the Twisted protocol of such a
+    connection. If the client then opens a WebSocket, `Detector.open_session` gives the connection a carrier.
     """
 
     openings: tuple[OpeningBytes, ...]
@@ -98,12 +99,12 @@ Choice = WireChoice | HttpChoice
 def match_opening_bytes(
     read: bytes, table: Sequence[tuple[OpeningBytes, T]], final: bool, default: T
 ) -> T | None:
-    """Return the first target in ``table`` whose opening bytes are a prefix of ``read``, the client's first
-    bytes.
+    """Return the first target in ``table`` with opening bytes that ``read``, the client's first bytes, begins
+    with.
 
-    Return ``default`` if no opening bytes can match any more. Return None if more bytes are needed. If
-    ``final`` is true, the client sends nothing more for now: this counts as a line end, and the result is
-    never None.
+    Return ``default`` if no opening bytes can match any more, and None if more bytes are needed. If ``final``
+    is true, the client sends nothing more for now. In that case ``read`` is treated as if a line end
+    followed, and the result is never None.
     """
     read = read[:MAX_UNDECIDED_BYTES]
     possible = False
@@ -210,9 +211,10 @@ class Detector(Protocol):
             self._sessions.undetected_connection_lost(self)
 
     def use_default_wire(self) -> None:
-        """Give the connection to the default protocol, unless another one is detected already.
+        """Give the connection to the default protocol of its port, unless a protocol is detected already.
 
-        No greeting is sent, and the bytes read so far are dropped.
+        The daemon calls this when it stops, to tell the client so in that protocol. No greeting is sent, and
+        the bytes read so far are dropped.
         """
         if self._protocol is None:
             self._open(self._default)

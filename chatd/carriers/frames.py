@@ -31,8 +31,10 @@ _decoder: Final = codecs.getincrementaldecoder("utf-8")
 
 
 class Header(NamedTuple):
-    """The header of a received frame: whether it is an image (``is_image``) or a text, the ``body_length`` of
-    its body in the client's unit, and ``header_bytes``, the size of the header.
+    """The header of a received frame.
+
+    ``is_image`` says whether the frame is an image or a text. ``body_length`` is the length of the body, in
+    bytes or in characters, whichever the client counts. ``header_bytes`` is the size of the header in bytes.
     """
 
     is_image: bool

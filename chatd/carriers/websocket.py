@@ -70,10 +70,10 @@ def _wrap(start: int, payload: bytes) -> bytes:
 class WebSocketCarrier(SessionCarrier):
     """A carrier whose frames are text messages of a WebSocket. A message may come in several fragments.
 
-    A message has at most ``limits.json`` bytes; a longer one ends the connection, and so does what is no
-    valid WebSocket frame, no text or no UTF-8. A subclass that ``takes_binary`` messages leaves it to the
-    dialect what is in these. Pings, pongs and all fragments of a message count as requests
-    of the client, whose rate is limited. A client that is silent is sent pings.
+    A message has at most ``limits.json`` bytes. A longer message, an invalid WebSocket frame, invalid UTF-8
+    and a binary message end the connection. A subclass with ``takes_binary`` accepts binary messages, and the
+    dialect checks their content. Pings, pongs and all fragments of a message count as requests for the rate
+    limit. A client that is silent is sent pings.
     """
 
     refuses_http = False
@@ -214,13 +214,13 @@ class WebSocketCarrier(SessionCarrier):
 
 
 class LenientWebSocketCarrier(WebSocketCarrier):
-    """A carrier that sends text messages, and takes text and binary ones: a line is a line."""
+    """A WebSocket carrier that sends text messages, and accepts text and binary messages alike."""
 
     takes_binary = True
 
 
 class BinaryWebSocketCarrier(LenientWebSocketCarrier):
-    """A carrier that sends binary messages, and takes text and binary ones."""
+    """A WebSocket carrier that sends binary messages, and accepts text and binary messages alike."""
 
     @staticmethod
     def wrapper_for(dialect: Dialect) -> FrameWrapper:

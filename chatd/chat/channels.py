@@ -1,6 +1,6 @@
-"""Carries out the commands of clients that see groups as chat channels, as IRC clients do.
+"""Carries out the commands of clients that show groups as channels, as IRC clients do.
 
-None of them is stored: they concern one session, or pass from client to client.
+These commands are not stored: they change one session, or are passed on from one client to others.
 """
 
 from __future__ import annotations
@@ -54,8 +54,10 @@ ChannelCommand = SetProfile | EnterLobby | LeaveLobby | SendTransient | SendTypi
 
 
 class ChannelService:
-    """Changes what a session says of its user, whether it is in the lobby, and whom it watches, and passes on
-    what is not stored.
+    """Carries out the commands of clients that show channels.
+
+    They change the profile of a session, let it enter or leave the lobby, change its watch list, or send
+    transients, which are messages between clients that are not stored.
     """
 
     def __init__(
@@ -193,7 +195,7 @@ class ChannelService:
 
 
 def is_for_lobby(command: Command) -> bool:
-    """Return whether ``command`` says something in the lobby, which only a client there may do."""
+    """Return whether ``command`` sends something to the lobby, for which the client must be in the lobby."""
     if isinstance(command, SendTransient):
         return command.dest is None and not command.group
     return isinstance(command, SendToLobby)

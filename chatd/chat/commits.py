@@ -23,11 +23,14 @@ from chatd.core.state import NO_USER_IDS, State
 
 
 class AppliedDecision(msgspec.Struct, frozen=True, eq=False):
-    """A decision that was applied to the state in memory and has to be stored.
+    """A decision that was applied to the state in memory and still has to be stored.
 
-    ``records`` are the records to store. ``audiences``, ``private_flags`` and ``channels`` have an item for
-    each event: the users who receive it, whether its conversation was private when it was decided, and the
-    group that it has made its actor a member of, if a session of the actor shows channels, else None.
+    ``records`` are the records to store. The other attributes have one item for each event of the decision:
+
+    - ``audiences``: the users who receive the event.
+    - ``private_flags``: whether the conversation of the event was private when the event was decided.
+    - ``channels``: the group that the event has made its actor a member of, if a session of the actor shows
+      channels; else None.
     """
 
     records: list[Record]
@@ -70,9 +73,10 @@ class Committer:
         return AppliedDecision(records, audiences, private, list(map(self.entered_channel, decision.events)))
 
     def entered_channel(self, event: ChatEvent) -> Channel | None:
-        """Return the group that ``event``, which was applied, has made its actor a member of, as a channel.
+        """Return the group that the actor of ``event`` has become a member of, as a channel, or None.
 
-        Return None for other events, and if no session of the actor shows channels.
+        ``event`` must have been applied. The result is None if the event makes nobody a member, or if no
+        session of the actor shows channels.
         """
         if event.kind in ENTERING_EVENT_KINDS and any(
             client.dialect.has_channels for client in self._authority.sessions_of(event.actor)

@@ -24,9 +24,11 @@ from chatd.core.requests import Request
 class DeletionService:
     """Deletes the texts of messages.
 
-    What a server operator deletes is an entry of the moderation log, and answered like all commands of server
-    operators. Everyone else is sent an ack for the event ``deleted``. ``message_lock`` is held by whoever
-    changes a message: whether that has a text is read from the database.
+    A deletion by a server operator adds an entry to the moderation log, and is answered like the other
+    commands of server operators. Any other user is sent an ack for the event ``deleted``.
+
+    Whoever changes a message holds ``message_lock``: whether the message has a text is read from the
+    database.
     """
 
     def __init__(
@@ -52,8 +54,9 @@ class DeletionService:
     def execute(self, client: Client, request: Request, user: User, command: DeleteMessage) -> None:
         """Carry out ``command`` of ``user``. The client's next command waits for the answer.
 
-        Raises `Refusal`: for a target that the user may not see, if the command names one, for users who may
-        not write, and ``storage_failed`` while the state is read again after a failed transaction.
+        Raises `Refusal` if the command names a group or user that ``user`` may not see, or if ``user`` may
+        not write. Raises `Refusal` ``storage_failed`` while the state is read again after a failed
+        transaction. Refusals that are found later are sent to the client.
         """
         state = self._committer.state
         if isinstance(command, RedactMessage):

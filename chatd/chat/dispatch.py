@@ -77,15 +77,15 @@ class Membership(NamedTuple):
 
 
 class Dispatcher:
-    """Sends entries, arrivals and departures to the sessions that are logged in.
+    """Sends entries, arrivals, departures and announcements to the sessions that are logged in.
 
-    Consecutive deliveries to one audience are gathered. They are sent when a delivery to another audience
-    follows or `flush` is called. Log entries are sent by `flush_entries` too; arrivals, departures and
-    announcements after a short delay.
+    Consecutive deliveries to the same audience are gathered and sent together. They are sent when a delivery
+    to another audience follows, or when `flush` is called. Log entries are sent by `flush_entries` at the
+    latest, other deliveries after a short delay.
 
-    ``on_delivery(delivery, private)`` is called once for each delivery, in order, to write the conversation
-    log. ``delivery_log`` logs each delivery with its recipients; it is None unless the log level is debug,
-    which may change. ``deliver_to_all`` gives a frame to the sessions that get it.
+    ``on_delivery(delivery, private)`` is called once for each delivery, in order, and writes the conversation
+    log. ``delivery_log`` logs the recipients of each delivery. It is None unless the log level is debug, and
+    is replaced when the level changes. ``deliver_to_all`` gives a frame to several sessions.
     """
 
     _log = Logger()
@@ -126,8 +126,10 @@ class Dispatcher:
         self._fanout_to(audience, False, delivery.conversation.id).add(delivery)
 
     def send_transient(self, transient: Transient, audience: Audience) -> None:
-        """Send ``transient`` to the sessions of ``audience``, but not to those of its author unless it is for
-        the author. A limited token is for no message to a user.
+        """Send ``transient`` to the sessions of ``audience``.
+
+        A transient to a conversation is not sent to the sessions of its author. A transient to a user is not
+        sent to sessions whose token is limited to some conversations.
         """
         place = NO_PLACE if transient.conversation is None else transient.conversation.id
         own = self.sessions_of(transient.user) if transient.dest is None else ()
@@ -141,12 +143,16 @@ class Dispatcher:
         watchers: Collection[Client],
         ignoring: frozenset[int] = NO_USER_IDS,
     ) -> None:
-        """Send what a user, a member of ``groups``, says to be, or that the user has registered or
-        unregistered, in the session ``author``, to all other sessions, but not to those of the users with ids
-        in ``ignoring``: else it would reach them like a message.
+        """Announce that a user has changed the profile, has registered, or has unregistered.
 
-        A session outside the lobby is sent it if it shows one of the ``groups`` as a channel, or if it is one
-        of the ``watchers`` of the user and its dialect hears of them.
+        - ``author`` is the session in which that happened. It is not sent the announcement.
+        - ``ignoring`` are the ids of users who are not sent it. They ignore the user, and a profile may
+          contain words of the user.
+        - ``groups`` are the groups of the user, and ``watchers`` the sessions that watch the user.
+
+        All other sessions in the lobby are sent the announcement. A session outside the lobby is sent it if
+        the session shows one of ``groups`` as a channel, or if the session is one of ``watchers`` and its
+        dialect hears of watched users.
         """
         self._fanout_to(ignoring or None, False, LOBBY.id).add(delivery, author)
         watching = {one for one in watchers if one.dialect.hears_of_watched_users}
@@ -179,8 +185,9 @@ class Dispatcher:
         return True
 
     def forget_recipients(self) -> None:
-        """Find out anew which sessions get what, because one was added, removed, or has another frame
-        format.
+        """Drop the cached recipients, so that the next delivery determines them anew.
+
+        Call this when a session was added or removed, or has another frame format.
         """
         self._groups.clear()
 
@@ -213,8 +220,10 @@ class Dispatcher:
         watching: Collection[Client] = (),
         ignoring: frozenset[int] = NO_USER_IDS,
     ) -> None:
-        """Send ``delivery``, about a member of ``groups``, to the sessions outside the lobby that show one of
-        these as a channel, or are ``watching`` the user, but not to ``author`` and the users ``ignoring`` it.
+        """Send ``delivery``, which is about a member of ``groups``, to sessions outside the lobby.
+
+        These are the sessions that show one of ``groups`` as a channel, or are in ``watching``. ``author``
+        and the sessions of users with ids in ``ignoring`` are left out.
         """
         if not (self._channel_clients and self._limited):
             return
@@ -245,10 +254,11 @@ class Dispatcher:
         self._announce(announced, None)
 
     def deliver_to_other_sessions(self, moved: ReadMarkMoved, client: Client, only_time: bool) -> None:
-        """Send ``moved`` to the sessions of its user, except ``client`` and those with a token, at once.
+        """Send ``moved`` at once to the sessions of its user, except ``client`` and sessions with a token.
 
-        Sessions with a token have no part in what their user has read. If ``only_time`` is true, the id of
-        the mark is what it was: only sessions with channels, which show its time, are told.
+        Sessions with a token have no part in what their user has read. If ``only_time`` is true, the mark has
+        a new time and the same id. In that case only sessions that show channels are sent it, because only
+        they show the time.
         """
         sessions = self.sessions_of(moved.user)
         if only_time:
@@ -266,15 +276,16 @@ class Dispatcher:
         without_text_for: frozenset[int] = NO_USER_IDS,
         former: User | None = None,
     ) -> None:
-        """Gather ``entry`` for the sessions of ``audience``, except ``author``, the session that asked for
-        it.
+        """Gather ``entry`` for the sessions of ``audience``, except ``author``, whose command has caused it.
 
-        ``private`` says whether the entry was in a private group or a direct conversation when it was
-        decided. Recipients whose ids are in ``without_text_for`` get the entry without its text: they ignore
-        the user who wrote it, or may not read the message that it is about. The sessions of the user whom an
-        event is about are sent it at once.
-        ``former`` is a user who has just left the group: sessions of that user that show channels do not get
-        the entry.
+        - ``private`` says whether the conversation was a private group or a direct one when the entry was
+          decided.
+        - ``without_text_for`` are the ids of users who are sent the entry without its text: they ignore its
+          author, or may not read the message that it is about.
+        - ``former`` is a user who has just left the group. Sessions of that user that show channels are not
+          sent the entry.
+
+        The sessions of the user whom an event is about are sent it at once.
         """
         if self.delivery_log is not None:
             self.delivery_log.log_received(author, entry, private)
@@ -292,8 +303,9 @@ class Dispatcher:
             self._close_channel(entry, audience)
 
     def show_channel(self, entry: LogEntry, channel: Channel, author: Client | None) -> None:
-        """Show ``channel``, a group that the actor of ``entry`` has entered in the session ``author``, in the
-        other sessions of that user that show channels.
+        """Show ``channel`` in the other sessions of the actor of ``entry``, if they show channels.
+
+        ``channel`` is the group that the actor has entered by ``entry``, in the session ``author``.
         """
         self.flush()
         for client in self.sessions_of(entry.event.actor):
@@ -398,16 +410,18 @@ class Dispatcher:
         return groups
 
     def _recipients(self, audience: Audience, place: int | None) -> Iterator[Client]:
-        """Return the logged-in sessions of the users in ``audience`` that may get what is in ``place``.
+        """Return the logged-in sessions of the users in ``audience`` that may receive deliveries in
+        ``place``.
 
-        ``place`` is the id of a conversation, or None for everywhere.
+        ``place`` is the id of a conversation, or None for all conversations.
         """
         recipients = _sessions_of(audience, self._present)
         return chain(recipients, self._limited_to(place, audience)) if self._limited else recipients
 
     def _limited_to(self, place: int | None, audience: Audience) -> Iterator[Client]:
-        """Return those among the recipients that are outside the lobby or whose token is limited, and that
-        may get what is in ``place``.
+        """Return the sessions among the recipients that are outside the lobby or have a limited token.
+
+        Only those are returned that may receive deliveries in ``place``.
         """
         return (
             client
@@ -417,7 +431,7 @@ class Dispatcher:
 
 
 def _covers(client: Client, place: int) -> bool:
-    """Return whether ``client`` may get what is in the conversation with the id ``place``."""
+    """Return whether ``client`` may receive deliveries in the conversation with the id ``place``."""
     return (client.in_lobby or place != LOBBY.id) and (client.token is None or client.token.covers(place))
 
 

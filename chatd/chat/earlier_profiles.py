@@ -1,4 +1,4 @@
-"""What departed users were called: the profiles of their last sessions, in memory only."""
+"""The profiles of the last sessions of departed users, in memory only."""
 
 from __future__ import annotations
 
@@ -36,5 +36,5 @@ class EarlierProfiles:
         return self._profiles.get(user.id, ())
 
     def forget(self, user: User) -> None:
-        """Forget what ``user`` was called."""
+        """Forget all remembered profiles of ``user``."""
         self._profiles.pop(user.id, None)

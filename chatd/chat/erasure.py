@@ -92,10 +92,10 @@ class UserEraser:
             self._next.cancel()
 
     async def erase(self, nick: str) -> ErasureResult:
-        """Erase all that the database has of the user ``nick``, and return what was done.
+        """Erase all that the database has of the user ``nick``. Return the result.
 
         The sessions of the user are ended first. Raises `Refusal` ``no_such_user``, ``configured_operator``,
-        ``shutting_down`` or ``storage_failed``; the erasure goes on later if it had begun.
+        ``shutting_down`` or ``storage_failed``. If the erasure had begun, it goes on later.
         """
         self._check_running()
         try:

@@ -22,10 +22,11 @@ EXPORT_SCAN_ENTRIES: Final = 10_000
 
 
 class Export:
-    """The export of a ``user`` or of the group of a ``conversation``; the other one is None.
+    """The export of a user or of a group.
 
-    ``at`` is the time when the export began, in milliseconds since 1970. ``last_id`` is the id of the last
-    log entry at that time: the export contains no later entries.
+    For a user, ``user`` is set and ``conversation`` is None. For a group, ``conversation`` is set and
+    ``user`` is None. ``at`` is the time when the export began, in milliseconds since 1970. ``last_id`` is the
+    id of the last log entry at that time. Later entries are not exported.
     """
 
     def __init__(

@@ -66,12 +66,11 @@ def deliver_to_each(recipients: Sequence[Recipient], frame: bytes, stored: bool)
 
 
 class Fanout:
-    """Consecutive deliveries to ``audience``.
+    """The deliveries that are gathered for ``audience``, to be sent together.
 
-    Either all deliveries are entries of the log (``stored``), or none is. ``place`` is the id of the
-    conversation that all of them belong to, or None.
-    ``sent(recipient, delivery)`` is called to log each delivery to a session; it is None unless the log level
-    is debug.
+    If ``stored`` is true, all of them are log entries, else none is. ``place`` is the id of the conversation
+    to which all of them belong, or None if they are for everyone. ``sent(recipient, delivery)`` logs that a
+    delivery was sent to a session; it is None unless the log level is debug.
     """
 
     _log = Logger()
@@ -102,12 +101,12 @@ class Fanout:
         subject: Sequence[Recipient] = (),
         without: Sequence[Recipient] = (),
     ) -> None:
-        """Add ``delivery`` to the deliveries gathered for the audience.
+        """Add ``delivery`` to the gathered deliveries.
 
-        ``author``, the session that asked for the delivery, is sent the deliveries gathered before, and never
-        ``delivery``. The sessions in ``subject``, which belong to the user whom the event is about, are sent
-        the deliveries gathered before and ``delivery`` at once. The sessions in ``without`` are not sent it
-        either.
+        - ``author`` is the session that caused the delivery, and ``without`` are further sessions. They are
+          not sent ``delivery``. They are sent at once what was gathered before.
+        - ``subject`` are the sessions of the user whom the event is about. They are sent at once what was
+          gathered before, and then ``delivery``.
         """
         if author is not None:
             self._advance(author)

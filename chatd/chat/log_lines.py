@@ -26,9 +26,9 @@ _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 def format_delivery(delivery: SharedDelivery, private: bool = False) -> str:
     """Return ``delivery`` as one line of a log, such as ``[group wob] alice: hello`` or ``alice arrived``.
 
-    The brackets name the conversation. For a group they contain a space, which no group name does, so a group
-    called ``lobby`` can't be mistaken for the lobby. If ``private`` is true, a group is called ``private
-    group``.
+    The brackets contain the conversation: ``lobby``, ``private`` for a direct conversation, or ``group`` and
+    the name of the group. So a group called ``lobby`` can't be mistaken for the lobby. If ``private`` is
+    true, a group is shown as ``private group`` and its name.
     """
     if isinstance(delivery, Announced):
         return f"{delivery.user.nick} announced: {_one_line(delivery.text)}"

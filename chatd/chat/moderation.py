@@ -84,8 +84,8 @@ class ModerationService:
     def become_operator(self, client: Client, request: Request, command: BecomeOperator) -> None:
         """Verify the password of ``command``, then let ``client`` act with the rights of that operator.
 
-        The client's next command waits for the answer. Who is no operator is refused like a wrong password,
-        with ``wrong_password``, after the same time.
+        The client's next command waits for the answer. If the account is not an operator's, the command is
+        refused with ``wrong_password``, after the same time. So a client can't find out who is an operator.
         """
         self._turns.run_coroutine(
             client, request, self._become_operator(client, request, command), paused=True

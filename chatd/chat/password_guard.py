@@ -37,7 +37,7 @@ MAX_REMEMBERED_SUCCESSES: Final = 10_000
 
 
 class PasswordGuard:
-    """The rate limits for passwords: they decide whether and when a password may be verified."""
+    """The rate limits for passwords: they say whether and when a password may be verified."""
 
     def __init__(self, clock: Clock, limits: Limits) -> None:
         self._by_network = TokenBuckets(clock, lambda: limits.wrong_passwords, ADDRESS_REFILL_SECONDS)
@@ -51,13 +51,15 @@ class PasswordGuard:
         self._trusted: OrderedDict[tuple[str, str | None], None] = OrderedDict()
 
     def check_attempt(self, nick: str, client_network: str | None) -> float:
-        """Check that a password for ``nick`` may be verified. Return the seconds to wait before that.
+        """Check that a password for ``nick`` may be verified now. Return the seconds to wait before that.
 
-        Three token buckets of wrong passwords limit the attempts. If the bucket of ``nick``, over all
-        networks, is empty, the attempt is delayed. If the bucket of ``nick`` with ``client_network`` is
-        empty, the attempt is refused. If the bucket of ``client_network`` alone is empty, it is refused as
-        well, except from the daemon's own machine, where proxies run, and for a nick that has logged in from
-        there before.
+        Three token buckets count wrong passwords:
+
+        - for ``nick``, from all networks: if it is empty, the attempt is delayed.
+        - for ``nick`` from ``client_network``: if it is empty, the attempt is refused.
+        - from ``client_network``, for all nicks: if it is empty, the attempt is refused. This bucket does not
+          apply to the daemon's own machine, where proxies run, nor to a nick that has logged in from this
+          network before.
 
         ``client_network`` is the IPv4 address or IPv6 network of the client, None for the daemon's own
         machine. Raises `Refusal` ``rate_limited``.

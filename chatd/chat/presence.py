@@ -73,12 +73,14 @@ class PresenceService:
         )
 
     def log_in(self, client: Client, request: Request, hello: Hello) -> bool:
-        """Begin to log ``client`` in with ``hello``. Return True if the caller has to decide ``request`` now.
+        """Begin the login of ``client``. Return True if the caller has to decide ``request`` now.
 
-        ``hello`` is the command of ``request``, or a hello implied by the sender that another command names.
-        If the result is False, the caller has nothing more to do: ``request`` is the hello, which is answered
-        later, or is submitted again after the login. Raises `Refusal`; a refusal that is found later, such as
-        that of a wrong password, is sent to the client.
+        ``hello`` is the command of ``request``. If ``request`` has another command and names its sender
+        before any login, ``hello`` is a login with the sender's nick. If the result is False, the caller has
+        nothing more to do: a hello is answered later, and any other request is submitted again after the
+        login.
+
+        Raises `Refusal`. A refusal that is found later, such as of a wrong password, is sent to the client.
         """
         user = find_user(self._authority.state, hello.nick)
         marked = [] if user is None else self._read_marks.marked_conversations(user, client)
@@ -94,7 +96,8 @@ class PresenceService:
     ) -> None:
         """Look up the times of the read marks of ``user`` in ``marked``, then begin to log ``client`` in.
 
-        They have to be known before the decision: what is decided leaves in order.
+        The times must be known before the login is decided, because its welcome contains them and must not
+        wait.
         """
         read_times = await self._read_marks.times_of_marks(user, marked)
         if self._authority.recovering:
@@ -134,9 +137,9 @@ class PresenceService:
         return False
 
     def authenticate(self, client: Client, request: Request, command: Authenticate) -> None:
-        """Begin to verify the password or the certificate by which ``client`` proves who its user is.
+        """Begin to verify the password or certificate with which ``client`` proves who its user is.
 
-        Once that is proved, the client keeps what was verified, for its next hello with that nick.
+        If it is valid, the session remembers that: its next login with the same nick needs no password.
         """
         verifying = self._verify_client(client, request, command)
         self._turns.run_coroutine(client, request, verifying, paused=True)
@@ -267,7 +270,10 @@ class PresenceService:
             self._dispatcher.add_client(client, user)
 
     def memberships(self, user: User) -> list[Membership]:
-        """Return the groups of ``user`` as they are now: later changes are announced by their events."""
+        """Return the groups of ``user``, with their members at this moment.
+
+        The result does not follow later changes.
+        """
         return [
             Membership(group.conversation, group.audience, group.role(user) in ("owner", "operator"))
             for group in self._authority.state.groups_of(user)

@@ -22,8 +22,9 @@ from chatd.core.rules import Decision, user_with_open_account
 class ReadMarkService:
     """Moves the read marks of users forward, and tells the user's other sessions.
 
-    Dialects with channels name times instead of ids. They are shown the time that one of them has set, or
-    that of the entry, which ``archive`` looks up.
+    Clients that show channels give a time instead of an entry id, and are shown a time. This is the time that
+    such a client has given, or the time of the last entry up to the mark, whichever is later. ``archive``
+    looks up the time of the entry.
     """
 
     def __init__(
@@ -47,8 +48,12 @@ class ReadMarkService:
             self._turns.run_coroutine(client, request, moving, paused=True)
 
     def marked_conversations(self, user: User, client: Client) -> list[Conversation]:
-        """Return the lobby and the groups of ``user`` in which the user has set a read mark; none for a
-        ``client`` that does not show them as channels, or has a token.
+        """Return the conversations among the lobby and the user's groups in which ``user`` has set a read
+        mark.
+
+        The result is empty if ``client`` does not show channels, because it shows no read marks at the login.
+        It is also empty if ``client`` has logged in with a token, because programs have no part in what their
+        user has read.
         """
         if not client.dialect.has_channels or client.token is not None:
             return []
@@ -57,10 +62,11 @@ class ReadMarkService:
         return [one for one in readable if not one.pair and mark_in(user, one) != NO_MARK]
 
     async def times_of_marks(self, user: User, conversations: Sequence[Conversation]) -> dict[int, int]:
-        """Return the times that show the read marks of ``user`` in ``conversations``, by the ids of these.
+        """Return the read marks of ``user`` in ``conversations`` as times, by conversation id.
 
-        The time of a mark is the one that a client has given, or that of the last entry up to it if that is
-        later, in milliseconds since 1970. Raises `ReadFailed`.
+        The time of a mark is the one that a client has given, or the time of the last entry up to the mark,
+        whichever is later, in milliseconds since 1970. Conversations without such a time are left out. Raises
+        `ReadFailed`.
         """
         marks = [self._authority.journal.get_read_mark(user, one) for one in conversations]
         places = [(one, mark.id) for one, mark in zip(conversations, marks, strict=True)]
@@ -114,11 +120,11 @@ class ReadMarkService:
             self._tell_others(client, user, conversation, mark, shown_at, only_time)
 
     async def _stored(self, user: User, conversation: Conversation) -> Conversation:
-        """Return ``conversation`` as it is on disk, in a turn of its own.
+        """Return ``conversation`` as it is on disk, when all earlier tasks of the journal are completed.
 
-        Two users who never sent each other a message have none: it is made, if ``user`` might write one. A
-        mark is kept for them, as clients expect to get back what they have set. Raises `Refusal` and
-        `NotStored`.
+        Two users who never sent each other a message have no conversation on disk. It is made, if ``user``
+        may write, so that the mark can be stored: clients expect to get back what they have set. Raises
+        `Refusal` and `NotStored`.
         """
         authority = self._authority
         if not conversation.pair:
@@ -147,9 +153,10 @@ class ReadMarkService:
         at: int | None,
         only_time: bool = False,
     ) -> None:
-        """Send the user's other sessions the mark, unless it has moved on and they are told of that.
+        """Send the mark to the user's other sessions, unless it has moved again and they are sent the later
+        one.
 
-        If ``only_time`` is true, only its time has moved.
+        If ``only_time`` is true, the mark has a new time and the same id.
         """
         if mark == self._authority.journal.get_read_mark(user, conversation):
             moved = ReadMarkMoved(user, conversation, mark.id, at)

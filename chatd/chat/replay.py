@@ -55,11 +55,11 @@ UNREQUESTED_HISTORY_REQUEST: Final = Request(c.ReadHistory(), "history")
 
 
 class Replay:
-    """Reads entries from ``archive`` and sends them to clients, which the parameters call readers.
+    """Reads entries from ``archive`` and sends them to clients. Parameters call the client ``reader``.
 
-    ``state`` returns the present state of the chat. ``sent(reader, entry or page)`` is called to log each
-    entry or page sent; it is None unless the log level is debug, which may change. Each coroutine
-    raises `ReadFailed` if the archive can't be read.
+    ``state`` returns the present state of the chat. ``sent(reader, what)`` is called to log each entry or
+    page that was sent. It is None unless the log level is debug, and is replaced when the level changes. Each
+    coroutine raises `ReadFailed` if the archive can't be read.
     """
 
     def __init__(
@@ -88,8 +88,8 @@ class Replay:
     ) -> None:
         """Answer ``request`` with the page of ``conversation`` that is ``asked`` for.
 
-        Raises `Refusal` if ``user`` may not read ``conversation`` (any more). Nothing is sent if the
-        connection is gone.
+        Raises `Refusal` if ``user`` may not read ``conversation`` when the page is read. Nothing is sent if
+        the connection is gone.
         """
         max_id = self._journal.last_delivered_id if request.max_id is None else request.max_id
         self.check_may_read(user, conversation)  # the user may have been put out meanwhile
@@ -122,7 +122,7 @@ class Replay:
     ) -> None:
         """Answer ``request`` with a list of the conversations of ``user``, most recent first.
 
-        ``command`` says how many are left out at the front, and how many there may be.
+        ``command`` has the number of conversations to skip at the front, and the maximum number to list.
         """
         conversations = self._most_recent(self.readable_conversations(reader, user))[command.skip :]
         limit = min(command.limit or MAX_LISTED_CONVERSATIONS, MAX_LISTED_CONVERSATIONS)
@@ -134,10 +134,10 @@ class Replay:
     async def send_active_conversations(
         self, reader: Client, user: User, request: Request, command: c.ListConversations
     ) -> None:
-        """Answer ``request`` with a list of the conversations of ``user`` by their last messages.
+        """Answer ``request`` with the conversations of ``user`` whose last messages are in a range of time.
 
-        The times of these lie between those of ``command``, which also says how many conversations are left
-        out and how many there may be. What ``user`` can't read, and messages of ignored users, do not count.
+        ``command`` has the range, the number of conversations to skip, and the maximum number to list.
+        Messages that ``user`` may not read, and those of ignored users, do not count as last messages.
         """
         max_id = self._journal.last_delivered_id
         first, end = await self._ids_between(command.after_time, command.before_time, max_id)
@@ -166,11 +166,12 @@ class Replay:
     async def send_missed_entries(self, reader: Client, user: User, hello: c.Hello) -> None:
         """Send the entries that ``user`` has missed, then the live deliveries that were held back meanwhile.
 
-        Call `Client.hold_deliveries` before. With a ``since`` in ``hello``, all readable entries after that
-        id are sent. A ``since`` larger than the last id of the log belongs to another log and is ignored.
-        Without a valid one, a session that moves the user's read marker gets what the dialect's
-        ``login_history_scope`` says, or only events about ``user`` if ``hello`` asks for no history; any
-        other session gets no missed entries.
+        Call `Client.hold_deliveries` before. If ``hello`` has a ``since``, all readable entries with larger
+        ids are sent. A ``since`` above the last id of the log is ignored, because it belongs to another log.
+
+        Without a valid ``since``, only a session that moves the user's read marker is sent missed entries:
+        those that `Dialect.login_history_scope` names, or only events about ``user`` if ``hello`` asks for no
+        history.
         """
         max_id = self._journal.last_delivered_id
         if hello.since is not None and hello.since <= max_id:
@@ -417,12 +418,12 @@ class Replay:
     def _wanted_entries(
         self, reader: Client, user: User, found: EntrySlice, own: bool
     ) -> Iterator[tuple[LogEntry, bool]]:
-        """Yield the entries of ``found`` that ``reader`` is to be sent, each with whether it is an event
-        about ``user``.
+        """Yield the entries of ``found`` to send to ``reader``, each paired with whether it is an event about
+        ``user``.
 
-        Memberships may have changed since the query, and an entry about the user may be in a conversation
-        that the token of the session is not for. If ``own`` is false, the entries written by ``user`` are
-        left out, unless they are about ``user``.
+        Entries that ``user`` may no longer read are left out, and those outside the scope of the session's
+        token. If ``own`` is false, the entries written by ``user`` are left out, unless they are about
+        ``user``.
         """
         state, token = self._state(), reader.token
         ignored = state.ignored_user_ids(user)

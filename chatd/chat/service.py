@@ -216,14 +216,16 @@ class Chat:
     # What sessions call.
 
     def forget_recipients(self) -> None:
-        """Find out anew which sessions get what: one has another frame format."""
+        """Drop the cached recipients of deliveries. Call this when a session has another frame format."""
         self._dispatcher.forget_recipients()
 
     def submit(self, client: Client, request: Request) -> Refusal | None:
-        """Decide ``request`` of ``client`` at once. Return the refusal, or None if it is accepted so far.
+        """Decide ``request`` of ``client`` at once. Return its refusal, or None if it was not refused at
+        once.
 
-        The chat itself sends the answer or the refusal, also the returned one, to the client after all
-        earlier tasks of the journal are completed.
+        The chat itself sends the answer or the refusal to the client, when all earlier tasks of the journal
+        are completed. So the caller need not send the returned refusal. A request that was not refused at
+        once may still be refused later.
         """
         refused = None
         try:
@@ -236,7 +238,9 @@ class Chat:
         return refused
 
     def hold_until_others_served(self, client: Client) -> None:
-        """Decide no further command of ``client`` until its commands are answered and others were served."""
+        """Make the next commands of ``client`` wait until its earlier ones are answered and other clients are
+        served.
+        """
         self._turns.run_coroutine(client, None, self._wait_for_others(), paused=True)
 
     def end_session(self, client: Client, request: Request | None, refusal: Refusal | None = None) -> None:
@@ -265,9 +269,8 @@ class Chat:
         await self.journal.close()
 
     def drain(self) -> Deferred[None]:
-        """Refuse new commands. Return a Deferred that fires when all accepted commands are answered.
-
-        By then they are on disk as well.
+        """Refuse new commands. Return a Deferred that fires when the accepted ones are on disk and
+        answered.
         """
         self._stopping = True
         self.administrator.stop()

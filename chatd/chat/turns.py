@@ -87,10 +87,10 @@ class ChangeTask:
 
 
 class TurnQueue:
-    """Starts coroutines that serve clients, and orders what they send.
+    """Starts coroutines that serve clients, and keeps what they send in the order of the journal's tasks.
 
-    Before a coroutine sends something, it waits with `wait_for_turn` or `store` for its turn in the journal's
-    queue of tasks.
+    Before a coroutine sends something, it waits with `wait_for_turn` or `store` until all earlier tasks in
+    the journal's queue are completed.
     """
 
     _log = Logger()

@@ -64,7 +64,7 @@ class Sessions:
         return sum([session.outbox_bytes for session in self._open])
 
     def all(self) -> list[Session]:
-        """Return all sessions, also those without a login, in the order of their connections."""
+        """Return all sessions, including those without a login, in the order of their connections."""
         return list(self._open)
 
     def _has_room(self, address: Any) -> bool:
@@ -95,8 +95,8 @@ class Sessions:
     def open(self, dialect: Dialect, carrier: Any, detector: UndetectedConnection | None) -> Session:
         """Return a new session for the connection of ``carrier``. Refuse the client if there are too many.
 
-        ``detector`` is what `add_undetected` was called with for this connection. Without one, the connection
-        is logged and the client is greeted.
+        ``detector`` is the connection that was passed to `add_undetected`, if any. Without one, the
+        connection is logged and the client is greeted.
         """
         transport, first_protocol = carrier.transport, detector or carrier
         address = (

@@ -28,10 +28,10 @@ class UndetectedConnection(Protocol):
         """The common name in the client's verified TLS certificate; empty if it has shown none."""
 
     def use_default_wire(self) -> None:
-        """Give the connection to the default protocol of its port, unless another one is detected already. A
-        default wire opens a session.
+        """Give the connection to the default protocol of its port, unless a protocol is detected already.
 
-        No greeting is sent, and the bytes read so far are dropped.
+        A default wire opens a session. The daemon calls this when it stops, to tell the client so in that
+        protocol. No greeting is sent, and the bytes read so far are dropped.
         """
 
     def refuse_and_close(self, refusal: Refusal) -> None:
@@ -59,10 +59,11 @@ class LoginDeadlines:
         self._timer: IDelayedCall | None = None
 
     def start(self, protocol: object, connection: Session | UndetectedConnection) -> None:
-        """Start the login deadline of ``connection``, unless one runs already for the same ``protocol``.
+        """Start the login deadline of ``connection``.
 
-        ``protocol`` is the first protocol of the connection. A running deadline then applies to
-        ``connection``, the session that has replaced the undetected connection.
+        ``protocol`` is the first protocol of the connection, which identifies it. If a deadline is running
+        for it already, ``connection`` is the session that has replaced the undetected connection. In that
+        case the running deadline goes on and applies to the session.
         """
         if protocol in self._slow:
             self._slow[protocol] = connection

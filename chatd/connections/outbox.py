@@ -29,11 +29,11 @@ class Transport(Protocol):
 
 
 class FlushQueue:
-    """The outboxes with frames to write. Each writes once, at the end of this iteration of the reactor.
+    """The outboxes that have frames to write at the end of this iteration of the reactor.
 
-    Most outboxes have one frame to write and nothing in its way. Their frames are placed and written here, in
-    one loop for all, because a message in a large room costs little else. `Outbox.put` and `Outbox.flush` do
-    the same for one outbox in whatever state.
+    Most outboxes have one frame to write, and nothing that delays it. For these, this class places and writes
+    the frames itself, in one loop, which makes a message to many users cheap. `Outbox.put` and `Outbox.flush`
+    do the same for a single outbox in any state.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -110,10 +110,11 @@ class Outbox:
     the bytes of one write from the front of the queue. If more than ``max_bytes`` bytes wait because of the
     pace, all of them are written at once.
 
-    While ``is_clear`` is true, nothing waits, here or in the transport, and nothing delays the next frame.
-    Then one frame may be placed in ``only_frame`` instead of the queue: the `FlushQueue` writes it with
-    ``send_directly``, the socket's own ``send``, unless the outbox is called before. ``queued_bytes`` is the
-    number of bytes that wait to be written.
+    ``queued_bytes`` is the number of bytes that wait to be written. ``is_clear`` is true while nothing waits,
+    neither here nor in the transport, and nothing delays the next frame. Then one frame may be placed in
+    ``only_frame`` instead of the queue. At the end of the reactor's iteration, the `FlushQueue` writes it
+    with ``send_directly``, the socket's own ``send``. If a method of the outbox is called before that, the
+    method first moves the frame to the queue.
     """
 
     __slots__ = (
@@ -307,7 +308,9 @@ class Outbox:
         """Do nothing. When a connection is gone, the protocol calls `connection_lost`."""
 
     def write_rest(self, data: bytes) -> None:
-        """Write ``data``, which the socket did not take, before everything else."""
+        """Write ``data``, the rest of a frame of which the socket has taken only a part, before all queued
+        frames.
+        """
         self._write(data)
         self._settle()
 

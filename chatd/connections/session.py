@@ -111,7 +111,9 @@ class Session:
         self.token: Token | None = None
         self.phase = SessionPhase.CONNECTED
         self.is_closing = False
-        """Whether the session ignores everything that the client still sends."""
+        """Whether the session is about to end or has ended. It ignores everything that the client still
+        sends.
+        """
         self.dialect = dialect
         """The dialect (JSON, text, TP6 or IRC) in which the daemon writes to the client."""
         self.frame_format = _frame_format(dialect, carrier)
@@ -176,10 +178,10 @@ class Session:
     def last_received_id(self) -> int | None:
         """The id of the last entry that the client is assumed to have received.
 
-        If the client or the daemon closed the connection, and no frames were waiting for the client, that is
-        the last entry delivered before it was logged out. In all other cases (the connection is open, broke,
-        or had frames waiting) it is the last entry delivered some seconds before the client's last request.
-        None means that the id is unknown, or that the client's entries don't count as read.
+        If the client or the daemon closed the connection, and no frames were waiting for the client, this is
+        the last entry delivered before the client was logged out. In all other cases (the connection is open,
+        broke, or had frames waiting) it is the last entry delivered some seconds before the client's last
+        request. It is None if the id is unknown, or if the session does not move its user's read marker.
         """
         if not self.updates_read_marker:
             return None
@@ -258,14 +260,16 @@ class Session:
         self._resume()
 
     def reject_frame(self, refusal: Refusal) -> None:
-        """Send ``refusal`` for a frame that the carrier could not read from the input, such as one too long.
+        """Send ``refusal`` for a frame that the carrier could not read, such as one that is too long.
 
         The carrier then continues with the next frame.
         """
         self._submit(Request(refusal))
 
     def end_of_input(self) -> None:
-        """Answer the client's requests, then close the connection: the client sends nothing more."""
+        """Answer the requests that the client has sent, then close the connection, because no further ones
+        come.
+        """
         if not self.is_closing:
             self._chat.end_session(self, None)
 
@@ -341,8 +345,8 @@ class Session:
     def log_in(self, user: User, updates_read_marker: bool, token: Token | None) -> None:
         """Make ``user`` the user of this session.
 
-        ``updates_read_marker`` says whether the entries sent to the client move the user's read marker. The
-        client has logged in with ``token``, or with None.
+        ``updates_read_marker`` says whether the entries sent to the client move the user's read marker.
+        ``token`` is the token that the client has logged in with, or None.
         """
         self._enter(SessionPhase.LOGGED_IN)
         self.in_lobby = self.dialect.enters_lobby
@@ -365,10 +369,11 @@ class Session:
         self._held_size = 0
 
     def release_deliveries(self) -> bool:
-        """Send the live deliveries that were held back, and later deliveries at once. Return True.
+        """Send the live deliveries that were held back, and stop holding back. Return True.
 
-        Return False if there were too many deliveries to hold back. They are discarded, and holding back
-        begins anew.
+        If there were too many to hold back, discard them, begin to hold back anew, and return False. The
+        caller then sends the discarded entries from the log. A client that shows channels is refused instead,
+        because the log does not contain arrivals and departures; the result is then True.
         """
         if self.is_closing:
             return True  # what is held back stays: the client has not got it
@@ -411,7 +416,7 @@ class Session:
     # From the chat: what the client gets.
 
     def set_dialect(self, dialect: Dialect) -> None:
-        """Speak ``dialect`` with the client from now on."""
+        """Use ``dialect`` for what the client sends and is sent from now on."""
         self.dialect = dialect
         self._set_frame_format(_frame_format(dialect, self._carrier))
         self._outbox.set_pace(dialect.pace_seconds)
@@ -422,9 +427,9 @@ class Session:
             self._chat.forget_recipients()
 
     def answer(self, request: Request, answer: Answer) -> None:
-        """Send ``answer`` to ``request``, in the dialect that the request has shown the client to speak.
+        """Send ``answer`` to ``request``, in the ``detected_dialect`` of the request, if it has one.
 
-        Then submit the request that follows from ``request``, if any.
+        Then submit the ``next_request`` of the request, if it has one.
         """
         self._show_dialect(request)
         if request.dialect_on_success is not None:
@@ -443,7 +448,7 @@ class Session:
         self._settle(request)
 
     def refuse(self, request: Request | None, refusal: Refusal) -> None:
-        """Send ``refusal`` of ``request``, in the dialect that the request has shown the client to speak.
+        """Send ``refusal`` of ``request``, in the ``detected_dialect`` of the request, if it has one.
 
         ``request`` is None if the refusal answers no request: it says why the connection closes, or tells of
         an internal error.
@@ -463,13 +468,17 @@ class Session:
     def internal_error(self, request: Request | None) -> None:
         """Log the exception that is being handled, a bug, and refuse ``request`` with an internal error.
 
-        If ``request`` is None, the client is told of the error all the same. The connection stays open.
+        If ``request`` is None, the client is nevertheless told that an internal error has occurred. The
+        connection stays open.
         """
         self._log.failure("bug while serving {peer}", peer=self.peer)
         self.refuse(request, Refusal("internal_error"))
 
     def send_unrequested(self, request: Request, answer: Answer) -> None:
-        """Send ``answer``, encoded as an answer to ``request``, which the client has never sent."""
+        """Send ``answer`` to a client that did not ask for it, such as the missed messages after a login.
+
+        It is encoded as the answer to ``request``, which the daemon has made up for this purpose.
+        """
         for frame in frame_payloads(self.frame_format, self.dialect.encode_answer(request, answer)):
             self._write(frame)
 
@@ -478,8 +487,8 @@ class Session:
     ) -> None:
         """Send log entries that the client has missed, in their order, each encoded like a live delivery.
 
-        Each is paired with whether it is an event about the client's user. ``sent`` is called with each
-        entry, except those that the dialect has no form for, which are not sent.
+        Each entry is paired with whether it is an event about the client's user. ``sent`` is called with each
+        entry that was sent. Entries that the dialect has no form for are not sent.
         """
         encoder, wrap, joinable = self.frame_format
         has_channels, encode = self.dialect.has_channels, encoder.encode_delivery
@@ -502,10 +511,10 @@ class Session:
                 self._buffer.put_missed_message(frame)
 
     def send(self, frame: bytes) -> None:
-        """Send a frame that contains no log entry.
+        """Send ``frame``, which contains no log entry.
 
-        For a client that shows channels it is held back like a log entry: who is in a channel follows from
-        entries, arrivals and departures in one order.
+        For a client that shows channels, it is held back like a log entry. Such a client derives who is in a
+        channel from entries, arrivals and departures, so that their order must be kept.
         """
         if self.dialect.has_channels:
             self.deliver(frame)
@@ -550,7 +559,7 @@ class Session:
 
     @contextmanager
     def pausing_input(self) -> Iterator[None]:
-        """Return a context manager. While its block runs, no frame of the client is decoded."""
+        """Return a context manager that makes the client's next frames wait until its block ends."""
         self._pause()
         try:
             yield

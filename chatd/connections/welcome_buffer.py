@@ -25,13 +25,15 @@ Then the remaining messages are written at once.
 
 
 class WelcomeBuffer:
-    """Holds back the frames that follow a welcome, until the client's next line shows how it reads lines.
+    """Holds back the frames after a welcome until the client's next line shows how it reads lines.
 
-    The session ends the buffering with `take_all_frames`. The buffer calls ``on_end``, which has to do that,
-    if the client sends nothing for `QUIET_SECONDS`, or if too many bytes are buffered. But if missed messages
-    are among the frames of a silent client, the buffer first passes all frames to ``outbox``, one every
-    ``pace`` seconds, and calls ``on_end`` after a further silence. Time in which the client's input is not
-    read (``is_read()`` is false) does not count as silence.
+    The reference client of the text protocol takes each read for one line. The session ends the buffering
+    with `take_all_frames`. If too many bytes are buffered, or the client is silent for `QUIET_SECONDS`, the
+    buffer calls ``on_end``, which must end the buffering.
+
+    There is one exception. If missed messages are in the buffer of a silent client, all frames are first
+    passed to ``outbox``, one every ``pace`` seconds. ``on_end`` is called if the client is silent after that.
+    While ``is_read()`` is false, the client's input is not read, and the time does not count as silence.
     """
 
     def __init__(

@@ -29,7 +29,7 @@ from chatd.core.tokens import is_token_secret
 
 
 def check_new_password(password: Secret, policy: AccountPolicy) -> None:
-    """Check that a new password is long enough for ``policy``, and has not the form of a token's secret.
+    """Check that a new password is long enough for ``policy`` and does not look like the secret of a token.
 
     Raises `Refusal` ``weak_password`` or ``bad_request``.
     """
@@ -58,7 +58,7 @@ def check_may_register(state: State, user: User) -> None:
 
 
 def require_credential(state: State, user: User) -> Credential:
-    """Return the credential of ``user``, also that of a closed account.
+    """Return the credential of ``user``, even if the account is closed.
 
     Raises `Refusal` ``not_registered`` if the user has none.
     """
@@ -90,10 +90,10 @@ def register(state: State, user: User, hashed: Secret, now: int) -> Decision:
 
 
 def register_before_login(login: Login, hashed: Secret, now: int) -> Decision:
-    """Return the decision to register the user of ``login``, who may be new, with the password hash
-    ``hashed``. ``now`` is in milliseconds since 1970.
+    """Return the decision to register the user of ``login`` with the password hash ``hashed``.
 
-    The login is decided, but the client is not logged in: what the login changes belongs to the decision.
+    ``login`` was decided but is not carried out, and its user may be new. So the result also contains what
+    the login changes, such as the record of a new user. ``now`` is in milliseconds since 1970.
     """
     decision = login.decision
     return replace(decision, records=(*decision.records, Credential(login.user, hashed, now)))
@@ -115,9 +115,9 @@ def unregister(state: State, verified: Credential, now: int) -> Decision:
 
     The user leaves all groups and is renamed, and nobody can log in under the new name. This frees the nick:
     a later user with the same nick gets none of the account's conversations, memberships and groups. If the
-    nick was appointed as a server operator, it is dismissed; if chatd.toml names it, it stays named, and its
-    next registered user is a server operator. ``now`` is in milliseconds since 1970. Raises `Refusal`
-    ``wrong_password`` if the credential was replaced since it was verified.
+    nick was appointed as a server operator, it is dismissed. If chatd.toml names the nick as a server
+    operator, that stays so: the next user who registers the nick is one. ``now`` is in milliseconds since
+    1970. Raises `Refusal` ``wrong_password`` if the credential was replaced since it was verified.
     """
     _check_current(state, verified)
     user = verified.user
@@ -140,10 +140,10 @@ def _check_current(state: State, verified: Credential) -> None:
 
 
 def with_numbered_nick(state: State, user: User, base_nick: str) -> User:
-    """Return a copy of ``user`` with another nick and key: ``base_nick`` plus ``~`` and the first number with
-    which no user has the nick, such as ``alice~1``.
+    """Return a copy of ``user`` with a free nick: ``base_nick``, ``~`` and a number, such as ``alice~1``.
 
-    ``base_nick`` is shortened if the result would be longer than a nick may be. ``state`` is not changed.
+    The number is the first one, from 1 on, that makes a nick which no user has. ``base_nick`` is shortened if
+    the nick would be too long. ``state`` is not changed.
     """
     for number in count(1):
         suffix = f"~{number}"

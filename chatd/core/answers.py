@@ -14,21 +14,21 @@ from chatd.core.moderation import ModerationEntry
 
 
 class PreparedAnswer(msgspec.Struct, frozen=True, eq=False):
-    """The answer to a request that needs nothing of the chat, such as IRC's ``PING``.
+    """The answer to a request that the dialect answers by itself, such as IRC's ``PING``.
 
-    The dialect has encoded the answer when it decoded the request: ``payloads`` are sent when all earlier
-    requests are answered. There may be none.
+    ``payloads`` are the encoded answer, which may have no payload. They are sent when all earlier requests
+    are answered.
     """
 
     payloads: tuple[bytes, ...] = ()
 
 
 class Profile(msgspec.Struct, frozen=True):
-    """What the client of a session says of its user, and IRC clients show.
+    """What a client has said about its user, for IRC clients to show. It is not stored.
 
-    ``username`` and ``realname`` are as IRC's ``USER`` has them. ``away`` says why the user is away; it is
-    empty while the user is not. ``farewell`` is what the user has said when quitting. ``is_bot`` says whether
-    a program writes in this session. Nothing is stored.
+    ``username`` and ``realname`` are those of IRC's ``USER``. ``away`` says why the user is away; it is empty
+    if the user is not away. ``farewell`` is what the user has said when quitting. ``is_bot`` says whether a
+    program uses this session.
     """
 
     username: str = ""
@@ -59,7 +59,7 @@ class Channel(msgspec.Struct, frozen=True, eq=False):
     topic. ``created_at`` is when the group was created; 0 for the lobby. Times are in milliseconds since
     1970. ``members`` are in the order in which they joined. ``banned`` are the nicks of the banned users. A
     reader who is no member (``is_member`` is false) is shown neither members nor bans. ``read_at`` is the
-    time that shows the reader's read mark; it is None without a mark, and in an answer to a command.
+    reader's read mark as a time. It is None if the reader has set no mark, and in the answer to a command.
     """
 
     group: str
@@ -75,13 +75,13 @@ class Channel(msgspec.Struct, frozen=True, eq=False):
 
 
 class TransientSent(msgspec.Struct, frozen=True, eq=False):
-    """The answer to `SendTransient`: what was ``sent``."""
+    """The answer to `SendTransient`. ``sent`` is the transient that was sent."""
 
     sent: Transient
 
 
 class MissedEvent(msgspec.Struct, frozen=True, eq=False):
-    """What tells a client that shows channels of ``entry``, an event about its user that it has missed."""
+    """A notice to a client that shows channels: it has missed ``entry``, an event about its user."""
 
     entry: LogEntry
 
@@ -100,9 +100,9 @@ class LobbyLeft(msgspec.Struct, frozen=True, eq=False):
 
 
 class ChannelClosed(msgspec.Struct, frozen=True, eq=False):
-    """What tells a client that shows channels that a server operator has closed ``group``, one of them.
+    """A notice to a client that shows channels: a server operator has closed the channel of ``group``.
 
-    ``reason`` may be empty.
+    The user was a member of the group. ``reason`` is why it was closed; it may be empty.
     """
 
     group: str
@@ -110,11 +110,12 @@ class ChannelClosed(msgspec.Struct, frozen=True, eq=False):
 
 
 class UserDescription(msgspec.Struct, frozen=True, eq=False):
-    """What may be known of ``user``, who is offline if ``profile`` is None.
+    """What the reader may know of ``user``, who is offline if ``profile`` is None.
 
-    ``channels`` are the names of the groups that the reader may know ``user`` to be in, each with whether the
-    user is an operator there. ``earlier_profiles`` are those of sessions that have ended, as far as they are
-    remembered, the latest first. ``is_server_operator`` says whether the user is shown as one.
+    ``channels`` are pairs of the name of a group and whether the user is an operator in it, for the groups in
+    which the reader may know the user to be. ``earlier_profiles`` are the remembered profiles of sessions
+    that have ended, the latest first. ``is_server_operator`` says whether the user is shown as a server
+    operator.
     """
 
     user: User
@@ -134,11 +135,12 @@ class UserDescriptions(msgspec.Struct, frozen=True, eq=False):
 
 
 class WatchedUsers(msgspec.Struct, frozen=True, eq=False):
-    """The answer to `WatchUsers`, and the notice that a watched user has come or gone.
+    """The answer to `WatchUsers`, or the notice that a watched user has come or gone.
 
-    ``online`` and ``offline`` are those of whom the client is told whether they are online; ``offline`` are
-    nicks, also of nobody. ``listed`` are the nicks in the list, if they were asked for. ``refused`` are the
-    nicks that did not fit into the list, which has room for ``limit``.
+    - ``online`` are watched users who are online.
+    - ``offline`` are watched nicks of users who are offline, or of nobody.
+    - ``listed`` are the nicks in the watch list, if the command asked for them.
+    - ``refused`` are the nicks that did not fit into the watch list, which has room for ``limit`` nicks.
     """
 
     online: tuple[User, ...] = ()
@@ -171,11 +173,11 @@ class Statistics(msgspec.Struct, frozen=True, eq=False):
 
 
 class Ack(msgspec.Struct, frozen=True, eq=False):
-    """The ack of a command. ``entry`` is the log entry on the disk that the command has led to.
+    """The ack of a command: ``entry`` is the log entry that the command has made. It is on disk.
 
-    If a client sends a message twice with the same ref, ``entry`` is that of the first time both times.
-    ``channel`` is the group that the command has made the user a member of, for a dialect with channels;
-    otherwise None. For such a dialect ``receiver`` is what is known of the receiver of a direct message.
+    If a client sends a message twice with the same ref, both acks have the entry of the first message. For a
+    dialect with channels, ``channel`` is the group that the command has made the user a member of, and
+    ``receiver`` is what is known of the receiver of a direct message. Otherwise they are None.
     """
 
     entry: LogEntry
@@ -265,8 +267,8 @@ class TokenList(msgspec.Struct, frozen=True, eq=False):
 class LinkListItem(msgspec.Struct, frozen=True, eq=False):
     """An invitation link in a list of the links of ``group``.
 
-    ``number`` tells it from the others, ``maker`` is a nick. ``made`` and ``expires`` are times in
-    milliseconds since 1970. ``use_count`` is the number of users who have joined by the link.
+    ``number`` identifies the link among those of the group, ``maker`` is a nick. ``made`` and ``expires`` are
+    times in milliseconds since 1970. ``use_count`` is the number of users who have joined by the link.
     """
 
     group: str
@@ -278,7 +280,11 @@ class LinkListItem(msgspec.Struct, frozen=True, eq=False):
 
 
 class LinkMade(msgspec.Struct, frozen=True, eq=False):
-    """The answer to ``invitelink``: the link as lists show it, and the ``secret``, which only this shows."""
+    """The answer to ``invitelink``: ``link`` describes the new link as lists do, and ``secret`` is the link
+    itself.
+
+    No later answer contains the secret.
+    """
 
     link: LinkListItem
     secret: Secret
@@ -385,11 +391,10 @@ class Reaction(NamedTuple):
 class Page(msgspec.Struct, frozen=True, eq=False):
     """A page of the log of one conversation for the user ``reader``, oldest entry first.
 
-    If ``forward`` is true, the page contains the first of the entries that were asked for, else the last.
-    ``more`` says whether there are further ones in the direction of reading: newer ones if ``forward`` is
-    true, else older ones; if the page is around a place, on either side. ``is_event_page`` is true for a page
-    of a group's events, false for a page of messages, which also contains events if the request asks for
-    them.
+    If there are more entries than the page can have, it has the first ones if ``forward`` is true, else the
+    last ones. ``more`` says whether entries were left out for that reason. For a page around an entry or a
+    time, they may be on either side. ``is_event_page`` is true for a page of a group's events. It is false
+    for a page of messages, which also contains events if the request asks for them.
 
     ``read_marker`` is the reader's read marker on a page that is sent at a login: entries with larger ids are
     those that the reader has missed. It is None on a page that answers a command. ``trimmed_up_to_id`` is the
@@ -439,11 +444,13 @@ class ConversationListItem(msgspec.Struct, frozen=True, eq=False):
 
 
 class ReadMark(msgspec.Struct, frozen=True, eq=False):
-    """The answer to ``markread``: the read mark of ``reader`` in ``conversation`` is the entry id ``id``.
+    """The answer to ``markread``: the read mark of ``reader`` in ``conversation``.
 
-    It is 0 in a conversation that has no entry, and where the reader has marked nothing but the id 0. ``at``
-    is the time that shows the mark, in milliseconds since 1970: that which a client has given, or that of the
-    last entry up to the mark. It is None without a mark, and if the command has not asked for it.
+    ``id`` is the id of the last entry that is marked as read. It is 0 if no entry is marked.
+
+    ``at`` is the same mark as a time, in milliseconds since 1970: the time that a client has given, or the
+    time of the last entry up to ``id``, whichever is later. It is None if there is no mark, or if the command
+    did not ask for the time.
     """
 
     reader: User

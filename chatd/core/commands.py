@@ -329,10 +329,11 @@ _ON_MEMBER = f"{_GROUP} not_operator no_such_user is_owner"
 class Hello(Command, frozen=True):
     """Log in. The answer is a welcome.
 
-    Without ``nick`` the client logs in as a guest. A registered nick needs its ``password``, or a
-    token in its place. ``since`` is the id of the last entry that the client has received: the client is sent
-    all later entries. ``missed`` and ``history`` say which other entries a returning client is sent.
-    ``username`` and ``realname`` are shown to IRC clients; the nick is if they are empty.
+    Without ``nick``, the client logs in as a guest. A registered nick needs its ``password``, which may also
+    be the secret of a token. ``since`` is the id of the last entry that the client has received; the client
+    is sent all later entries. ``missed`` says whether it is sent missed entries and moves the read marker.
+    ``history`` says whether it is sent a page of each conversation. IRC clients show the ``username`` and the
+    ``realname`` of a user. If one of them is empty, they show the nick instead.
     """
 
     nick: _Nick = ""
@@ -374,7 +375,10 @@ class PasswordBeforeHello(Command, frozen=True):
     example="identify;alice;correct horse battery",
 )
 class Identify(Command, frozen=True):
-    """Log in with the ``nick`` and ``password`` of a registered user, or a token. The answer is a welcome."""
+    """Log in as the registered user ``nick``. The answer is a welcome.
+
+    ``password`` is the password of the user, or the secret of one of the user's tokens.
+    """
 
     nick: _Nick
     password: _Password
@@ -695,7 +699,10 @@ class UseLink(Command, frozen=True):
     example="links;wob",
 )
 class ListLinks(Command, frozen=True):
-    """List the invitation links of ``group`` in force, the oldest first: one's own, or all as an operator."""
+    """List the invitation links of ``group`` that are in force, the oldest first.
+
+    Members see their own links, the owner and the operators all of them.
+    """
 
     group: _GroupName
 
@@ -730,7 +737,10 @@ class RevokeLink(Command, frozen=True):
     example="uninvite;wob;bob",
 )
 class Uninvite(Command, frozen=True):
-    """Withdraw the invitation of the user ``dest`` to ``group``: one's own, or any as an operator."""
+    """Withdraw the invitation of the user ``dest`` to ``group``.
+
+    Members may withdraw their own invitations, the owner and the operators all of them.
+    """
 
     group: _GroupName
     dest: _KnownNick
@@ -954,20 +964,22 @@ class SetRetention(Command, frozen=True):
     example="history;bob",
 )
 class ReadHistory(Command, frozen=True):
-    """Read a page of the messages of ``group``; without it, of those with the user ``dest``; without both, of
-    the lobby.
+    """Read a page of messages of a conversation.
 
-    The page contains the messages between the ids ``after`` and ``before`` and between the times
-    ``after_time`` and ``before_time``, all excluded, at most ``limit``. Times are in milliseconds since 1970.
-    If there are more, ``order`` says whether it has the first of them (``oldest``) or the last; None means
-    the first if there are only lower bounds.
+    The conversation is that of ``group``, or the direct one with the user ``dest``, or the lobby if both are
+    None.
 
-    With ``around`` it has the entry with this id, or the place where it would be, and entries on both sides;
-    with ``around_time`` the place is the first entry of the log at this time or later. No other bound can be
-    combined with either of these.
-
-    With ``events`` ``all`` the page also has the events of the conversation. With ``whole_milliseconds``
-    ``yes`` it does not end between two entries with the same time, see `PageWindow`.
+    - ``after`` and ``before`` are ids, ``after_time`` and ``before_time`` are times in milliseconds since
+      1970. The page has only messages between them. The bounds themselves are excluded.
+    - ``limit`` is the maximum number of messages.
+    - ``order`` says which messages the page has if there are more: ``oldest`` for the first ones, else the
+      last ones. None means the first ones if only lower bounds are given, else the last ones.
+    - ``around`` is an id. The page has the entry with that id, if there is one, and entries on both sides.
+      ``around_time`` means the same for the first entry of the log at this time or later. Neither can be
+      combined with another bound.
+    - If ``events`` is ``all``, the page also has the events of the conversation.
+    - If ``whole_milliseconds`` is ``yes``, the page does not end between two entries with the same time (see
+      `PageWindow`).
     """
 
     dest: _KnownNick | None = None
@@ -1034,8 +1046,8 @@ class ListConversations(Command, frozen=True):
     """List the author's conversations, the most recent first, without the first ``skip`` ones.
 
     With ``after_time``, ``before_time`` or both, in milliseconds since 1970, list only conversations whose
-    last message has a time between these, both excluded, with that time, oldest first. The list has at most
-    ``limit`` conversations.
+    last message is later than ``after_time`` and earlier than ``before_time``. In that case the oldest comes
+    first, each item has the time of that message, and the list has at most ``limit`` conversations.
     """
 
     skip: _SkipCount = 0
@@ -1057,10 +1069,11 @@ class ListConversations(Command, frozen=True):
     example="markread;wob;17",
 )
 class MarkRead(Command, frozen=True):
-    """Move the author's read mark in the conversation of ``group`` forward to the entry id ``upto``; without
-    ``group``, in that with the user ``dest``; without both, in the lobby.
+    """Move the author's read mark in a conversation forward to the entry id ``upto``.
 
-    A mark never moves back, nor beyond the last entry of the conversation, where it moves without ``upto``.
+    The conversation is that of ``group``, or the direct one with the user ``dest``, or the lobby if both are
+    None. Without ``upto``, the mark moves to the last entry of the conversation. It never moves back, nor
+    beyond the last entry.
     """
 
     group: _GroupName | None = None
@@ -1080,7 +1093,7 @@ class MarkRead(Command, frozen=True):
     example="ignore;bob",
 )
 class IgnoreUser(Command, frozen=True):
-    """Send the author no more messages and invitations of the user ``dest``, who is not told."""
+    """Stop sending messages and invitations of the user ``dest`` to the author. That user is not told."""
 
     dest: _KnownNick
 
@@ -1416,7 +1429,8 @@ class CloseGroup(Command, frozen=True):
 class DeleteMessage(Command, frozen=True):
     """Delete the text of the message with the log entry ``id``, with a ``reason``.
 
-    Its author may do so, in a group the owner and the operators, and server operators.
+    The author of the message may do so, and server operators. In a group, the owner and the operators may do
+    so, too.
     """
 
     id: _MessageId
@@ -1607,7 +1621,7 @@ class RevokeUserToken(Command, frozen=True):
     example="modlog;",
 )
 class ListModerations(Command, frozen=True):
-    """List the moderation log, the latest act first; ``skip`` leaves out the first ones."""
+    """List the moderation log, the latest act first, without the first ``skip`` acts."""
 
     skip: _SkipCount = 0
 

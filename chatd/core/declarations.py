@@ -249,7 +249,10 @@ class CommandDeclaration(msgspec.Struct, frozen=True, eq=False):
 
     @property
     def is_for_server_operators(self) -> bool:
-        """Whether server operators may use the command as such, also on the control socket."""
+        """Whether the role of a server operator gives the right to use the command.
+
+        The control socket takes the commands for which this is true.
+        """
         return self.required_role in ("authors", "server_operators")
 
     @property
@@ -269,7 +272,11 @@ class CommandDeclaration(msgspec.Struct, frozen=True, eq=False):
 
     @property
     def preferred_usage(self) -> str:
-        """The usage line: ``kick;group;dest[;reason]``, else ``MSG msg``, else ``/join group``."""
+        """The usage of the command in the first form that it has: with ``;``, in the text protocol, or with
+        ``/``.
+
+        Examples are ``kick;group;dest[;reason]``, ``IAM nick`` and ``/join group``.
+        """
         if self.semicolon_word:
             parts = [f";{name}" if name in self.required else f"[;{name}]" for name in self.typeable_fields]
             return self.semicolon_word + ("".join(parts) or ";")

@@ -100,7 +100,8 @@ def revoke_link(state: State, user: User, command: c.RevokeLink, now: int) -> De
 
 
 def link_deletions_by(state: State, events: Iterable[ChatEvent]) -> Iterator[LinkDeleted]:
-    """Yield the records that delete the links which ``events``, not yet applied to ``state``, put an end to.
+    """Yield the records that delete the links that end with ``events``, which are not applied to ``state``
+    yet.
 
     A link ends when its maker leaves the group or is removed. When a group is closed, all its links end.
     """

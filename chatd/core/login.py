@@ -42,20 +42,19 @@ def decide_login(
 ) -> Login:
     """Decide the login command ``hello`` and return the accepted login.
 
-    ``nick_keys_in_use`` holds the keys of the nicks of all live sessions. ``verified`` is the credential that
-    the password of the hello was verified against, or the token whose secret the hello has in place of the
-    password, or None for a hello without a password. ``certificate_name`` is the common name in the client's
-    verified TLS certificate, empty without one. A certificate replaces the password if its name equals the
-    registered nick, letter by letter.
+    ``nick_keys_in_use`` holds the keys of the nicks of all open sessions. ``verified`` is the credential or
+    the token that the password of the hello was verified against. It is None for a hello without a password.
+    ``certificate_name`` is the common name in the client's verified TLS certificate, or empty. If it equals
+    the registered nick, letter by letter, no password is needed.
 
     A hello without a nick logs in as a guest, with a name that no user has had. A returning user may keep a
     nick that is no longer allowed for new users, unless it is reserved. A registered user may have several
     sessions. A returning user who is not registered loses the role of owner or operator in all groups: the
     client may be somebody else's.
 
-    Raises `Refusal` ``bad_nick``; ``nick_taken`` if an unregistered user has a session already;
-    ``password_required``; ``wrong_password``, also if the credential or token ``verified`` is another user's,
-    or was replaced or deleted since it was verified.
+    Raises `Refusal` ``bad_nick``, ``password_required`` or ``wrong_password``, or ``nick_taken`` if an
+    unregistered user has a session already. ``wrong_password`` also means that ``verified`` belongs to
+    another user, or was replaced or deleted since it was verified.
     """
     name = _requested_name(state, hello.nick) if hello.nick else _guest_name(state)
     known, online = state.find_user(name), name.key in nick_keys_in_use
@@ -96,7 +95,7 @@ def find_user(state: State, nick: str) -> User | None:
 
 
 def find_credential(state: State, nick: str) -> Credential | None:
-    """Return the credential of the user with the nick ``nick``, also that of a closed account.
+    """Return the credential of the user with the nick ``nick``, even if the account is closed.
 
     Return None if there is no such user, the user is not registered, or ``nick`` is no valid nick.
     """
@@ -105,10 +104,11 @@ def find_credential(state: State, nick: str) -> Credential | None:
 
 
 def find_certified_credential(state: State, nick: str, certificate_name: str) -> Credential:
-    """Return the credential of the registered user whom a certificate with ``certificate_name`` is for.
+    """Return the credential of the registered user whose nick is ``certificate_name``.
 
-    ``nick`` is the user's nick as the client gives it, or empty. Raises `Refusal` ``wrong_password`` if the
-    certificate is not for that user, or for none.
+    ``certificate_name`` is the common name in the client's TLS certificate. ``nick`` is the nick that the
+    client gives, or empty. Raises `Refusal` ``wrong_password`` if no registered user has this name, or if
+    ``nick`` is another user's.
     """
     credential = find_credential(state, certificate_name)
     if credential is None or not _is_certified(credential.user, credential, certificate_name):

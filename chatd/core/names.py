@@ -117,7 +117,11 @@ class BadName(ValueError):
 
 
 class Name(NamedTuple):
-    """A valid name: ``shown`` (in NFC, case kept), and ``key``. Names with equal keys are the same name."""
+    """A valid name of a user or a group.
+
+    ``shown`` is the name as it was written, in NFC. ``key`` is its form for comparison, without the
+    differences of case and character width. Names with equal keys are the same name.
+    """
 
     shown: str
     key: str
@@ -159,7 +163,8 @@ def check_new_name(name: Name) -> None:
 def check_new_nick(name: Name) -> None:
     """Check that a new user may take the nick ``name``. Raises `BadName`.
 
-    It may not begin with a character that IRC clients would take for the user's role.
+    The nick may not begin with a character such as ``+`` or ``%``, which IRC clients show before a nick as a
+    mark of the user's role.
     """
     for form in name:
         if form.startswith(_NICK_STARTS):

@@ -70,12 +70,12 @@ def requested_conversation(
     | UnreactInChannel
     | c.Search,
 ) -> Conversation:
-    """Return the conversation that the user ``reader`` asks for, marks as read, searches, or names with the
-    id of a message, in ``command``.
+    """Return the conversation that ``command`` of the user ``reader`` names.
 
-    That is the one of ``group`` if ``command`` has a group, else the one with the user ``dest``, else the
-    lobby. For two users who never sent each other a message, return an empty conversation with the id 0,
-    which is not in ``state``. Raises `Refusal` ``no_such_group``, ``not_member`` or ``no_such_user``.
+    This is the conversation of ``group`` if ``command`` has a group, or the direct one with the user
+    ``dest``, or the lobby if both are None. For two users who never sent each other a message, return an
+    empty conversation with the id 0, which is not in ``state``. Raises `Refusal` ``no_such_group``,
+    ``not_member`` or ``no_such_user``.
     """
     if command.group is not None:
         return require_group_member(state, reader, command.group).conversation
@@ -87,11 +87,13 @@ def requested_conversation(
 
 
 class PageRequest(msgspec.Struct, frozen=True, eq=False):
-    """The page that a command asks for: ids, times in milliseconds since 1970, and how it is cut.
+    """The page that a command asks for.
 
-    The entries lie between ``after`` and ``before``, and between ``after_time`` and ``before_time``, all
-    excluded; or, if there is one, around the id ``around`` or the time ``around_time``. ``limit`` is None if
-    the command has none. The other fields are those of `PageWindow`.
+    Its entries lie between the ids ``after`` and ``before`` and between the times ``after_time`` and
+    ``before_time``, in milliseconds since 1970. These bounds are excluded. Instead of bounds, there may be an
+    id ``around`` or a time ``around_time``: the page then has entries on both sides of it. ``limit`` is the
+    maximum number of entries, or None if the command gives none. The other attributes are those of
+    `PageWindow`.
     """
 
     limit: int | None

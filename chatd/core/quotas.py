@@ -35,8 +35,8 @@ those that keep order in it.
 def check_quotas(state: State, decision: Decision, limits: Limits) -> None:
     """Check that ``decision``, not yet applied to ``state``, exceeds none of the quotas in ``limits``.
 
-    The invitation that the use of a link creates is not counted, because the same decision uses it up. Raises
-    `Refusal` ``too_many_groups``, ``group_full`` or ``too_many_invitations``.
+    An invitation link creates an invitation that the same decision uses up. Such an invitation is not
+    counted. Raises `Refusal` ``too_many_groups``, ``group_full`` or ``too_many_invitations``.
     """
     for event in decision.events:
         if not event.is_message and not _is_used_up(decision, event):

@@ -43,11 +43,11 @@ class Snapshot(msgspec.Struct, frozen=True, eq=False):
     """A copy of all data that the daemon keeps in memory, read from the database in one transaction.
 
     ``last_id`` is the id of the last log entry, ``last_at`` its time in milliseconds since 1970; both are 0
-    if the log is empty. ``seqs`` maps the id of each conversation to the seq of its
-    last entry, ``last_ids`` to the id of that entry. ``read_markers`` maps the id of each user to the user's
-    read marker, which is the id of the last entry that was sent to the user. ``read_marks`` maps the id of
-    each user who has set read marks to these, by the ids of conversations. ``database_bytes`` is the size of
-    the database on the disk.
+    if the log is empty. ``seqs`` maps the id of each conversation to the seq of its last entry, ``last_ids``
+    to the id of that entry. ``read_markers`` maps the id of each user to the user's read marker, which is the
+    id of the last entry that was sent to the user. ``read_marks`` maps user ids to the user's read marks, by
+    conversation id; users without read marks are left out. ``database_bytes`` is the size of the database on
+    the disk.
     """
 
     state: State
@@ -74,13 +74,13 @@ class UnreadRange(NamedTuple):
 class PageWindow(msgspec.Struct, frozen=True, eq=False):
     """The entries of one conversation that a page is to have.
 
-    Those are messages, the conversation's events, or both, as ``contents`` says, with ``after`` < id <
-    ``before``. If there are more than ``limit``, the page has the first of them if ``forward`` is true, else
-    the last.
+    ``contents`` says whether these are messages, events or both. Their ids lie between ``after`` and
+    ``before``, both excluded. If there are more than ``limit``, the page has the first ones if ``forward`` is
+    true, else the last ones.
 
-    If ``whole_milliseconds`` is true, the page does not end between two entries with the same time: it goes
-    on to the last of these. That may take `MAX_EXTRA_ENTRIES` entries more than ``limit``, and twice as many
-    bytes as a page may have, but no more.
+    If ``whole_milliseconds`` is true and the page would end between entries with the same time, it goes on to
+    the last of them. For this purpose it may have up to `MAX_EXTRA_ENTRIES` entries more than ``limit``, and
+    up to twice the bytes of a page.
     """
 
     limit: int
@@ -126,15 +126,14 @@ answers, ``edited`` the id of its last edit. The body of an ``edited`` event is 
 
 
 class EntrySlice(msgspec.Struct, frozen=True, eq=False):
-    """Rows of the log table, ascending by id.
+    """A part of the log that a query has read: its rows in ascending order of ids.
 
-    A query stops at a limit of rows, of bytes, or of examined entries. If it has stopped because it has
-    examined too many entries, ``resume_id`` is the id of the last entry that it has examined, ``more`` is
-    true, and the next query continues from there. Else ``resume_id`` is None, and ``more`` says whether rows
-    were left out.
+    A query stops at a limit of rows, of bytes or of examined entries. ``more`` says whether there may be
+    further rows. If the limit of examined entries was reached, ``resume_id`` is the id of the last examined
+    entry, and the next query continues from there. Otherwise ``resume_id`` is None.
 
-    For a page, ``reactions`` maps the ids of messages to the reactions to them, the oldest first: each with
-    the id of the user.
+    For a page, ``reactions`` maps the ids of messages to the reactions to them, the oldest first. Each is a
+    pair of the reaction and the id of the user.
     """
 
     rows: list[EntryRow]

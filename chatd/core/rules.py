@@ -20,12 +20,13 @@ from chatd.core.state import Group, RecordedChange, State
 
 
 class Decision(msgspec.Struct, frozen=True, eq=False):
-    """The result of an accepted command: records to store, then events to append to the log.
+    """The result of an accepted command: records to store, and events to append to the log.
 
-    ``records`` never enter the log. ``events`` are in order; the ack names the entry of the first one.
-    ``unchanged_group_name`` is used only in a decision of `decide` without events: the command changes
-    nothing, because the user is already in the group with this name, empty for the lobby. The caller passes
-    the records, then the events, to `State.apply`.
+    ``records`` are stored first and do not enter the log. ``events`` are in order; the ack names the log
+    entry of the first one. The caller passes the records, then the events, to `State.apply`.
+
+    If a command to enter a group, or the lobby, changes nothing because the user is in it already, there are
+    no events. ``unchanged_group_name`` is then the name of the group, or empty for the lobby.
     """
 
     events: tuple[ChatEvent, ...] = ()

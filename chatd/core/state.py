@@ -189,7 +189,7 @@ class Group:
         self._audience = None
 
     def rename(self, user: User) -> None:
-        """Replace the member or owner with the id of ``user`` by ``user``, which has a new nick."""
+        """Put ``user``, who has a new nick, in the place of the member or owner with the same id."""
         if user.id in self.members:
             self.members[user.id] = user
         if self.is_owner(user):
@@ -299,22 +299,23 @@ StateChange = RecordedChange | ChatEvent
 class State:
     """The state of the whole chat: all users, groups and conversations, which can be found by name or id.
 
-    ``users`` and ``conversations`` map ids, in ascending order, to users and conversations; `CONSOLE` is not
-    among the users, but `user_by_id` returns it. ``credentials`` maps the ids of the registered users to
-    their credentials. ``tokens`` maps the digest of each token to the token, ``links`` the digest of each
-    invitation link to the link. ``trimmed_up_to_ids`` maps the ids of conversations to the id up to which old
-    messages were deleted.
-
-    ``moderations`` is the moderation log, oldest entry first. ``sanctions`` maps the pairs of ``mute`` or
-    ``block`` and the key of a target (`target_key`) to the entry of the last mute or block that was not
-    lifted; its time may be over. ``blocked_networks`` maps networks in CIDR notation to the entries of such
-    blocks. ``appointed`` maps the key of each nick that was appointed as a server operator, and not
-    dismissed, to the nick. ``erasing`` maps the id of each user whose erasure is under way to the id of the
-    last log entry whose text was erased, 0 before the first.
-
-    ``invitation_times`` is a heap of the invitations that did not expire, used up or not: the time, the id of
-    the group's conversation, and the id of the invited user. ``ignored_by`` maps the id of each user whom
-    others ignore to the ids of the users who do; such a set is the identical object until it changes.
+    - ``users`` and ``conversations`` map ids, in ascending order, to users and conversations. `CONSOLE` is
+      not among the users, but `user_by_id` returns it.
+    - ``credentials`` maps the ids of the registered users to their credentials.
+    - ``tokens`` maps the digest of each token to the token, ``links`` the digest of each invitation link to
+      the link.
+    - ``trimmed_up_to_ids`` maps the ids of conversations to the id up to which old messages were deleted.
+    - ``moderations`` is the moderation log, oldest entry first.
+    - ``sanctions`` maps pairs of a kind (``mute`` or ``block``) and the key of a target (see `target_key`) to
+      the entry of the last such act. Those that were lifted are left out; those whose time is over are not.
+    - ``blocked_networks`` maps networks in CIDR notation to the entries of such blocks.
+    - ``appointed`` maps keys to nicks: those that are appointed as server operators.
+    - ``erasing`` maps the id of each user whose erasure is under way to the id of the last log entry whose
+      text was erased, 0 before the first.
+    - ``invitation_times`` is a heap of the invitations that have not expired, even if they were used. An item
+      is the time, the id of the group's conversation, and the id of the invited user.
+    - ``ignored_by`` maps the id of each ignored user to the ids of the users who ignore that user. Such a set
+      is the identical object until it changes.
     """
 
     def __init__(self) -> None:
@@ -354,11 +355,12 @@ class State:
     def apply(self, change: StateChange, at: int = 0) -> None:
         """Change the state as ``change`` says: add, change or delete what it contains.
 
-        A new credential deletes the user's tokens. Messages, changes of messages and the deletion of read
-        marks change nothing.
-        A group exists from its ``created`` event on. The method checks no permissions and never refuses a
-        change: the command was decided before. ``at`` is the time of an event, in milliseconds since 1970;
-        other changes need none.
+        Messages and read marks are not part of the state: a message, a change of a message, and the deletion
+        of read marks change nothing. A new credential deletes the user's tokens. A group exists from its
+        ``created`` event on.
+
+        The method checks no permissions and never refuses a change: the command was decided before. ``at`` is
+        the time of an event, in milliseconds since 1970; other changes need none.
         """
         if isinstance(change, ChatEvent):
             if not change.is_message and change.kind not in MESSAGE_CHANGE_KINDS:
@@ -475,8 +477,8 @@ class State:
     def unlifted_sanction(self, kind: Literal["mute", "block"], key: str) -> ModerationEntry | None:
         """Return the last mute or block of the target with this ``key`` (see `target_key`), or None.
 
-        One that was lifted by ``unmute`` or ``unblock`` is not returned. One whose time is over is: ask its
-        ``is_active``.
+        A mute or block that was lifted by ``unmute`` or ``unblock`` is not returned. One whose time is over
+        is returned: see `ModerationEntry.is_active`.
         """
         return self.sanctions.get((kind, key))
 

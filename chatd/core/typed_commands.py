@@ -159,11 +159,11 @@ def parse_keyword_fields(declaration: CommandDeclaration, rest: str) -> dict[str
 
 
 def is_command_with_secret(line: str) -> bool:
-    """Return whether ``line`` is a command with a password or link field, in any of the three forms.
+    """Return whether ``line`` is a command with a password or link field, in any of the three typed forms.
 
-    The result is false for ``hello``. Blanks before the command are ignored. In the chat room a line that
-    does not begin with ``/`` is a message: the dialect and the client refuse one for which this function
-    returns true, so that a password typed in a wrong form is not published.
+    The chat room and the client take a line without ``/`` for a message. They refuse it if the result is
+    true, so that a password is not published when its command is typed in the wrong form. Blanks before the
+    command are ignored. The result is false for ``hello``, which may begin a message.
     """
     line = line.strip()
     slash = parse_slash(line)

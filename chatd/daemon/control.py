@@ -251,7 +251,10 @@ class ControlConnection(LineOnlyReceiver, TimeoutMixin):
             self._fail(ControlError("too_many_connections"))
 
     def callLater(self, period: float, func: Callable[[], None]) -> IDelayedCall:
-        """Start a timer of `TimeoutMixin`."""
+        """Start a timer that calls ``func`` after ``period`` seconds. Twisted's `TimeoutMixin` calls this.
+
+        It uses the daemon's reactor instead of the global one.
+        """
         timer: IDelayedCall = self._control.reactor.callLater(period, func)
         return timer
 
@@ -395,7 +398,7 @@ class ControlConnection(LineOnlyReceiver, TimeoutMixin):
         self._fail_with(refusal.code, refusal.text, refusal.retry_after)
 
     def internal_error(self, request: Request | None) -> None:
-        """Log the exception that is being handled, a bug, send an internal error, and close the
+        """Log the exception that is being handled, a bug. Send an internal error, and close the
         connection.
         """
         self._log.failure("bug on the control socket")

@@ -65,9 +65,9 @@ class ExportLines:
 
     @property
     def footer(self) -> dict[str, object]:
-        """The last line, which says that the export is complete, and how many entries it has.
+        """The last line of a complete export, with the number of its entries.
 
-        It is true only after `next_lines` has returned an empty list.
+        Read it only after `next_lines` has returned an empty list.
         """
         return {"complete": True, "entries": self._entries}
 

@@ -32,7 +32,7 @@ class Health:
         return not await self.find_problems()
 
     async def find_problems(self) -> list[str]:
-        """Return a sentence for each thing that does not work; an empty list if the daemon is healthy."""
+        """Return the problems of the daemon, as sentences. There are none if it is healthy."""
         problems = []
         if self._journal.is_failing:
             problems.append("the last transaction failed")

@@ -61,11 +61,10 @@ class Listener(msgspec.Struct, frozen=True, eq=False):
 
 
 class CannotStart(SystemExit, Exception):
-    """The daemon cannot start and exits with code 1. The text of the exception is one sentence, which was
-    shown to the user before.
+    """The daemon can't start and exits with code 1. The text is one sentence, which was already printed.
 
-    It is an `Exception` besides a `SystemExit`, so that twistd removes its pid file, and passes the sentence
-    on to the process that started the daemon in the background.
+    It is an `Exception` besides a `SystemExit`. Because of this, twistd removes its pid file, and passes the
+    sentence on to the process that has started the daemon in the background.
     """
 
     def __init__(self, sentence: str) -> None:

@@ -81,7 +81,10 @@ LabelledValues = Mapping[tuple[str, ...], float]
 
 
 class MetricDeclaration(msgspec.Struct, frozen=True, eq=False):
-    """The declaration of a metric: ``labels`` are the names of its labels, ``read`` returns its value now."""
+    """The declaration of a metric.
+
+    ``labels`` are the names of its labels. ``read(parts)`` returns its present value.
+    """
 
     name: str
     kind: Literal["gauge", "counter", "histogram"]

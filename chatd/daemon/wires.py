@@ -83,7 +83,10 @@ def choices_by_wire(limits: Limits, irc: IrcPolicy = DEFAULT_IRC_POLICY) -> dict
 
 
 def choices_by_subprotocol(limits: Limits, irc: IrcPolicy = DEFAULT_IRC_POLICY) -> dict[str, WireChoice]:
-    """Return, by subprotocol, what a client may speak on a WebSocket: `DEFAULT_SUBPROTOCOL` first."""
+    """Return the wires that a client may use on a WebSocket, by the names of their subprotocols.
+
+    The first one is `DEFAULT_SUBPROTOCOL`, for clients that name none.
+    """
     wires = [wire for wire in declared_wires() if wire.subprotocol]
     wires.sort(key=lambda wire: wire.subprotocol != DEFAULT_SUBPROTOCOL)
     return {wire.subprotocol: _choice(wire, limits, irc) for wire in wires}
@@ -104,9 +107,9 @@ def protocol_maker(
 ) -> MakeProtocol:
     """Return the function that makes the Twisted protocol of a new connection to ``wire``.
 
-    ``choices`` is the result of `choices_by_wire`; ``http`` makes the protocol of a client that speaks HTTP.
-    If the client begins with TLS, ``auto`` and ``web`` use ``certificate``, and so does every wire of a
-    ``tls_only`` port, which refuses other clients.
+    ``choices`` is the result of `choices_by_wire`. ``http`` makes the protocol of a client that speaks HTTP.
+    On ``auto`` and ``web``, a client may begin with TLS, for which ``certificate`` is used. If ``tls_only``
+    is true, this applies to every wire, and clients without TLS are refused.
     """
     if wire == WEB_WIRE_NAME:
         return partial(Detector, [HttpChoice((), http)], (TLS,), certificate, tls_only)

@@ -78,12 +78,14 @@ _LOOPBACK: Final = {
 
 
 class ParsedListener(msgspec.Struct, frozen=True):
-    """A listener such as ``text=tcp:4567``, taken apart.
+    """The parts of a listener such as ``text=tcp:4567``.
 
     ``wire`` is the name of the wire, ``endpoint`` the description of a Twisted endpoint.
-    ``expects_proxy_header`` says whether a proxy sends a PROXY header first. ``tls`` says whether clients
-    must use the daemon's TLS: always (``ssl:`` without a key of its own), if the configuration asks for it,
-    or never, which is so on Unix sockets and where Twisted's endpoint has a TLS of its own.
+    ``expects_proxy_header`` says whether a proxy sends a PROXY header first.
+
+    ``tls`` says whether clients must use the daemon's TLS. It is ``always`` for ``ssl:`` without a key of its
+    own. It is ``never`` for a Unix socket, and for an endpoint of Twisted with its own TLS. Otherwise it is
+    ``configured``: ``require`` in ``[tls]`` says it.
     """
 
     wire: str

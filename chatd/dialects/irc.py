@@ -80,10 +80,11 @@ Encoders = WeakValueDictionary[frozenset[str], IrcDeliveryEncoder]
 
 
 class IrcDialect:
-    """The IRC dialect for one client, with what that client has said so far.
+    """The IRC dialect for one client, with what the client has sent so far (``client``).
 
-    ``encoders`` and ``text``, the dialect of the answers to typed commands, are shared by all IRC clients;
-    only `with_client` passes them. ``wire`` is the name of the wire, ``irc`` are the daemon's settings.
+    ``encoders``, and ``text``, which is the dialect of the answers to typed commands, are shared by all IRC
+    clients; only `with_client` passes them. ``wire`` is the name of the wire, ``irc`` are the daemon's
+    settings.
     """
 
     has_channels = True
@@ -108,7 +109,9 @@ class IrcDialect:
         self._text = text or TextDialect(limits)
 
     def with_client(self, **changes: Any) -> IrcDialect:
-        """Return the dialect for the client after ``changes`` of its `IrcClient`."""
+        """Return a copy of this dialect in which the attributes ``changes`` of its `IrcClient` are
+        replaced.
+        """
         return IrcDialect(self.limits, replace(self.client, **changes), self._encoders, self.wire, self._text)
 
     @property
@@ -120,9 +123,9 @@ class IrcDialect:
 
     @property
     def delivery_encoder(self) -> DeliveryEncoder:
-        """The encoder for the client's capabilities: the same object for all clients that have these.
+        """The encoder for the client's capabilities: the same object for all clients with these capabilities.
 
-        It is kept as long as anyone else refers to it.
+        It exists as long as any session uses it.
         """
         capabilities = self.client.capabilities
         found = self._encoders.get(capabilities)
@@ -132,7 +135,10 @@ class IrcDialect:
 
     @property
     def enters_lobby(self) -> bool:
-        """Whether the daemon is configured so."""
+        """Whether the client is in ``#lobby`` from the login on: true if ``lobby`` in ``[irc]`` is ``join``.
+
+        If ``lobby`` is ``ask``, the client is in ``#lobby`` only after it has sent ``JOIN #lobby``.
+        """
         return self.client.policy.lobby == "join"
 
     @property
@@ -142,18 +148,25 @@ class IrcDialect:
 
     @property
     def shows_own_messages(self) -> bool:
-        """Whether the client knows what to do with messages of its own user."""
+        """Whether the client is delivered the messages that its user has sent in other sessions.
+
+        This is true if the client has the capability ``echo-message``. Other clients may not expect messages
+        of their own user.
+        """
         return "echo-message" in self.client.capabilities
 
     @property
     def login_history_scope(self) -> Literal["nothing", "missed"]:
-        """Nothing for clients that ask for history, else the messages that were missed."""
+        """``nothing`` for a client that reads the history itself with ``CHATHISTORY``, else ``missed``."""
         return "nothing" if "draft/chathistory" in self.client.capabilities else "missed"
 
     # Decoding of requests.
 
     def decode(self, payload: bytes) -> Request | None:
-        """Return the request in one line. A line that is not understood is answered with a numeric."""
+        """Return the request in one line, or None for an empty line.
+
+        For a line that is not understood, return a request that is answered with an error.
+        """
         client = self.client
         try:
             # On a WebSocket there is no line end, but some clients send one.
@@ -203,7 +216,9 @@ class IrcDialect:
         return self.reply(self.client.standard_reply(bad.verb or "*", "INVALID_UTF8", "send text in UTF-8"))
 
     def reply(self, *lines: bytes, dialect: IrcDialect | None = None) -> Request:
-        """Return a request that is answered with ``lines``. Then the client speaks ``dialect``, if given."""
+        """Return a request that is answered with ``lines``. After that the session uses ``dialect``, if it is
+        given.
+        """
         if dialect is None:
             return Request(PreparedAnswer(lines))
         if self.client.nick:
@@ -211,12 +226,16 @@ class IrcDialect:
         return Request(PreparedAnswer(lines), detected_dialect=dialect)
 
     def changed(self, **changes: Any) -> Request:
-        """Return a request without an answer, after which the client is changed."""
+        """Return a request that has no answer and changes what the dialect knows of the client.
+
+        ``changes`` are the new values of attributes of `IrcClient`.
+        """
         return self.reply(dialect=self.with_client(**changes))
 
     def request(self, line: IrcLine, name: str, **values: object) -> Request:
-        """Return the request for the command called ``name`` with ``values``, which ``line`` asks for. If the
-        values are refused, it is a request with the refusal.
+        """Return the request of ``line`` for the command called ``name`` with ``values``.
+
+        If the values are refused, the command of the request is the refusal.
         """
         try:
             return Request(COMMANDS[name].build(values, self.limits), line.verb)
@@ -226,21 +245,22 @@ class IrcDialect:
     def show_channel(self, line: IrcLine, channel: str, *context: str) -> Request:
         """Return the request to show ``channel`` in answer to ``line``. Raises `Refusal`.
 
-        The verb decides what is shown of it, or ``context``, if given.
+        ``context``, if given, says what is shown: only the members, or the bans. Otherwise the verb of
+        ``line`` says it.
         """
         return Request(ShowChannel(group_name(channel)), line.verb, context=context)
 
     def fail(self, verb: str, code: str, text: str, *context: str) -> Request:
-        """Return a request that is answered with a standard reply."""
+        """Return a request that is answered with the error line of `IrcClient.fail_line`."""
         return self.reply(self.client.fail_line(verb, code, text, *context))
 
     # Encoding of answers.
 
     def encode_answer(self, request: Request, answer: Answer) -> Payloads:
-        """Return the lines of ``answer``, none where IRC has no answer.
+        """Return the lines of ``answer``. There are none if IRC has no such answer.
 
-        A typed command is answered with notices of the daemon. What it has changed is told in IRC's words
-        first.
+        A command that was typed to the daemon is answered with notices. If it has changed something for which
+        IRC has a line, such as a ``JOIN``, this line comes first.
         """
         encode = _ANSWERS.get(type(answer))
         if is_typed(request):
@@ -261,8 +281,10 @@ class IrcDialect:
         return [client.notice(piece) for line in lines for piece in split_text(line, room, MAX_NOTICE_LINES)]
 
     def encode_refusal(self, request: Request | None, refusal: Refusal) -> Payloads:
-        """Return ``refusal`` as a numeric if IRC has one, else as a standard reply or a notice. What ends the
-        connection is an ``ERROR``. A ``NOTICE`` is never answered.
+        """Return ``refusal`` as a numeric if IRC has one for it, else as a standard reply or a notice.
+
+        A refusal that ends the connection is an ``ERROR``. For a ``NOTICE``, return no lines, because it is
+        never answered.
         """
         if request is None:
             return (format_line("ERROR", refusal.text, trailing=True),)
@@ -344,8 +366,9 @@ _REFUSALS: Final[dict[tuple[str, str], Callable[[IrcClient, Request, Refusal], l
     **redaction.REFUSALS,
     **operators.REFUSALS,
 }
-"""What encodes the refusals, by their codes, of the verbs that have lines of their own for them. The code is
-empty for all others of a verb.
+"""The functions that encode refusals for which a verb has lines of its own, by verb and code.
+
+An empty code stands for all other refusals of the verb.
 """
 
 

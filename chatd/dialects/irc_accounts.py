@@ -1,7 +1,7 @@
 """Accounts on IRC: SASL, and the registration of a nick with a password.
 
 Sources: the IRCv3 specifications of SASL 3.1 and 3.2 and of account-registration, and RFC 4616 (PLAIN). The
-account of a user is the nick, so the nick of a client that has authenticated itself is that of the account.
+account name of a user is the nick. So a client that has authenticated itself has the account's nick.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ CODES_BY_REFUSAL_OF_REGISTER: Final[dict[str, str]] = {
 
 
 def authenticate(dialect: IrcDialect, line: IrcLine) -> Request:
-    """``AUTHENTICATE``: begin, go on with, or abort the proof of who the client's user is."""
+    """Decode ``AUTHENTICATE``: begin, continue or abort a SASL login."""
     client, chunk = dialect.client, line.params[0]
     if client.nick:
         failed = client.numeric("sasl_failed", text=ONLY_BEFORE_LOGIN)
@@ -104,7 +104,9 @@ def _external(dialect: IrcDialect, response: str) -> Request:
 
 
 MECHANISMS: Final[dict[str, Callable[[IrcDialect, str], Request]]] = {"PLAIN": _plain, "EXTERNAL": _external}
-"""What decodes the response of each mechanism of SASL, for the dialect that is spoken afterwards."""
+"""The functions that decode the response of each SASL mechanism. They are given the dialect that is used
+afterwards.
+"""
 
 
 def _prove(dialect: IrcDialect, nick: str, password: str | None) -> Request:
@@ -143,8 +145,9 @@ def is_same_nick(one: str, other: str) -> bool:
 
 
 def authenticated_lines(dialect: IrcDialect, request: Request, answer: Authenticated) -> list[bytes]:
-    """Return the lines that tell a client that it has proved to be the user of ``answer``: by SASL, or by
-    ``REGISTER`` before the login.
+    """Return the lines that tell a client that it has proved who its user is, the user of ``answer``.
+
+    The proof was ``AUTHENTICATE``, or ``REGISTER`` before the login.
     """
     if request.command_word == "REGISTER":
         return _success_lines(dialect.client, answer.user.nick)
@@ -166,7 +169,10 @@ def authenticate_refusal_lines(client: IrcClient, request: Request, refusal: Ref
 
 
 def register(dialect: IrcDialect, line: IrcLine) -> Request:
-    """``REGISTER``: register the client's nick with a password. There are no addresses of users."""
+    """Decode ``REGISTER``: register the client's nick with a password.
+
+    An e-mail address in the line is ignored.
+    """
     client = dialect.client
     account, _, password = line.params[:3]
 
@@ -194,14 +200,17 @@ def register(dialect: IrcDialect, line: IrcLine) -> Request:
 
 
 def with_account(dialect: IrcDialect, request: Request) -> Request:
-    """Return ``request``; if it registers the client's nick, the dialect then knows that."""
+    """Return ``request``, extended so that the dialect knows of a registration when it has succeeded.
+
+    A request that registers no nick is returned unchanged.
+    """
     if not isinstance(request.command, Register):
         return request
     return replace(request, dialect_on_success=dialect.with_client(account=dialect.client.nick))
 
 
 def verify(dialect: IrcDialect, line: IrcLine) -> Request:
-    """``VERIFY``: nothing is ever to be verified, because there are no addresses of users."""
+    """Decode ``VERIFY``, which is always refused: a registration needs no verification."""
     account = line.params[0]
     text = "nothing is to be verified here: REGISTER is enough"
     return dialect.reply(dialect.client.standard_reply("VERIFY", "INVALID_CODE", text, account))

@@ -1,4 +1,4 @@
-"""What IRC clients are shown of a channel: who enters it, its topic, members, modes and bans."""
+"""The lines that show a channel to an IRC client: who enters it, its topic, members, modes and bans."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def read_mark_lines(client: IrcClient, channel: Channel) -> list[bytes]:
 def join_line(
     capabilities: frozenset[str], channel: str, user: User, is_registered: bool, realname: str
 ) -> bytes:
-    """Return the line that tells that ``user`` has joined ``channel``."""
+    """Return the line ``JOIN``, which says that ``user`` has joined ``channel``."""
     if "extended-join" not in capabilities:
         return format_line("JOIN", channel, source=source_of(user.nick))
     account = user.nick if is_registered else "*"
@@ -72,12 +72,12 @@ def topic_lines(client: IrcClient, channel: Channel) -> list[bytes]:
 
 
 def names_lines(client: IrcClient, channel: Channel) -> list[bytes]:
-    """Return the names of the members of ``channel`` who are online, and the line that ends them."""
+    """Return the names of the members of ``channel`` who are online, and the end of the list."""
     return [*member_lines(client, channel), client.numeric("end_of_names", channel_name(channel.group))]
 
 
 def member_lines(client: IrcClient, channel: Channel) -> list[bytes]:
-    """Return the names of the members of ``channel`` who are online, without a line that ends them."""
+    """Return the names of the members of ``channel`` who are online, without the end of the list."""
     name = channel_name(channel.group)
     head = client.numeric("names", "@" if channel.is_private else "=", name, text="x")
     room = MAX_LINE_BYTES - len(head) - 1
@@ -147,12 +147,12 @@ _SHOWN: Final[dict[str, Callable[[IrcClient, Channel], list[bytes]]]] = {
     BANS: ban_lines,
     MEMBERS: member_lines,
 }
-"""What is shown of a channel, by the context of the request, or without one by its command word; of others
-`topic_and_names_lines`.
+"""The functions that make the lines of a channel, by the context of the request, or if it has none, by its
+command word. For all others it is `topic_and_names_lines`.
 """
 
 
 def channel_lines(client: IrcClient, request: Request, channel: Channel) -> list[bytes]:
-    """Return what ``request`` asks for of ``channel``."""
+    """Return the lines that show ``channel``, in answer to ``request``."""
     what = request.context[0] if request.context else request.command_word
     return _SHOWN.get(what, topic_and_names_lines)(client, channel)

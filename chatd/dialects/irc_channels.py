@@ -45,7 +45,7 @@ _ACCOUNT_BAN: Final = re.compile("~(?:a|account):(.*)", re.DOTALL)
 
 
 def join(dialect: IrcDialect, line: IrcLine) -> Request:
-    """``JOIN #wob,#ada``: join the groups, or create them."""
+    """Decode ``JOIN #wob,#ada``: join the groups, or create them."""
     return for_each(dialect, line, _join_one, [(channel,) for channel in line.params[0].split(",")])
 
 
@@ -58,7 +58,7 @@ def _join_one(dialect: IrcDialect, line: IrcLine, channel: str) -> Request:
 
 
 def part(dialect: IrcDialect, line: IrcLine) -> Request:
-    """``PART #wob :bye``: leave the groups for good."""
+    """Decode ``PART #wob :bye``: leave the groups for good."""
     return for_each(dialect, line, _part_one, [(channel,) for channel in line.params[0].split(",")])
 
 
@@ -70,12 +70,18 @@ def _part_one(dialect: IrcDialect, line: IrcLine, channel: str) -> Request:
 
 
 def farewell(said: Sequence[str]) -> str:
-    """Return the first parameter in ``said``, what a user says when quitting or leaving, as it is shown."""
+    """Return the farewell of a ``QUIT`` or ``PART``: the first item of ``said``, or "" if ``said`` is empty.
+
+    Formatting is removed, and a long text is cut.
+    """
     return without_formatting(said[0]).strip()[:MAX_FAREWELL_CHARACTERS] if said else ""
 
 
 def names(dialect: IrcDialect, line: IrcLine) -> Request:
-    """``NAMES #wob,#ada``: the members who are online. One line ends the lists of several channels."""
+    """Decode ``NAMES #wob,#ada``: show the members who are online.
+
+    The answer has one end of the list for all channels.
+    """
     channels = (line.params[0] if line.params else "").split(",")
     if len(channels) == 1 and channels[0].startswith("#"):
         return dialect.show_channel(line, channels[0])
@@ -103,7 +109,7 @@ def _end_of_names_line(client: IrcClient, channels: list[str]) -> bytes:
 
 
 def topic(dialect: IrcDialect, line: IrcLine) -> Request:
-    """``TOPIC #wob``: show the topic. ``TOPIC #wob :text``: set it."""
+    """Decode ``TOPIC #wob``, which shows the topic, or ``TOPIC #wob :text``, which sets it."""
     if len(line.params) == 1:
         return dialect.show_channel(line, line.params[0])
     group = group_name(line.params[0])
@@ -113,7 +119,7 @@ def topic(dialect: IrcDialect, line: IrcLine) -> Request:
 
 
 def kick(dialect: IrcDialect, line: IrcLine) -> Request:
-    """``KICK #wob bob,carol :reason``: put members out. There may be a channel for each nick."""
+    """Decode ``KICK #wob bob,carol :reason``: remove members. There may be a channel for each nick."""
     channels, nicks = line.params[0].split(","), list(filter(None, line.params[1].split(",")))
     if len(channels) == 1:
         channels *= len(nicks)
@@ -131,7 +137,7 @@ def _kick_one(dialect: IrcDialect, line: IrcLine, channel: str, nick: str) -> Re
 
 
 def invite(dialect: IrcDialect, line: IrcLine) -> Request:
-    """``INVITE bob #wob``: invite a user. ``INVITE``: list the channels that the user is invited to."""
+    """Decode ``INVITE bob #wob``, which invites a user, or ``INVITE``, which lists the user's invitations."""
     if not line.params:
         return dialect.request(line, "groups")
     if len(line.params) == 1:
@@ -144,14 +150,14 @@ def invite(dialect: IrcDialect, line: IrcLine) -> Request:
 
 
 def channel_list(dialect: IrcDialect, line: IrcLine) -> Request:
-    """``LIST``: the channels that the user may see. ``LIST #w*,>3`` lists some of them."""
+    """Decode ``LIST``: list the channels that the user may see. ``LIST #w*,>3`` lists some of them."""
     listed = dialect.request(line, "groups")
     wanted = ListFilter.parse(line.params[0] if line.params else "")
     return ListRequest(listed.command, listed.command_word, wanted=wanted)
 
 
 def mode(dialect: IrcDialect, line: IrcLine) -> Request:
-    """``MODE``: show and change the modes of a channel, or of the client itself."""
+    """Decode ``MODE``: show or change the modes of a channel or of the client."""
     target, *params = line.params
     if not target.startswith("#"):
         return user_mode(dialect, target, params)
@@ -248,7 +254,8 @@ def for_each(
 ) -> Request:
     """Return a request for each of ``targets``, made by ``make(dialect, line, *target)``, as one chain.
 
-    There is at least one target. Only ``max_targets`` of them are heeded; the next one is refused.
+    There must be at least one target. Targets after the first ``max_targets`` are ignored, and the first of
+    these is refused.
     """
     requests: list[Request] = []
     for target in targets[:max_targets]:
@@ -298,7 +305,7 @@ def left_lobby_lines(dialect: IrcDialect, request: Request, answer: LobbyLeft) -
 
 
 def closed_lines(dialect: IrcDialect, request: Request, closed: ChannelClosed) -> list[bytes]:
-    """Return the line that puts the client out of a channel that was closed."""
+    """Return the line ``KICK`` that removes the client from a channel that was closed."""
     reason = f"closed: {replace_controls(closed.reason)}" if closed.reason else "closed"
     nick, server = dialect.client.nick, dialect.client.server
     return [format_line("KICK", channel_name(closed.group), nick, reason, source=server, trailing=True)]
@@ -310,10 +317,10 @@ ANSWERS: Final[dict[type, Callable[[IrcDialect, Request, Any], Sequence[bytes]]]
     ChannelClosed: closed_lines,
     Groups: channel_list_lines,
 }
-"""What encodes each kind of answer that is about a channel as a whole."""
+"""The functions that encode each kind of answer that is about a channel as a whole."""
 
 REFUSALS: Final[dict[tuple[str, str], Callable[[IrcClient, Request, Refusal], list[bytes]]]] = {
     ("NAMES", "no_such_group"): no_names_lines,
     ("MODE", "not_registered"): no_account_lines,
 }
-"""What encodes refusals that no numeric alone tells, by the verb and the code."""
+"""The functions that encode refusals for which a numeric alone is not enough, by verb and code."""

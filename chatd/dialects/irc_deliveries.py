@@ -1,4 +1,4 @@
-"""What IRC clients are told without asking: the lines of log entries, arrivals and departures."""
+"""The lines that IRC clients are sent without asking: those of log entries, arrivals and departures."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ from chatd.dialects.irc_transient import transient_lines
 from chatd.dialects.timestamps import format_rfc3339
 
 _Presence = Arrived | Departed | ProfileAnnounced | AccountAnnounced | Announced
-"""The deliveries that tell of a user and are never in the log."""
+"""The deliveries about one user that are never in the log."""
 
 
 class IrcDeliveryEncoder:
@@ -58,7 +58,7 @@ class IrcDeliveryEncoder:
         self._message_capabilities = message_capabilities(capabilities)
 
     def encode_delivery(self, delivery: Delivery) -> Payloads:
-        """Return the lines of ``delivery``; none of a message whose text was deleted."""
+        """Return the lines of ``delivery``. There are none for a message whose text was deleted."""
         if isinstance(delivery, LogEntry):
             if delivery.event.is_message:
                 return live_message_lines(self._message_capabilities, delivery)
@@ -126,8 +126,9 @@ class IrcDeliveryEncoder:
         return (self._told(delivery, delivery.is_registered, line),)
 
     def _told(self, delivery: _Presence, by_account: bool, line: bytes) -> bytes:
-        """Return ``line``, which tells of ``delivery``, with the tags that the client knows: its time, and if
-        it is ``by_account``, the account of its user.
+        """Return ``line``, the line of ``delivery``, with the tags that the client knows.
+
+        These are the time and, if ``by_account`` is true, the account of the user.
         """
         tags: dict[str, str] = {}
         if "server-time" in self.capabilities:
@@ -143,25 +144,32 @@ def event_lines(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
 
 
 def past_event_lines(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
-    """Return the lines of ``entry`` in a page of history: at least one, where live there may be none."""
+    """Return the lines of ``entry`` in a page of history.
+
+    There is always at least one line, even for an event that has none when it happens.
+    """
     return event_lines(capabilities, entry) or _notice("{actor} has invited {subject}")(capabilities, entry)
 
 
 def invitation_line(capabilities: frozenset[str], entry: LogEntry) -> bytes:
-    """Return the line that tells of the invitation ``entry``."""
+    """Return the line ``INVITE`` for the invitation ``entry``."""
     event = entry.event
     assert event.subject is not None
     return _line(capabilities, entry, "INVITE", event.subject.nick, channel_of(event.conversation))
 
 
 def visibility_line(capabilities: frozenset[str], entry: LogEntry, modes: str) -> bytes:
-    """Return the line that tells of ``entry``, a change of visibility, by ``modes``, such as ``+is``."""
+    """Return the line ``MODE`` for ``entry``, a change of visibility. ``modes`` are the changed modes:
+    ``+is``.
+    """
     return _line(capabilities, entry, "MODE", channel_of(entry.event.conversation), modes)
 
 
 def missed_event_lines(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
-    """Return the line that tells the user whom the event ``entry`` is about of it, without changing who the
-    client believes is in a channel: an invitation, or a notice. There is none of some events.
+    """Return the line that tells the client of ``entry``, a missed event about its user.
+
+    It is an invitation or a notice. It is never a ``JOIN`` or a ``KICK``, which would change the members that
+    the client has in its list of the channel. Some events have no line.
     """
     event = entry.event
     if event.kind == "invited":
@@ -313,7 +321,7 @@ _EVENTS: Final[dict[str, Callable[[frozenset[str], LogEntry], list[bytes]]]] = {
     "reacted": reaction_lines,
     "unreacted": reaction_lines,
 }
-"""What encodes each kind of event."""
+"""The functions that encode each kind of event."""
 
 _KINDS_ABOUT_OUTSIDERS: Final = frozenset(("banned", "unbanned", "uninvited"))
 """The kinds of events whose subject is not in the channel, unless the event has put that user out."""
@@ -328,4 +336,4 @@ _TOLD: Final = {
     ("demoted", ""): "you are no longer an operator of {channel}",
     ("demoted", "owner"): "you no longer own {channel}",
 }
-"""What a user is told of an event, by its kind and body. An empty body stands for all others."""
+"""The text of the notice about a missed event, by its kind and body. An empty body stands for all others."""

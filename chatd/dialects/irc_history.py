@@ -45,7 +45,7 @@ MAX_HISTORY_TARGETS: Final = 1000
 """The maximum number of targets in an answer to ``CHATHISTORY TARGETS``."""
 
 DELETED_TEXT: Final = "[this message was deleted]"
-"""What stands in a page in place of a message whose text was deleted."""
+"""The text in a page that stands for a message whose text was deleted."""
 
 INVALID_TARGET_CODES: Final = frozenset(
     ("no_such_group", "no_such_user", "not_member", "bad_nick", "bad_group", "out_of_scope")
@@ -82,8 +82,9 @@ def max_page(limits: Limits) -> int:
 
 
 def chathistory(dialect: IrcDialect, line: IrcLine) -> Request:
-    """``CHATHISTORY LATEST #wob * 50``, and the other subcommands: read a page of the log, or list the
-    conversations by their last messages.
+    """Decode ``CHATHISTORY LATEST #wob * 50`` and the other subcommands.
+
+    They read a page of the log, or list the conversations by the times of their last messages.
     """
     name, *params = line.params
     subcommand = _SUBCOMMANDS.get(name.upper())
@@ -182,7 +183,7 @@ _SUBCOMMANDS: Final[dict[str, tuple[Callable[[IrcDialect, str, list[str]], Reque
     "BETWEEN": (_between, 4),
     "TARGETS": (_targets, 3),
 }
-"""What decodes each subcommand, and the number of its parameters."""
+"""The function that decodes each subcommand, and the number of its parameters."""
 
 
 def _reference(text: str) -> _Reference:
@@ -198,8 +199,9 @@ def _reference(text: str) -> _Reference:
 
 
 def parse_timestamp(text: str) -> int | None:
-    """Return the time that ``text``, such as ``timestamp=2026-11-21T10:00:00.000Z``, says in milliseconds
-    since 1970, or None if it is none.
+    """Return the time in ``text``, such as ``timestamp=2026-11-21T10:00:00.000Z``, or None if it has none.
+
+    The result is in milliseconds since 1970.
     """
     kind, _, value = text.partition("=")
     try:
@@ -330,11 +332,11 @@ def missed_list_lines(dialect: IrcDialect, request: Request, answer: Conversatio
 
 
 VERBS: Final = {"CHATHISTORY": (chathistory, 1)}
-"""What decodes the verb, and the number of parameters that it needs."""
+"""The function that decodes the verb, and the number of parameters that the verb needs."""
 
 ANSWERS: Final[dict[type, Callable[[IrcDialect, Request, Any], Sequence[bytes]]]] = {
     Page: page_lines,
     ActiveConversations: targets_lines,
     Conversations: missed_list_lines,
 }
-"""What encodes each kind of answer."""
+"""The functions that encode each kind of answer."""

@@ -23,7 +23,7 @@ INFO: Final = (
     "Users of other clients and protocols are in the same channels.",
     "Messages are on disk before anybody is told of them.",
 )
-"""What ``INFO`` says."""
+"""The lines of the answer to ``INFO``."""
 
 HELP: Final = {
     "AWAY": "AWAY [:text]: say why you are away, or that you are back",
@@ -78,12 +78,12 @@ HELP: Final = {
 
 
 def statistics(dialect: IrcDialect, line: IrcLine) -> Request:
-    """``LUSERS`` counts users and channels; ``TIME`` shows the time."""
+    """Decode ``LUSERS``, which counts users and channels, or ``TIME``, which shows the time."""
     return _elsewhere(dialect, line) or Request(ShowStatistics(), line.verb)
 
 
 def version(dialect: IrcDialect, line: IrcLine) -> Request:
-    """``VERSION``: the version of the daemon."""
+    """Decode ``VERSION``: show the version of the daemon."""
     client = dialect.client
     return _elsewhere(dialect, line) or dialect.reply(
         client.numeric("version", f"chatd-{__version__}", client.server)
@@ -91,26 +91,28 @@ def version(dialect: IrcDialect, line: IrcLine) -> Request:
 
 
 def info(dialect: IrcDialect, line: IrcLine) -> Request:
-    """``INFO``: what the daemon is."""
+    """Decode ``INFO``: show what the daemon is."""
     client = dialect.client
     lines = [client.numeric("info", text=text) for text in INFO]
     return _elsewhere(dialect, line) or dialect.reply(*lines, client.numeric("end_of_info"))
 
 
 def admin(dialect: IrcDialect, line: IrcLine) -> Request:
-    """``ADMIN``: the daemon does not know who runs it."""
+    """Decode ``ADMIN``. The answer says that no administrator is known."""
     return _elsewhere(dialect, line) or dialect.reply(
         dialect.client.numeric("no_admin_info", dialect.client.server)
     )
 
 
 def links(dialect: IrcDialect, line: IrcLine) -> Request:
-    """``LINKS``: there is one server, and it is linked to none."""
+    """Decode ``LINKS``. The list in the answer is empty, because this server is linked to no other one."""
     return dialect.reply(dialect.client.numeric("end_of_links", "*"))
 
 
 def help_(dialect: IrcDialect, line: IrcLine) -> Request:
-    """``HELP``: the verbs. ``HELP JOIN``: what a verb is for. ``HELPOP`` is the same."""
+    """Decode ``HELP``, which lists the verbs, or ``HELP JOIN``, which explains a verb. ``HELPOP`` is the
+    same.
+    """
     client = dialect.client
     subject = line.params[0].upper() if line.params and line.params[0] else "*"
     if subject not in HELP and subject != "*":
@@ -124,7 +126,7 @@ def help_(dialect: IrcDialect, line: IrcLine) -> Request:
 
 
 def _elsewhere(dialect: IrcDialect, line: IrcLine) -> Request | None:
-    """Return the answer to a query of another server than this one, None if it is for this one."""
+    """Return the refusal of a query to another server, or None if the query is to this one."""
     target = line.params[0] if line.params else ""
     client = dialect.client
     if not target or target == client.nick or compile_mask(target).fullmatch(client.server):
@@ -168,4 +170,4 @@ def count_lines(client: IrcClient, answer: Statistics) -> list[bytes]:
 ANSWERS: Final[dict[type, Callable[[IrcDialect, Request, Any], Sequence[bytes]]]] = {
     Statistics: statistics_lines
 }
-"""What encodes the answers of this subject."""
+"""The functions that encode the answers of this subject."""

@@ -24,7 +24,9 @@ BATCH_ID: Final = "label"
 
 
 def with_request_label(request: Request, label: str) -> Request:
-    """Return ``request`` with ``label``, and its further requests, whose answers belong to the same batch."""
+    """Return ``request`` with ``label``. Its further requests get the label too: all answers form one
+    batch.
+    """
     further = request.further_requests
     if not further:
         return replace(request, label=label)
@@ -34,12 +36,14 @@ def with_request_label(request: Request, label: str) -> Request:
 
 
 def labelled(client: IrcClient, request: Request, lines: Sequence[bytes]) -> Payloads:
-    """Return ``lines``, which answer ``request``, with its label, if it has one.
+    """Return ``lines``, which answer ``request``, with the label of the request, if it has one.
 
-    - No line becomes an ``ACK`` with the label.
-    - One line gets the label, and so does the start of a batch that is one message.
-    - Several lines become a batch with the label. So do all answers to a request with further ones.
-    - A client without batches gets the label on the first line.
+    - If there are no lines, the result is an ``ACK`` with the label.
+    - A single line gets the label. If the lines are one batch that is one message, its first line gets the
+      label.
+    - Several lines become a batch with the label. The answers to a request with further ones become one
+      batch.
+    - If the client lacks ``batch``, the first line gets the label.
     """
     if not request.label:
         return tuple(lines)

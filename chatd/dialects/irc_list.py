@@ -23,17 +23,17 @@ MAX_LIST_BYTES: Final = 192 * 1024
 """The maximum size of a list of channels, in bytes. It is cut there."""
 
 LOBBY_TOPIC: Final = "everyone is here"
-"""What a list shows as the topic of the lobby."""
+"""The topic of the lobby in a list of channels."""
 
 _MINUTE_MILLISECONDS: Final = 60_000
 _BOUND: Final = re.compile("([CT]?)([<>])([0-9]{0,9})")
 
 
 class Bound(msgspec.Struct, frozen=True):
-    """A condition on one measure of a channel: more than ``number`` if the bound ``is_lower``, else less.
+    """A condition on a measure of a channel: more than ``number`` if ``is_lower`` is true, else less.
 
-    ``kind`` says which measure that is: ``""`` the number of members, ``C`` the minutes since the channel was
-    created, ``T`` the minutes since its topic was set.
+    ``kind`` is the measure: ``""`` for the number of members, ``C`` for the minutes since the channel was
+    created, ``T`` for the minutes since its topic was set.
     """
 
     kind: str
@@ -41,9 +41,9 @@ class Bound(msgspec.Struct, frozen=True):
     number: int
 
     def is_met_by(self, measures: Mapping[str, float]) -> bool:
-        """Return whether the channel with ``measures``, by their kinds, fulfils the condition.
+        """Return whether a channel with ``measures``, which are mapped by their kinds, fulfils the condition.
 
-        A channel without that measure does not.
+        A channel that has no such measure does not fulfil it.
         """
         measure = measures.get(self.kind)
         if measure is None:
@@ -52,8 +52,10 @@ class Bound(msgspec.Struct, frozen=True):
 
 
 class ListFilter(msgspec.Struct, frozen=True):
-    """Which channels are wanted: those that match one of the masks ``names`` and none of ``unwanted``, and
-    that fulfil all ``bounds``. If ``names`` is empty, all names match.
+    """The filter of ``LIST``, which says which channels are wanted.
+
+    A channel must match one of the masks ``names`` and none of the masks ``unwanted``, and must fulfil all
+    ``bounds``. If ``names`` is empty, all names match.
     """
 
     names: tuple[re.Pattern[str], ...] = ()
@@ -81,7 +83,9 @@ class ListFilter(msgspec.Struct, frozen=True):
         return cls(tuple(names), tuple(unwanted), tuple(bounds))
 
     def wants(self, channel: str, measures: Mapping[str, float]) -> bool:
-        """Return whether ``channel``, which has the ``measures`` that `Bound` describes, is wanted."""
+        """Return whether ``channel`` is wanted. ``measures`` maps the kinds of `Bound` to the channel's
+        measures.
+        """
         if not all(bound.is_met_by(measures) for bound in self.bounds):
             return False
         key = channel.casefold()
@@ -91,7 +95,7 @@ class ListFilter(msgspec.Struct, frozen=True):
 
 
 class ListRequest(Request, frozen=True, eq=False):
-    """The request for a list of channels, those that are ``wanted``."""
+    """The request of ``LIST``. ``wanted`` is the filter of the channels to be listed."""
 
     wanted: ListFilter = ListFilter()
 

@@ -78,7 +78,9 @@ MAX_MESSAGE_TARGETS: Final = 4
 
 
 def privmsg(dialect: IrcDialect, line: IrcLine) -> Request:
-    """``PRIVMSG #wob,bob :text``: send a message to the lobby, groups or users, to each of them once."""
+    """Decode ``PRIVMSG #wob,bob :text``: send a message to the lobby, groups or users, to each of them
+    once.
+    """
     client = dialect.client
     targets = tuple(dict.fromkeys(filter(None, line.params[0].split(",")))) if line.params else ()
     if not targets:
@@ -126,7 +128,10 @@ def _fits(client: IrcClient, verb: str, target: str, text: str) -> bool:
 
 
 def message_request(dialect: IrcDialect, line: IrcLine, target: str, text: str) -> Request:
-    """Return the request to send ``text`` to ``target`` by the verb of ``line``. Raises `Refusal`."""
+    """Return the request of ``line`` to send ``text`` to ``target``. Raises `Refusal`.
+
+    The verb of ``line`` says whether it is a message or a notice.
+    """
     kind = "notice" if line.verb == "NOTICE" else "message"
     if target.casefold() == DAEMON_NICK:
         return with_account(dialect, decode_typed(text, dialect.limits))
@@ -155,7 +160,7 @@ def message_request(dialect: IrcDialect, line: IrcLine, target: str, text: str) 
 
 
 def notice(dialect: IrcDialect, line: IrcLine) -> Request:
-    """``NOTICE``: send a message that is never answered, also if it can't be sent."""
+    """Decode ``NOTICE``: send a message that is never answered, even if it can't be sent."""
     request = privmsg(dialect, line)
     each = (replace(request, further_requests=()), *request.further_requests)
     return chained(_silent(dialect, one) for one in each)
@@ -178,7 +183,7 @@ def _message(
 
 
 def is_to_oneself(event: ChatEvent) -> bool:
-    """Return whether ``event`` is a message of a user to the same user."""
+    """Return whether ``event`` is a message whose author is also its receiver."""
     return event.is_message and event.subject is not None and event.subject.id == event.actor.id
 
 
@@ -192,7 +197,7 @@ def target_of(event: ChatEvent) -> str:
 def message_capabilities(capabilities: frozenset[str]) -> frozenset[str]:
     """Return those of ``capabilities`` on which the lines of a message depend.
 
-    Real clients have about three sets of these.
+    In practice, clients have about three different sets of these.
     """
     multiline = _MULTILINE_CAPABILITIES if capabilities.issuperset(_MULTILINE_CAPABILITIES) else frozenset()
     return capabilities & _TAG_CAPABILITIES | multiline
@@ -225,8 +230,8 @@ def _short_line(entry: LogEntry) -> bytes | None:
 def message_lines(capabilities: frozenset[str], entry: LogEntry, shows_time: bool = False) -> list[bytes]:
     """Return the lines of ``entry``, a message, with the tags that the ``capabilities`` allow.
 
-    If there are several, they are a batch for clients that know of such. With ``shows_time``, for messages of
-    the past, the text begins with the time if no tag says it.
+    Several lines form a batch if ``capabilities`` include it. ``shows_time`` is for messages of the past: if
+    no tag has the time of the message, the text begins with it.
     """
     event = entry.event
     if event.is_tombstone:
@@ -325,9 +330,11 @@ def _multiline(
 
 
 def entry_tags(capabilities: frozenset[str], entry: LogEntry, number: int = 1) -> dict[str, str]:
-    """Return the tags of line ``number`` of ``entry``: its time, the account of its author, that a bot has
-    written it, which message it answers, those of the author's client, and on the first line its id, if the
-    client knows such tags.
+    """Return the tags of line ``number`` of ``entry``, as far as ``capabilities`` allow.
+
+    These are the time, the account of the author, the mark of a bot, the message
+    that it answers, the tags of the author's client, and
+    on the first line the id of the entry.
     """
     tags: dict[str, str] = {}
     if number == 1 and "message-tags" in capabilities:

@@ -33,7 +33,10 @@ _REFERENCE: Final = re.compile("[A-Za-z0-9-]{1,64}")
 
 
 def batch(dialect: IrcDialect, line: IrcLine) -> Request:
-    """``BATCH +1 draft/multiline #wob``: begin a message of several lines. ``BATCH -1``: send it."""
+    """Decode ``BATCH +1 draft/multiline #wob``, which begins a message of several lines, or ``BATCH -1``.
+
+    ``BATCH -1`` ends the message and sends it.
+    """
     sign, reference = line.params[0][:1], line.params[0][1:]
     tags = passed_tags(dialect.client, line)
     ref = ((REF_TAG, line.tags[REF_TAG]),) if REF_TAG in line.tags else ()
@@ -60,7 +63,7 @@ def batch(dialect: IrcDialect, line: IrcLine) -> Request:
 
 
 def batched_line(dialect: IrcDialect, line: IrcLine) -> Request:
-    """Add ``line``, which has the tag ``batch``, to the message that the client is sending."""
+    """Decode ``line``, which has the tag ``batch``: add it to the message that the client is sending."""
     open_batch, reference = dialect.client.batch, line.tags["batch"]
     if open_batch is None or open_batch.reference != reference:
         refused = open_batch or OpenBatch(reference)
@@ -131,11 +134,12 @@ def _refuse(dialect: IrcDialect, refused: OpenBatch, code: str, text: str, *cont
 
 
 def _speaking(dialect: IrcDialect, *lines: bytes) -> Request:
-    """Return a request that is answered with ``lines``. The client then speaks ``dialect``, also if the chat
-    refuses the request, so that no line is lost.
+    """Return a request that is answered with ``lines``, after which the session uses ``dialect``.
+
+    It does so even if the chat refuses the request, so that no line is lost.
     """
     return Request(PreparedAnswer(lines), detected_dialect=dialect, dialect_on_success=dialect)
 
 
 VERBS: Final = {"BATCH": (batch, 1)}
-"""What decodes the verb, and the number of parameters that it needs."""
+"""The function that decodes the verb, and the number of parameters that the verb needs."""

@@ -1,4 +1,4 @@
-"""IRC's verbs on presence: AWAY and SETNAME for the user's own, MONITOR for that of others."""
+"""IRC's verbs on presence: AWAY and SETNAME change that of the user, MONITOR watches that of others."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
     from chatd.dialects.irc import IrcDialect
 
 _CHANGES: Final = {"+": "add", "-": "remove", "C": "clear", "L": "list", "S": "status"}
-"""What each subcommand of ``MONITOR`` does with the list."""
+"""The change of the watch list that each subcommand of ``MONITOR`` makes."""
 
 
 def away(dialect: IrcDialect, line: IrcLine) -> Request:
-    """``AWAY :having lunch``: say why the user is away. ``AWAY``: say that the user is back."""
+    """Decode ``AWAY :having lunch``, which says why the user is away, or ``AWAY``: the user is back."""
     text = line.params[0] if line.params else ""
     return _profile_request(dialect, line, away=profile_text(dialect, text, MAX_AWAY_BYTES))
 
 
 def setname(dialect: IrcDialect, line: IrcLine) -> Request:
-    """``SETNAME :Bob Example``: change the realname."""
+    """Decode ``SETNAME :Bob Example``: change the realname."""
     realname = clean_text(without_formatting(line.params[0]), 2 * MAX_REALNAME_BYTES)
     limit = min(MAX_REALNAME_BYTES, dialect.limits.note)
     if not realname:
@@ -40,7 +40,10 @@ def setname(dialect: IrcDialect, line: IrcLine) -> Request:
 
 
 def monitor(dialect: IrcDialect, line: IrcLine) -> Request:
-    """``MONITOR + bob,carol``: be told when users come and go. ``-``, ``C``, ``L`` and ``S`` as in IRCv3."""
+    """Decode ``MONITOR + bob,carol``: tell the client when these users come and go.
+
+    The other subcommands ``-``, ``C``, ``L`` and ``S`` are those of IRCv3.
+    """
     subcommand, *nicks = line.params
     change = _CHANGES.get(subcommand.upper())
     if change is None:
@@ -56,7 +59,7 @@ VERBS: Final = {"AWAY": (away, 0), "SETNAME": (setname, 1), "MONITOR": (monitor,
 
 
 def profile_text(dialect: IrcDialect, text: str, max_bytes: int) -> str:
-    """Return ``text`` as others may be shown it: without formatting and controls, and cut."""
+    """Return ``text`` as others are shown it: without formatting, and cleaned and cut by `clean_text`."""
     return clean_text(without_formatting(text), min(max_bytes, dialect.limits.note))
 
 
@@ -96,8 +99,9 @@ def _targets(client: IrcClient, numeric: str, targets: list[str] | tuple[str, ..
 
 
 def absence_lines(client: IrcClient, request: Request, answer: Ack) -> list[bytes]:
-    """Return the line that tells the author of a message that its receiver is away; none after a ``NOTICE``,
-    which is never answered.
+    """Return the line that tells the author of a message that its receiver is away.
+
+    There is none after a ``NOTICE``, which is never answered.
     """
     receiver = answer.receiver
     if receiver is None or request.command_word != "PRIVMSG":
@@ -113,4 +117,4 @@ ANSWERS: Final[dict[type, Callable[[IrcDialect, Request, Any], Sequence[bytes]]]
     ProfileChanged: profile_lines,
     WatchedUsers: watched_lines,
 }
-"""What encodes the answers of this subject."""
+"""The functions that encode the answers of this subject."""

@@ -35,14 +35,15 @@ HIDDEN_ADDRESS: Final = "255.255.255.255"
 
 
 class QueryRequest(Request, frozen=True, eq=False):
-    """A request whose answer repeats something of the ``params`` of its line."""
+    """A query about users. ``params`` are the parameters of its line, which the answer repeats in part."""
 
     params: tuple[str, ...] = ()
 
 
 def who(dialect: IrcDialect, line: IrcLine) -> Request:
-    """``WHO #wob``, ``WHO bob`` or ``WHO b*``: show who is online. In a second parameter, ``%`` asks
-    for the fields of WHOX, ``o`` for operators of the server only.
+    """Decode ``WHO #wob``, ``WHO bob`` or ``WHO b*``: show who is online.
+
+    In a second parameter, ``%`` asks for the fields of WHOX, and ``o`` for server operators only.
     """
     mask = line.params[0] if line.params and line.params[0] else "*"
     params = (mask, *line.params[1:2])
@@ -60,7 +61,7 @@ def who(dialect: IrcDialect, line: IrcLine) -> Request:
 
 
 def whois(dialect: IrcDialect, line: IrcLine) -> Request:
-    """``WHOIS bob``: show what is known of a user who is online. ``WHOIS chatd bob`` asks the same."""
+    """Decode ``WHOIS bob``: show what is known of a user who is online. ``WHOIS chatd bob`` asks the same."""
     nick = line.params[-1 if len(line.params) < 2 else 1].split(",")[0] if line.params else ""
     if not nick:
         return dialect.reply(dialect.client.numeric("no_nick"))
@@ -68,7 +69,9 @@ def whois(dialect: IrcDialect, line: IrcLine) -> Request:
 
 
 def whowas(dialect: IrcDialect, line: IrcLine) -> Request:
-    """``WHOWAS bob``: show a user who is known. ``WHOWAS bob 2`` asks for the two latest sessions."""
+    """Decode ``WHOWAS bob``: show a user who may be offline. ``WHOWAS bob 2`` asks for the two latest
+    sessions.
+    """
     nick = line.params[0].split(",")[0] if line.params else ""
     if not nick:
         return dialect.reply(dialect.client.numeric("no_nick"))
@@ -76,13 +79,15 @@ def whowas(dialect: IrcDialect, line: IrcLine) -> Request:
 
 
 def ison(dialect: IrcDialect, line: IrcLine) -> Request:
-    """``ISON bob carol``: show who of these users is online."""
+    """Decode ``ISON bob carol``: show which of these users are online."""
     nicks = " ".join(line.params).split()[:MAX_SHOWN_USERS]
     return Request(ShowUsers(" ".join(nicks), "presence"), line.verb)
 
 
 def userhost(dialect: IrcDialect, line: IrcLine) -> Request:
-    """``USERHOST bob carol``: show the username of users who are online, and whether they are away."""
+    """Decode ``USERHOST bob carol``: show the usernames of users who are online, and whether they are
+    away.
+    """
     nicks = " ".join(line.params).split()[:MAX_USERHOST_NICKS]
     return Request(ShowUsers(" ".join(nicks), "presence"), line.verb)
 
@@ -134,12 +139,14 @@ def who_lines_of_channel(dialect: IrcDialect, request: Request, channel: Channel
 
 
 def user_lines(dialect: IrcDialect, request: Request, answer: UserDescriptions) -> list[bytes]:
-    """Return the answer to a query about users."""
+    """Return the lines that answer ``request``: ``WHO``, ``WHOIS``, ``WHOWAS``, ``ISON`` or ``USERHOST``."""
     return _ANSWERS_BY_VERB[request.command_word](dialect, request, answer)
 
 
 def nobody_lines(client: IrcClient, request: Request, refusal: Refusal) -> list[bytes]:
-    """Return the answer to ``WHO`` of a channel that does not exist, or of which the user must not know."""
+    """Return the answer to ``WHO`` of a channel that does not exist or that the user may not know: an empty
+    list.
+    """
     return [client.numeric("end_of_who", _params(request)[0])]
 
 
@@ -296,14 +303,15 @@ _ANSWERS_BY_VERB: Final[dict[str, Callable[[IrcDialect, Request, UserDescription
     "ISON": _ison,
     "USERHOST": _userhost,
 }
-"""What shows users in answer to each verb."""
+"""The functions that encode the users in answer to each verb."""
 
 
 def list_lines(
     client: IrcClient, numeric: str, items: Iterable[str], *params: str, separator: str = " "
 ) -> Iterator[bytes]:
-    """Yield the lines of ``numeric`` with ``params`` and the ``items``, as many in a line as it has room for;
-    no line without items.
+    """Yield the lines of ``numeric`` with ``params`` and then ``items``.
+
+    Each line has as many items as it has room for. There are no lines if there are no items.
     """
     room = MAX_LINE_BYTES - len(client.numeric(numeric, *params, text="x ")) + len("x ")
     held: list[str] = []
@@ -327,4 +335,4 @@ def _params(request: Request) -> tuple[str, ...]:
 ANSWERS: Final[dict[type, Callable[[IrcDialect, Request, Any], Sequence[bytes]]]] = {
     UserDescriptions: user_lines
 }
-"""What encodes the answers of this subject."""
+"""The functions that encode the answers of this subject."""

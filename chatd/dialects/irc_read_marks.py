@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 
 def markread(dialect: IrcDialect, line: IrcLine) -> Request:
-    """``MARKREAD #wob``: show up to when the user has read. With ``timestamp=…``: move that forward."""
+    """Decode ``MARKREAD #wob``: show how far the user has read. With ``timestamp=…``, move the mark
+    forward.
+    """
     if not line.params or not line.params[0]:
         text = "give a channel or a nick"
         return dialect.reply(dialect.client.standard_reply("MARKREAD", "NEED_MORE_PARAMS", text))
@@ -60,9 +62,9 @@ def refusal_lines(client: IrcClient, request: Request, refusal: Refusal) -> list
 
 
 VERBS: Final = {"MARKREAD": (markread, 0)}
-"""What decodes the verb, and the number of parameters that it needs."""
+"""The function that decodes the verb, and the number of parameters that the verb needs."""
 
 ANSWERS: Final[dict[type, Callable[[IrcDialect, Request, Any], Sequence[bytes]]]] = {
     ReadMark: read_mark_lines
 }
-"""What encodes each kind of answer."""
+"""The functions that encode each kind of answer."""

@@ -1,4 +1,4 @@
-"""IRC's ``REDACT``, which deletes the text of a message, and the lines that tell of it.
+"""IRC's ``REDACT``, which deletes the text of a message, and the lines that announce a deletion.
 
 Source: the IRCv3 specification draft/message-redaction.
 """
@@ -43,7 +43,7 @@ CODES_BY_REFUSAL: Final = {
 
 
 def redact(dialect: IrcDialect, line: IrcLine) -> Request:
-    """``REDACT #wob 17 :spam``: delete the text of a message in a channel, or to or from a user."""
+    """Decode ``REDACT #wob 17 :spam``: delete the text of a message in a channel, or to or from a user."""
     target, msgid, *reason = line.params[:3]
     values: dict[str, object] = {
         "id": parse_message_id(msgid),
@@ -77,14 +77,15 @@ def refusal_lines(client: IrcClient, request: Request, refusal: Refusal) -> list
 REFUSALS: Final[dict[tuple[str, str], Callable[[IrcClient, Request, Refusal], list[bytes]]]] = {
     ("REDACT", ""): refusal_lines
 }
-"""What encodes the refusals of this subject."""
+"""The functions that encode the refusals of this subject."""
 
 
 def redaction_lines(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
-    """Return the line that tells of the deletion ``entry``; none if such a client must be told in words.
+    """Return the line ``REDACT`` for ``entry``, the deletion of a message, or no line.
 
-    That is so without the capability, and in a direct conversation of which the deleting operator is no
-    part, because there ``REDACT`` has no target that both users know.
+    There is none for a client without the capability. There is none either if a server operator who takes no
+    part in a direct conversation has deleted a message in it: ``REDACT`` would have no target that both users
+    know. In both cases the caller tells the user in words.
     """
     event = entry.event
     conversation, actor = event.conversation, event.actor
@@ -107,8 +108,10 @@ def redaction_lines(capabilities: frozenset[str], entry: LogEntry) -> list[bytes
 
 
 def past_redaction_lines(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
-    """Return the line that tells, behind the message ``entry`` of a channel in a page of history, that its
-    text was deleted, for clients that know such lines. By whom is not known there.
+    """Return the line that follows a deleted message in a page of history and says that it was deleted.
+
+    ``entry`` is the message. There is no line in a direct conversation, and none for a client without the
+    capability. The line does not say who has deleted the message, because the page does not contain that.
     """
     if entry.event.conversation.pair or not capabilities.issuperset((CAPABILITY, "message-tags")):
         return []

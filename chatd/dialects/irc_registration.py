@@ -79,7 +79,7 @@ CAP_LINE_BYTES: Final = 400
 
 
 def nick(dialect: IrcDialect, line: IrcLine) -> Request:
-    """``NICK``: keep the nick for the login."""
+    """Decode ``NICK``: keep the nick for the login. After the login, another nick is refused."""
     if not line.params or not line.params[0]:
         return dialect.reply(dialect.client.numeric("no_nick"))
     client = dialect.client
@@ -91,7 +91,7 @@ def nick(dialect: IrcDialect, line: IrcLine) -> Request:
 
 
 def user(dialect: IrcDialect, line: IrcLine) -> Request:
-    """``USER``: keep the username and the realname for the login."""
+    """Decode ``USER``: keep the username and the realname for the login."""
     client = dialect.client
     if client.nick or client.username:
         return dialect.reply(client.numeric("already_registered"))
@@ -103,7 +103,7 @@ def user(dialect: IrcDialect, line: IrcLine) -> Request:
 
 
 def password(dialect: IrcDialect, line: IrcLine) -> Request:
-    """``PASS``: keep the password of the nick, or a token, for the login."""
+    """Decode ``PASS``: keep the password of the nick, or the secret of a token, for the login."""
     if dialect.client.nick:
         return dialect.reply(dialect.client.numeric("already_registered"))
     secret = Secret.parse(line.params[0])
@@ -113,7 +113,7 @@ def password(dialect: IrcDialect, line: IrcLine) -> Request:
 
 
 def cap(dialect: IrcDialect, line: IrcLine) -> Request:
-    """``CAP``: list, request and end the negotiation of capabilities."""
+    """Decode ``CAP``: list, request and end the negotiation of capabilities."""
     client, (subcommand, *params) = dialect.client, line.params
     change = _CAP_SUBCOMMANDS.get(subcommand.upper())
     if change is None:
@@ -178,8 +178,10 @@ def _cap_line(client: IrcClient, subcommand: str, *params: str) -> bytes:
 
 
 def _cap_lines(client: IrcClient, subcommand: str, names: list[str], version: int) -> list[bytes]:
-    """Return the lines of a list of capabilities: as many as it takes for a client of version 302. Others
-    understand one line, and are told what it has room for.
+    """Return the lines of a list of capabilities.
+
+    A client of version 302 gets as many lines as needed. Other clients understand only one line, and get the
+    capabilities that fit into it.
     """
     lines: list[str] = [""]
     for name in names:
@@ -249,9 +251,9 @@ def welcome_lines(client: IrcClient, answer: Welcome, max_page: int) -> list[byt
 def login_refusal_lines(client: IrcClient, request: Request, refusal: Refusal) -> list[bytes]:
     """Return the lines that refuse a login for one of `LOGIN_REFUSALS`.
 
-    If no password was given for a registered nick, a line before the numeric 433 says that it is registered:
-    a NOTE if the client has ``standard-replies``, else a NOTICE. Of the numeric alone, most clients show only
-    that the nick is in use.
+    If a registered nick was given without a password, the numeric 433 is sent, of which most clients show
+    only that the nick is in use. So a line before it says that the nick is registered: a NOTE if the client
+    has ``standard-replies``, else a NOTICE.
     """
     if refusal.code != "password_required":
         return [client.numeric_line(NUMERICS_BY_REFUSAL[refusal.code], refusal.text)]

@@ -32,8 +32,9 @@ if TYPE_CHECKING:
     from chatd.dialects.irc import IrcDialect
 
 REF_TAG: Final = "+chatd.dev/ref"
-"""The tag with a client's own id of a message: a message that is sent again with it is stored once. It is for
-the daemon, and not passed on.
+"""The tag with a client's own id of a message. A message that is sent again with the same id is stored once.
+
+The tag is not passed on to other clients.
 """
 
 REPLY_TAGS: Final = ("+draft/reply", "+reply")
@@ -48,7 +49,7 @@ UNREACT_TAG: Final = "+draft/unreact"
 """The tag of a ``TAGMSG`` with a reaction that is taken back."""
 
 OPERATORS: Final = "@"
-"""What is before a channel if a message is for its owner and its operators alone."""
+"""The prefix of a channel in the target of a message to its owner and its operators only."""
 
 # Only these keys are the clients' own; so nobody can forge msgid, time or account.
 _CLIENT_TAG: Final = re.compile(r"\+(?:[A-Za-z0-9.-]+/)?[A-Za-z0-9-]+")
@@ -58,8 +59,9 @@ ClientTags = tuple[tuple[str, str], ...]
 
 
 def passed_tags(client: IrcClient, line: IrcLine) -> ClientTags:
-    """Return the tags of ``line`` that are passed on to other clients. There are none of a client that has
-    not asked for tags.
+    """Return the tags of ``line`` that are passed on to other clients.
+
+    There are none if the client has not requested ``message-tags``.
     """
     if not line.tags or "message-tags" not in client.capabilities:
         return ()
@@ -74,7 +76,7 @@ def answered_id(tags: ClientTags) -> int | None:
 
 
 def tagmsg(dialect: IrcDialect, line: IrcLine) -> Request:
-    """``TAGMSG #wob``: react to a message, or pass tags on, such as that the user types."""
+    """Decode ``TAGMSG #wob``: react to a message, or pass tags on, such as that the user is typing."""
     client = dialect.client
     if "message-tags" not in client.capabilities:
         return dialect.reply(client.numeric("unknown_command", line.verb))
@@ -110,8 +112,10 @@ def _reaction(dialect: IrcDialect, target: str, tags: ClientTags) -> Command | N
 
 
 def ask_client(dialect: IrcDialect, line: IrcLine, target: str, text: str, tags: ClientTags) -> Request:
-    """``PRIVMSG`` or ``NOTICE`` with a CTCP question or answer ``text``: pass it on to a user with its
-    ``tags``, never to a channel, where each client would answer.
+    """Return the request that passes a CTCP question or answer on to the user ``target``.
+
+    ``line`` is a ``PRIVMSG`` or ``NOTICE``, ``text`` its CTCP message, and ``tags`` are passed on as well. A
+    channel as ``target`` is refused, because every client in it would answer.
     """
     if target.startswith("#"):
         return dialect.fail(line.verb, "CTCP_TO_CHANNEL", "only CTCP ACTION is passed on in channels", target)
@@ -120,7 +124,11 @@ def ask_client(dialect: IrcDialect, line: IrcLine, target: str, text: str, tags:
 
 
 def tell_operators(dialect: IrcDialect, line: IrcLine, channel: str, text: str, tags: ClientTags) -> Request:
-    """``PRIVMSG`` or ``NOTICE`` to ``@#wob``, the owner and the operators of the group. Raises `Refusal`."""
+    """Return the request to send ``text`` to the owner and the operators of the group of ``channel``.
+
+    ``line`` is a ``PRIVMSG`` or ``NOTICE`` to ``@#wob``, and ``tags`` are passed on as well. Raises
+    `Refusal`.
+    """
     ctcp = parse_ctcp(text)
     if ctcp is not None and ctcp[0] != "ACTION":
         return dialect.fail(
@@ -138,7 +146,9 @@ def tell_operators(dialect: IrcDialect, line: IrcLine, channel: str, text: str, 
 
 
 def transient_lines(capabilities: frozenset[str], sent: Transient) -> list[bytes]:
-    """Return the line of ``sent``; none if it is tags that the client does not know."""
+    """Return the line of ``sent``. There is none if it has only tags and the client lacks
+    ``message-tags``.
+    """
     target = sent.dest.nick if sent.dest is not None else ""
     if sent.conversation is not None:
         target = f"{OPERATORS if sent.for_operators else ''}{channel_of(sent.conversation)}"
@@ -155,10 +165,10 @@ def transient_lines(capabilities: frozenset[str], sent: Transient) -> list[bytes
 
 
 def sent_lines(dialect: IrcDialect, request: Request, answer: TransientSent) -> list[bytes]:
-    """Return what was passed on, for a client that is shown its own lines."""
+    """Return the line of the transient that the client has sent, if the client has ``echo-message``."""
     capabilities = dialect.client.capabilities
     return transient_lines(capabilities, answer.sent) if "echo-message" in capabilities else []
 
 
 ANSWERS: Final[dict[type, Callable[[IrcDialect, Request, Any], list[bytes]]]] = {TransientSent: sent_lines}
-"""What encodes the answer to these verbs."""
+"""The functions that encode the answers to these verbs."""

@@ -1,4 +1,4 @@
-"""What IRC has no words for: commands that are typed to the daemon, ``/msg chatd ignore;bob``.
+"""Commands for which IRC has no verb, typed to the daemon: ``/msg chatd ignore;bob``.
 
 They are the ``;`` commands of the text wire, and are answered with its lines, as notices of the daemon.
 """
@@ -23,8 +23,9 @@ _MARK: Final = ";"
 
 
 def decode_typed(text: str, limits: Limits) -> Request:
-    """Return the request for ``text``, a command such as ``ignore;bob``. One without fields may leave out its
-    semicolon.
+    """Return the request for ``text``, a typed command such as ``ignore;bob``.
+
+    A command without fields may be typed without its semicolon.
     """
     word = text.partition(";")[0].strip().lower()
     if word == "help":
@@ -45,8 +46,10 @@ def is_typed(request: Request) -> bool:
 
 
 def encode_typed(request: Request, result: Answer | Refusal, text: TextDialect) -> Payloads:
-    """Return the lines of ``text``, the dialect of the text wire, that tell the ``result`` of ``request``. Of
-    the commands, they list those that can be typed.
+    """Return the lines that the dialect ``text``, that of the text wire, has for the ``result`` of
+    ``request``.
+
+    The answer to ``help`` lists only the commands that can be typed.
     """
     if isinstance(result, Help):
         return tuple(

@@ -35,7 +35,7 @@ USER_MODES: Final = "".join(sorted({BOT_MODE, OPERATOR_MODE} | KEPT_MODES))
 
 
 def user_mode(dialect: IrcDialect, target: str, params: list[str]) -> Request:
-    """``MODE bob``: show the modes of the client. ``MODE bob +B``: set them."""
+    """Decode ``MODE bob``, which shows the modes of the client, or ``MODE bob +B``, which sets them."""
     client = dialect.client
     if target.casefold() != client.nick.casefold():
         return dialect.reply(client.numeric("users_dont_match"))
@@ -62,7 +62,7 @@ def user_mode(dialect: IrcDialect, target: str, params: list[str]) -> Request:
 
 
 def _changes(modes: str) -> dict[str, bool]:
-    """Return the letters in ``modes``, such as ``+B-i``, each with whether it is set."""
+    """Return pairs of a letter in ``modes``, such as ``+B-i``, and whether it is set."""
     changes: dict[str, bool] = {}
     is_set = True
     for letter in modes:

@@ -29,8 +29,10 @@ if TYPE_CHECKING:
 
 
 class Verb(NamedTuple):
-    """What is done with a verb: the function that decodes its line, the number of parameters that it needs,
-    and whether it is heard before the login.
+    """The handling of an IRC verb.
+
+    ``decode`` decodes a line with the verb. A line needs at least ``min_params`` parameters. ``before_login``
+    says whether the verb is allowed before the login.
     """
 
     decode: Callable[[IrcDialect, IrcLine], Request | None]

@@ -116,13 +116,13 @@ _TEMPLATE: Final = re.compile(rb"[${}]")
 
 
 class JsonDialect:
-    """The JSON dialect in one of its variants: newline-delimited or for course-work clients, and with or
-    without ``relays_client_actions`` and ``shows_typing``.
+    """The JSON dialect. Its variants differ in three properties.
 
-    With ``shows_typing``, which only newline-delimited clients can ask for, the client is sent who types.
-    With ``relays_client_actions``, a relayed message has the action of the client that sent it, such as
-    ``client-send``, instead of ``server-send``. `variant` returns another variant; ``variants`` is the table
-    that the variants of one dialect share, and only `variant` passes it. ``wire`` is the name of the wire.
+    A variant is for newline-delimited clients or for course-work clients. With ``relays_client_actions``, a
+    relayed message has the action of the client that sent it, such as ``client-send``, instead of
+    ``server-send``. With ``shows_typing``, which only newline-delimited clients can ask for, the client is
+    sent who is typing. `variant` returns another variant. ``variants`` is the table of all variants, which
+    they share; only `variant` passes it. ``wire`` is the name of the wire.
     """
 
     has_channels = False
@@ -273,8 +273,10 @@ class JsonDialect:
         return self._payload(server_event_object(delivery))
 
     def encode_for_affected_user(self, delivery: Delivery) -> Payloads:
-        """Return the JSON object of an event for the user whom it is about. It is the object that all clients
-        get, since a JSON client hears the events of all its groups.
+        """Return the JSON object of an event for the user whom it is about.
+
+        It is the same object that all clients get, because a JSON client is sent the events of all its
+        groups.
         """
         return self.encode_delivery(delivery)
 

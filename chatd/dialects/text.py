@@ -163,7 +163,9 @@ class TextDialect:
     # Encoding of answers and deliveries.
 
     def encode_answer(self, request: Request, answer: Answer) -> Payloads:
-        """Return the lines of ``answer``; none where the WHO/IAM protocol has no answer, as to ``MSG``."""
+        """Return the lines of ``answer``. There are none if the WHO/IAM protocol has no answer, as to
+        ``MSG``.
+        """
         return _ANSWERS[type(answer)](self, request, answer)
 
     def encode_refusal(self, request: Request | None, refusal: Refusal) -> Payloads:
@@ -196,8 +198,10 @@ class TextDialect:
         return _lines("LFT", delivery.user.nick) if isinstance(delivery, Departed) else ()
 
     def encode_for_affected_user(self, delivery: Delivery) -> Payloads:
-        """Return the lines of an event for the user whom it is about. They are the lines that all clients
-        get, since a text client hears the events of all its groups.
+        """Return the lines of an event for the user whom it is about.
+
+        They are the same lines that all clients get, because a text client is sent the events of all its
+        groups.
         """
         return self.encode_delivery(delivery)
 

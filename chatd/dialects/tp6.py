@@ -105,12 +105,13 @@ client is in.
 
 
 class Tp6Dialect:
-    """The dialect of clients that are in one `Location` of the TP6 chat room. A room is a group; the lobby is
-    called the chatroom.
+    """The dialect of clients that are in one `Location` of the TP6 chat room, such as in a room or in the
+    lobby.
 
-    All clients in a place share one dialect object, which is dropped when the last client has left the place.
-    With ``bonus``, for clients with TP6's bonus features, the client is offered a list of rooms after its
-    hello, history comes as JSON, and messages show their time and the author's colour.
+    A room is a group. The clients call the lobby the chatroom. All clients in the same location share one
+    dialect object, which is dropped when the last of them has left. ``bonus`` is for clients with TP6's bonus
+    features: they are offered a list of rooms after the hello, history comes as JSON, and messages show their
+    time and the author's colour.
     """
 
     has_channels = False
@@ -137,8 +138,10 @@ class Tp6Dialect:
         self._frames: WeakKeyDictionary[Delivery, Payloads] = WeakKeyDictionary()
 
     def variant_in_room(self, room: str | None) -> Self:
-        """Return the dialect for clients in ``room``, or in the lobby if ``room`` is None: the same object as
-        long as any client uses it. Raises `BadName` if ``room`` can't be the name of a group.
+        """Return the dialect for clients in ``room``, or in the lobby if ``room`` is None.
+
+        It is the same object as long as any client uses it. Raises `BadName` if ``room`` can't be the name of
+        a group.
         """
         return self._shared("lobby") if room is None else self._shared("room", parse_group(room))
 

@@ -179,7 +179,9 @@ def load_snapshot(cursor: SqlCursor) -> Snapshot:
 
 
 class Archive:
-    """Reads the log from the database. Every query returns a Deferred, which fails with `ReadFailed`.
+    """Reads the log from the database, on connections that can't write.
+
+    Every query returns a Deferred. It fails with `ReadFailed` if the database can't be read.
 
     ``pool`` is for all queries but searches, which wait for each other in ``search_pool``.
     """
@@ -209,17 +211,21 @@ class Archive:
         The page contains entries in ``window`` with id <= ``max_id``. It has at most ``max_body_bytes`` bytes
         of bodies; a single entry may have more bytes. Entries that ``log_filter`` hides are left out.
 
-        If the page has a ``resume_id``, it is incomplete: the query has looked at `PAGE_SCAN_ENTRIES` entries
+        If the page has a ``resume_id``, it is incomplete: the query has examined `PAGE_SCAN_ENTRIES` entries
         and stopped. Call again with the same arguments and this page as ``partial_page`` to go on.
         """
         return self._read(_page, conversation.id, window, max_body_bytes, max_id, log_filter, partial_page)
 
     def first_ids_since(self, times: Sequence[int], max_id: int) -> Deferred[list[int]]:
-        """Return a Deferred of a list: for each of ``times``, the place in the log where that time begins.
+        """Return a Deferred of a list: for each of ``times``, an id that separates earlier entries from later
+        ones.
 
-        The times are in milliseconds since 1970. The place is an id up to ``max_id`` + 1: entries with this
-        id and larger ones have that time or a later one, entries with smaller ids an earlier one. Among old
-        entries, whose times may go back, this holds for one entry and the one before it.
+        The times are in milliseconds since 1970. Entries with smaller ids are earlier than the time. Entries
+        from this id up to ``max_id`` have that time or a later one. If all entries up to ``max_id`` are
+        earlier, the id is ``max_id`` + 1. There need not be an entry with this id.
+
+        Some old entries may be out of the order of time, because the clock was set back. In that case the
+        last entry before the id is earlier, and the first entry from the id on is not.
         """
         return self._read(_first_ids_since, times, max_id)
 
@@ -233,13 +239,13 @@ class Archive:
         max_id: int,
         log_filter: LogFilter = NO_FILTER,
     ) -> Deferred[EntrySlice]:
-        """Return a Deferred of the first entries after the id ``after``, up to the id ``max_id``.
+        """Return a Deferred of the first entries with ``after`` < id <= ``max_id``.
 
         The entries are those in ``conversations``, and events of any conversation with ``user`` as their
         subject. There are at most ``limit`` entries with at most ``max_body_bytes`` bytes of bodies; a single
-        entry may have more bytes. Entries that ``log_filter`` hides are left out. If it hides those of users,
-        the query stops after about `REPLAY_SCAN_ENTRIES` entries (more if ``limit`` needs more); then the
-        result may have a ``resume_id``: pass it as ``after`` to go on.
+        entry may have more bytes. Entries that ``log_filter`` hides are left out. If the filter has ignored
+        users, the query examines only about `REPLAY_SCAN_ENTRIES` entries, or more if ``limit`` needs more.
+        If it stops there, the result has a ``resume_id``: pass it as ``after`` to go on.
         """
         ids = [c.id for c in conversations]
         return self._read(_following, ids, user.id, after, limit, max_body_bytes, max_id, log_filter)
@@ -260,17 +266,18 @@ class Archive:
         """Return a Deferred of the first entries with ``user`` as actor or subject.
 
         Their ids are larger than ``after`` and at most ``max_id``. There are at most ``limit`` entries with
-        at most ``max_body_bytes`` bytes of bodies; a single entry may have more bytes. Every entry in the
-        range is looked at, because no index of all entries begins with the author.
+        at most ``max_body_bytes`` bytes of bodies; a single entry may have more bytes. The query examines the
+        entries of all users in the range, because no index helps to find the entries of an author. So the
+        range must be short.
         """
         return self._read(_user_entries, user.id, after, limit, max_body_bytes, max_id)
 
     def entry_ids_to_erase(self, user: User, after: int, limit: int, max_id: int) -> Deferred[list[int]]:
         """Return a Deferred of the ids of the entries that still have a text to erase for ``user``.
 
-        That is a text that the user wrote, or one that was written about the user, such as the reason of a
-        ban. The ids are the first ones with ``after`` < id <= ``max_id``, at most ``limit``. Every entry in
-        the range is looked at.
+        This is a text that the user wrote, or one that was written about the user, such as the reason of a
+        ban. The ids are the first ones with ``after`` < id <= ``max_id``, at most ``limit``. The query
+        examines every entry in the range.
         """
         return self._read(_texts_to_erase, user.id, after, limit, max_id)
 
@@ -293,42 +300,45 @@ class Archive:
     def old_message_ids(
         self, conversation: Conversation, after: int, sent_before: int, limit: int
     ) -> Deferred[list[int]]:
-        """Return a Deferred of the ids of the oldest messages of ``conversation``.
+        """Return a Deferred of the ids of old messages of ``conversation``, oldest first.
 
-        Those are messages with ids larger than ``after``, up to the first message that was sent at
-        ``sent_before``, in milliseconds since 1970, or later. At most ``limit`` messages are examined.
+        Examine at most ``limit`` messages with ids larger than ``after``, in the order of ids. Return those
+        before the first that was sent at ``sent_before`` (milliseconds since 1970) or later.
         """
         return self._read(_old_messages, conversation.id, after, sent_before, limit)
 
     def unread_counts(
         self, ranges: Iterable[UnreadRange], user: User, log_filter: LogFilter = NO_FILTER
     ) -> Deferred[list[int]]:
-        """Return a Deferred of a list: for each of ``ranges``, in their order, the number of unread messages.
+        """Return a Deferred of a list: for each of ``ranges``, the number of messages that ``user`` has not
+        read.
 
-        Unread are messages in the range by users other than ``user`` that ``log_filter`` does not hide. They
-        are counted among the last `UNREAD_SCAN_MESSAGES` messages of the range.
+        These are messages of other users in the range that ``log_filter`` does not hide. Only the last
+        `UNREAD_SCAN_MESSAGES` messages of a range are examined.
         """
         return self._read(_unread, list(ranges), user.id, log_filter)
 
     def last_messages(
         self, conversations: Iterable[Conversation], max_id: int, log_filter: LogFilter = NO_FILTER
     ) -> Deferred[list[tuple[int, int] | None]]:
-        """Return a Deferred of a list: for each of ``conversations``, in their order, the id and the time of
-        its last message.
+        """Return a Deferred of a list: for each of ``conversations``, the id and the time of its last
+        message.
 
-        That is the last one with id <= ``max_id`` that ``log_filter`` does not hide, looked for among the
-        last `LAST_SCAN_MESSAGES`. It is None if there is no such message.
+        The times are in milliseconds since 1970. Only the last `LAST_SCAN_MESSAGES` messages with id <=
+        ``max_id`` are examined. Messages that ``log_filter`` hides are skipped. An item is None if no such
+        message is found.
         """
         return self._read(_last_messages, [c.id for c in conversations], max_id, log_filter)
 
     def entry_times(
         self, places: Iterable[tuple[Conversation, int]], log_filter: LogFilter = NO_FILTER
     ) -> Deferred[list[int | None]]:
-        """Return a Deferred of a list: for each of ``places``, a conversation and an id, the time of the last
-        entry of the conversation with this id or a smaller one.
+        """Return a Deferred of a list: for each of ``places``, a time in milliseconds since 1970.
 
-        The times are in milliseconds since 1970; None if there is no such entry, or if it came before the
-        reader of ``log_filter`` may read. Entries of ignored users count.
+        A place is a conversation and an entry id. Its time is that of the last entry of the conversation with
+        this id or a smaller one. The item is None if there is no such entry, or if the entry was made before
+        the reader of ``log_filter`` has joined and is hidden for this reason. Entries of ignored users are
+        not skipped.
         """
         return self._read(_entry_times, [(one.id, id) for one, id in places], log_filter)
 

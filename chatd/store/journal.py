@@ -101,9 +101,10 @@ _ANSWER: Final = "UPDATE log SET answered = ?, answered_author = ? WHERE id = ?"
 
 
 class PendingMarks(msgspec.Struct, frozen=True, eq=False):
-    """Read markers and read marks that have moved since they were written last.
+    """Read markers and read marks that have moved since they were last written to the database.
 
-    ``read_markers`` maps user ids to entry ids, ``read_marks`` the pairs of a user id and a conversation id.
+    ``read_markers`` maps user ids to entry ids. ``read_marks`` maps pairs of a user id and a conversation id
+    to marks.
     """
 
     read_markers: dict[int, int] = {}
@@ -117,11 +118,11 @@ class PendingMarks(msgspec.Struct, frozen=True, eq=False):
 class CommitResult(msgspec.Struct, frozen=True, eq=False):
     """The result of a transaction.
 
-    ``task_results`` contains, for each task, its log entries and whether all of them are new. A message whose
-    ``ref`` its author used before is not new: its entry is the earlier one, or is missing if that was another
-    message. ``last_id`` is the last id in the log. ``last_seqs`` and ``last_ids`` have the last seq and the
-    last id of each conversation that got an entry, by conversation id. ``database_bytes`` is the size of the
-    database, or None if it was not measured.
+    ``task_results`` has for each task its log entries, and whether all of them are new. A message is not new
+    if its author has used the same ``ref`` before: if the stored message is the same, its entry is in the
+    result, otherwise there is no entry. ``last_id`` is the last id in the log. ``last_seqs`` and ``last_ids``
+    have the last seq and the last id of each conversation that got an entry, by conversation id.
+    ``database_bytes`` is the size of the database, or None if it was not measured.
     """
 
     task_results: list[tuple[list[LogEntry], bool]]
@@ -142,22 +143,22 @@ class _Erasure:
 
 
 class Journal:
-    """The writer of the log, with a queue of tasks in front of it.
+    """The writer of the log, with a queue of tasks.
 
-    A task is completed, by a call of its ``on_commit``, after the commit of its records. Tasks are completed
-    one by one, in the order of `submit`, also those that are submitted while another is being completed. If a
-    transaction fails, its tasks and all that wait in the queue are given up: if there are any, ``on_failure``
-    is called, then the ``on_rollback`` of each. ``on_committed`` is called when all tasks of a commit are
-    completed.
+    A task is completed when its records are committed and its ``on_commit`` was called. Tasks are completed
+    one by one, in the order of `submit`. If a transaction fails, its tasks and all waiting ones are given up:
+    ``on_failure`` is called once, then the ``on_rollback`` of each task. If there are no such tasks,
+    ``on_failure`` is not called. ``on_committed`` is called when all tasks of a commit are completed.
 
-    ``last_delivered_id`` is the id of the last entry whose task was completed or is being completed,
-    ``commits`` the number of commits since the start, ``failed_commits`` that of the transactions that
-    failed. ``database_bytes`` is the size of the database when it was measured last: by the first transaction
-    after `MEASURE_EVERY_CHARACTERS` were written, or when the write-ahead log was emptied.
-
-    After a failed transaction ``is_failing`` is true until a transaction succeeds; if no task comes, the
-    journal tries again by itself. ``commit_duration_histogram`` and ``commit_size_histogram`` are histograms
-    of the duration in seconds and the number of tasks of the successful transactions.
+    - ``last_delivered_id`` is the id of the last entry whose task was completed or is being completed.
+    - ``commits`` is the number of commits since the start, ``failed_commits`` that of the transactions that
+      failed.
+    - ``database_bytes`` is the size of the database when it was last measured: by the first transaction after
+      `MEASURE_EVERY_CHARACTERS` were written, or when the write-ahead log was emptied.
+    - ``is_failing`` is true from a failed transaction until one succeeds. If no task comes, the journal tries
+      again by itself.
+    - ``commit_duration_histogram`` and ``commit_size_histogram`` are histograms of the duration in seconds
+      and the number of tasks of the successful transactions.
     """
 
     _log = Logger()
@@ -227,17 +228,18 @@ class Journal:
             self._go_on()
 
     def submit_records(self, *records: Record) -> Deferred[Sequence[LogEntry]]:
-        """Return a Deferred that fires when all earlier tasks are completed and ``records`` are on disk.
+        """Append ``records`` to the queue as one task.
 
-        It fires with the log entries that were made of the drafts among ``records``. It fails with
-        `NotStored` if the transaction of the records, or one before it in the queue, was rolled back.
+        Return a Deferred that fires when all earlier tasks are completed and ``records`` are on disk. Its
+        result is the log entries that were made of the drafts among ``records``. It fails with `NotStored` if
+        the transaction of the records, or one before it in the queue, was rolled back.
         """
         turn = _Turn(records)
         self.submit(turn)
         return turn.done
 
     def move_read_marker(self, user: User, last: int) -> None:
-        """Move the read marker of ``user`` forward to the entry id ``last``.
+        """Move the read marker of ``user`` forward to the entry id ``last``. It never moves back.
 
         The database is updated within seconds. If the daemon crashes before that, the move is lost.
         """
@@ -245,17 +247,20 @@ class Journal:
         self._write_pending_later()
 
     def get_read_marker(self, user: User) -> int:
-        """Return the read marker of ``user``: the id of the last entry known to have gone to the user."""
+        """Return the read marker of ``user``: the id of the last entry that the user is assumed to have
+        received.
+        """
         return self._seen.get(user.id, 0)
 
     def move_read_mark(self, user: User, conversation: Conversation, last: int, at: int = 0) -> bool:
-        """Move the read mark of ``user`` in ``conversation`` forward to the entry id ``last``, for which a
-        client has given the time ``at``, or 0; never back, as `Mark.moved_to` says. Return whether it has
-        moved.
+        """Move the read mark of ``user`` in ``conversation`` forward to the entry id ``last``.
 
-        The database is updated within seconds. If the daemon crashes before that, the move is lost.
-        ``conversation`` is on disk. Call this in the turn of a task: the deletions of marks that were
-        submitted before are carried out then.
+        ``at`` is the time that a client has given instead of the id, in milliseconds since 1970, or 0. The
+        mark never moves back (see `Mark.moved_to`). Return whether it has moved. The database is updated
+        within seconds. If the daemon crashes before that, the move is lost.
+
+        ``conversation`` must be on disk. Call this method only when all tasks that were submitted before are
+        completed: one of them may delete the mark.
         """
         before = self.get_read_mark(user, conversation)
         mark = before.moved_to(last, at)
@@ -277,7 +282,8 @@ class Journal:
     def last_seq_in(self, conversation: Conversation) -> int:
         """Return the seq of the last entry of ``conversation`` on disk, or 0 if it has none.
 
-        This is the number of all entries ever stored; after old messages were deleted there are fewer.
+        This is the number of all entries that were ever stored in the conversation, including those deleted
+        since.
         """
         return self._seqs.get(conversation.id, 0)
 
@@ -297,13 +303,13 @@ class Journal:
         self._indexer.wake()
 
     def erase_deleted(self) -> Deferred[bool]:
-        """Make sure that no text of a deleted message remains on the disk. The Deferred fires with True after
-        that.
+        """Empty the write-ahead log, so that no text of a deleted message remains on the disk.
 
-        A commit overwrites what it deletes in the database file (see `Store.open_writer_pool`), but the
-        write-ahead log keeps older pages until it is emptied, which this method does. If a reader prevents
-        that for all `WAL_TRUNCATE_ATTEMPTS`, or SQLite fails, a warning is logged, and the Deferred fires
-        with False. All who wait share the attempts, so that many deletions cost no more than one.
+        Return a Deferred that fires with True after that. A commit overwrites what it deletes in the database
+        file (see `Store.open_writer_pool`), but the write-ahead log keeps older pages until it is emptied. If
+        a reader prevents this for all `WAL_TRUNCATE_ATTEMPTS`, or SQLite fails, a warning is logged, and the
+        Deferred fires with False. All callers that wait share the attempts, so that many deletions cost no
+        more than one.
         """
         self._indexer.wake()  # for the messages beside those that were deleted
         erasure = _Erasure()
@@ -314,7 +320,9 @@ class Journal:
         return erasure.done
 
     async def _empty_write_ahead_log(self) -> None:
-        """Serve all erasures, also those that are added meanwhile: one attempt is for all that wait then."""
+        """Serve all erasures, including those that are added meanwhile. One attempt serves all that wait
+        then.
+        """
         while self._erasures:
             waiting = list(self._erasures)
             try:

@@ -117,8 +117,8 @@ class Store:
     def back_up(self, target: Path) -> Deferred[BackupResult]:
         """Copy the database to the new file ``target`` and check the copy, while the journal goes on writing.
 
-        The Deferred fails with `StoreError` if no sound copy could be made, and with `MaintenanceInProgress`
-        while another backup or check is under way.
+        Return a Deferred of a `BackupResult`. It fails with `StoreError` if no sound copy could be made, and
+        with `MaintenanceInProgress` while another backup or check is under way.
         """
         return self._in_own_thread(lambda connection: back_up(connection, target, self._is_stopping))
 

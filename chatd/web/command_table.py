@@ -60,14 +60,16 @@ the keys of reasons that answer only what it can't send.
 
 
 def command_table(translate: Callable[[str], str]) -> bytes:
-    """Return the JSON of the commands that the page offers, with help lines translated by ``translate``.
+    """Return a JSON object that describes the commands that the page offers.
 
-    ``fields`` maps the name of each field to its kind, and to its choices and its key in a request where it
-    has these; a field that is not there is a name. ``commands`` is a list of objects. Their ``fields`` are
-    names separated by spaces, in brackets if the field may be left out: ``group dest [reason]``. ``action``,
-    ``word`` and ``slash`` are left out if they equal ``name``, and are empty if the command has none;
-    ``room`` and ``event`` are left out if false. The last command is ``/me``, which has no action: the page
-    sends it as a message.
+    ``translate`` translates the help lines. In the object, ``fields`` maps the name of a field to its kind,
+    and if it has them, to its choices and to its key in a request. Fields of the kind ``name`` are left out.
+
+    ``commands`` is a list of objects. ``fields`` is the usage, such as ``group dest [reason]``: fields in
+    brackets are optional. ``action``, ``word`` and ``slash`` are the command's names in JSON, before a ``;``
+    and after a ``/``. Each is left out if it equals ``name``, and is empty if the command has no such form.
+    ``room`` and ``event`` are left out if they are false. The last command is ``/me``. It has no action,
+    because the page sends it as a message.
     """
     typed = [row for row in COMMANDS.values() if row.semicolon_word or row.slash_word]
     rows = [row for row in typed if row.name not in _NOT_SAID_TO_THE_PAGE]
@@ -84,11 +86,13 @@ def command_table(translate: Callable[[str], str]) -> bytes:
 
 
 def french_catalogue() -> bytes:
-    """Return the JSON of what the daemon says, in French.
+    """Return a JSON object with the French translations of the daemon's texts, for the page.
 
-    ``refusals`` maps each code to its sentence, or to an English and a French sentence if these have gaps.
-    ``reasons`` is a list of such pairs. ``texts`` maps names of fields and of alphabets, and the help lines
-    of commands that `command_table` does not have, to their translations.
+    ``refusals`` maps the code of a refusal to its French sentence. If the sentence has placeholders, the
+    value is a pair of the English and the French template. ``reasons`` is a list of such pairs for the
+    reasons that are inserted into refusals. Texts that only answer what the page can't send are left out.
+    ``texts`` maps other English texts to French ones: names of fields and of alphabets, and help lines of the
+    commands that `command_table` leaves out.
     """
     untyped = (row for row in COMMANDS.values() if not (row.semicolon_word or row.slash_word))
     helps = (row.help for row in untyped if row.name not in _NOT_SAID_TO_THE_PAGE)
