@@ -31,7 +31,7 @@ from chatd.core.rules import require_group_member
 from chatd.core.state import State
 from chatd.core.tokens import token_covers
 
-CATCH_UP_PAGE_ENTRIES: Final = 500
+CATCH_UP_PAGE_ENTRIES: Final = 800
 """Maximum number of missed entries that are read from the log at a time for one client."""
 
 CATCH_UP_PAGE_BYTES: Final = 64 * 1024

@@ -492,18 +492,19 @@ class Session:
         """
         encoder, wrap, joinable = self.frame_format
         has_channels, encode = self.dialect.has_channels, encoder.encode_delivery
-        frames: list[bytes] = []
+        payloads: list[bytes] = []
         for entry, is_subject in entries:
             if has_channels and not entry.event.is_message:
                 # The client was shown its channels as they are now; an old event must not change them.
-                payloads = self.dialect.encode_answer(MISSED_EVENT_REQUEST, MissedEvent(entry))
+                encoded = self.dialect.encode_answer(MISSED_EVENT_REQUEST, MissedEvent(entry))
             elif is_subject:
-                payloads = encoder.encode_for_affected_user(entry)
+                encoded = encoder.encode_for_affected_user(entry)
             else:
-                payloads = encode(entry)
-            frames += map(wrap, payloads)
-            if sent is not None and payloads:
+                encoded = encode(entry)
+            payloads += encoded
+            if sent is not None and encoded:
                 sent(entry)
+        frames = map(wrap, payloads)
         for frame in [b"".join(frames)] if joinable else frames:
             if self._buffer is None:
                 self._outbox.put(frame)

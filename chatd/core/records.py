@@ -116,13 +116,15 @@ class SearchStep(msgspec.Struct, frozen=True, eq=False):
     resume_id: int | None
 
 
-EntryRow = tuple[int, int, int, int, Any, int, int | None, int | None, int | None, int | None, str]
-"""A row of the log table: id, conversation, seq, at, kind, actor, subject, answered, answered_author, edited,
-body.
+EntryRow = tuple[int, int, int, int, Any, int, int | None, str | None, str]
+"""A row of the log table: id, conversation, seq, at, kind, actor, subject, changes, body.
 
-The conversation and the users are given by their ids. ``answered`` is the id of the message that this one
-answers, ``edited`` the id of its last edit. The body of an ``edited`` event is as in `ChatEvent`.
+The conversation and the users are given by their ids. ``changes`` is None for most entries. Else it is a JSON
+array of the id of the message that this one answers, the id of that message's author, and the id of the last
+edit of this message; each may be null. The body of an ``edited`` event is as in `ChatEvent`.
 """
+
+_decode_changes = msgspec.json.Decoder(tuple[int | None, int | None, int | None]).decode
 
 
 class EntrySlice(msgspec.Struct, frozen=True, eq=False):
@@ -147,12 +149,13 @@ def entry_from_row(state: State, row: EntryRow) -> LogEntry:
 
     Raises `KeyError` if ``state`` does not know the conversation or the actor.
     """
-    id, conversation, seq, at, kind, actor, subject, answered, answered_author, edited, body = row
+    id, conversation, seq, at, kind, actor, subject, changes, body = row
     about = None if subject is None else state.users.get(subject)
     author = state.user_by_id(actor)
     is_registered = actor in state.credentials and state.is_registered(author)
     event = ChatEvent(kind, state.conversations[conversation], author, about, body, False, is_registered)
-    if answered is not None or edited is not None:  # few are
+    if changes is not None:
+        answered, answered_author, edited = _decode_changes(changes)
         message = _answered_message(state, answered, answered_author)
         event = replace(event, answered=message, is_edited=edited is not None)
     return LogEntry(id, seq, at, event)

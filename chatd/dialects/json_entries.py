@@ -52,7 +52,9 @@ def message_object(entry: LogEntry) -> objects.Message:
         colour=event.actor.colour,
         deleted=not event.body,
     )
-    return _with_changes(message, event)
+    if event.is_edited or event.answered is not None:
+        return _with_changes(message, event)
+    return message
 
 
 def history_message_object(

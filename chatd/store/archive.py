@@ -52,7 +52,9 @@ SqlCursor = Transaction | sqlite3.Cursor
 
 # An event of an edit has the text of the message, unless that was changed again since.
 _ROW = (
-    "SELECT id, conversation, seq, at, kind, actor, subject, answered, answered_author, edited,"
+    "SELECT id, conversation, seq, at, kind, actor, subject,"
+    " CASE WHEN answered IS NOT NULL OR edited IS NOT NULL"
+    " THEN json_array(answered, answered_author, edited) END,"
     " CASE kind WHEN 'edited' THEN body || coalesce((SELECT ' ' || message.kind || ' ' || message.body"
     " FROM log AS message WHERE message.id = CAST(log.body AS INTEGER) AND message.edited = log.id"
     " AND message.body <> ''), '') ELSE body END FROM log"
