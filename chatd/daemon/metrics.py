@@ -167,7 +167,7 @@ METRICS: Final = (
     MetricDeclaration(
         "chatd_commit_tasks",
         "histogram",
-        "Commands stored by one transaction; 0 if it wrote read markers only.",
+        "Commands stored by one transaction; 0 if it wrote last seen ids only.",
         lambda monitored: monitored.chat.journal.commit_size_histogram,
     ),
     MetricDeclaration(
