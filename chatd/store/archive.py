@@ -24,6 +24,7 @@ from chatd.core.moderation import (
     ModerationEntry,
     TextsErased,
 )
+from chatd.core.reaction_rules import MAX_REACTIONS
 from chatd.core.read_marks import Mark
 from chatd.core.records import (
     MAX_EXTRA_ENTRIES,
@@ -79,6 +80,9 @@ REPLAY_SCAN_ENTRIES: Final = 10_000
 The number is divided equally among the index ranges that the query reads; each range gets at least the
 maximum number of entries of the result.
 """
+
+PAGE_REACTIONS: Final = 20 * MAX_REACTIONS
+"""Maximum number of reactions that one query for a page reads. A page with more ends before that message."""
 
 # Messages, events and joins, each in the very words of a partial index, or SQLite does not use it.
 _SAID = "kind IN ('message', 'image', 'action', 'notice')"
@@ -482,31 +486,43 @@ def _page(
     if hidden:
         found.rows[:] = [_without_hidden_text(row, hidden) for row in found.rows]
     messages = [row[0] for row in found.rows if row[_KIND] in MESSAGE_KINDS]
-    reactions = _reactions(cursor, messages, log_filter.ignored_user_ids) if messages else {}
+    reactions, cut = _reactions(cursor, messages, log_filter.ignored_user_ids, forward)
+    if cut is not None:
+        kept = [row for row in found.rows if (row[0] < cut if forward else row[0] > cut)]
+        return EntrySlice(kept, True, None, reactions)
     if found.more or end is None:
         return EntrySlice(found.rows, found.more, None, reactions)
     return EntrySlice(found.rows, True, end, reactions)
 
 
 def _reactions(
-    cursor: Transaction, messages: list[int], ignored: Iterable[int] = ()
-) -> dict[int, list[tuple[str, int]]]:
+    cursor: Transaction, messages: list[int], ignored: Iterable[int] = (), forward: bool = True
+) -> tuple[dict[int, list[tuple[str, int]]], int | None]:
     """Return the reactions to ``messages``, except those of the users with the ids ``ignored``, as
-    `EntrySlice` has them.
+    `EntrySlice` has them, and the first of the messages that is left out, or None.
+
+    Messages are left out after `PAGE_REACTIONS` reactions: the last ones if ``forward`` is true, else the
+    first ones.
     """
+    if not messages:
+        return {}, None
     cursor.execute(
         "SELECT message, entry, reaction, user FROM reactions WHERE message IN"
-        f" (SELECT value FROM json_each(?)) AND user NOT IN ({_list(ignored)})",
+        f" (SELECT value FROM json_each(?)) AND user NOT IN ({_list(ignored)})"
+        f" ORDER BY message {'ASC' if forward else 'DESC'} LIMIT {PAGE_REACTIONS + 1}",
         (json.dumps(messages),),
     )
+    rows = cursor.fetchall()
+    cut = rows[-1][0] if len(rows) > PAGE_REACTIONS else None
     found: dict[int, list[tuple[str, int]]] = {}
-    for message, _, reaction, user in sorted(cursor.fetchall()):
-        found.setdefault(message, []).append((reaction, user))
-    return found
+    for message, _, reaction, user in sorted(rows):
+        if message != cut:
+            found.setdefault(message, []).append((reaction, user))
+    return found, cut
 
 
 def _reactions_to(cursor: Transaction, message: int) -> list[tuple[str, int]]:
-    return _reactions(cursor, [message]).get(message, [])
+    return _reactions(cursor, [message])[0].get(message, [])
 
 
 def _without_hidden_texts(found: EntrySlice, hidden: Mapping[int, int]) -> EntrySlice:
