@@ -291,11 +291,11 @@ class Archive:
         """
         return self._read(_reactions_to, id)
 
-    def user_ids_joined_since(self, conversation: Conversation, id: int) -> Deferred[list[int]]:
+    def user_ids_joined_before(self, conversation: Conversation, id: int) -> Deferred[list[int]]:
         """Return a Deferred of the ids of the users whose last joining of the group of ``conversation`` has a
-        larger id than ``id``.
+        smaller id than ``id``.
         """
-        return self._read(_joined_since, conversation.id, id)
+        return self._read(_joined_before, conversation.id, id)
 
     def entry(self, id: int) -> Deferred[EntryRow | None]:
         """Return a Deferred of the log entry ``id``, or of None if there is none."""
@@ -419,9 +419,9 @@ def _as_read_failed(failure: Failure) -> NoReturn:
     raise ReadFailed(failure.getErrorMessage()) from failure.value
 
 
-def _joined_since(cursor: Transaction, conversation: int, id: int) -> list[int]:
+def _joined_before(cursor: Transaction, conversation: int, id: int) -> list[int]:
     cursor.execute(
-        f"SELECT actor FROM log WHERE conversation = ? AND {_JOINED} GROUP BY actor HAVING max(id) > ?",
+        f"SELECT actor FROM log WHERE conversation = ? AND {_JOINED} GROUP BY actor HAVING max(id) < ?",
         (conversation, id),
     )
     return [user for (user,) in cursor.fetchall()]
