@@ -17,14 +17,14 @@ from chatd.core.accounts import Credential, Secret
 from chatd.core.answers import Answer, Profile
 from chatd.core.counters import Histogram
 from chatd.core.events import Conversation, Delivery, LogEntry, User
-from chatd.core.read_marks import Mark
+from chatd.core.read_marks import ReadMarkPosition
 from chatd.core.records import (
     NO_FILTER,
     EntryRow,
     EntrySlice,
+    JournalRecord,
     LogFilter,
-    PageWindow,
-    Record,
+    PageIdWindow,
     SearchQuery,
     SearchStep,
     Snapshot,
@@ -74,7 +74,7 @@ class JournalTask(Protocol):
     """
 
     @property
-    def records(self) -> Sequence[Record]:
+    def records(self) -> Sequence[JournalRecord]:
         """The records to write; may be empty. A user or conversation record precedes the entry drafts that
         refer to it.
         """
@@ -139,7 +139,7 @@ class Journal(Protocol):
     def submit(self, task: JournalTask) -> None:
         """Append ``task`` to the queue."""
 
-    def submit_records(self, *records: Record) -> Deferred[Sequence[LogEntry]]:
+    def submit_records(self, *records: JournalRecord) -> Deferred[Sequence[LogEntry]]:
         """Append ``records`` to the queue as one task.
 
         Return a Deferred that fires when all earlier tasks are completed and ``records`` are on disk. Its
@@ -147,30 +147,30 @@ class Journal(Protocol):
         a transaction was rolled back.
         """
 
-    def move_read_marker(self, user: User, last: int) -> None:
-        """Move the read marker of ``user`` forward to the entry id ``last``. It never moves back.
+    def move_last_seen_id(self, user: User, last_id: int) -> None:
+        """Move the last seen id of ``user`` forward to the entry id ``last_id``. It never moves back.
 
-        The read marker is written to disk within seconds.
+        The last seen id is written to disk within seconds.
         """
 
-    def get_read_marker(self, user: User) -> int:
-        """Return the read marker of ``user``: the id of the last entry that the user is assumed to have
+    def get_last_seen_id(self, user: User) -> int:
+        """Return the last seen id of ``user``: the id of the last entry that the user is assumed to have
         received.
         """
 
-    def move_read_mark(self, user: User, conversation: Conversation, last: int, at: int = 0) -> bool:
-        """Move the read mark of ``user`` in ``conversation`` forward to the entry id ``last``.
+    def move_read_mark(self, user: User, conversation: Conversation, last_id: int, at: int = 0) -> bool:
+        """Move the read mark of ``user`` in ``conversation`` forward to the entry id ``last_id``.
 
         ``at`` is the time that a client has given instead of the id, in milliseconds since 1970, or 0. The
-        mark never moves back (see `Mark.moved_to`). Return whether it has moved. It is written to disk within
-        seconds.
+        mark never moves back (see `ReadMarkPosition.moved_to`). Return whether it has moved. It is written to
+        disk within seconds.
 
         ``conversation`` must be on disk. Call this method only when all tasks that were submitted before are
         completed: one of them may delete the mark.
         """
 
-    def get_read_mark(self, user: User, conversation: Conversation) -> Mark:
-        """Return the read mark of ``user`` in ``conversation``: `NO_MARK` if the user has set none."""
+    def get_read_mark(self, user: User, conversation: Conversation) -> ReadMarkPosition:
+        """Return the read mark of ``user`` in ``conversation``: `NO_READ_MARK` if the user has set none."""
 
     def last_id_in(self, conversation: Conversation) -> int:
         """Return the id of the last entry of ``conversation`` that is on disk, or 0 if it has none."""
@@ -188,7 +188,7 @@ class Journal(Protocol):
     def start_indexing(self) -> None:
         """Index for search what an earlier process has left. New entries are indexed without this call."""
 
-    def erase_deleted(self) -> Deferred[bool]:
+    def erase_deleted_texts(self) -> Deferred[bool]:
         """Empty the write-ahead log, whose older pages may contain texts that were deleted since.
 
         Return a Deferred that fires afterwards. Its result is False if the write-ahead log can't be emptied
@@ -199,7 +199,7 @@ class Journal(Protocol):
         """Return a Deferred that fires when no task waits and no transaction is under way."""
 
     def close(self) -> Deferred[None]:
-        """Write the last read markers and read marks, and close the database.
+        """Write the pending last seen ids and read marks, and close the database.
 
         Return a Deferred that fires after that.
         """
@@ -217,7 +217,7 @@ class Archive(Protocol):
     def page(
         self,
         conversation: Conversation,
-        window: PageWindow,
+        window: PageIdWindow,
         max_body_bytes: int,
         max_id: int,
         log_filter: LogFilter = NO_FILTER,
@@ -386,7 +386,7 @@ class DeliveryEncoder(Protocol):
     def encode_delivery(self, delivery: Delivery) -> Payloads:
         """Return the payloads of ``delivery``, or no payloads if clients of this dialect are not sent it."""
 
-    def encode_for_affected_user(self, delivery: Delivery) -> Payloads:
+    def encode_for_subject(self, delivery: Delivery) -> Payloads:
         """Return the payloads of an event for its subject, such as the invited or the kicked user.
 
         The subject is sent the event even if the client does not show the conversation, as in another room of
@@ -437,7 +437,7 @@ class Dialect(Protocol):
         """
 
     @property
-    def hears_of_watched_users(self) -> bool:
+    def receives_watched_user_changes(self) -> bool:
         """Whether a client is told of profile changes of the users whom it watches and shares no channel
         with.
         """
@@ -463,7 +463,7 @@ class Dialect(Protocol):
         """The maximum size of an answer that is a list, such as a page of the log, in bytes."""
 
     @property
-    def pace_seconds(self) -> float:
+    def seconds_between_writes(self) -> float:
         """The seconds between two writes to a client; 0 if the client can tell where each frame ends."""
 
     def decode(self, payload: bytes) -> Request | None:
@@ -489,13 +489,13 @@ class FrameFormat(NamedTuple):
     """The format in which deliveries are written to a client: the encoder of its dialect, and the framing of
     its carrier.
 
-    ``wrap`` puts a payload into a frame. ``joinable`` says whether several frames may be written at once:
-    it is false for clients that need a delay between two writes.
+    ``wrap`` puts a payload into a frame. ``frames_may_be_joined`` says whether several frames may be written
+    at once: it is false for clients that need a delay between two writes.
     """
 
     encoder: DeliveryEncoder
     wrap: FrameWrapper
-    joinable: bool
+    frames_may_be_joined: bool
 
 
 class Carrier(Protocol):
@@ -574,8 +574,8 @@ class Client(Requester, Protocol):
     """Whether the client is in the lobby: it is sent the messages there, and the arrivals and departures."""
 
     @property
-    def updates_read_marker(self) -> bool:
-        """Whether the entries sent to the client move its user's read marker."""
+    def updates_last_seen_id(self) -> bool:
+        """Whether the entries sent to the client move its user's last seen id."""
 
     missed_range: tuple[int, int | None]
     """The range of entry ids that the user has missed, as a tuple (after, last): after < id <= last.
@@ -592,13 +592,13 @@ class Client(Requester, Protocol):
     """
 
     @property
-    def certificate_name(self) -> str:
+    def client_certificate_name(self) -> str:
         """The common name in the client's verified TLS certificate; empty if it has shown none."""
 
     password: Secret | None
     """The password that the client has given for its next hello, or None."""
 
-    verified: Credential | Token | None
+    verified_credential: Credential | Token | None
     """What the client has proved to have before its login: a credential or a token; None if it has proved
     nothing.
 
@@ -627,19 +627,19 @@ class Client(Requester, Protocol):
     def last_received_id(self) -> int | None:
         """The id of the last entry that the client is assumed to have received.
 
-        It is None if the id is unknown, or if the session does not move its user's read marker.
+        It is None if the id is unknown, or if the session does not move its user's last seen id.
         """
 
-    def send_unrequested(self, request: Request, answer: Answer) -> None:
+    def push_answer(self, request: Request, answer: Answer) -> None:
         """Send ``answer`` to a client that did not ask for it, such as the missed messages after a login.
 
         It is encoded as the answer to ``request``, which the daemon has made up for this purpose.
         """
 
-    def deliver(self, frame: bytes) -> None:
+    def send_stored(self, frame: bytes) -> None:
         """Send ``frame``, which contains log entries, or hold it back while missed entries are sent."""
 
-    def send(self, frame: bytes) -> None:
+    def send_unstored(self, frame: bytes) -> None:
         """Send ``frame``, which contains no log entry."""
 
     def send_missed_entries(
@@ -651,10 +651,10 @@ class Client(Requester, Protocol):
         entry that was sent. Entries that the dialect has no form for are not sent.
         """
 
-    def log_in(self, user: User, updates_read_marker: bool, token: Token | None) -> None:
+    def log_in(self, user: User, updates_last_seen_id: bool, token: Token | None) -> None:
         """Make ``user`` the user of this session.
 
-        ``updates_read_marker`` says whether the entries sent to the client move the user's read marker.
+        ``updates_last_seen_id`` says whether the entries sent to the client move the user's last seen id.
         ``token`` is the token that the client has logged in with, or None.
         """
 

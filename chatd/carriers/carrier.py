@@ -17,10 +17,10 @@ from zope.interface import implementer
 from chatd.boundaries import Dialect, FrameWrapper
 from chatd.carriers.foreign import HTTP, TLS, TLS_FIRST_BYTE, ForeignProtocol, HttpRequestLineDetector
 from chatd.connections.factory import Sessions
-from chatd.connections.login_deadlines import UndetectedConnection
+from chatd.connections.login_deadlines import ConnectionBeforeDetection
 from chatd.connections.session import Session
 from chatd.core.language import N_
-from chatd.core.refusals import Phrase, Refusal
+from chatd.core.refusals import Refusal, TranslatableText
 
 MAX_FIRST_LINE_BYTES: Final = 64 * 1024
 """The maximum size of a first line that may turn out to be an HTTP request line, in bytes. A carrier may have
@@ -64,7 +64,7 @@ class SessionCarrier(Protocol):
     session: Session
 
     def __init__(
-        self, sessions: Sessions, dialect: Dialect, detector: UndetectedConnection | None = None
+        self, sessions: Sessions, dialect: Dialect, detector: ConnectionBeforeDetection | None = None
     ) -> None:
         self.input_ended = False
         """Whether the client has closed its side of the connection and sends nothing more."""
@@ -149,7 +149,7 @@ class SessionCarrier(Protocol):
             self.refuse_foreign_protocol(HTTP)
         elif is_http is None and line.bytes_read > MAX_FIRST_LINE_BYTES:
             self.session.refuse_and_close(
-                Refusal("too_long", what=Phrase(N_("the first line")), limit=MAX_FIRST_LINE_BYTES)
+                Refusal("too_long", what=TranslatableText(N_("the first line")), limit=MAX_FIRST_LINE_BYTES)
             )
 
     def refuse_and_close(self, refusal: Refusal) -> None:
@@ -159,7 +159,7 @@ class SessionCarrier(Protocol):
     def refuse_foreign_protocol(self, foreign: ForeignProtocol) -> None:
         """Refuse a client that speaks the protocol ``foreign``, such as HTTP, and close its connection."""
         self._log.info("{peer} speaks {name}", peer=self.session.peer, name=foreign.name)
-        self.refuse_and_close(Refusal("bad_request", why=Phrase(foreign.why)))
+        self.refuse_and_close(Refusal("bad_request", why=TranslatableText(foreign.why)))
 
     def readConnectionLost(self) -> None:
         """Handle a half-close: the client sends nothing more, but may still read."""

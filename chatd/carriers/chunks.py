@@ -14,9 +14,9 @@ from chatd.boundaries import Dialect
 from chatd.carriers.carrier import SessionCarrier
 from chatd.carriers.silence_timer import SilenceTimer
 from chatd.connections.factory import Sessions
-from chatd.connections.login_deadlines import UndetectedConnection
+from chatd.connections.login_deadlines import ConnectionBeforeDetection
 from chatd.core.language import N_
-from chatd.core.refusals import Phrase, Refusal
+from chatd.core.refusals import Refusal, TranslatableText
 
 MAX_WRITE_BYTES: Final = 1000
 """The maximum size of one write to a client, in bytes. Most clients read 1,024 bytes at a time and decode
@@ -43,7 +43,7 @@ class IdleDelimitedCarrier(SessionCarrier):
     """
 
     def __init__(
-        self, sessions: Sessions, dialect: Dialect, detector: UndetectedConnection | None = None
+        self, sessions: Sessions, dialect: Dialect, detector: ConnectionBeforeDetection | None = None
     ) -> None:
         super().__init__(sessions, dialect, detector)
         limits = sessions.limits
@@ -93,7 +93,7 @@ class IdleDelimitedCarrier(SessionCarrier):
         frame = self._cut()
         if len(frame) > self._limit:
             self.session.refuse_and_close(
-                Refusal("too_long", what=Phrase(N_("the message")), limit=self._limit)
+                Refusal("too_long", what=TranslatableText(N_("the message")), limit=self._limit)
             )
         elif frame:
             self.session.receive(frame)

@@ -93,7 +93,7 @@ class Authenticator:
         return key
 
     @contextmanager
-    def limiting_link_guesses(self, user: User, client_network: str | None) -> Iterator[None]:
+    def limiting_invitation_link_guesses(self, user: User, client_network: str | None) -> Iterator[None]:
         """Return a context manager for the use of an invitation link, which limits wrong guesses.
 
         If its block raises `Refusal` ``bad_link``, this counts like a wrong password for ``user`` from
@@ -175,15 +175,17 @@ class AccountService:
     ) -> None:
         self._committer.check_state()
         rules.check_new_password(command.password, self._policy)
-        login = self._authority.decide_registration(client, command.nick)
-        self._authority.count_registration(client, login)
+        login = self._authority.decide_login_for_registration(client, command.nick)
+        self._authority.count_registration_as_login(client, login)
         hashed = await self._authenticator.hash_password(command.password, client.client_network)
         if client.is_closing:
             return
         self._committer.check_state()
-        login = self._authority.decide_registration(client, command.nick)  # the nick may be taken now
+        login = self._authority.decide_login_for_registration(
+            client, command.nick
+        )  # the nick may be taken now
         await self._committer.commit(rules.register_before_login(login, hashed, self._authority.now()))
-        client.verified = self._authority.state.credentials.get(login.user.id)
+        client.verified_credential = self._authority.state.credentials.get(login.user.id)
         client.answer(request, Authenticated(login.user))
 
     async def _change_password(
@@ -191,20 +193,24 @@ class AccountService:
     ) -> None:
         rules.require_credential(self._committer.state, user)
         rules.check_new_password(command.new, self._policy)
-        verified = await self._authenticator.verify_password(
+        verified_credential = await self._authenticator.verify_password(
             user.nick, command.password, client.client_network
         )
         hashed = await self._authenticator.hash_password(command.new, client.client_network)
-        await self._committer.commit(rules.change_password(self._committer.state, verified, hashed))
+        await self._committer.commit(
+            rules.change_password(self._committer.state, verified_credential, hashed)
+        )
         client.answer(request, AccountChanged(user.nick, True))
         self._presence.end_sessions(user, client, Refusal("password_changed", nick=user.nick))
 
     async def _unregister(self, client: Client, request: Request, user: User, command: c.Unregister) -> None:
         rules.require_credential(self._committer.state, user)
-        verified = await self._authenticator.verify_password(
+        verified_credential = await self._authenticator.verify_password(
             user.nick, command.password, client.client_network
         )
-        await self._committer.commit(rules.unregister(self._committer.state, verified, self._authority.now()))
+        await self._committer.commit(
+            rules.unregister(self._committer.state, verified_credential, self._authority.now())
+        )
         self._presence.announce_account(client, user, False)
         client.answer(request, AccountChanged(user.nick, False))
         self._presence.end_sessions(user, None, Refusal("account_closed", nick=user.nick))

@@ -27,7 +27,7 @@ from chatd.core.channel_commands import BanAccount, SetProfile, ShowChannel, Sho
 from chatd.core.channels import (
     ChannelQuery,
     channels_of,
-    count_users,
+    chat_statistics,
     describe_user,
     find_users,
     show_channel,
@@ -36,13 +36,13 @@ from chatd.core.channels import (
 from chatd.core.events import ENTERING_EVENT_KINDS, ChatEvent, User
 from chatd.core.group_bans import check_not_banned_by_network, with_banned_networks
 from chatd.core.limits import Limits
-from chatd.core.link_rules import link_deletions_by, use_link
+from chatd.core.link_rules import link_deletions_by, use_invitation_link
 from chatd.core.login import Login, decide_login
 from chatd.core.moderation_rules import check_not_blocked, check_not_muted
 from chatd.core.profiles import make_profile
 from chatd.core.quotas import check_quotas, check_storage
 from chatd.core.read_mark_rules import read_mark_deletions_by
-from chatd.core.records import EntryDraft, Record, Snapshot
+from chatd.core.records import EntryDraft, JournalRecord, Snapshot
 from chatd.core.refusals import Refusal
 from chatd.core.rules import Decision, decide
 from chatd.core.token_rules import check_command_scope, check_decision_scope
@@ -50,13 +50,13 @@ from chatd.core.tokens import Token
 from chatd.pauses import pause
 from chatd.store.errors import StoreError
 
-RELOAD_RETRY_SECONDS: Final = 1.0
+STATE_RELOAD_RETRY_SECONDS: Final = 1.0
 """Pause in seconds between attempts to read the database again after a failed transaction."""
 
 DAY_MILLISECONDS: Final = 86_400_000
 """The milliseconds of a day."""
 
-JOIN_COMMANDS: Final = frozenset((c.Join, c.EnterRoom, c.UseLink))
+JOIN_COMMANDS: Final = frozenset((c.Join, c.EnterGroup, c.UseInvitationLink))
 """The commands that make a user a member of a group, which a ban by address forbids."""
 
 BAN_COMMANDS: Final = frozenset((c.Ban, BanAccount, c.Unban))
@@ -144,15 +144,17 @@ class Authority:
         """Return the current time in milliseconds since 1970-01-01 UTC."""
         return int(self._now() * 1000)
 
-    def log_in(self, client: Client, hello: c.Hello, verified: Credential | Token | None) -> Login:
+    def log_in(self, client: Client, hello: c.Hello, verified_credential: Credential | Token | None) -> Login:
         """Log ``client`` in under the nick that ``hello`` asks for, and return the login.
 
-        ``verified`` is what the password of the hello was verified against: the credential of a user, or a
-        token. It is None if the hello has no password that was verified. The caller has to apply and store
-        the ``decision`` of the login. Raises `Refusal`.
+        ``verified_credential`` is what the password of the hello was verified against: the credential of a
+        user, or a token. It is None if the hello has no password that was verified. The caller has to apply
+        and store the ``decision`` of the login. Raises `Refusal`.
         """
-        token = verified if isinstance(verified, Token) else None
-        login = decide_login(self.state, self._names, hello, verified, client.certificate_name)
+        token = verified_credential if isinstance(verified_credential, Token) else None
+        login = decide_login(
+            self.state, self._names, hello, verified_credential, client.client_certificate_name
+        )
         check_not_blocked(self.state, login.user.key, client.client_network, self.now())
         self._login_guard.check_login(client.client_network, is_new=not login.returning)
         # What a program has read, its user has not.
@@ -165,7 +167,7 @@ class Authority:
         self._most_online = max(self._most_online, len(self._names))
         return login
 
-    def decide_registration(self, client: Client, nick: str) -> Login:
+    def decide_login_for_registration(self, client: Client, nick: str) -> Login:
         """Decide whether ``client`` may register ``nick`` before its login.
 
         Return the login that the client would have with the nick. Nothing is changed, and the client is not
@@ -175,12 +177,12 @@ class Authority:
         check_not_blocked(self.state, login.user.key, client.client_network, self.now())
         return login
 
-    def count_registration(self, client: Client, login: Login) -> None:
+    def count_registration_as_login(self, client: Client, login: Login) -> None:
         """Count a registration before the login towards the client network's limits of logins and of new
         nicks.
 
-        ``login`` is the result of `decide_registration`. Raises `Refusal` ``rate_limited`` if a limit is
-        exceeded.
+        ``login`` is the result of `decide_login_for_registration`. Raises `Refusal` ``rate_limited`` if a
+        limit is exceeded.
         """
         self._login_guard.check_login(client.client_network, is_new=not login.returning)
 
@@ -221,7 +223,7 @@ class Authority:
         ``token`` is the token of the reader's session, or None. Raises `Refusal` ``no_such_group``.
         """
         if isinstance(command, ShowStatistics):
-            return count_users(self.state, self.online_user_count, self._most_online, reader, self.now())
+            return chat_statistics(self.state, self.online_user_count, self._most_online, reader, self.now())
         operator_ids = self.operator_sessions.user_ids()
         if isinstance(command, ShowChannel):
             online = self.online_users.values()
@@ -229,7 +231,7 @@ class Authority:
                 self.state, online, self.profile_of, reader, command.group, token, operator_ids
             )
         if isinstance(command, ShowUsers):
-            earlier = self.earlier_profiles.of
+            earlier = self.earlier_profiles.profiles_of
             return show_users(self.state, self.profile_of, earlier, reader, command, token, operator_ids)
         online = self.online_users.values()
         return find_users(self.state, online, self.profile_of, command, operator_ids)
@@ -300,8 +302,8 @@ class Authority:
         """
         state = self.state
         self.check_write_permission(user, is_leave=isinstance(command, c.Leave))
-        if isinstance(command, c.UseLink):
-            decision = use_link(state, user, command, self.now())
+        if isinstance(command, c.UseInvitationLink):
+            decision = use_invitation_link(state, user, command, self.now())
         else:
             decision = decide(state, user, command)
         if token is not None:
@@ -322,12 +324,12 @@ class Authority:
         """
         if self.state.credentials or self._policy.names == "registered":
             check_may_write(self.state, user, self._policy)
-        if self.state.sanctions and not is_leave:
+        if self.state.mutes_and_blocks and not is_leave:
             check_not_muted(self.state, user, self.now())
 
     def apply(
         self, decision: Decision, sent_ref: str | int | None = None
-    ) -> tuple[list[Record], list[Audience]]:
+    ) -> tuple[list[JournalRecord], list[Audience]]:
         """Apply ``decision`` to the state. Return the records to store, and the audience of each event.
 
         Among the records are those that delete the invitation links and read marks that end with the
@@ -340,7 +342,7 @@ class Authority:
         for change in changes:
             state.apply(change)
         self.operator_sessions.remove_lapsed()
-        records: list[Record] = [*changes]
+        records: list[JournalRecord] = [*changes]
         # Only messages are told apart by their ref: other commands are refused, or harmless, the second time.
         ref = None
         if sent_ref is not None and decision.events and decision.events[0].is_message:
@@ -353,16 +355,16 @@ class Authority:
             records.append(EntryDraft(event, at, ref))
         return records, audiences
 
-    def shown_farewell(self, client: Client, user: User) -> str:
+    def visible_quit_message(self, client: Client, user: User) -> str:
         """Return the farewell of ``client``, the last session of ``user``, as others are shown it.
 
         It is empty if the session may not change its profile. It is also empty if anybody ignores ``user``,
         because the departure is sent to everyone alike.
         """
-        farewell = client.profile.farewell
-        if not farewell or self.state.ignored_by.get(user.id):
+        quit_message = client.profile.quit_message
+        if not quit_message or self.state.ignored_by.get(user.id):
             return ""
-        return farewell if self.may_change_profile(user, client.token) else ""
+        return quit_message if self.may_change_profile(user, client.token) else ""
 
     def may_change_profile(self, user: User, token: Token | None) -> bool:
         """Return whether a session of ``user`` with ``token`` may change the profile that others see."""
@@ -385,7 +387,7 @@ class Authority:
         if event.kind in ENTERING_EVENT_KINDS:
             profile = self.profile_of(event.actor)
             if profile is None:
-                return replace(event, is_offline=True)
+                return replace(event, actor_is_offline=True)
             if self.state.ignored_by.get(event.actor.id):
                 return replace(event, realname=event.actor.nick)
             return replace(event, realname=profile.realname, away=profile.away)
@@ -434,7 +436,7 @@ class Authority:
                 self._log.error("can't read the database: {why}", why=str(error))
             except Exception:
                 self._log.failure("can't understand the database")
-            await pause(self._clock, RELOAD_RETRY_SECONDS)
+            await pause(self._clock, STATE_RELOAD_RETRY_SECONDS)
         self.state = snapshot.state
         self._last_at = snapshot.last_at
         self.journal.resume_from(snapshot)

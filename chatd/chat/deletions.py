@@ -10,7 +10,7 @@ from chatd.chat.commits import Committer
 from chatd.chat.messages import MessageFinder
 from chatd.chat.turns import TurnQueue
 from chatd.core.answers import Ack, Answer, Moderated
-from chatd.core.channel_commands import RedactMessage
+from chatd.core.channel_commands import DeleteMessageInConversation
 from chatd.core.commands import DeleteMessage
 from chatd.core.deletion_rules import delete_as_server_operator, delete_as_user
 from chatd.core.events import CONSOLE, LogEntry, User
@@ -59,7 +59,7 @@ class DeletionService:
         transaction. Refusals that are found later are sent to the client.
         """
         state = self._committer.state
-        if isinstance(command, RedactMessage):
+        if isinstance(command, DeleteMessageInConversation):
             requested_conversation(state, user, command)
         if self._authority.operator_sessions.operator_of(client) is not None:
             work = self._delete_as_operator(client, request, user, command)
@@ -99,7 +99,7 @@ class DeletionService:
 
     async def _erase(self, requester: Requester, request: Request, answer: Answer) -> None:
         """Empty the write-ahead log, which has the deleted text, and send ``answer``."""
-        await self._authority.journal.erase_deleted()
+        await self._authority.journal.erase_deleted_texts()
         requester.answer(request, answer)
 
     async def _message(self, user: User, command: DeleteMessage) -> LogEntry:
@@ -109,7 +109,7 @@ class DeletionService:
         """
         message = await self._messages.find(command.id)
         state = self._committer.state
-        if isinstance(command, RedactMessage):
+        if isinstance(command, DeleteMessageInConversation):
             if requested_conversation(state, user, command).id != message.event.conversation.id:
                 raise no_such_message_refusal(command.id)
         return message

@@ -17,7 +17,7 @@ from chatd.chat.delivery_log import DeliveryLog
 from chatd.chat.fanout import (
     DeliverToAll,
     Fanout,
-    RecipientGroups,
+    RecipientsByFrameFormat,
     deliver_to_each,
     frame_payloads,
     group_by_frame_format,
@@ -27,29 +27,29 @@ from chatd.core.audience import Audience, without_text
 from chatd.core.channel_commands import ShowChannel
 from chatd.core.events import (
     LOBBY,
-    AccountAnnounced,
-    Announced,
-    Arrived,
+    AccountChangeDelivery,
     Conversation,
-    Departed,
+    GroupMemberArrived,
     LogEntry,
-    MemberArrived,
-    ProfileAnnounced,
+    MultiUserDelivery,
+    OperatorAnnouncement,
+    ProfileChangeDelivery,
     ReadMarkMoved,
-    SharedDelivery,
-    Transient,
+    TransientMessage,
     User,
+    UserArrived,
+    UserDeparted,
 )
 from chatd.core.requests import Request
 from chatd.core.state import NO_USER_IDS
 from chatd.core.tokens import token_covers
 
-UNREQUESTED_CHANNEL_REQUEST: Final = Request(ShowChannel(), "channel")
+PLACEHOLDER_CHANNEL_REQUEST: Final = Request(ShowChannel(), "channel")
 """The request that the daemon pretends to answer when it tells a client that its user has entered a channel
 elsewhere, or that a channel was closed.
 """
 
-NO_PLACE: Final = 0
+NO_CONVERSATION_ID: Final = 0
 """The id of no conversation: no token that is limited to some conversations covers it."""
 
 MAX_REMEMBERED_AUDIENCES: Final = 1_000
@@ -93,7 +93,7 @@ class Dispatcher:
     def __init__(
         self,
         clock: Clock,
-        on_delivery: Callable[[SharedDelivery, bool], None] | None,
+        on_delivery: Callable[[MultiUserDelivery, bool], None] | None,
         delivery_log: DeliveryLog | None,
         deliver_to_all: DeliverToAll = deliver_to_each,
     ) -> None:
@@ -107,7 +107,7 @@ class Dispatcher:
         # others need not be asked for either.
         self._limited: dict[int, list[Client]] = {}
         # The sessions of audiences, by the id of the conversation, with the audience itself.
-        self._groups: dict[int | None, tuple[Audience, RecipientGroups]] = {}
+        self._groups: dict[int | None, tuple[Audience, RecipientsByFrameFormat]] = {}
         self._fanout: Fanout | None = None
         self._channel_clients = 0
 
@@ -116,28 +116,28 @@ class Dispatcher:
         """Whether any session shows groups as chat channels."""
         return self._channel_clients > 0
 
-    def announce_arrival(self, client: Client, user: User, arrived: Arrived) -> None:
+    def announce_arrival(self, client: Client, user: User, arrived: UserArrived) -> None:
         """Send the arrival of ``user`` to all sessions that were added before."""
         self._log.info("{nick} arrived from {peer}", nick=user.nick, peer=client.peer)
         self._announce(arrived)
 
-    def announce_to_members(self, delivery: MemberArrived, audience: Audience) -> None:
+    def announce_to_members(self, delivery: GroupMemberArrived, audience: Audience) -> None:
         """Send the arrival of a member to the sessions of ``audience``, the members of the group."""
         self._fanout_to(audience, False, delivery.conversation.id).add(delivery)
 
-    def send_transient(self, transient: Transient, audience: Audience) -> None:
+    def send_transient_message(self, transient: TransientMessage, audience: Audience) -> None:
         """Send ``transient`` to the sessions of ``audience``.
 
         A transient to a conversation is not sent to the sessions of its author. A transient to a user is not
         sent to sessions whose token is limited to some conversations.
         """
-        place = NO_PLACE if transient.conversation is None else transient.conversation.id
+        conversation_id = NO_CONVERSATION_ID if transient.conversation is None else transient.conversation.id
         own = self.sessions_of(transient.user) if transient.dest is None else ()
-        self._fanout_to(audience, False, place).add(transient, without=own)
+        self._fanout_to(audience, False, conversation_id).add(transient, without=own)
 
     def announce_change(
         self,
-        delivery: ProfileAnnounced | AccountAnnounced,
+        delivery: ProfileChangeDelivery | AccountChangeDelivery,
         author: Client,
         groups: Sequence[Membership],
         watchers: Collection[Client],
@@ -155,7 +155,7 @@ class Dispatcher:
         dialect hears of watched users.
         """
         self._fanout_to(ignoring or None, False, LOBBY.id).add(delivery, author)
-        watching = {one for one in watchers if one.dialect.hears_of_watched_users}
+        watching = {one for one in watchers if one.dialect.receives_watched_user_changes}
         self._send_outside_lobby(delivery, groups, author, watching, ignoring)
 
     def sessions_of(self, user: User) -> list[Client]:
@@ -165,9 +165,9 @@ class Dispatcher:
     def add_client(self, client: Client, user: User) -> None:
         """Send ``client``, a session of ``user``, all deliveries from now on."""
         # This sends what was gathered before, to those present then.
-        fanout = self._fanout_to(None, stored=False, place=LOBBY.id)
+        fanout = self._fanout_to(None, stored=False, conversation_id=LOBBY.id)
         self._sessions_like(client).setdefault(user.id, []).append(client)
-        self.forget_recipients()
+        self.clear_audience_cache()
         fanout.add_recipient(client)
         self._channel_clients += client.dialect.has_channels
 
@@ -178,13 +178,13 @@ class Dispatcher:
         if client not in sessions:
             return False
         sessions.remove(client)
-        self.forget_recipients()
+        self.clear_audience_cache()
         self._channel_clients -= client.dialect.has_channels
         if not sessions:
             del present[user.id]
         return True
 
-    def forget_recipients(self) -> None:
+    def clear_audience_cache(self) -> None:
         """Drop the cached recipients, so that the next delivery determines them anew.
 
         Call this when a session was added or removed, or has another frame format.
@@ -192,8 +192,8 @@ class Dispatcher:
         self._groups.clear()
 
     def _sessions_like(self, client: Client) -> dict[int, list[Client]]:
-        is_limited = client.token is not None and client.token.is_limited
-        return self._limited if is_limited or not client.in_lobby else self._present
+        is_limited_to_conversations = client.token is not None and client.token.is_limited_to_conversations
+        return self._limited if is_limited_to_conversations or not client.in_lobby else self._present
 
     def set_in_lobby(self, client: Client, user: User, in_lobby: bool) -> None:
         """Have ``client``, a session of ``user``, enter or leave the lobby."""
@@ -203,7 +203,7 @@ class Dispatcher:
             self.add_client(client, user)
         client.in_lobby = in_lobby
 
-    def announce_departure(self, departed: Departed, groups: Sequence[Membership] = ()) -> None:
+    def announce_departure(self, departed: UserDeparted, groups: Sequence[Membership] = ()) -> None:
         """Send the departure of a user, a member of ``groups``, to all sessions that are logged in.
 
         A session outside the lobby is sent it if it shows one of the ``groups`` as a channel.
@@ -214,7 +214,7 @@ class Dispatcher:
 
     def _send_outside_lobby(
         self,
-        delivery: Departed | ProfileAnnounced | AccountAnnounced,
+        delivery: UserDeparted | ProfileChangeDelivery | AccountChangeDelivery,
         groups: Sequence[Membership],
         author: Client | None = None,
         watching: Collection[Client] = (),
@@ -238,7 +238,10 @@ class Dispatcher:
             and not _covers(client, LOBBY.id)
             and (
                 client in watching
-                or any(client.user.id in ids and _covers(client, place) for place, ids in places)
+                or any(
+                    client.user.id in ids and _covers(client, conversation_id)
+                    for conversation_id, ids in places
+                )
             )
         ]
         if outside:
@@ -247,13 +250,13 @@ class Dispatcher:
             fanout.add(delivery)
             fanout.flush(outside)
 
-    def broadcast_announcement(self, announced: Announced) -> None:
+    def broadcast_announcement(self, announced: OperatorAnnouncement) -> None:
         """Send an announcement of a server operator to all logged-in sessions. The scopes of tokens do not
         apply.
         """
         self._announce(announced, None)
 
-    def deliver_to_other_sessions(self, moved: ReadMarkMoved, client: Client, only_time: bool) -> None:
+    def send_read_mark_to_other_sessions(self, moved: ReadMarkMoved, client: Client, only_time: bool) -> None:
         """Send ``moved`` at once to the sessions of its user, except ``client`` and sessions with a token.
 
         Sessions with a token have no part in what their user has read. If ``only_time`` is true, the mark has
@@ -302,7 +305,9 @@ class Dispatcher:
         if entry.event.kind == "closed" and self._channel_clients:
             self._close_channel(entry, audience)
 
-    def show_channel(self, entry: LogEntry, channel: Channel, author: Client | None) -> None:
+    def show_channel_in_other_sessions(
+        self, entry: LogEntry, channel: Channel, author: Client | None
+    ) -> None:
         """Show ``channel`` in the other sessions of the actor of ``entry``, if they show channels.
 
         ``channel`` is the group that the actor has entered by ``entry``, in the session ``author``.
@@ -343,29 +348,33 @@ class Dispatcher:
             without = [one for one in self.sessions_of(former) if one.dialect.has_channels]
         self._fanout_to(audience, True, event.conversation.id).add(entry, author, subject, without)
 
-    def _announce(self, delivery: Arrived | Departed | Announced, place: int | None = LOBBY.id) -> None:
+    def _announce(
+        self,
+        delivery: UserArrived | UserDeparted | OperatorAnnouncement,
+        conversation_id: int | None = LOBBY.id,
+    ) -> None:
         if self._on_delivery is not None:
             self._on_delivery(delivery, False)
-        self._fanout_to(None, stored=False, place=place).add(delivery)
+        self._fanout_to(None, stored=False, conversation_id=conversation_id).add(delivery)
 
-    def _fanout_to(self, audience: Audience, stored: bool, place: int | None) -> Fanout:
+    def _fanout_to(self, audience: Audience, stored: bool, conversation_id: int | None) -> Fanout:
         """Return a fan-out to which deliveries for ``audience`` can be added.
 
         That is the current fan-out if it has the identical audience, kind (``stored`` entries, or arrivals,
-        departures and announcements) and ``place``: the id of the conversation that the deliveries belong to,
-        None if they are for everyone whatever the scope of the session. Otherwise the current fan-out is sent
-        and a new one begun.
+        departures and announcements) and ``conversation_id``: the id of the conversation that the deliveries
+        belong to, None if they are for everyone whatever the scope of the session. Otherwise the current
+        fan-out is sent and a new one begun.
         """
         fanout = self._fanout
         if (
             fanout is None
             or fanout.audience is not audience
             or fanout.stored is not stored
-            or fanout.place != place
+            or fanout.conversation_id != conversation_id
         ):
             self.flush()
             sent = None if self.delivery_log is None else self.delivery_log.log_sent
-            fanout = self._fanout = Fanout(audience, stored, sent, place, self._deliver_to_all)
+            fanout = self._fanout = Fanout(audience, stored, sent, conversation_id, self._deliver_to_all)
             if not stored:
                 self._clock.callLater(self._presence_delay(), self._flush_presence, fanout)
         return fanout
@@ -390,57 +399,59 @@ class Dispatcher:
         fanout, self._fanout = self._fanout, None
         if fanout is not None:
             try:
-                fanout.flush_groups(self._recipient_groups(fanout.audience, fanout.place))
+                fanout.flush_by_frame_format(self._recipient_groups(fanout.audience, fanout.conversation_id))
             except Exception:
                 # The journal's task that is completed now has no part in this bug.
                 self._log.failure("bug in the fan-out to {audience}", audience=fanout.audience or "everyone")
 
-    def _recipient_groups(self, audience: Audience, place: int | None) -> RecipientGroups:
+    def _recipient_groups(self, audience: Audience, conversation_id: int | None) -> RecipientsByFrameFormat:
         """Return the sessions of `_recipients` by their frame format.
 
         They are remembered: most audiences are the identical object from one message to the next.
         """
-        known = self._groups.get(place)
+        known = self._groups.get(conversation_id)
         if known is not None and known[0] is audience:
             return known[1]
-        groups = group_by_frame_format(self._recipients(audience, place))
+        groups = group_by_frame_format(self._recipients(audience, conversation_id))
         if len(self._groups) >= MAX_REMEMBERED_AUDIENCES:
             self._groups.clear()
-        self._groups[place] = (audience, groups)
+        self._groups[conversation_id] = (audience, groups)
         return groups
 
-    def _recipients(self, audience: Audience, place: int | None) -> Iterator[Client]:
+    def _recipients(self, audience: Audience, conversation_id: int | None) -> Iterator[Client]:
         """Return the logged-in sessions of the users in ``audience`` that may receive deliveries in
-        ``place``.
+        ``conversation_id``.
 
-        ``place`` is the id of a conversation, or None for all conversations.
+        ``conversation_id`` is the id of a conversation, or None for all conversations.
         """
         recipients = _sessions_of(audience, self._present)
-        return chain(recipients, self._limited_to(place, audience)) if self._limited else recipients
+        return chain(recipients, self._limited_to(conversation_id, audience)) if self._limited else recipients
 
-    def _limited_to(self, place: int | None, audience: Audience) -> Iterator[Client]:
+    def _limited_to(self, conversation_id: int | None, audience: Audience) -> Iterator[Client]:
         """Return the sessions among the recipients that are outside the lobby or have a limited token.
 
-        Only those are returned that may receive deliveries in ``place``.
+        Only those are returned that may receive deliveries in ``conversation_id``.
         """
         return (
             client
             for client in _sessions_of(audience, self._limited)
-            if place is None or _covers(client, place)
+            if conversation_id is None or _covers(client, conversation_id)
         )
 
 
-def _covers(client: Client, place: int) -> bool:
-    """Return whether ``client`` may receive deliveries in the conversation with the id ``place``."""
-    return (client.in_lobby or place != LOBBY.id) and (client.token is None or client.token.covers(place))
+def _covers(client: Client, conversation_id: int) -> bool:
+    """Return whether ``client`` may receive deliveries in the conversation with the id ``conversation_id``."""
+    return (client.in_lobby or conversation_id != LOBBY.id) and (
+        client.token is None or client.token.covers(conversation_id)
+    )
 
 
 def _tell(client: Client, answer: Answer) -> None:
     """Send ``answer``, which nobody has asked for, to ``client`` in the order of the log."""
     for frame in frame_payloads(
-        client.frame_format, client.dialect.encode_answer(UNREQUESTED_CHANNEL_REQUEST, answer)
+        client.frame_format, client.dialect.encode_answer(PLACEHOLDER_CHANNEL_REQUEST, answer)
     ):
-        client.deliver(frame)
+        client.send_stored(frame)
 
 
 def _sessions_of(audience: Audience, present: Mapping[int, list[Client]]) -> Iterator[Client]:

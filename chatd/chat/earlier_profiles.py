@@ -31,7 +31,7 @@ class EarlierProfiles:
         if len(self._profiles) > MAX_REMEMBERED_USERS:
             del self._profiles[next(iter(self._profiles))]
 
-    def of(self, user: User) -> tuple[Profile, ...]:
+    def profiles_of(self, user: User) -> tuple[Profile, ...]:
         """Return the profiles of ended sessions of ``user``, the latest first."""
         return self._profiles.get(user.id, ())
 

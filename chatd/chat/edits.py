@@ -68,4 +68,4 @@ class EditService:
             # At once, as clients take the entries that they are told of in the order of their ids.
             client.answer(request, Ack(entry))
         # The write-ahead log has the earlier text.
-        await self._authority.journal.erase_deleted()
+        await self._authority.journal.erase_deleted_texts()

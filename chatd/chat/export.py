@@ -17,7 +17,7 @@ EXPORT_PAGE_ENTRIES: Final = 200
 EXPORT_PAGE_BYTES: Final = 256 * 1024
 """Maximum number of bytes of bodies in a page of an export; a single entry may have more."""
 
-EXPORT_SCAN_ENTRIES: Final = 10_000
+MAX_ENTRIES_SCANNED_FOR_EXPORT: Final = 10_000
 """Maximum number of entries that are looked at for one page of a user's export."""
 
 
@@ -61,7 +61,9 @@ class Export:
         Raises `ReadFailed`, or `Refusal` ``storage_failed``.
         """
         while self._after < self.last_id:
-            end = min(self._after + EXPORT_SCAN_ENTRIES, self.last_id) if self.user else self.last_id
+            end = (
+                min(self._after + MAX_ENTRIES_SCANNED_FOR_EXPORT, self.last_id) if self.user else self.last_id
+            )
             found = await self._read(end)
             self._after = found.rows[-1][0] if found.more else end
             if found.rows:

@@ -7,7 +7,7 @@ from chatd.chat.commits import Committer
 from chatd.chat.turns import TurnQueue
 from chatd.core.events import LogEntry, User
 from chatd.core.message_rules import no_such_message_refusal
-from chatd.core.records import PageWindow, entry_from_row
+from chatd.core.records import PageIdWindow, entry_from_row
 from chatd.core.state import LogFilter
 
 
@@ -40,7 +40,7 @@ class MessageFinder:
         if not self.hides_older_messages(message):
             return
         hidden = LogFilter(user.id, (), frozenset((conversation.id,)))
-        window = PageWindow(1, message.id + 1, message.id - 1)
+        window = PageIdWindow(1, message.id + 1, message.id - 1)
         if not (await self._archive.page(conversation, window, 0, message.id, hidden)).rows:
             raise no_such_message_refusal(message.id)
 

@@ -17,7 +17,7 @@ from typing import Final
 from chatd.boundaries import Clock
 from chatd.chat.token_buckets import TokenBuckets
 from chatd.core.limits import Limits
-from chatd.core.refusals import rate_limited_refusal, reason_phrase
+from chatd.core.refusals import rate_limited_refusal, refusal_reason
 
 ADDRESS_REFILL_SECONDS: Final = 3.0
 """The seconds after which an address gets a further attempt, once ``wrong_passwords`` are used up."""
@@ -25,7 +25,7 @@ ADDRESS_REFILL_SECONDS: Final = 3.0
 NICK_REFILL_SECONDS: Final = 10.0
 """Seconds in which the bucket of a nick, or of a nick and an address, regains one attempt."""
 
-GUESSED_NICK_DELAY_SECONDS: Final = 1.0
+PASSWORD_DELAY_OF_ATTACKED_NICK_SECONDS: Final = 1.0
 """The seconds by which each password for a nick is delayed, after many wrong ones from all addresses.
 
 The delay is short, so that an attacker can't lock out the user of the nick.
@@ -68,8 +68,8 @@ class PasswordGuard:
         if client_network is not None and (nick, client_network) not in self._trusted:
             wait = max(wait, self._by_network.seconds_until_token(client_network))
         if wait > 0:
-            raise rate_limited_refusal(reason_phrase("many_wrong_passwords"), wait)
-        return GUESSED_NICK_DELAY_SECONDS if self._by_nick.seconds_until_token(nick) > 0 else 0.0
+            raise rate_limited_refusal(refusal_reason("many_wrong_passwords"), wait)
+        return PASSWORD_DELAY_OF_ATTACKED_NICK_SECONDS if self._by_nick.seconds_until_token(nick) > 0 else 0.0
 
     def count_failure(self, nick: str, client_network: str | None) -> None:
         """Count a wrong password for ``nick`` from ``client_network``."""

@@ -9,12 +9,12 @@ from chatd.chat.authority import Authority
 from chatd.chat.dispatch import Dispatcher
 from chatd.chat.turns import TurnQueue, not_stored_refusal
 from chatd.core.answers import ReadMark
-from chatd.core.channel_commands import MarkReadUntil
+from chatd.core.channel_commands import MarkReadUntilTime
 from chatd.core.commands import MarkRead
 from chatd.core.events import LOBBY, Conversation, ReadMarkMoved, User
 from chatd.core.queries import requested_conversation
 from chatd.core.read_mark_rules import check_may_mark
-from chatd.core.read_marks import NO_MARK, Mark
+from chatd.core.read_marks import NO_READ_MARK, ReadMarkPosition
 from chatd.core.requests import Request
 from chatd.core.rules import Decision, user_with_open_account
 
@@ -36,7 +36,7 @@ class ReadMarkService:
         self._turns = turns
 
     def execute(
-        self, client: Client, request: Request, user: User, command: MarkRead | MarkReadUntil
+        self, client: Client, request: Request, user: User, command: MarkRead | MarkReadUntilTime
     ) -> None:
         """Carry out ``command`` of ``user``. Raises `Refusal`."""
         conversation = requested_conversation(self._authority.state, user, command)
@@ -59,7 +59,7 @@ class ReadMarkService:
             return []
         readable = [LOBBY, *self._authority.state.direct_and_group_conversations_of(user)]
         mark_in = self._authority.journal.get_read_mark
-        return [one for one in readable if not one.pair and mark_in(user, one) != NO_MARK]
+        return [one for one in readable if not one.pair and mark_in(user, one) != NO_READ_MARK]
 
     async def times_of_marks(self, user: User, conversations: Sequence[Conversation]) -> dict[int, int]:
         """Return the read marks of ``user`` in ``conversations`` as times, by conversation id.
@@ -149,7 +149,7 @@ class ReadMarkService:
         client: Client,
         user: User,
         conversation: Conversation,
-        mark: Mark,
+        mark: ReadMarkPosition,
         at: int | None,
         only_time: bool = False,
     ) -> None:
@@ -160,4 +160,4 @@ class ReadMarkService:
         """
         if mark == self._authority.journal.get_read_mark(user, conversation):
             moved = ReadMarkMoved(user, conversation, mark.id, at)
-            self._dispatcher.deliver_to_other_sessions(moved, client, only_time)
+            self._dispatcher.send_read_mark_to_other_sessions(moved, client, only_time)

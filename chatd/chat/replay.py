@@ -25,7 +25,7 @@ from chatd.core.audience import without_ignored_reason
 from chatd.core.events import LOBBY, Conversation, LogEntry, User
 from chatd.core.limits import Limits
 from chatd.core.queries import PageRequest
-from chatd.core.records import EntrySlice, PageWindow, UnreadRange, entry_from_row
+from chatd.core.records import EntrySlice, PageIdWindow, UnreadRange, entry_from_row
 from chatd.core.requests import Request
 from chatd.core.rules import require_group_member
 from chatd.core.state import State
@@ -50,7 +50,7 @@ MAX_LISTED_CONVERSATIONS: Final = 100
 MAX_ACTIVE_CONVERSATIONS: Final = 1000
 """Maximum number of conversations in a list of those whose last messages were sent between two times."""
 
-UNREQUESTED_HISTORY_REQUEST: Final = Request(c.ReadHistory(), "history")
+PLACEHOLDER_HISTORY_REQUEST: Final = Request(c.ReadHistory(), "history")
 """The request that the daemon pretends to answer when it sends a page or a list that no client asked for."""
 
 
@@ -169,14 +169,14 @@ class Replay:
         Call `Client.hold_deliveries` before. If ``hello`` has a ``since``, all readable entries with larger
         ids are sent. A ``since`` above the last id of the log is ignored, because it belongs to another log.
 
-        Without a valid ``since``, only a session that moves the user's read marker is sent missed entries:
+        Without a valid ``since``, only a session that moves the user's last seen id is sent missed entries:
         those that `Dialect.login_history_scope` names, or only events about ``user`` if ``hello`` asks for no
         history.
         """
         max_id = self._journal.last_delivered_id
         if hello.since is not None and hello.since <= max_id:
             await self._follow(reader, user, self.readable_conversations(reader, user), hello.since, max_id)
-        elif reader.updates_read_marker:
+        elif reader.updates_last_seen_id:
             await self._send_history(reader, user, max_id, pages=hello.history == "send")
         while not reader.release_deliveries():
             # More came than could be held back: it is read from the log instead.
@@ -200,7 +200,7 @@ class Replay:
         elif reader.dialect.login_history_scope == "none":
             await self._follow(reader, user, directs, seen, max_id, own=False)
             if any(map(self._journal.last_id_in, conversations)):
-                reader.send_unrequested(UNREQUESTED_HISTORY_REQUEST, HistoryHint())
+                reader.push_answer(PLACEHOLDER_HISTORY_REQUEST, HistoryHint())
         else:
             if reader.dialect.login_history_scope == "directs":
                 conversations = directs
@@ -211,7 +211,7 @@ class Replay:
             if reader.dialect.login_history_scope == "directs" and any(
                 map(self._journal.last_id_in, self.readable_conversations(reader, user))
             ):
-                reader.send_unrequested(UNREQUESTED_HISTORY_REQUEST, HistoryHint())
+                reader.push_answer(PLACEHOLDER_HISTORY_REQUEST, HistoryHint())
 
     async def _send_pages(
         self, reader: Client, user: User, conversations: list[Conversation], seen: int, max_id: int
@@ -226,7 +226,7 @@ class Replay:
             size = min(room, reader.dialect.max_list_bytes)
             # A client that is sent nothing but what was missed can't scroll back for the rest.
             is_missed = reader.dialect.login_history_scope == "missed"
-            window = PageWindow(self._limits.page_max if is_missed else self._limits.page)
+            window = PageIdWindow(self._limits.page_max if is_missed else self._limits.page)
             found = await self._read_page(reader, user, conversation, window, size, max_id)
             await self._fair_queue.wait()
             if reader.is_closing:
@@ -236,7 +236,7 @@ class Replay:
             entries = self.entries(found, user)
             trimmed, reactions = self._trimmed(conversation), self._reactions(found)
             page = Page(conversation, entries, found.more, False, False, user, seen, trimmed, reactions)
-            reader.send_unrequested(UNREQUESTED_HISTORY_REQUEST, page)
+            reader.push_answer(PLACEHOLDER_HISTORY_REQUEST, page)
             if self.sent is not None:
                 self.sent(reader, page)
             await _room(reader)
@@ -248,14 +248,14 @@ class Replay:
             listed = await self._list(reader, user, others, MAX_LISTED_CONVERSATIONS)
             await self._fair_queue.wait()
             if not reader.is_closing:
-                reader.send_unrequested(UNREQUESTED_HISTORY_REQUEST, listed)
+                reader.push_answer(PLACEHOLDER_HISTORY_REQUEST, listed)
 
     async def _read_page(
         self,
         reader: Client,
         user: User,
         conversation: Conversation,
-        window: PageWindow,
+        window: PageIdWindow,
         size: int,
         max_id: int,
     ) -> EntrySlice:
@@ -275,7 +275,7 @@ class Replay:
         reader: Client,
         user: User,
         conversation: Conversation,
-        window: PageWindow,
+        window: PageIdWindow,
         around: int,
         size: int,
         max_id: int,
@@ -301,13 +301,13 @@ class Replay:
         reactions = {**earlier.reactions, **found.reactions}
         return EntrySlice(earlier.rows + found.rows, earlier.more or found.more, None, reactions)
 
-    async def page_window(self, asked: PageRequest, max_id: int) -> tuple[PageWindow, int | None]:
+    async def page_window(self, asked: PageRequest, max_id: int) -> tuple[PageIdWindow, int | None]:
         """Return the window of the page that is ``asked`` for, and the id around which it is or None."""
         first, end = await self._ids_between(asked.after_time, asked.before_time, max_id)
         around = asked.around
         if asked.around_time is not None:
             (around,) = await self._archive.first_ids_since([asked.around_time], max_id)
-        window = PageWindow(
+        window = PageIdWindow(
             min(asked.limit or self._limits.page, self._limits.page_max),
             end if asked.before is None else min(end, asked.before),
             first - 1 if asked.after is None else max(first - 1, asked.after),
@@ -371,7 +371,7 @@ class Replay:
         if mark:
             return UnreadRange(conversation, mark, last)
         # A dialect without pages was sent the missed private messages: they count as read.
-        if conversation.pair and reader.dialect.login_history_scope == "none" and reader.updates_read_marker:
+        if conversation.pair and reader.dialect.login_history_scope == "none" and reader.updates_last_seen_id:
             return None
         after, max_id = reader.missed_range
         return UnreadRange(conversation, after, last if max_id is None else max_id)

@@ -68,7 +68,7 @@ class WatchLists:
         for client, was_online in list(watchers.items()):
             if was_online is not is_online:
                 watchers[client] = is_online
-                client.send_unrequested(NOTICE_REQUEST, notice)
+                client.push_answer(NOTICE_REQUEST, notice)
 
     def _add(self, client: Client, nicks: str) -> WatchedUsers:
         shown: dict[str, str] = {}
@@ -126,7 +126,7 @@ class WatchLists:
 
     def _known_user(self, nick: str) -> User | None:
         try:
-            return self._authority.state.user(nick)
+            return self._authority.state.require_user(nick)
         except Refusal:
             return None
 

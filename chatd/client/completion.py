@@ -11,16 +11,16 @@ from chatd.client.typed_lines import IMAGE_SLASH_WORD
 from chatd.core.commands import Identify
 from chatd.core.declarations import CommandDeclaration
 from chatd.core.typed_commands import (
-    ACTION_HELP,
-    ACTION_SLASH_WORD,
     COMMANDS_BY_SEMICOLON_WORD,
     COMMANDS_BY_SLASH_WORD,
-    action_usage_in,
+    ME_HELP,
+    ME_SLASH_WORD,
+    translated_me_usage,
 )
 
 _COMMANDS: Final = sorted(
     [f"/{word} " for word, row in COMMANDS_BY_SLASH_WORD.items() if row.command is not Identify]
-    + [f"/{IMAGE_SLASH_WORD} ", f"/{ACTION_SLASH_WORD} "]
+    + [f"/{IMAGE_SLASH_WORD} ", f"/{ME_SLASH_WORD} "]
 )
 _WORDS: Final = sorted(
     f"{word};" for word, row in COMMANDS_BY_SEMICOLON_WORD.items() if row.command is not Identify
@@ -54,10 +54,10 @@ def usage_hint(typed: str) -> str:
     row, separator, _fields = _command(typed)
     if space and word.lower() == f"/{IMAGE_SLASH_WORD}":
         shown, help = IMAGE_COMMAND_USAGE
-    elif space and word.lower() == f"/{ACTION_SLASH_WORD}":
-        shown, help = action_usage_in(_), ACTION_HELP
+    elif space and word.lower() == f"/{ME_SLASH_WORD}":
+        shown, help = translated_me_usage(_), ME_HELP
     elif row is not None:
-        shown, help = (row.slash_usage_in(_) if separator == " " else row.preferred_usage), row.help
+        shown, help = (row.translated_slash_usage(_) if separator == " " else row.preferred_usage), row.help
     else:
         return ""
     return _("{usage}: {help}").format(usage=shown, help=_(help))

@@ -344,7 +344,7 @@ class Memory:
         self.learn_colours(backlog)
         place = page_conversation(backlog)
         conversation = self.conversation(place)
-        # A page without a read marker has only missed messages, except in the lobby.
+        # A page without a last seen id has only missed messages, except in the lobby.
         older = backlog.more or (backlog.seen is None and place != LOBBY)
         conversation.replace_entries(map(entry_from_message, backlog.messages), older, has_newer=False)
         conversation.unread += count_unread(backlog, self.nick)

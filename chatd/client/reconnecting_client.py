@@ -75,7 +75,7 @@ class ReconnectingClient:
     connection replays them.
 
     With ``peeks``, the daemon sends earlier entries only if ``cursor`` is given, and the session does not
-    move the user's read marker. Another session of the same user then still gets the missed entries.
+    move the user's last seen id. Another session of the same user then still gets the missed entries.
 
     The client gives up after ``patience`` seconds without a connection. After ``quiet`` seconds without data
     it probes the connection. ``pause`` returns the delay before a reconnection, given its upper bound.

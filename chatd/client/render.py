@@ -25,7 +25,7 @@ from chatd.core.commands import COMMANDS, Identify
 from chatd.core.events import action_text
 from chatd.core.language import N_
 from chatd.core.terminal import CONTROL_CHARACTER_CLASS
-from chatd.core.typed_commands import ACTION_HELP, action_usage_in
+from chatd.core.typed_commands import ME_HELP, translated_me_usage
 from chatd.json_wire.objects import (
     AccountChanged,
     AnswerObject,
@@ -291,8 +291,8 @@ def render_answer(answer: AnswerObject, reader: str) -> list[str]:
     if isinstance(answer, Help):
         rows = [row for row in COMMANDS.values() if row.slash_word and row.command is not Identify]
         usages = [
-            *((row.slash_usage_in(_), row.help) for row in rows),
-            (action_usage_in(_), ACTION_HELP),
+            *((row.translated_slash_usage(_), row.help) for row in rows),
+            (translated_me_usage(_), ME_HELP),
             IMAGE_COMMAND_USAGE,
         ]
         return [_("{usage}: {help}").format(usage=usage, help=_(help)) for usage, help in usages]

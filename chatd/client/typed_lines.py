@@ -13,14 +13,14 @@ from chatd.client.codec import LOBBY, ConversationRef
 from chatd.client.language import _
 from chatd.core import commands as c
 from chatd.core.limits import Limits
-from chatd.core.refusals import Refusal, reason_phrase
+from chatd.core.refusals import Refusal, refusal_reason
 from chatd.core.typed_commands import (
     SlashLine,
     is_command_with_secret,
-    parse_semicolon,
-    parse_slash,
+    parse_semicolon_command,
     parse_slash_fields,
-    unescape_slash,
+    parse_slash_line,
+    unescape_leading_slash,
 )
 
 LARGEST_DAEMON_LIMITS: Final = Limits(message=9_600, image=64 * 1024)
@@ -47,17 +47,17 @@ def parse_typed_line(typed: str, here: ConversationRef) -> c.Command | SendImage
     message ``/hello``, and ``/me waves`` an action. Raises `Refusal` for an unknown ``/word``, a malformed or
     too long line, and a message that looks like a command with a password or link.
     """
-    slash = parse_slash(typed)
+    slash = parse_slash_line(typed)
     if slash is not None:
         return _slash(slash, here)
     word, semicolon, rest = typed.partition(";")
-    command = parse_semicolon(f"{word.strip()}{semicolon}{rest}")
+    command = parse_semicolon_command(f"{word.strip()}{semicolon}{rest}")
     if command is not None:
         row, values = command
         return row.build(values, LARGEST_DAEMON_LIMITS)
     if is_command_with_secret(typed):
-        raise Refusal("bad_request", why=reason_phrase("password_in_message"))
-    return message_command(here, unescape_slash(typed))
+        raise Refusal("bad_request", why=refusal_reason("password_in_message"))
+    return message_command(here, unescape_leading_slash(typed))
 
 
 def message_command(
@@ -79,9 +79,9 @@ def _slash(typed: SlashLine, here: ConversationRef) -> c.Command | SendImage:
     if typed.word.lower() == IMAGE_SLASH_WORD:
         path = typed.rest.strip()
         if not path:
-            raise Refusal("bad_request", why=reason_phrase("usage", usage=f"/{IMAGE_SLASH_WORD} file"))
+            raise Refusal("bad_request", why=refusal_reason("usage", usage=f"/{IMAGE_SLASH_WORD} file"))
         return SendImage(path, here)
-    action = typed.action(_)
+    action = typed.action_message(_)
     if action is not None:
         return message_command(here, action)
     row = typed.declaration
@@ -96,9 +96,9 @@ def _slash(typed: SlashLine, here: ConversationRef) -> c.Command | SendImage:
     if row.name == "history" and "dest" not in values and here != LOBBY:
         values["group" if here.kind == "group" else "dest"] = here.name
     if not row.required <= values.keys():
-        raise Refusal("bad_request", why=reason_phrase("usage", usage=row.slash_usage_in(_)))
+        raise Refusal("bad_request", why=refusal_reason("usage", usage=row.translated_slash_usage(_)))
     command = row.build(values, LARGEST_DAEMON_LIMITS)
-    return c.Join(command.group) if isinstance(command, c.EnterRoom) else command
+    return c.Join(command.group) if isinstance(command, c.EnterGroup) else command
 
 
 def with_message_id(typed: str, last_own_id: int | None, last_other_id: int | None) -> str:
@@ -108,7 +108,7 @@ def with_message_id(typed: str, last_own_id: int | None, last_other_id: int | No
     ``last_own_id``; ``/reply``, ``/react`` and ``/unreact`` are for the last one of somebody else,
     ``last_other_id``. If that is None, and for any other line, the line is returned unchanged.
     """
-    slash = parse_slash(typed)
+    slash = parse_slash_line(typed)
     row = None if slash is None else slash.declaration
     to_others = (c.ReplyToMessage, c.ReactToMessage, c.TakeReactionBack)
     ids: dict[type[c.Command], int | None] = {c.EditMessage: last_own_id}

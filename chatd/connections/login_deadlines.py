@@ -12,7 +12,7 @@ from chatd.core.limits import Limits
 from chatd.core.refusals import Refusal
 
 
-class UndetectedConnection(Protocol):
+class ConnectionBeforeDetection(Protocol):
     """A connection that has no session: its wire is not detected yet, or it speaks HTTP.
 
     This is `chatd.carriers.detection.Detector`.
@@ -24,7 +24,7 @@ class UndetectedConnection(Protocol):
     """The client's address if a reverse proxy has told it; otherwise None."""
 
     @property
-    def certificate_name(self) -> str:
+    def client_certificate_name(self) -> str:
         """The common name in the client's verified TLS certificate; empty if it has shown none."""
 
     def use_default_wire(self) -> None:
@@ -53,12 +53,12 @@ class LoginDeadlines:
         self._clock = clock
         self._limits = limits
         # Connections in their first seconds, with the time when those are over, the oldest first.
-        self._newcomers: dict[object, tuple[float, Session | UndetectedConnection]] = {}
+        self._newcomers: dict[object, tuple[float, Session | ConnectionBeforeDetection]] = {}
         # Connections that had no login when their time was over, the oldest first.
-        self._slow: dict[object, Session | UndetectedConnection] = {}
+        self._slow: dict[object, Session | ConnectionBeforeDetection] = {}
         self._timer: IDelayedCall | None = None
 
-    def start(self, protocol: object, connection: Session | UndetectedConnection) -> None:
+    def start(self, protocol: object, connection: Session | ConnectionBeforeDetection) -> None:
         """Start the login deadline of ``connection``.
 
         ``protocol`` is the first protocol of the connection, which identifies it. If a deadline is running
@@ -100,5 +100,5 @@ class LoginDeadlines:
                 connection.refuse_and_close(Refusal("login_timeout", limit=self._limits.login_seconds))
 
 
-def _has_no_login(connection: Session | UndetectedConnection) -> bool:
+def _has_no_login(connection: Session | ConnectionBeforeDetection) -> bool:
     return not isinstance(connection, Session) or (connection.user is None and not connection.is_closing)

@@ -13,7 +13,7 @@ READING_COMMANDS: Final = frozenset(
 )
 """The commands that read from the log, or look through the users who are online."""
 
-SECRET_COMMANDS: Final = frozenset(
+COMMANDS_WITH_SECRET: Final = frozenset(
     command
     for command, row in COMMANDS_BY_CLASS.items()
     if any(field.kind == "secret" for field in row.fields.values()) and row.name != "hello"
@@ -51,7 +51,7 @@ class RateLimit:
         full_at += 1 / limits.requests_per_second + size / limits.bytes_per_second
         if command in READING_COMMANDS:
             full_at += 1 / limits.reads_per_second
-        elif command in SECRET_COMMANDS:
+        elif command in COMMANDS_WITH_SECRET:
             full_at += 1
         self._full_at = full_at
         return full_at - now

@@ -22,7 +22,7 @@ def socket_writer(transport: Any) -> Callable[[bytes], None]:
     return partial(_write, transport) if type(transport) is Server else transport.write
 
 
-def direct_sender(transport: Any) -> Callable[[bytes], int]:
+def socket_sender(transport: Any) -> Callable[[bytes], int]:
     """Return the ``send`` of the socket of ``transport`` if it is plain TCP.
 
     It returns the number of bytes sent, and may raise `OSError`. For other transports, return a function that
@@ -34,7 +34,7 @@ def direct_sender(transport: Any) -> Callable[[bytes], int]:
 
 
 def is_idle(transport: Any) -> bool:
-    """Return whether the function of `direct_sender` may be called now.
+    """Return whether the function of `socket_sender` may be called now.
 
     It may not while ``transport`` has queued bytes, which it would overtake, or is closing.
     """

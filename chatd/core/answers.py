@@ -9,7 +9,7 @@ import msgspec
 
 from chatd.core.accounts import Secret
 from chatd.core.declarations import CommandDeclaration
-from chatd.core.events import Conversation, LogEntry, Transient, User
+from chatd.core.events import Conversation, LogEntry, TransientMessage, User
 from chatd.core.moderation import ModerationEntry
 
 
@@ -27,14 +27,14 @@ class Profile(msgspec.Struct, frozen=True):
     """What a client has said about its user, for IRC clients to show. It is not stored.
 
     ``username`` and ``realname`` are those of IRC's ``USER``. ``away`` says why the user is away; it is empty
-    if the user is not away. ``farewell`` is what the user has said when quitting. ``is_bot`` says whether a
-    program uses this session.
+    if the user is not away. ``quit_message`` is what the user has said when quitting. ``is_bot`` says whether
+    a program uses this session.
     """
 
     username: str = ""
     realname: str = ""
     away: str = ""
-    farewell: str = ""
+    quit_message: str = ""
     is_bot: bool = False
 
 
@@ -74,10 +74,10 @@ class Channel(msgspec.Struct, frozen=True, eq=False):
     read_at: int | None = None
 
 
-class TransientSent(msgspec.Struct, frozen=True, eq=False):
-    """The answer to `SendTransient`. ``sent`` is the transient that was sent."""
+class TransientMessageSent(msgspec.Struct, frozen=True, eq=False):
+    """The answer to `SendTransientMessage`. ``sent`` is the transient that was sent."""
 
-    sent: Transient
+    sent: TransientMessage
 
 
 class MissedEvent(msgspec.Struct, frozen=True, eq=False):
@@ -198,7 +198,7 @@ class Welcome(msgspec.Struct, frozen=True, eq=False):
     """The welcome: the client is logged in as ``user``. ``returning`` is true if the user was known before.
 
     ``cursor`` is the last id of the log. The client can give it as ``since`` in a later hello.
-    ``read_marker`` is the user's read marker: the entries that the user has missed have larger ids.
+    ``last_seen_id`` is the user's last seen id: the entries that the user has missed have larger ids.
     ``channels`` are the lobby and the groups of the user, for a dialect with channels; otherwise none.
     ``is_registered`` says whether the nick has a password.
     """
@@ -206,7 +206,7 @@ class Welcome(msgspec.Struct, frozen=True, eq=False):
     user: User
     returning: bool
     cursor: int
-    read_marker: int
+    last_seen_id: int
     channels: tuple[Channel, ...] = ()
     is_registered: bool = False
 
@@ -264,7 +264,7 @@ class TokenList(msgspec.Struct, frozen=True, eq=False):
     tokens: tuple[TokenListItem, ...]
 
 
-class LinkListItem(msgspec.Struct, frozen=True, eq=False):
+class InvitationLinkListItem(msgspec.Struct, frozen=True, eq=False):
     """An invitation link in a list of the links of ``group``.
 
     ``number`` identifies the link among those of the group, ``maker`` is a nick. ``made`` and ``expires`` are
@@ -279,36 +279,36 @@ class LinkListItem(msgspec.Struct, frozen=True, eq=False):
     use_count: int
 
 
-class LinkMade(msgspec.Struct, frozen=True, eq=False):
+class InvitationLinkMade(msgspec.Struct, frozen=True, eq=False):
     """The answer to ``invitelink``: ``link`` describes the new link as lists do, and ``secret`` is the link
     itself.
 
     No later answer contains the secret.
     """
 
-    link: LinkListItem
+    link: InvitationLinkListItem
     secret: Secret
 
 
-class LinkList(msgspec.Struct, frozen=True, eq=False):
+class InvitationLinkList(msgspec.Struct, frozen=True, eq=False):
     """The list of the links of ``group`` that the user may see, the oldest first."""
 
     group: str
-    links: tuple[LinkListItem, ...]
+    links: tuple[InvitationLinkListItem, ...]
 
 
 class Moderated(msgspec.Struct, frozen=True, eq=False):
-    """The answer to a moderation command. ``acts`` are the entries, at least one, that it added to the
+    """The answer to a moderation command. ``entries`` are the entries, at least one, that it added to the
     moderation log.
     """
 
-    acts: tuple[ModerationEntry, ...]
+    entries: tuple[ModerationEntry, ...]
 
 
 class ModerationLog(msgspec.Struct, frozen=True, eq=False):
     """The entries of the moderation log, the latest first."""
 
-    acts: tuple[ModerationEntry, ...]
+    entries: tuple[ModerationEntry, ...]
 
 
 class IgnoredUsers(msgspec.Struct, frozen=True, eq=False):
@@ -396,9 +396,9 @@ class Page(msgspec.Struct, frozen=True, eq=False):
     time, they may be on either side. ``is_event_page`` is true for a page of a group's events. It is false
     for a page of messages, which also contains events if the request asks for them.
 
-    ``read_marker`` is the reader's read marker on a page that is sent at a login: entries with larger ids are
-    those that the reader has missed. It is None on a page that answers a command. ``trimmed_up_to_id`` is the
-    largest id of the messages that retention has deleted from the conversation, 0 if there are none.
+    ``last_seen_id`` is the reader's last seen id on a page that is sent at a login: entries with larger ids
+    are those that the reader has missed. It is None on a page that answers a command. ``trimmed_up_to_id`` is
+    the largest id of the messages that retention has deleted from the conversation, 0 if there are none.
     ``reactions`` has the reactions to the messages of the page, by their ids.
     """
 
@@ -408,7 +408,7 @@ class Page(msgspec.Struct, frozen=True, eq=False):
     forward: bool
     is_event_page: bool
     reader: User
-    read_marker: int | None = None
+    last_seen_id: int | None = None
     trimmed_up_to_id: int = 0
     reactions: Mapping[int, Sequence[Reaction]] = {}
 
@@ -433,7 +433,7 @@ class ConversationListItem(msgspec.Struct, frozen=True, eq=False):
     ``kind`` is lobby, group or direct. ``name`` is the group's name, the other user's nick, or "lobby".
     ``last_id`` is the id of the last entry, 0 if there is none. ``read_mark`` is the user's read mark in the
     conversation, 0 if there is none. ``unread`` is the number of other users' messages after that mark, or
-    without one, after the user's read marker; it is counted among the last 1,000 messages.
+    without one, after the user's last seen id; it is counted among the last 1,000 messages.
     """
 
     kind: str
@@ -518,8 +518,8 @@ Answer = (
     | OperatorRights
     | TokenMade
     | TokenList
-    | LinkMade
-    | LinkList
+    | InvitationLinkMade
+    | InvitationLinkList
     | Moderated
     | ModerationLog
     | IgnoredUsers
@@ -537,7 +537,7 @@ Answer = (
     | LobbyEntered
     | LobbyLeft
     | MissedEvent
-    | TransientSent
+    | TransientMessageSent
     | UserDescriptions
     | WatchedUsers
     | ProfileChanged

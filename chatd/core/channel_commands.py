@@ -176,7 +176,7 @@ class ShowStatistics(Command, frozen=True):
     help="show or move the time up to which you have read",
     example="MARKREAD #wob",
 )
-class MarkReadUntil(Command, frozen=True):
+class MarkReadUntilTime(Command, frozen=True):
     """Show the author's read mark in a conversation. With ``time``, move the mark forward before.
 
     The conversation is that of ``group``, or the direct one with the user ``dest``, or the lobby if both are
@@ -283,7 +283,7 @@ class ResignOperator(Command, frozen=True):
     help="delete the text of a message",
     example="REDACT #wob 17 :spam",
 )
-class RedactMessage(DeleteMessage, frozen=True):
+class DeleteMessageInConversation(DeleteMessage, frozen=True):
     """Delete a message as `DeleteMessage` does, if it is in ``group``, in the direct conversation with
     ``dest``, or in the lobby if both are None.
     """
@@ -337,12 +337,12 @@ class UnreactInChannel(TakeReactionBack, frozen=True):
     help="tell other clients in passing, without a trace in the log",
     example="TAGMSG #wob",
 )
-class SendTransient(Command, frozen=True):
+class SendTransientMessage(Command, frozen=True):
     """Send something that is not stored: ``tags``, such as that the author is typing, or a ``text``.
 
     The receiver is the user ``dest``, or else the members of ``group``. An empty ``group`` is the lobby. A
     text can be sent only to a user, or to the owner and the operators of a group: in the second case
-    ``receivers`` is ``operators``. ``kind`` is as in `Transient`.
+    ``receivers`` is ``operators``. ``kind`` is as in `TransientMessage`.
     """
 
     group: _Name = ""

@@ -13,7 +13,13 @@ from msgspec.structs import replace
 
 from chatd.core.answers import Channel, ChannelMember, Profile, Statistics, UserDescription, UserDescriptions
 from chatd.core.audience import Audience
-from chatd.core.channel_commands import FindUsers, SendTransient, ShowChannel, ShowStatistics, ShowUsers
+from chatd.core.channel_commands import (
+    FindUsers,
+    SendTransientMessage,
+    ShowChannel,
+    ShowStatistics,
+    ShowUsers,
+)
 from chatd.core.events import LOBBY, Conversation, User
 from chatd.core.masks import compile_mask
 from chatd.core.refusals import Refusal
@@ -54,7 +60,7 @@ def show_channel(
     """
     if not name:
         return Channel("", members=_members(state, online, profile_of, None, operator_ids))
-    group = state.group(name, reader)
+    group = state.require_visible_group(name, reader)
     if not token_covers(token, group.conversation):
         raise Refusal("no_such_group", group=name)
     return channel_of_group(state, profile_of, reader, group, operator_ids)
@@ -129,7 +135,7 @@ def show_users(
     found: list[UserDescription] = []
     for nick in command.nicks.split()[:MAX_SHOWN_USERS]:
         try:
-            user = state.user(nick)
+            user = state.require_user(nick)
         except Refusal:
             continue
         one = describe_user(state, profile_of, user, operator_ids)
@@ -167,7 +173,7 @@ def describe_user(
     return UserDescription(user, profile_of(user), state.is_registered(user), is_server_operator=is_operator)
 
 
-def count_users(state: State, online: int, most_online: int, reader: User, now: int) -> Statistics:
+def chat_statistics(state: State, online: int, most_online: int, reader: User, now: int) -> Statistics:
     """Return the statistics for ``reader``: the numbers of users, and of the groups that the reader may see.
 
     ``online`` is the number of users who are online, ``most_online`` the largest such number since the daemon
@@ -176,8 +182,8 @@ def count_users(state: State, online: int, most_online: int, reader: User, now: 
     return Statistics(online, len(state.users), len(state.groups_visible_to(reader)), most_online, now)
 
 
-def address_transient(
-    state: State, sender: User, command: SendTransient
+def resolve_transient_receivers(
+    state: State, sender: User, command: SendTransientMessage
 ) -> tuple[Conversation | None, User | None, Audience]:
     """Return the destination of ``command`` of ``sender``, and the users who receive it.
 

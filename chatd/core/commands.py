@@ -11,8 +11,8 @@ from typing import Annotated, Final, Literal
 
 from chatd.core.accounts import Secret
 from chatd.core.declarations import COMMANDS as COMMANDS
-from chatd.core.declarations import COMMANDS_BY_ACTION as COMMANDS_BY_ACTION
 from chatd.core.declarations import COMMANDS_BY_CLASS as COMMANDS_BY_CLASS
+from chatd.core.declarations import COMMANDS_BY_JSON_ACTION as COMMANDS_BY_JSON_ACTION
 from chatd.core.declarations import Command as Command
 from chatd.core.declarations import FieldDeclaration, declare
 from chatd.core.language import N_
@@ -316,8 +316,8 @@ _ON_MEMBER = f"{_GROUP} not_operator no_such_user is_owner"
 
 @declare(
     "hello",
-    actions=("client-hello", "client-connection", "connection"),
-    keyword="IAM nick",
+    json_actions=("client-hello", "client-connection", "connection"),
+    text_verb="IAM nick",
     required_role="anyone",
     required_access="read",
     answer="hello",
@@ -331,7 +331,7 @@ class Hello(Command, frozen=True):
 
     Without ``nick``, the client logs in as a guest. A registered nick needs its ``password``, which may also
     be the secret of a token. ``since`` is the id of the last entry that the client has received; the client
-    is sent all later entries. ``missed`` says whether it is sent missed entries and moves the read marker.
+    is sent all later entries. ``missed`` says whether it is sent missed entries and moves the last seen id.
     ``history`` says whether it is sent a page of each conversation. IRC clients show the ``username`` and the
     ``realname`` of a user. If one of them is empty, they show the nick instead.
     """
@@ -347,7 +347,7 @@ class Hello(Command, frozen=True):
 
 @declare(
     "password",
-    keyword="PWD password",
+    text_verb="PWD password",
     required_role="anyone",
     required_access="read",
     answer="none",
@@ -363,7 +363,7 @@ class PasswordBeforeHello(Command, frozen=True):
 
 @declare(
     "identify",
-    actions=("identify",),
+    json_actions=("identify",),
     semicolon_word="identify",
     slash_word="login",
     required_role="anyone",
@@ -386,8 +386,8 @@ class Identify(Command, frozen=True):
 
 @declare(
     "quit",
-    actions=("client-quit", "quit", "client-error"),
-    keyword="BYE",
+    json_actions=("client-quit", "quit", "client-error"),
+    text_verb="BYE",
     slash_word="quit",
     required_role="anyone",
     required_access="read",
@@ -401,8 +401,8 @@ class Quit(Command, frozen=True):
 
 @declare(
     "clients",
-    actions=("client-list-clients", "list"),
-    keyword="WHO",
+    json_actions=("client-list-clients", "list"),
+    text_verb="WHO",
     slash_word="who",
     required_role="identified",
     required_access="read",
@@ -418,8 +418,8 @@ class ListClients(Command, frozen=True):
 
 @declare(
     "broadcast",
-    actions=("client-broadcast", "broadcast"),
-    keyword="MSG msg",
+    json_actions=("client-broadcast", "broadcast"),
+    text_verb="MSG msg",
     slash_word="all",
     required_role="identified",
     required_access="write",
@@ -441,8 +441,8 @@ class SendToLobby(Command, frozen=True):
 
 @declare(
     "send",
-    actions=("client-send", "send", "sendTo"),
-    keyword="PRV dest msg",
+    json_actions=("client-send", "send", "sendTo"),
+    text_verb="PRV dest msg",
     semicolon_word="s",
     slash_word="msg",
     required_role="identified",
@@ -467,10 +467,13 @@ class SendToUser(Command, frozen=True):
 
 @declare(
     "cgroupe",
-    actions=("cgroupe", "cgroup", "cgroupeprive", "cgroupeprivé"),
+    json_actions=("cgroupe", "cgroup", "cgroupeprive", "cgroupeprivé"),
     semicolon_word="cg",
     slash_word="create",
-    presets={"cgroupeprive": {"visibility": "private"}, "cgroupeprivé": {"visibility": "private"}},
+    field_presets_by_json_action={
+        "cgroupeprive": {"visibility": "private"},
+        "cgroupeprivé": {"visibility": "private"},
+    },
     required_role="identified",
     answer="ack",
     refusal_codes="bad_group group_exists too_many_groups storage_failed storage_full",
@@ -486,7 +489,7 @@ class CreateGroup(Command, frozen=True):
 
 @declare(
     "join",
-    actions=("join", "joinpr"),
+    json_actions=("join", "joinpr"),
     semicolon_word="j",
     required_role="identified",
     required_access="write",
@@ -512,7 +515,7 @@ class Join(Command, frozen=True):
     help=N_("enter a room (a group), joining it first if necessary"),
     example="/join wob",
 )
-class EnterRoom(Command, frozen=True):
+class EnterGroup(Command, frozen=True):
     """Enter ``group`` as a room, on wires where a client is in one room at a time.
 
     An author who is not a member joins the group; for a member nothing changes. An empty ``group`` is the
@@ -525,7 +528,7 @@ class EnterRoom(Command, frozen=True):
 
 @declare(
     "gbroadcast",
-    actions=("gbroadcast", "bgroup"),
+    json_actions=("gbroadcast", "bgroup"),
     semicolon_word="bg",
     slash_word="say",
     required_role="members",
@@ -549,7 +552,7 @@ class SendToGroup(Command, frozen=True):
 
 @declare(
     "members",
-    actions=("members",),
+    json_actions=("members",),
     semicolon_word="members",
     slash_word="members",
     required_role="members",
@@ -571,7 +574,7 @@ class ListMembers(Command, frozen=True):
 
 @declare(
     "msgs",
-    actions=("msgs", "messages"),
+    json_actions=("msgs", "messages"),
     semicolon_word="messages",
     slash_word="messages",
     required_role="members",
@@ -592,7 +595,7 @@ class ListGroupMessages(Command, frozen=True):
 
 @declare(
     "groups",
-    actions=("groups",),
+    json_actions=("groups",),
     semicolon_word="groups",
     slash_word="rooms",
     required_role="identified",
@@ -609,7 +612,7 @@ class ListGroups(Command, frozen=True):
 
 @declare(
     "leave",
-    actions=("leave",),
+    json_actions=("leave",),
     semicolon_word="leave",
     slash_word="leave",
     group_defaults_to_room=True,
@@ -630,7 +633,7 @@ class Leave(Command, frozen=True):
 
 @declare(
     "invite",
-    actions=("invite",),
+    json_actions=("invite",),
     semicolon_word="invite",
     slash_word="invite",
     required_role="members",
@@ -649,7 +652,7 @@ class Invite(Command, frozen=True):
 
 @declare(
     "invitelink",
-    actions=("invitelink",),
+    json_actions=("invitelink",),
     semicolon_word="invitelink",
     slash_word="invitelink",
     required_role="members",
@@ -658,7 +661,7 @@ class Invite(Command, frozen=True):
     help=N_("make a link by which whoever has it joins a group"),
     example="invitelink;wob;7d",
 )
-class MakeLink(Command, frozen=True):
+class MakeInvitationLink(Command, frozen=True):
     """Make an invitation link to ``group``, which expires after ``lifetime`` seconds.
 
     Without ``lifetime``, it lasts as long as an invitation, at most a year. Only the answer shows the link.
@@ -671,7 +674,7 @@ class MakeLink(Command, frozen=True):
 
 @declare(
     "uselink",
-    actions=("uselink",),
+    json_actions=("uselink",),
     semicolon_word="uselink",
     slash_word="uselink",
     required_role="identified",
@@ -681,7 +684,7 @@ class MakeLink(Command, frozen=True):
     help=N_("join a group by an invitation link, a private one too"),
     example="uselink;invite_0123456789abcdef0123456789abcdef01234567",
 )
-class UseLink(Command, frozen=True):
+class UseInvitationLink(Command, frozen=True):
     """Join the group that ``link`` leads to, invited by whoever has made it."""
 
     link: _InvitationLink
@@ -689,7 +692,7 @@ class UseLink(Command, frozen=True):
 
 @declare(
     "links",
-    actions=("links",),
+    json_actions=("links",),
     semicolon_word="links",
     slash_word="links",
     required_role="members",
@@ -698,7 +701,7 @@ class UseLink(Command, frozen=True):
     help=N_("list the invitation links of a group that you have made; as an operator all"),
     example="links;wob",
 )
-class ListLinks(Command, frozen=True):
+class ListInvitationLinks(Command, frozen=True):
     """List the invitation links of ``group`` that are in force, the oldest first.
 
     Members see their own links, the owner and the operators all of them.
@@ -709,7 +712,7 @@ class ListLinks(Command, frozen=True):
 
 @declare(
     "revokelink",
-    actions=("revokelink",),
+    json_actions=("revokelink",),
     semicolon_word="revokelink",
     slash_word="revokelink",
     required_role="members",
@@ -718,7 +721,7 @@ class ListLinks(Command, frozen=True):
     help=N_("revoke an invitation link of a group: one of yours; as an operator any"),
     example="revokelink;wob;1",
 )
-class RevokeLink(Command, frozen=True):
+class RevokeInvitationLink(Command, frozen=True):
     """Revoke the invitation link ``number`` of ``group``: nobody can join by it any more."""
 
     group: _GroupName
@@ -727,7 +730,7 @@ class RevokeLink(Command, frozen=True):
 
 @declare(
     "uninvite",
-    actions=("uninvite",),
+    json_actions=("uninvite",),
     semicolon_word="uninvite",
     slash_word="uninvite",
     required_role="members",
@@ -748,7 +751,7 @@ class Uninvite(Command, frozen=True):
 
 @declare(
     "decline",
-    actions=("decline",),
+    json_actions=("decline",),
     semicolon_word="decline",
     slash_word="decline",
     required_role="identified",
@@ -765,7 +768,7 @@ class Decline(Command, frozen=True):
 
 @declare(
     "kick",
-    actions=("kick",),
+    json_actions=("kick",),
     semicolon_word="kick",
     slash_word="kick",
     required_role="operators",
@@ -784,7 +787,7 @@ class Kick(Command, frozen=True):
 
 @declare(
     "ban",
-    actions=("ban",),
+    json_actions=("ban",),
     semicolon_word="ban",
     slash_word="ban",
     required_role="operators",
@@ -803,7 +806,7 @@ class Ban(Command, frozen=True):
 
 @declare(
     "unban",
-    actions=("unban",),
+    json_actions=("unban",),
     semicolon_word="unban",
     slash_word="unban",
     required_role="operators",
@@ -821,7 +824,7 @@ class Unban(Command, frozen=True):
 
 @declare(
     "states",
-    actions=("states",),
+    json_actions=("states",),
     semicolon_word="states",
     slash_word="states",
     required_role="members",
@@ -842,7 +845,7 @@ class ListGroupEvents(Command, frozen=True):
 
 @declare(
     "promote",
-    actions=("promote",),
+    json_actions=("promote",),
     semicolon_word="promote",
     slash_word="promote",
     required_role="owner",
@@ -860,7 +863,7 @@ class Promote(Command, frozen=True):
 
 @declare(
     "demote",
-    actions=("demote",),
+    json_actions=("demote",),
     semicolon_word="demote",
     slash_word="demote",
     required_role="owner",
@@ -878,7 +881,7 @@ class Demote(Command, frozen=True):
 
 @declare(
     "visibility",
-    actions=("visibility",),
+    json_actions=("visibility",),
     semicolon_word="visibility",
     slash_word="visibility",
     required_role="owner",
@@ -896,7 +899,7 @@ class SetVisibility(Command, frozen=True):
 
 @declare(
     "topic",
-    actions=("topic",),
+    json_actions=("topic",),
     semicolon_word="topic",
     slash_word="topic",
     required_role="operators",
@@ -914,7 +917,7 @@ class SetTopic(Command, frozen=True):
 
 @declare(
     "sethistory",
-    actions=("sethistory",),
+    json_actions=("sethistory",),
     semicolon_word="sethistory",
     slash_word="sethistory",
     required_role="owner",
@@ -932,7 +935,7 @@ class SetHistoryVisibility(Command, frozen=True):
 
 @declare(
     "setkeep",
-    actions=("setkeep",),
+    json_actions=("setkeep",),
     semicolon_word="setkeep",
     slash_word="setkeep",
     required_role="owner",
@@ -953,7 +956,7 @@ class SetRetention(Command, frozen=True):
 
 @declare(
     "history",
-    actions=("history",),
+    json_actions=("history",),
     semicolon_word="history",
     slash_word="history",
     required_role="identified",
@@ -979,7 +982,7 @@ class ReadHistory(Command, frozen=True):
       combined with another bound.
     - If ``events`` is ``all``, the page also has the events of the conversation.
     - If ``whole_milliseconds`` is ``yes``, the page does not end between two entries with the same time (see
-      `PageWindow`).
+      `PageIdWindow`).
     """
 
     dest: _KnownNick | None = None
@@ -998,7 +1001,7 @@ class ReadHistory(Command, frozen=True):
 
 @declare(
     "search",
-    actions=("search",),
+    json_actions=("search",),
     semicolon_word="search",
     slash_word="search",
     convert_typed_values=split_search_operators,
@@ -1032,7 +1035,7 @@ class Search(Command, frozen=True):
 
 @declare(
     "conversations",
-    actions=("conversations",),
+    json_actions=("conversations",),
     semicolon_word="conversations",
     slash_word="conversations",
     required_role="identified",
@@ -1058,7 +1061,7 @@ class ListConversations(Command, frozen=True):
 
 @declare(
     "markread",
-    actions=("markread",),
+    json_actions=("markread",),
     semicolon_word="markread",
     slash_word="markread",
     group_defaults_to_room=True,
@@ -1083,7 +1086,7 @@ class MarkRead(Command, frozen=True):
 
 @declare(
     "ignore",
-    actions=("ignore",),
+    json_actions=("ignore",),
     semicolon_word="ignore",
     slash_word="ignore",
     required_role="identified",
@@ -1100,7 +1103,7 @@ class IgnoreUser(Command, frozen=True):
 
 @declare(
     "unignore",
-    actions=("unignore",),
+    json_actions=("unignore",),
     semicolon_word="unignore",
     slash_word="unignore",
     required_role="identified",
@@ -1117,7 +1120,7 @@ class UnignoreUser(Command, frozen=True):
 
 @declare(
     "ignored",
-    actions=("ignored",),
+    json_actions=("ignored",),
     semicolon_word="ignored",
     slash_word="ignored",
     required_role="identified",
@@ -1131,7 +1134,7 @@ class ListIgnored(Command, frozen=True):
 
 @declare(
     "register",
-    actions=("register",),
+    json_actions=("register",),
     semicolon_word="register",
     slash_word="register",
     required_role="identified",
@@ -1149,7 +1152,7 @@ class Register(Command, frozen=True):
 
 @declare(
     "passwd",
-    actions=("passwd",),
+    json_actions=("passwd",),
     semicolon_word="passwd",
     slash_word="passwd",
     required_role="identified",
@@ -1168,7 +1171,7 @@ class ChangePassword(Command, frozen=True):
 
 @declare(
     "unregister",
-    actions=("unregister",),
+    json_actions=("unregister",),
     semicolon_word="unregister",
     slash_word="unregister",
     required_role="identified",
@@ -1189,7 +1192,7 @@ class Unregister(Command, frozen=True):
 
 @declare(
     "regain",
-    actions=("regain",),
+    json_actions=("regain",),
     semicolon_word="regain",
     slash_word="regain",
     required_role="identified",
@@ -1204,7 +1207,7 @@ class EndOtherSessions(Command, frozen=True):
 
 @declare(
     "maketoken",
-    actions=("maketoken",),
+    json_actions=("maketoken",),
     semicolon_word="maketoken",
     slash_word="maketoken",
     required_role="identified",
@@ -1229,7 +1232,7 @@ class MakeToken(Command, frozen=True):
 
 @declare(
     "tokens",
-    actions=("tokens",),
+    json_actions=("tokens",),
     semicolon_word="tokens",
     slash_word="tokens",
     required_role="identified",
@@ -1243,7 +1246,7 @@ class ListTokens(Command, frozen=True):
 
 @declare(
     "revoketoken",
-    actions=("revoketoken",),
+    json_actions=("revoketoken",),
     semicolon_word="revoketoken",
     slash_word="revoketoken",
     required_role="identified",
@@ -1260,7 +1263,7 @@ class RevokeToken(Command, frozen=True):
 
 @declare(
     "mute",
-    actions=("mute",),
+    json_actions=("mute",),
     semicolon_word="mute",
     slash_word="mute",
     required_role="server_operators",
@@ -1282,7 +1285,7 @@ class Mute(Command, frozen=True):
 
 @declare(
     "unmute",
-    actions=("unmute",),
+    json_actions=("unmute",),
     semicolon_word="unmute",
     slash_word="unmute",
     required_role="server_operators",
@@ -1299,7 +1302,7 @@ class Unmute(Command, frozen=True):
 
 @declare(
     "disconnect",
-    actions=("disconnect",),
+    json_actions=("disconnect",),
     semicolon_word="disconnect",
     slash_word="disconnect",
     required_role="server_operators",
@@ -1317,7 +1320,7 @@ class DisconnectUser(Command, frozen=True):
 
 @declare(
     "block",
-    actions=("block",),
+    json_actions=("block",),
     semicolon_word="block",
     slash_word="block",
     required_role="server_operators",
@@ -1340,7 +1343,7 @@ class Block(Command, frozen=True):
 
 @declare(
     "blockaddress",
-    actions=("blockaddress",),
+    json_actions=("blockaddress",),
     semicolon_word="blockaddress",
     slash_word="blockaddress",
     required_role="server_operators",
@@ -1360,7 +1363,7 @@ class BlockAddressesOfUser(Command, frozen=True):
 
 @declare(
     "unblock",
-    actions=("unblock",),
+    json_actions=("unblock",),
     semicolon_word="unblock",
     slash_word="unblock",
     required_role="server_operators",
@@ -1377,7 +1380,7 @@ class Unblock(Command, frozen=True):
 
 @declare(
     "give",
-    actions=("give",),
+    json_actions=("give",),
     semicolon_word="give",
     slash_word="give",
     required_role="server_operators",
@@ -1395,7 +1398,7 @@ class AssignGroupOwner(Command, frozen=True):
 
 @declare(
     "close",
-    actions=("close",),
+    json_actions=("close",),
     semicolon_word="close",
     slash_word="close",
     required_role="server_operators",
@@ -1416,7 +1419,7 @@ class CloseGroup(Command, frozen=True):
 
 @declare(
     "delete",
-    actions=("delete",),
+    json_actions=("delete",),
     semicolon_word="delete",
     slash_word="delete",
     required_role="authors",
@@ -1439,7 +1442,7 @@ class DeleteMessage(Command, frozen=True):
 
 @declare(
     "edit",
-    actions=("edit",),
+    json_actions=("edit",),
     semicolon_word="edit",
     slash_word="edit",
     required_role="author",
@@ -1459,7 +1462,7 @@ class EditMessage(Command, frozen=True):
 
 @declare(
     "reply",
-    actions=("reply",),
+    json_actions=("reply",),
     semicolon_word="reply",
     slash_word="reply",
     required_role="identified",
@@ -1479,7 +1482,7 @@ class ReplyToMessage(Command, frozen=True):
 
 @declare(
     "react",
-    actions=("react",),
+    json_actions=("react",),
     semicolon_word="react",
     slash_word="react",
     required_role="identified",
@@ -1499,7 +1502,7 @@ class ReactToMessage(Command, frozen=True):
 
 @declare(
     "unreact",
-    actions=("unreact",),
+    json_actions=("unreact",),
     semicolon_word="unreact",
     slash_word="unreact",
     required_role="identified",
@@ -1519,7 +1522,7 @@ class TakeReactionBack(Command, frozen=True):
 
 @declare(
     "typing",
-    actions=("typing",),
+    json_actions=("typing",),
     required_role="identified",
     required_access="write",
     answer="typing",
@@ -1539,7 +1542,7 @@ class SendTyping(Command, frozen=True):
 
 @declare(
     "announce",
-    actions=("announce",),
+    json_actions=("announce",),
     semicolon_word="announce",
     slash_word="announce",
     required_role="server_operators",
@@ -1556,7 +1559,7 @@ class Announce(Command, frozen=True):
 
 @declare(
     "resetpassword",
-    actions=("resetpassword",),
+    json_actions=("resetpassword",),
     semicolon_word="resetpassword",
     slash_word="resetpassword",
     required_role="server_operators",
@@ -1575,7 +1578,7 @@ class ResetPassword(Command, frozen=True):
 
 @declare(
     "usertokens",
-    actions=("usertokens",),
+    json_actions=("usertokens",),
     semicolon_word="usertokens",
     slash_word="usertokens",
     required_role="server_operators",
@@ -1592,7 +1595,7 @@ class ListUserTokens(Command, frozen=True):
 
 @declare(
     "revokeusertoken",
-    actions=("revokeusertoken",),
+    json_actions=("revokeusertoken",),
     semicolon_word="revokeusertoken",
     slash_word="revokeusertoken",
     required_role="server_operators",
@@ -1611,7 +1614,7 @@ class RevokeUserToken(Command, frozen=True):
 
 @declare(
     "modlog",
-    actions=("modlog",),
+    json_actions=("modlog",),
     semicolon_word="modlog",
     slash_word="modlog",
     required_role="server_operators",
@@ -1628,8 +1631,8 @@ class ListModerations(Command, frozen=True):
 
 @declare(
     "help",
-    actions=("help",),
-    keyword="HELP",
+    json_actions=("help",),
+    text_verb="HELP",
     slash_word="help",
     required_role="anyone",
     required_access="read",

@@ -52,10 +52,10 @@ def erase(state: State, user: User, now: int) -> Decision:
     if user.key in state.appointed:
         dismissal = state.build_moderation_entry(CONSOLE, "dismiss", renamed.nick, now)
         records.append(replace(dismissal, id=record.id + 1))
-    return Decision(tuple(_farewell(state, user)), tuple(records))
+    return Decision(tuple(_leaving_events(state, user)), tuple(records))
 
 
-def _farewell(state: State, user: User) -> Iterator[ChatEvent]:
+def _leaving_events(state: State, user: User) -> Iterator[ChatEvent]:
     """Yield the events by which ``user`` leaves all groups, and those that remove the topics of the user."""
     for group in state.all_groups():
         if group.topic and group.topic_author == user.id:

@@ -150,15 +150,15 @@ class ChatEvent(msgspec.Struct, frozen=True, eq=False):
     - ``actor_is_registered``: whether the author had a password. For an event that is read from the log, it
       says whether the author has one at that time.
     - ``actor_is_bot``: whether the session in which the event was decided is a program's.
-    - ``realname``, ``away``, ``is_offline``: what is known of the new member in a ``created`` or ``joined``
-      event. ``away`` is empty if the member is not away. ``is_offline`` is true if no client of that user is
-      connected.
+    - ``realname``, ``away``, ``actor_is_offline``: what is known of the new member in a ``created`` or
+      ``joined`` event. ``away`` is empty if the member is not away. ``actor_is_offline`` is true if no client
+      of that user is connected.
     - ``former_owner``: the owner before a ``promoted`` event that makes a new owner, if that user is still a
       member.
     - ``client_tags``: the tags that an IRC client has given to a message for other IRC clients, as pairs of a
       key and a value.
-    - ``farewell``: what the actor of a ``left`` event has said. It is empty if nothing was said, or if it may
-      not be shown.
+    - ``part_message``: what the actor of a ``left`` event has said. It is empty if nothing was said, or if it
+      may not be shown.
 
     ``body`` depends on the kind:
 
@@ -190,10 +190,10 @@ class ChatEvent(msgspec.Struct, frozen=True, eq=False):
     actor_is_bot: bool = False
     realname: str = ""
     away: str = ""
-    is_offline: bool = False
+    actor_is_offline: bool = False
     former_owner: User | None = None
     client_tags: tuple[tuple[str, str], ...] = ()
-    farewell: str = ""
+    part_message: str = ""
     answered: AnsweredMessage | None = None
     is_edited: bool = False
 
@@ -243,7 +243,7 @@ class LogEntry(msgspec.Struct, frozen=True, eq=False, weakref=True):
     event: ChatEvent
 
 
-class Arrived(msgspec.Struct, frozen=True, eq=False, weakref=True):
+class UserArrived(msgspec.Struct, frozen=True, eq=False, weakref=True):
     """A delivery, never stored, that announces that ``user`` has arrived.
 
     ``returning`` is true if the user was known before. ``at`` is the time in milliseconds since 1970-01-01
@@ -258,14 +258,14 @@ class Arrived(msgspec.Struct, frozen=True, eq=False, weakref=True):
     is_registered: bool = False
 
 
-class MemberArrived(msgspec.Struct, frozen=True, eq=False, weakref=True):
+class GroupMemberArrived(msgspec.Struct, frozen=True, eq=False, weakref=True):
     """A delivery, never stored, that announces to the members of a group that another member has arrived.
 
-    It follows the `Arrived` of the same user, for dialects that show which members of a group are online.
+    It follows the `UserArrived` of the same user, for dialects that show which members of a group are online.
     ``conversation`` is that of the group. ``is_operator`` says whether the user is the owner or an operator.
     """
 
-    arrived: Arrived
+    arrived: UserArrived
     conversation: Conversation
     is_operator: bool
 
@@ -280,7 +280,7 @@ class MemberArrived(msgspec.Struct, frozen=True, eq=False, weakref=True):
         return self.arrived.at
 
 
-class Transient(msgspec.Struct, frozen=True, eq=False, weakref=True):
+class TransientMessage(msgspec.Struct, frozen=True, eq=False, weakref=True):
     """A delivery, never stored, of something that clients tell each other in passing.
 
     Examples are that ``user`` is typing, a reaction to a message, and a question of one client to another
@@ -305,13 +305,13 @@ class Transient(msgspec.Struct, frozen=True, eq=False, weakref=True):
 
 
 TYPING_TAG: Final = "+typing"
-"""The key of the tag of a `Transient` that says whether its user types, by one of `TYPING_STATES`."""
+"""The key of the tag of a `TransientMessage` that says whether its user types, by one of `TYPING_STATES`."""
 
 TYPING_STATES: Final = ("active", "paused", "done")
 """The values of `TYPING_TAG`: a user types, has stopped, or has sent or deleted the text."""
 
 
-class ProfileAnnounced(msgspec.Struct, frozen=True, eq=False, weakref=True):
+class ProfileChangeDelivery(msgspec.Struct, frozen=True, eq=False, weakref=True):
     """A delivery, never stored: ``user`` has changed the profile, at ``at`` ms since 1970.
 
     ``away`` says why the user is away; it is empty if the user is back. ``realname`` is the new realname.
@@ -325,7 +325,7 @@ class ProfileAnnounced(msgspec.Struct, frozen=True, eq=False, weakref=True):
     is_registered: bool = False
 
 
-class AccountAnnounced(msgspec.Struct, frozen=True, eq=False, weakref=True):
+class AccountChangeDelivery(msgspec.Struct, frozen=True, eq=False, weakref=True):
     """A delivery, never stored: ``user`` has registered (``is_registered`` is true) or unregistered.
 
     ``at`` is the time in milliseconds since 1970-01-01 UTC.
@@ -336,20 +336,20 @@ class AccountAnnounced(msgspec.Struct, frozen=True, eq=False, weakref=True):
     at: int
 
 
-class Departed(msgspec.Struct, frozen=True, eq=False, weakref=True):
+class UserDeparted(msgspec.Struct, frozen=True, eq=False, weakref=True):
     """A delivery, never stored, that announces that ``user`` has left, at ``at`` ms since 1970-01-01 UTC.
 
-    ``is_registered`` says whether the nick has a password. ``farewell`` is what the user has said when
+    ``is_registered`` says whether the nick has a password. ``quit_message`` is what the user has said when
     quitting, and may be empty.
     """
 
     user: User
     at: int
     is_registered: bool = False
-    farewell: str = ""
+    quit_message: str = ""
 
 
-class Announced(msgspec.Struct, frozen=True, eq=False, weakref=True):
+class OperatorAnnouncement(msgspec.Struct, frozen=True, eq=False, weakref=True):
     """A delivery, never in the log, of an announcement: ``user``, a server operator, has announced ``text``.
 
     ``at`` is the time in milliseconds since 1970-01-01 UTC.
@@ -363,18 +363,23 @@ class Announced(msgspec.Struct, frozen=True, eq=False, weakref=True):
 ENTERING_EVENT_KINDS: Final[frozenset[EventKind]] = frozenset(("created", "joined"))
 """The kinds of events by which their actor becomes a member of a group."""
 
-CHANNEL_DELIVERIES: Final = (MemberArrived, ProfileAnnounced, AccountAnnounced, Transient)
+DELIVERY_TYPES_FOR_CHANNEL_CLIENTS: Final = (
+    GroupMemberArrived,
+    ProfileChangeDelivery,
+    AccountChangeDelivery,
+    TransientMessage,
+)
 """The classes of deliveries that only clients that see groups as chat channels are told of."""
 
-SharedDelivery = (
+MultiUserDelivery = (
     LogEntry
-    | Arrived
-    | MemberArrived
-    | Departed
-    | ProfileAnnounced
-    | AccountAnnounced
-    | Transient
-    | Announced
+    | UserArrived
+    | GroupMemberArrived
+    | UserDeparted
+    | ProfileChangeDelivery
+    | AccountChangeDelivery
+    | TransientMessage
+    | OperatorAnnouncement
 )
 """A delivery that several users may be sent: a log entry, or a delivery that is never in the log."""
 
@@ -394,5 +399,5 @@ class ReadMarkMoved(msgspec.Struct, frozen=True, eq=False, weakref=True):
     at: int | None = None
 
 
-Delivery = SharedDelivery | ReadMarkMoved
+Delivery = MultiUserDelivery | ReadMarkMoved
 """A value that is sent to sessions without a request."""

@@ -52,7 +52,7 @@ class InvitationLink(msgspec.Struct, frozen=True, eq=False):
         return self.expires <= now
 
 
-class LinkDeleted(msgspec.Struct, frozen=True, eq=False):
+class InvitationLinkDeleted(msgspec.Struct, frozen=True, eq=False):
     """A record that deletes ``link``."""
 
     link: InvitationLink

@@ -132,7 +132,7 @@ class ModerationEntry(msgspec.Struct, frozen=True, eq=False):
     def is_active(self, now: int) -> bool:
         """Return whether this mute or block still lasts at ``now``, in milliseconds since 1970.
 
-        Only its end (``until``) is checked. For whether it was lifted, see `State.unlifted_sanction`.
+        Only its end (``until``) is checked. For whether it was lifted, see `State.latest_mute_or_block`.
         """
         return self.until is None or self.until > now
 

@@ -39,7 +39,7 @@ def changed_profile(profile: Profile, command: SetProfile) -> Profile:
     if command.away is not None:
         away = clean_text(command.away, MAX_AWAY_BYTES)
     is_bot = profile.is_bot if command.is_bot is None else command.is_bot == "yes"
-    return Profile(profile.username, realname, away, profile.farewell, is_bot)
+    return Profile(profile.username, realname, away, profile.quit_message, is_bot)
 
 
 def clean_text(text: str, max_bytes: int) -> str:

@@ -12,7 +12,7 @@ from chatd.core.refusals import Refusal
 from chatd.core.rules import Decision
 from chatd.core.state import State
 
-EVENT_KINDS_ALWAYS_STORED: Final[frozenset[EventKind]] = frozenset(
+EVENT_KINDS_STORED_WHEN_FULL: Final[frozenset[EventKind]] = frozenset(
     (
         "left",
         "kicked",
@@ -67,9 +67,9 @@ def check_storage(decision: Decision, database_bytes: int, limits: Limits) -> No
     """Check that ``decision`` may be stored in a database of ``database_bytes`` bytes.
 
     If the size exceeds ``limits.database_size``, the first event of the decision must be of one of the
-    `EVENT_KINDS_ALWAYS_STORED`; a decision without events may always be stored. Raises `Refusal`
+    `EVENT_KINDS_STORED_WHEN_FULL`; a decision without events may always be stored. Raises `Refusal`
     ``storage_full``.
     """
     if database_bytes > limits.database_size and decision.events:
-        if decision.events[0].kind not in EVENT_KINDS_ALWAYS_STORED:
+        if decision.events[0].kind not in EVENT_KINDS_STORED_WHEN_FULL:
             raise Refusal("storage_full")

@@ -9,7 +9,7 @@ import msgspec
 from chatd.core.events import Conversation, User
 
 
-class Mark(NamedTuple):
+class ReadMarkPosition(NamedTuple):
     """A read mark: how far a user has read in a conversation.
 
     Entries with ids up to ``id`` are read; 0 means that no entry is. ``at`` is the latest time that a client
@@ -20,17 +20,17 @@ class Mark(NamedTuple):
     id: int
     at: int
 
-    def moved_to(self, id: int, at: int) -> Mark:
+    def moved_to(self, id: int, at: int) -> ReadMarkPosition:
         """Return the mark after a client has marked all entries up to ``id`` as read.
 
         ``at`` is the time that the client has given instead of an id, in milliseconds since 1970, or 0. A
         mark moves if ``id`` is larger, or if ``id`` is the same and ``at`` is later. Neither its id nor its
         time ever becomes smaller. If the mark does not move, return the same object.
         """
-        return Mark(id, max(at, self.at)) if (id, at) > self else self
+        return ReadMarkPosition(id, max(at, self.at)) if (id, at) > self else self
 
 
-NO_MARK: Final = Mark(0, 0)
+NO_READ_MARK: Final = ReadMarkPosition(0, 0)
 """The mark where a user has set none."""
 
 

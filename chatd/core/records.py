@@ -8,7 +8,7 @@ import msgspec
 from msgspec.structs import replace
 
 from chatd.core.events import AnsweredMessage, ChatEvent, Conversation, LogEntry
-from chatd.core.read_marks import Mark
+from chatd.core.read_marks import ReadMarkPosition
 from chatd.core.search import SearchTerm
 from chatd.core.state import NO_FILTER as NO_FILTER
 from chatd.core.state import LogFilter as LogFilter
@@ -32,10 +32,10 @@ class EntryDraft(msgspec.Struct, frozen=True, eq=False):
 PageContents = Literal["messages", "events", "all"]
 """What a page of the log has: messages, events, or both in one order."""
 
-MAX_EXTRA_ENTRIES: Final = 500
+MAX_SAME_MILLISECOND_ENTRIES: Final = 500
 """The maximum number of entries that a page has beyond its limit, so that it ends between two times."""
 
-Record = RecordedChange | EntryDraft
+JournalRecord = RecordedChange | EntryDraft
 """A value that the journal writes to the database."""
 
 
@@ -44,10 +44,10 @@ class Snapshot(msgspec.Struct, frozen=True, eq=False):
 
     ``last_id`` is the id of the last log entry, ``last_at`` its time in milliseconds since 1970; both are 0
     if the log is empty. ``seqs`` maps the id of each conversation to the seq of its last entry, ``last_ids``
-    to the id of that entry. ``read_markers`` maps the id of each user to the user's read marker, which is the
-    id of the last entry that was sent to the user. ``read_marks`` maps user ids to the user's read marks, by
-    conversation id; users without read marks are left out. ``database_bytes`` is the size of the database on
-    the disk.
+    to the id of that entry. ``last_seen_ids`` maps the id of each user to the user's last seen id, which is
+    the id of the last entry that was sent to the user. ``read_marks`` maps user ids to the user's read marks,
+    by conversation id; users without read marks are left out. ``database_bytes`` is the size of the database
+    on the disk.
     """
 
     state: State
@@ -55,8 +55,8 @@ class Snapshot(msgspec.Struct, frozen=True, eq=False):
     last_at: int
     seqs: dict[int, int]
     last_ids: dict[int, int]
-    read_markers: dict[int, int]
-    read_marks: dict[int, dict[int, Mark]]
+    last_seen_ids: dict[int, int]
+    read_marks: dict[int, dict[int, ReadMarkPosition]]
     database_bytes: int
 
 
@@ -71,7 +71,7 @@ class UnreadRange(NamedTuple):
     max_id: int
 
 
-class PageWindow(msgspec.Struct, frozen=True, eq=False):
+class PageIdWindow(msgspec.Struct, frozen=True, eq=False):
     """The entries of one conversation that a page is to have.
 
     ``contents`` says whether these are messages, events or both. Their ids lie between ``after`` and
@@ -79,8 +79,8 @@ class PageWindow(msgspec.Struct, frozen=True, eq=False):
     true, else the last ones.
 
     If ``whole_milliseconds`` is true and the page would end between entries with the same time, it goes on to
-    the last of them. For this purpose it may have up to `MAX_EXTRA_ENTRIES` entries more than ``limit``, and
-    up to twice the bytes of a page.
+    the last of them. For this purpose it may have up to `MAX_SAME_MILLISECOND_ENTRIES` entries more than
+    ``limit``, and up to twice the bytes of a page.
     """
 
     limit: int

@@ -126,7 +126,7 @@ def check_command_scope(state: State, token: Token, command: c.Command) -> None:
     needed = c.COMMANDS_BY_CLASS[type(command)].required_access
     if needed == "password" or (needed == "write" and token.access == "read"):
         raise Refusal("out_of_scope")
-    if not token.is_limited or type(command) in _FREE_OF_PLACE:
+    if not token.is_limited_to_conversations or type(command) in _FREE_OF_PLACE:
         return
     name = getattr(command, "group", None)
     if isinstance(command, c.Search):

@@ -63,7 +63,7 @@ class Token(msgspec.Struct, frozen=True, eq=False):
     expires: int | None = None
 
     @property
-    def is_limited(self) -> bool:
+    def is_limited_to_conversations(self) -> bool:
         """Whether the token can be used for some conversations only."""
         return self.conversations is not None
 

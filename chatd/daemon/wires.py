@@ -15,7 +15,7 @@ from twisted.internet.protocol import Protocol
 from chatd import dialects
 from chatd.carriers.carrier import SessionCarrier
 from chatd.carriers.chunks import IdleDelimitedCarrier
-from chatd.carriers.detection import Choice, Detector, HttpChoice, HttpProtocol, WireChoice
+from chatd.carriers.detection import Detector, HttpChoice, HttpProtocol, ProtocolChoice, WireChoice
 from chatd.carriers.foreign import HTTP, TLS
 from chatd.carriers.frames import LengthPrefixedCarrier
 from chatd.carriers.json_stream import JsonStreamCarrier
@@ -94,7 +94,7 @@ def choices_by_subprotocol(limits: Limits, irc: IrcPolicy = DEFAULT_IRC_POLICY) 
 
 def _choice(wire: Wire, limits: Limits, irc: IrcPolicy) -> WireChoice:
     sections = {"irc": irc}
-    dialect = wire.make_dialect(limits, **{name: sections[name] for name in wire.sections})
+    dialect = wire.make_dialect(limits, **{name: sections[name] for name in wire.config_sections})
     return WireChoice(wire.openings, CARRIERS[wire.carrier], dialect)
 
 
@@ -115,7 +115,7 @@ def protocol_maker(
         return partial(Detector, [HttpChoice((), http)], (TLS,), certificate, tls_only)
     offered = choices[wire]
     if wire == "auto":
-        auto: list[Choice] = [*offered, HttpChoice(HTTP.openings, http)]
+        auto: list[ProtocolChoice] = [*offered, HttpChoice(HTTP.openings, http)]
         return partial(Detector, auto, (TLS,), certificate, tls_only)
     if tls_only:
         return partial(Detector, offered, (TLS,), certificate, True)

@@ -270,8 +270,8 @@ def _listener(
         factory = ChatFactory(sessions, maker)
         return ProxiedFactory(sessions, factory) if parsed.expects_proxy_header else factory
 
-    page_scheme = "https" if tls_only else "http"
-    return Listener(listener, make_factory, endpoint, page_scheme if parsed.wire == WEB_WIRE_NAME else "")
+    web_page_scheme = "https" if tls_only else "http"
+    return Listener(listener, make_factory, endpoint, web_page_scheme if parsed.wire == WEB_WIRE_NAME else "")
 
 
 def _endpoint(name: str, description: str, reactor: Any) -> IStreamServerEndpoint:

@@ -20,7 +20,7 @@ from chatd.core.limits import Limits
 from chatd.core.names import MAX_NICK_CODE_POINTS, BadName, parse_nick
 from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
-from chatd.dialects.irc_client import IrcClient, source_of, word
+from chatd.dialects.irc_client import IrcClientState, middle_param, source_of
 from chatd.dialects.irc_lines import IrcLine, format_line
 
 if TYPE_CHECKING:
@@ -32,7 +32,9 @@ SASL_CHUNK_BYTES: Final = 400
 MAX_NICK_BYTES: Final = 4 * MAX_NICK_CODE_POINTS
 """The most bytes that a nick can have, whatever its characters."""
 
-ONLY_BEFORE_LOGIN: Final = "the nick says who you are here: to log in with a password, quit and connect again"
+SASL_AFTER_LOGIN_TEXT: Final = (
+    "the nick says who you are here: to log in with a password, quit and connect again"
+)
 """What a client that is logged in is told when it begins to authenticate itself."""
 
 CODES_BY_REFUSAL_OF_REGISTER: Final[dict[str, str]] = {
@@ -51,21 +53,23 @@ def authenticate(dialect: IrcDialect, line: IrcLine) -> Request:
     """Decode ``AUTHENTICATE``: begin, continue or abort a SASL login."""
     client, chunk = dialect.client, line.params[0]
     if client.nick:
-        failed = client.numeric("sasl_failed", text=ONLY_BEFORE_LOGIN)
+        failed = client.numeric("sasl_failed", text=SASL_AFTER_LOGIN_TEXT)
         already = client.numeric("sasl_already")
-        return dialect.reply(client.numeric("already_registered"), already if client.account else failed)
-    ended = dialect.with_client(mechanism="", sasl_response=Secret(""))
+        return dialect.reply_request(
+            client.numeric("already_registered"), already if client.account else failed
+        )
+    ended = dialect.with_client_changes(mechanism="", sasl_response=Secret(""))
     if chunk == "*":
-        return dialect.reply(client.numeric("sasl_aborted"), dialect=ended)
+        return dialect.reply_request(client.numeric("sasl_aborted"), dialect=ended)
     if not client.mechanism:
         return _begin(dialect, chunk.upper())
     if len(chunk) > SASL_CHUNK_BYTES:
-        return dialect.reply(client.numeric("sasl_too_long"), dialect=ended)
+        return dialect.reply_request(client.numeric("sasl_too_long"), dialect=ended)
     response = Secret(client.sasl_response + (chunk if chunk != "+" else ""))
     if len(response) > _max_response_characters(dialect.limits):
         return _failed(ended, "the response is too long")
     if len(chunk) == SASL_CHUNK_BYTES:
-        return dialect.changed(sasl_response=response)
+        return dialect.client_change_request(sasl_response=response)
     try:
         text = b64decode(response, validate=True).decode()
     except ValueError:
@@ -77,8 +81,8 @@ def _begin(dialect: IrcDialect, mechanism: str) -> Request:
     client = dialect.client
     if mechanism in MECHANISMS:
         challenge = format_line("AUTHENTICATE", "+")
-        return dialect.reply(challenge, dialect=dialect.with_client(mechanism=mechanism))
-    return dialect.reply(
+        return dialect.reply_request(challenge, dialect=dialect.with_client_changes(mechanism=mechanism))
+    return dialect.reply_request(
         client.numeric("sasl_mechanisms", ",".join(MECHANISMS)),
         client.numeric("sasl_failed", text="this mechanism is not known here"),
     )
@@ -125,7 +129,7 @@ def _proof(dialect: IrcDialect, command: Command, verb: str) -> Request:
         command,
         verb,
         detected_dialect=dialect,
-        dialect_after_login=lambda answer: dialect.with_client(verified_nick=answer.user.nick),
+        dialect_after_login=lambda answer: dialect.with_client_changes(verified_nick=answer.user.nick),
     )
 
 
@@ -133,7 +137,7 @@ def _failed(dialect: IrcDialect, text: str) -> Request:
     """Return the answer to a SASL response that is refused for the reason ``text``. ``dialect`` is spoken
     afterwards.
     """
-    return dialect.reply(dialect.client.numeric("sasl_failed", text=text), dialect=dialect)
+    return dialect.reply_request(dialect.client.numeric("sasl_failed", text=text), dialect=dialect)
 
 
 def is_same_nick(one: str, other: str) -> bool:
@@ -154,13 +158,13 @@ def authenticated_lines(dialect: IrcDialect, request: Request, answer: Authentic
     return [logged_in_line(dialect.client, answer.user.nick), dialect.client.numeric("sasl_success")]
 
 
-def logged_in_line(client: IrcClient, account: str) -> bytes:
+def logged_in_line(client: IrcClientState, account: str) -> bytes:
     """Return the line that tells a client that its account is ``account``."""
     mask = source_of(client.nick or account)
     return client.numeric("logged_in", mask, account, account=account)
 
 
-def authenticate_refusal_lines(client: IrcClient, request: Request, refusal: Refusal) -> list[bytes]:
+def authenticate_refusal_lines(client: IrcClientState, request: Request, refusal: Refusal) -> list[bytes]:
     """Return the lines that refuse ``AUTHENTICATE``."""
     command = request.command
     if isinstance(command, Authenticate) and command.password is None and refusal.code == "wrong_password":
@@ -177,7 +181,7 @@ def register(dialect: IrcDialect, line: IrcLine) -> Request:
     account, _, password = line.params[:3]
 
     def fail(code: str, text: str) -> Request:
-        return dialect.reply(client.standard_reply("REGISTER", code, text, account))
+        return dialect.reply_request(client.standard_reply("REGISTER", code, text, account))
 
     if not (client.nick or client.policy.register_before_login):
         text = "send NICK and USER, and register the nick once you are welcomed"
@@ -189,31 +193,31 @@ def register(dialect: IrcDialect, line: IrcLine) -> Request:
         return fail("NEED_NICK", "send NICK with the nick that you want to register")
     if account != "*" and not is_same_nick(account, nick):
         return fail(
-            "ACCOUNT_NAME_MUST_BE_NICK", f"you can register your own nick only, which is {word(nick)}"
+            "ACCOUNT_NAME_MUST_BE_NICK", f"you can register your own nick only, which is {middle_param(nick)}"
         )
     if client.nick:
-        return with_account(dialect, dialect.request(line, "register", password=password))
+        return with_account_after_registration(dialect, dialect.request(line, "register", password=password))
     command = COMMANDS_BY_CLASS[RegisterBeforeLogin].build(
         {"nick": nick, "password": password}, dialect.limits
     )
     return _proof(dialect, command, line.verb)
 
 
-def with_account(dialect: IrcDialect, request: Request) -> Request:
+def with_account_after_registration(dialect: IrcDialect, request: Request) -> Request:
     """Return ``request``, extended so that the dialect knows of a registration when it has succeeded.
 
     A request that registers no nick is returned unchanged.
     """
     if not isinstance(request.command, Register):
         return request
-    return replace(request, dialect_on_success=dialect.with_client(account=dialect.client.nick))
+    return replace(request, dialect_on_success=dialect.with_client_changes(account=dialect.client.nick))
 
 
 def verify(dialect: IrcDialect, line: IrcLine) -> Request:
     """Decode ``VERIFY``, which is always refused: a registration needs no verification."""
     account = line.params[0]
     text = "nothing is to be verified here: REGISTER is enough"
-    return dialect.reply(dialect.client.standard_reply("VERIFY", "INVALID_CODE", text, account))
+    return dialect.reply_request(dialect.client.standard_reply("VERIFY", "INVALID_CODE", text, account))
 
 
 def registered_lines(dialect: IrcDialect, request: Request, answer: AccountChanged) -> list[bytes]:
@@ -221,14 +225,16 @@ def registered_lines(dialect: IrcDialect, request: Request, answer: AccountChang
     return _success_lines(dialect.client, answer.nick)
 
 
-def _success_lines(client: IrcClient, account: str) -> list[bytes]:
+def _success_lines(client: IrcClientState, account: str) -> list[bytes]:
     text = f"{account} is registered; addresses are not kept, so do not lose the password"
-    success = format_line("REGISTER", "SUCCESS", word(account), text, source=client.server, trailing=True)
+    success = format_line(
+        "REGISTER", "SUCCESS", middle_param(account), text, source=client.server, trailing=True
+    )
     return [success, logged_in_line(client, account)]
 
 
-def register_refusal_lines(client: IrcClient, request: Request, refusal: Refusal) -> list[bytes]:
+def register_refusal_lines(client: IrcClientState, request: Request, refusal: Refusal) -> list[bytes]:
     """Return the lines that refuse ``REGISTER``."""
     code = CODES_BY_REFUSAL_OF_REGISTER.get(refusal.code, "TEMPORARILY_UNAVAILABLE")
-    nick = client.nick or word(client.wanted_nick)
+    nick = client.nick or middle_param(client.wanted_nick)
     return [client.standard_reply("REGISTER", code, refusal.text, nick)]

@@ -26,10 +26,10 @@ def batch_lines(start: bytes, reference: str, lines: Iterable[bytes], source: st
     hyphens. ``source`` is the name of the server, as the source of the last line. Some of ``lines`` may be
     inner batches.
     """
-    return [start, *in_batch(reference, lines), format_line("BATCH", f"-{reference}", source=source)]
+    return [start, *add_batch_tags(reference, lines), format_line("BATCH", f"-{reference}", source=source)]
 
 
-def in_batch(reference: str, lines: Iterable[bytes]) -> list[bytes]:
+def add_batch_tags(reference: str, lines: Iterable[bytes]) -> list[bytes]:
     """Return ``lines`` with the tag ``batch=reference``, as the content of the batch ``reference``.
 
     A line that has a ``batch`` tag is part of an inner batch. It is returned unchanged.

@@ -70,7 +70,7 @@ CAPABILITIES: Final[dict[str, str]] = {
 of that name.
 """
 
-READ_MARKER: Final = "draft/read-marker"
+READ_MARKER_CAPABILITY: Final = "draft/read-marker"
 """The capability of clients that show read marks."""
 
 
@@ -92,7 +92,7 @@ class OpenBatch(msgspec.Struct, frozen=True):
     is_refused: bool = False
 
 
-class IrcClient(msgspec.Struct, frozen=True):
+class IrcClientState(msgspec.Struct, frozen=True):
     """What one client has sent so far, and the ``policy`` of the daemon.
 
     - ``nick`` is the client's nick. It is empty until the client is logged in.
@@ -139,16 +139,16 @@ class IrcClient(msgspec.Struct, frozen=True):
         code, template = NUMERICS[name]
         if text is None and template:
             text = template.format(**details)
-        return self.numeric_line(code, *params, *(() if text is None else (text,)))
+        return self.numeric_by_code(code, *params, *(() if text is None else (text,)))
 
-    def numeric_line(self, code: str, *params: str) -> bytes:
+    def numeric_by_code(self, code: str, *params: str) -> bytes:
         """Return the numeric ``code`` with ``params``. Characters that a line can't contain are replaced.
 
         The first parameter is the client's nick. If the line would be too long, ``*`` stands for the nick, so
         that the other parameters are not cut.
         """
         *middle, last = params
-        words = [*map(word, middle), replace_controls(last)]
+        words = [*map(middle_param, middle), replace_controls(last)]
         line = format_line(code, self.nick or "*", *words, source=self.server)
         if len(line) <= MAX_LINE_BYTES - MAX_CHARACTER_BYTES:
             return line
@@ -169,8 +169,8 @@ class IrcClient(msgspec.Struct, frozen=True):
 
         The parameters are those of `fail_line`.
         """
-        words = map(word, context)
-        return format_line("FAIL", word(verb), code, *words, text, source=self.server, trailing=True)
+        words = map(middle_param, context)
+        return format_line("FAIL", middle_param(verb), code, *words, text, source=self.server, trailing=True)
 
     def refusal_line(self, request: Request, refusal: Refusal) -> bytes:
         """Return ``refusal`` of ``request`` as the numeric that IRC has for it, else as a standard reply."""
@@ -181,7 +181,7 @@ class IrcClient(msgspec.Struct, frozen=True):
             return self.fail_line(verb, refusal.code.upper(), refusal.text, *context)
         if not context and code == "263":
             context = [verb]
-        return self.numeric_line(code, *context, refusal.text)
+        return self.numeric_by_code(code, *context, refusal.text)
 
     def notice(self, text: str, target: str = "") -> bytes:
         """Return a notice of the daemon to the client, or to the channel ``target``."""
@@ -189,7 +189,7 @@ class IrcClient(msgspec.Struct, frozen=True):
         return format_line("NOTICE", target or self.nick or "*", shown, source=DAEMON_NICK, trailing=True)
 
 
-def word(text: str) -> str:
+def middle_param(text: str) -> str:
     """Return ``text`` in a form for a parameter that is not the last one.
 
     The result is not empty, contains no blanks, and does not begin with a colon.
@@ -209,7 +209,7 @@ def source_of(nick: str) -> str:
     return f"{nick}!{user}@{USER_HOST}"
 
 
-def fitting_source(nick: str, rest: str, min_text_bytes: int = 0) -> str:
+def shortened_source(nick: str, rest: str, min_text_bytes: int = 0) -> str:
     """Return the longest source for a line of the user ``nick`` with which the rest of the line is not cut.
 
     ``rest`` is what follows the source. ``min_text_bytes`` is the room that a text after ``rest`` needs. The
@@ -232,7 +232,7 @@ def channel_name(group: str) -> str:
     return f"##{group}" if group.casefold() == "lobby" else f"#{group}"
 
 
-def listed_name(kind: str, name: str) -> str:
+def target_of_list_item(kind: str, name: str) -> str:
     """Return the channel or the nick for a conversation in a list, which has this ``kind`` and ``name``."""
     return name if kind == "direct" else channel_name(name if kind == "group" else "")
 
@@ -242,7 +242,7 @@ def channel_of(conversation: Conversation) -> str:
     return channel_name(conversation.name)
 
 
-def name_for(reader: User, conversation: Conversation) -> str:
+def target_for_reader(reader: User, conversation: Conversation) -> str:
     """Return the channel of ``conversation``, or for a direct one, the nick of the user other than
     ``reader``.
     """
@@ -255,7 +255,7 @@ def read_mark_line(target: str, at: int | None, source: str) -> bytes:
     ``at`` is in milliseconds since 1970, or None if there is no mark. ``source`` is the name of the server.
     """
     time = "*" if at is None else f"timestamp={format_rfc3339(at)}"
-    return format_line("MARKREAD", word(target), time, source=source)
+    return format_line("MARKREAD", middle_param(target), time, source=source)
 
 
 def group_name(channel: str) -> str:

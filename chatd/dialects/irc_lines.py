@@ -178,7 +178,7 @@ def split_text(text: str, max_bytes: int, max_lines: int) -> list[str]:
     return pieces
 
 
-def split_exactly(text: str, max_bytes: int, max_lines: int) -> list[tuple[str, bool]]:
+def split_text_losslessly(text: str, max_bytes: int, max_lines: int) -> list[tuple[str, bool]]:
     """Split ``text`` into the pieces of a multiline message, which give ``text`` again when they are joined.
 
     Return pairs of a piece and a flag. If the flag is true, the piece continues the line of the piece before.

@@ -10,9 +10,9 @@ from chatd.core.channel_commands import SetProfile, WatchUsers
 from chatd.core.commands import COMMANDS_BY_CLASS
 from chatd.core.profiles import MAX_AWAY_BYTES, MAX_REALNAME_BYTES, clean_text
 from chatd.core.requests import Request
-from chatd.dialects.irc_client import IrcClient, source_of, word
+from chatd.dialects.irc_client import IrcClientState, middle_param, source_of
 from chatd.dialects.irc_lines import IrcLine, format_line, without_formatting
-from chatd.dialects.irc_queries import list_lines
+from chatd.dialects.irc_queries import packed_numeric_lines
 from chatd.dialects.irc_user_modes import bot_mode_lines
 
 if TYPE_CHECKING:
@@ -33,9 +33,9 @@ def setname(dialect: IrcDialect, line: IrcLine) -> Request:
     realname = clean_text(without_formatting(line.params[0]), 2 * MAX_REALNAME_BYTES)
     limit = min(MAX_REALNAME_BYTES, dialect.limits.note)
     if not realname:
-        return dialect.fail("SETNAME", "INVALID_REALNAME", "a realname can't be empty")
+        return dialect.fail_request("SETNAME", "INVALID_REALNAME", "a realname can't be empty")
     if len(realname.encode()) > limit:
-        return dialect.fail("SETNAME", "INVALID_REALNAME", f"a realname has at most {limit} bytes")
+        return dialect.fail_request("SETNAME", "INVALID_REALNAME", f"a realname has at most {limit} bytes")
     return _profile_request(dialect, line, realname=realname)
 
 
@@ -47,14 +47,14 @@ def monitor(dialect: IrcDialect, line: IrcLine) -> Request:
     subcommand, *nicks = line.params
     change = _CHANGES.get(subcommand.upper())
     if change is None:
-        return dialect.fail("MONITOR", "INVALID_PARAMS", "the subcommands are + - C L S", subcommand)
+        return dialect.fail_request("MONITOR", "INVALID_PARAMS", "the subcommands are + - C L S", subcommand)
     if change in ("add", "remove") and not nicks:
-        return dialect.reply(dialect.client.numeric("need_more_params", "MONITOR"))
+        return dialect.reply_request(dialect.client.numeric("need_more_params", "MONITOR"))
     values = {"change": change, "nicks": nicks[0] if nicks else ""}
     return Request(COMMANDS_BY_CLASS[WatchUsers].command(**values), line.verb)
 
 
-VERBS: Final = {"AWAY": (away, 0), "SETNAME": (setname, 1), "MONITOR": (monitor, 1)}
+VERB_DECODERS: Final = {"AWAY": (away, 0), "SETNAME": (setname, 1), "MONITOR": (monitor, 1)}
 """The verbs of this subject: the function that decodes a line, and the number of parameters that it needs."""
 
 
@@ -86,7 +86,7 @@ def watched_lines(dialect: IrcDialect, request: Request, answer: WatchedUsers) -
     lines = _targets(client, "watched_online", [source_of(one.nick) for one in answer.online])
     lines += _targets(client, "watched_offline", answer.offline)
     if answer.refused:
-        limit, refused = str(answer.limit), ",".join(map(word, answer.refused))
+        limit, refused = str(answer.limit), ",".join(map(middle_param, answer.refused))
         lines.append(client.numeric("watch_list_full", limit, refused))
     if isinstance(request.command, WatchUsers) and request.command.change == "list":
         lines += _targets(client, "watched", answer.listed)
@@ -94,11 +94,11 @@ def watched_lines(dialect: IrcDialect, request: Request, answer: WatchedUsers) -
     return lines
 
 
-def _targets(client: IrcClient, numeric: str, targets: list[str] | tuple[str, ...]) -> list[bytes]:
-    return list(list_lines(client, numeric, targets, separator=","))
+def _targets(client: IrcClientState, numeric: str, targets: list[str] | tuple[str, ...]) -> list[bytes]:
+    return list(packed_numeric_lines(client, numeric, targets, separator=","))
 
 
-def absence_lines(client: IrcClient, request: Request, answer: Ack) -> list[bytes]:
+def away_reply_lines(client: IrcClientState, request: Request, answer: Ack) -> list[bytes]:
     """Return the line that tells the author of a message that its receiver is away.
 
     There is none after a ``NOTICE``, which is never answered.
@@ -113,7 +113,7 @@ def absence_lines(client: IrcClient, request: Request, answer: Ack) -> list[byte
     return []
 
 
-ANSWERS: Final[dict[type, Callable[[IrcDialect, Request, Any], Sequence[bytes]]]] = {
+ANSWER_ENCODERS: Final[dict[type, Callable[[IrcDialect, Request, Any], Sequence[bytes]]]] = {
     ProfileChanged: profile_lines,
     WatchedUsers: watched_lines,
 }

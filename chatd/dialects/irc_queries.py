@@ -17,7 +17,7 @@ from chatd.core.events import User
 from chatd.core.masks import WILDCARDS
 from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
-from chatd.dialects.irc_client import USER_HOST, IrcClient, channel_name, group_name, word
+from chatd.dialects.irc_client import USER_HOST, IrcClientState, channel_name, group_name, middle_param
 from chatd.dialects.irc_lines import MAX_LINE_BYTES, IrcLine
 from chatd.dialects.irc_user_modes import BOT_MODE
 
@@ -52,7 +52,7 @@ def who(dialect: IrcDialect, line: IrcLine) -> Request:
         try:
             command = ShowChannel(group_name(mask))
         except Refusal:
-            return dialect.reply(dialect.client.numeric("end_of_who", mask))
+            return dialect.reply_request(dialect.client.numeric("end_of_who", mask))
     elif mask == "0" or not WILDCARDS.isdisjoint(mask):
         command = FindUsers("*" if mask == "0" else mask.partition("!")[0])
     else:
@@ -64,7 +64,7 @@ def whois(dialect: IrcDialect, line: IrcLine) -> Request:
     """Decode ``WHOIS bob``: show what is known of a user who is online. ``WHOIS chatd bob`` asks the same."""
     nick = line.params[-1 if len(line.params) < 2 else 1].split(",")[0] if line.params else ""
     if not nick:
-        return dialect.reply(dialect.client.numeric("no_nick"))
+        return dialect.reply_request(dialect.client.numeric("no_nick"))
     return QueryRequest(ShowUsers(nick), line.verb, params=(nick,))
 
 
@@ -74,7 +74,7 @@ def whowas(dialect: IrcDialect, line: IrcLine) -> Request:
     """
     nick = line.params[0].split(",")[0] if line.params else ""
     if not nick:
-        return dialect.reply(dialect.client.numeric("no_nick"))
+        return dialect.reply_request(dialect.client.numeric("no_nick"))
     return QueryRequest(ShowUsers(nick), line.verb, params=(nick, *line.params[1:2]))
 
 
@@ -92,7 +92,7 @@ def userhost(dialect: IrcDialect, line: IrcLine) -> Request:
     return Request(ShowUsers(" ".join(nicks), "presence"), line.verb)
 
 
-VERBS: Final = {
+VERB_DECODERS: Final = {
     "WHO": (who, 0),
     "WHOIS": (whois, 0),
     "WHOWAS": (whowas, 0),
@@ -143,7 +143,7 @@ def user_lines(dialect: IrcDialect, request: Request, answer: UserDescriptions) 
     return _ANSWERS_BY_VERB[request.command_word](dialect, request, answer)
 
 
-def nobody_lines(client: IrcClient, request: Request, refusal: Refusal) -> list[bytes]:
+def empty_who_lines(client: IrcClientState, request: Request, refusal: Refusal) -> list[bytes]:
     """Return the answer to ``WHO`` of a channel that does not exist or that the user may not know: an empty
     list.
     """
@@ -176,12 +176,12 @@ def _who_lines(dialect: IrcDialect, request: Request, users: Iterable[_Shown]) -
         if only_operators and not shown.is_server_operator:
             continue
         if percent and fields:
-            line = _whox_line(client, shown, fields, word(token[:3]) if token else "0")
+            line = _whox_line(client, shown, fields, middle_param(token[:3]) if token else "0")
         else:
             line = _who_line(client, shown)
         room -= len(line)
         if room < 0:
-            lines.append(client.numeric("too_many_matches", "WHO", word(mask)))
+            lines.append(client.numeric("too_many_matches", "WHO", middle_param(mask)))
             break
         lines.append(line)
     lines.append(client.numeric("end_of_who", mask))
@@ -191,15 +191,15 @@ def _who_lines(dialect: IrcDialect, request: Request, users: Iterable[_Shown]) -
 # format_line takes several times as long, and there may be thousands of these lines.
 
 
-def _who_line(client: IrcClient, shown: _Shown) -> bytes:
+def _who_line(client: IrcClientState, shown: _Shown) -> bytes:
     user, profile = shown.user, shown.profile
     return _cut(
-        f":{client.server} 352 {client.nick} {shown.channel} {word(profile.username)} {USER_HOST} *"
+        f":{client.server} 352 {client.nick} {shown.channel} {middle_param(profile.username)} {USER_HOST} *"
         f" {user.nick} {shown.flags} :0 {profile.realname}"
     )
 
 
-def _whox_line(client: IrcClient, shown: _Shown, fields: list[str], token: str) -> bytes:
+def _whox_line(client: IrcClientState, shown: _Shown, fields: list[str], token: str) -> bytes:
     values = [token if field == "t" else _WHOX_VALUES[field](shown) for field in fields]
     if fields[-1] == "r":
         values[-1] = f":{values[-1]}"
@@ -216,7 +216,7 @@ def _cut(line: str) -> bytes:
 
 _WHOX_VALUES: Final[dict[str, Callable[[_Shown], str]]] = {
     "c": lambda shown: shown.channel,
-    "u": lambda shown: word(shown.profile.username),
+    "u": lambda shown: middle_param(shown.profile.username),
     "i": lambda shown: HIDDEN_ADDRESS,
     "h": lambda shown: USER_HOST,
     "s": lambda shown: "*",
@@ -254,10 +254,10 @@ def _whois(dialect: IrcDialect, request: Request, answer: UserDescriptions) -> l
     return [*lines, end]
 
 
-def _channel_lines(client: IrcClient, one: UserDescription) -> Iterator[bytes]:
+def _channel_lines(client: IrcClientState, one: UserDescription) -> Iterator[bytes]:
     """Yield the lines that name the channels of a user."""
     names = [f"{'@' if is_operator else ''}{channel_name(name)}" for name, is_operator in one.channels]
-    yield from list_lines(client, "whois_channels", names, one.user.nick)
+    yield from packed_numeric_lines(client, "whois_channels", names, one.user.nick)
 
 
 def _whowas(dialect: IrcDialect, request: Request, answer: UserDescriptions) -> list[bytes]:
@@ -276,22 +276,22 @@ def _whowas(dialect: IrcDialect, request: Request, answer: UserDescriptions) -> 
     ]
 
 
-def _user_line(client: IrcClient, numeric: str, nick: str, profile: Profile) -> bytes:
+def _user_line(client: IrcClientState, numeric: str, nick: str, profile: Profile) -> bytes:
     return client.numeric(numeric, nick, profile.username, USER_HOST, "*", text=profile.realname)
 
 
 def _ison(dialect: IrcDialect, request: Request, answer: UserDescriptions) -> list[bytes]:
     nicks = [one.user.nick for one in answer.users if one.profile is not None]
-    return list(list_lines(dialect.client, "ison", nicks or [""]))
+    return list(packed_numeric_lines(dialect.client, "ison", nicks or [""]))
 
 
 def _userhost(dialect: IrcDialect, request: Request, answer: UserDescriptions) -> list[bytes]:
     shown = [
-        f"{one.user.nick}={'-' if one.profile.away else '+'}{word(one.profile.username)}@{USER_HOST}"
+        f"{one.user.nick}={'-' if one.profile.away else '+'}{middle_param(one.profile.username)}@{USER_HOST}"
         for one in answer.users
         if one.profile is not None
     ]
-    return list(list_lines(dialect.client, "userhost", shown)) or [
+    return list(packed_numeric_lines(dialect.client, "userhost", shown)) or [
         dialect.client.numeric("userhost", text="")
     ]
 
@@ -306,8 +306,8 @@ _ANSWERS_BY_VERB: Final[dict[str, Callable[[IrcDialect, Request, UserDescription
 """The functions that encode the users in answer to each verb."""
 
 
-def list_lines(
-    client: IrcClient, numeric: str, items: Iterable[str], *params: str, separator: str = " "
+def packed_numeric_lines(
+    client: IrcClientState, numeric: str, items: Iterable[str], *params: str, separator: str = " "
 ) -> Iterator[bytes]:
     """Yield the lines of ``numeric`` with ``params`` and then ``items``.
 
@@ -332,7 +332,7 @@ def _params(request: Request) -> tuple[str, ...]:
     return request.params
 
 
-ANSWERS: Final[dict[type, Callable[[IrcDialect, Request, Any], Sequence[bytes]]]] = {
+ANSWER_ENCODERS: Final[dict[type, Callable[[IrcDialect, Request, Any], Sequence[bytes]]]] = {
     UserDescriptions: user_lines
 }
 """The functions that encode the answers of this subject."""

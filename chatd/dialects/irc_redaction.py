@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from chatd.core.channel_commands import RedactMessage
+from chatd.core.channel_commands import DeleteMessageInConversation
 from chatd.core.commands import COMMANDS_BY_CLASS
 from chatd.core.events import CONSOLE, LogEntry
 from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
 from chatd.core.terminal import replace_controls
-from chatd.dialects.irc_client import DAEMON_NICK, IrcClient, channel_of, group_name, source_of
+from chatd.dialects.irc_client import DAEMON_NICK, IrcClientState, channel_of, group_name, source_of
 from chatd.dialects.irc_lines import IrcLine, format_line, parse_message_id, without_formatting
 from chatd.dialects.irc_messages import entry_tags
 from chatd.dialects.irc_queries import QueryRequest
@@ -54,17 +54,19 @@ def redact(dialect: IrcDialect, line: IrcLine) -> Request:
             values["group"] = group_name(target) or None  # None is the lobby
         else:
             values["dest"] = target
-        command = COMMANDS_BY_CLASS[RedactMessage].build(values, dialect.limits)
+        command = COMMANDS_BY_CLASS[DeleteMessageInConversation].build(values, dialect.limits)
     except Refusal as refusal:
         return QueryRequest(refusal, line.verb, params=(target, msgid))
     return QueryRequest(command, line.verb, params=(target, msgid))
 
 
-VERBS: Final[dict[str, tuple[Callable[[IrcDialect, IrcLine], Request], int]]] = {"REDACT": (redact, 2)}
+VERB_DECODERS: Final[dict[str, tuple[Callable[[IrcDialect, IrcLine], Request], int]]] = {
+    "REDACT": (redact, 2)
+}
 """The verb of this subject: the function that decodes a line, and the number of parameters that it needs."""
 
 
-def refusal_lines(client: IrcClient, request: Request, refusal: Refusal) -> list[bytes]:
+def refusal_lines(client: IrcClientState, request: Request, refusal: Refusal) -> list[bytes]:
     """Return the line that refuses ``REDACT``: a standard reply, which clients with the capability know."""
     assert isinstance(request, QueryRequest)
     code = CODES_BY_REFUSAL.get(refusal.code, refusal.code.upper())
@@ -74,7 +76,7 @@ def refusal_lines(client: IrcClient, request: Request, refusal: Refusal) -> list
     return [client.fail_line("REDACT", code, refusal.text, *context)]
 
 
-REFUSALS: Final[dict[tuple[str, str], Callable[[IrcClient, Request, Refusal], list[bytes]]]] = {
+REFUSAL_ENCODERS: Final[dict[tuple[str, str], Callable[[IrcClientState, Request, Refusal], list[bytes]]]] = {
     ("REDACT", ""): refusal_lines
 }
 """The functions that encode the refusals of this subject."""
@@ -107,7 +109,7 @@ def redaction_lines(capabilities: frozenset[str], entry: LogEntry) -> list[bytes
     return [format_line("REDACT", *params, shown, source=source_of(actor.nick), tags=tags, trailing=True)]
 
 
-def past_redaction_lines(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
+def history_redaction_lines(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
     """Return the line that follows a deleted message in a page of history and says that it was deleted.
 
     ``entry`` is the message. There is no line in a direct conversation, and none for a client without the

@@ -169,7 +169,7 @@ class BasicWelcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 
 class Welcome(BasicWelcome, frozen=True, kw_only=True):
     """The answer to the hello of a newline-delimited client. ``cursor`` is the id of the last log entry,
-    ``seen`` the user's read marker.
+    ``seen`` the user's last seen id.
     """
 
     user: User
@@ -351,8 +351,8 @@ class Page(AnswerBase, frozen=True, kw_only=True):
     """A page of messages of a ``group``, of the direct conversation with the user ``friend``, or of the
     lobby; oldest first.
 
-    ``more`` says whether there are further messages in the direction of reading. ``seen`` is the user's read
-    marker if the page belongs to a welcome: the user missed the messages with larger ids. Old messages with
+    ``more`` says whether there are further messages in the direction of reading. ``seen`` is the user's last
+    seen id if the page belongs to a welcome: the user missed the messages with larger ids. Old messages with
     ids up to ``trimmed`` were deleted, if it is given. ``events`` are the events between the messages, if the
     request asked for them, oldest first.
     """

@@ -25,15 +25,15 @@ from chatd.core.moderation import (
     TextsErased,
 )
 from chatd.core.reaction_rules import MAX_REACTIONS
-from chatd.core.read_marks import Mark
+from chatd.core.read_marks import ReadMarkPosition
 from chatd.core.records import (
-    MAX_EXTRA_ENTRIES,
+    MAX_SAME_MILLISECOND_ENTRIES,
     NO_FILTER,
     EntryRow,
     EntrySlice,
     LogFilter,
     PageContents,
-    PageWindow,
+    PageIdWindow,
     SearchQuery,
     SearchStep,
     Snapshot,
@@ -66,15 +66,15 @@ _KIND = 4
 UNREAD_SCAN_MESSAGES: Final = 1000
 """Maximum number of messages, the last ones of a conversation, among which unread ones are counted."""
 
-LAST_SCAN_MESSAGES: Final = 1000
+MAX_MESSAGES_SCANNED_FOR_LAST_MESSAGE: Final = 1000
 """Maximum number of messages, the last ones of a conversation, among which the last visible one is looked
 for.
 """
 
-PAGE_SCAN_ENTRIES: Final = 10_000
+MAX_ENTRIES_SCANNED_FOR_PAGE: Final = 10_000
 """Maximum number of entries that one query for a page looks at, if the reader ignores users."""
 
-REPLAY_SCAN_ENTRIES: Final = 10_000
+MAX_ENTRIES_SCANNED_FOR_REPLAY: Final = 10_000
 """The maximum number of entries that one query for a replay examines, if the reader ignores users.
 
 The number is divided equally among the index ranges that the query reads; each range gets at least the
@@ -166,10 +166,10 @@ def load_snapshot(cursor: SqlCursor) -> Snapshot:
     for digest, conversation, number, maker, made, expires, uses in cursor.fetchall():
         place = state.conversations[conversation]
         state.apply(InvitationLink(Secret(digest), place, number, maker, made, expires, uses))
-    marks: dict[int, dict[int, Mark]] = {}
+    marks: dict[int, dict[int, ReadMarkPosition]] = {}
     cursor.execute("SELECT user, conversation, last, at FROM read_marks")
     for user, conversation, *mark in cursor.fetchall():
-        marks.setdefault(user, {})[conversation] = Mark(*mark)
+        marks.setdefault(user, {})[conversation] = ReadMarkPosition(*mark)
     cursor.execute(
         "SELECT log.conversation, log.id, log.seq FROM conversations AS c JOIN log"
         " ON log.id = (SELECT id FROM log WHERE conversation = c.id ORDER BY seq DESC LIMIT 1)"
@@ -204,7 +204,7 @@ class Archive:
     def page(
         self,
         conversation: Conversation,
-        window: PageWindow,
+        window: PageIdWindow,
         max_body_bytes: int,
         max_id: int,
         log_filter: LogFilter = NO_FILTER,
@@ -215,8 +215,9 @@ class Archive:
         The page contains entries in ``window`` with id <= ``max_id``. It has at most ``max_body_bytes`` bytes
         of bodies; a single entry may have more bytes. Entries that ``log_filter`` hides are left out.
 
-        If the page has a ``resume_id``, it is incomplete: the query has examined `PAGE_SCAN_ENTRIES` entries
-        and stopped. Call again with the same arguments and this page as ``partial_page`` to go on.
+        If the page has a ``resume_id``, it is incomplete: the query has examined
+        `MAX_ENTRIES_SCANNED_FOR_PAGE` entries and stopped. Call again with the same arguments and this page
+        as ``partial_page`` to go on.
         """
         return self._read(_page, conversation.id, window, max_body_bytes, max_id, log_filter, partial_page)
 
@@ -248,8 +249,8 @@ class Archive:
         The entries are those in ``conversations``, and events of any conversation with ``user`` as their
         subject. There are at most ``limit`` entries with at most ``max_body_bytes`` bytes of bodies; a single
         entry may have more bytes. Entries that ``log_filter`` hides are left out. If the filter has ignored
-        users, the query examines only about `REPLAY_SCAN_ENTRIES` entries, or more if ``limit`` needs more.
-        If it stops there, the result has a ``resume_id``: pass it as ``after`` to go on.
+        users, the query examines only about `MAX_ENTRIES_SCANNED_FOR_REPLAY` entries, or more if ``limit``
+        needs more. If it stops there, the result has a ``resume_id``: pass it as ``after`` to go on.
         """
         ids = [c.id for c in conversations]
         return self._read(_following, ids, user.id, after, limit, max_body_bytes, max_id, log_filter)
@@ -328,9 +329,9 @@ class Archive:
         """Return a Deferred of a list: for each of ``conversations``, the id and the time of its last
         message.
 
-        The times are in milliseconds since 1970. Only the last `LAST_SCAN_MESSAGES` messages with id <=
-        ``max_id`` are examined. Messages that ``log_filter`` hides are skipped. An item is None if no such
-        message is found.
+        The times are in milliseconds since 1970. Only the last `MAX_MESSAGES_SCANNED_FOR_LAST_MESSAGE`
+        messages with id <= ``max_id`` are examined. Messages that ``log_filter`` hides are skipped. An item
+        is None if no such message is found.
         """
         return self._read(_last_messages, [c.id for c in conversations], max_id, log_filter)
 
@@ -379,7 +380,7 @@ class Archive:
 
 def _search(cursor: Transaction, query: SearchQuery, start: int, end: int, limit: int) -> SearchStep:
     cursor.execute("BEGIN")  # the blocks of the index must fit to the log
-    limited = query.log_filter.since_joining_conversation_ids
+    limited = query.log_filter.conversation_ids_readable_since_joining
     hidden = {
         id: _hidden_up_to(cursor, id, query.log_filter) for id in query.conversation_ids if id in limited
     }
@@ -446,7 +447,7 @@ def _old_messages(
 def _page(
     cursor: Transaction,
     conversation: int,
-    window: PageWindow,
+    window: PageIdWindow,
     max_body_bytes: int,
     max_id: int,
     log_filter: LogFilter,
@@ -469,13 +470,13 @@ def _page(
         each = "SELECT id FROM log WHERE conversation = ? AND id > ? AND id < ? AND "
         cursor.execute(
             f"{' UNION ALL '.join(each + kinds for kinds in indexes)} {order} LIMIT 1 OFFSET ?",
-            (*(conversation, above, below) * len(indexes), PAGE_SCAN_ENTRIES - 1),
+            (*(conversation, above, below) * len(indexes), MAX_ENTRIES_SCANNED_FOR_PAGE - 1),
         )
         for (end,) in cursor.fetchall():
             above, below = (above, end + 1) if forward else (end - 1, below)
     each = f"{_ROW} WHERE conversation = ? AND id > ? AND id < ? AND "
     queries = (each + kinds + _unless_ignored(log_filter.ignored_user_ids, kinds) for kinds in indexes)
-    extra = MAX_EXTRA_ENTRIES if window.whole_milliseconds else 0
+    extra = MAX_SAME_MILLISECOND_ENTRIES if window.whole_milliseconds else 0
     cursor.execute(
         f"{' UNION ALL '.join(queries)} {order} LIMIT ?",
         (*(conversation, above, below) * len(indexes), limit + extra + 1 - len(rows)),
@@ -571,7 +572,12 @@ def _last_messages(
             f"SELECT id, at FROM log WHERE id = (SELECT id FROM (SELECT id, actor FROM log WHERE"
             f" conversation = ? AND {_SAID} AND id > ? AND id <= ? ORDER BY id DESC LIMIT ?)"
             f" WHERE actor NOT IN ({_list(log_filter.ignored_user_ids)}) LIMIT 1)",
-            (conversation, _hidden_up_to(cursor, conversation, log_filter), max_id, LAST_SCAN_MESSAGES),
+            (
+                conversation,
+                _hidden_up_to(cursor, conversation, log_filter),
+                max_id,
+                MAX_MESSAGES_SCANNED_FOR_LAST_MESSAGE,
+            ),
         )
         found.append(cursor.fetchone())
     return found
@@ -628,7 +634,7 @@ def _following(
         if run is not None:
             return _without_hidden_texts(run, hidden)
     else:
-        looked_at = max(limit, REPLAY_SCAN_ENTRIES // len(sources))
+        looked_at = max(limit, MAX_ENTRIES_SCANNED_FOR_REPLAY // len(sources))
         for first, column, kinds, key in sources:
             if first > max_id:
                 break
@@ -694,7 +700,7 @@ def _texts_to_erase(cursor: Transaction, user: int, after: int, limit: int, max_
 
 def _hidden_up_to(cursor: Transaction, conversation: int, log_filter: LogFilter) -> int:
     """Return the id up to which ``log_filter`` hides the entries of ``conversation``, 0 if it hides none."""
-    if conversation not in log_filter.since_joining_conversation_ids:
+    if conversation not in log_filter.conversation_ids_readable_since_joining:
         return 0
     cursor.execute(
         f"SELECT max(id) FROM log WHERE conversation = ? AND actor = ? AND {_JOINED}",

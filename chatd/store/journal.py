@@ -24,8 +24,8 @@ from twisted.python.failure import Failure
 from chatd.boundaries import Clock, JournalTask
 from chatd.core.counters import Histogram
 from chatd.core.events import ChatEvent, Conversation, LogEntry, User
-from chatd.core.read_marks import NO_MARK, Mark, ReadMarksDeleted
-from chatd.core.records import EntryDraft, Record, Snapshot
+from chatd.core.read_marks import NO_READ_MARK, ReadMarkPosition, ReadMarksDeleted
+from chatd.core.records import EntryDraft, JournalRecord, Snapshot
 from chatd.pauses import pause
 from chatd.store.errors import NotStored
 from chatd.store.indexer import SearchIndexer
@@ -58,8 +58,8 @@ The clients of the last transaction have just been answered, and may write again
 them would be in every second transaction: twice as many commits, and twice as many writes to each listener.
 """
 
-READ_MARKER_DELAY_SECONDS: Final = 5.0
-"""The maximum delay in seconds before changed read markers and read marks are written.
+READ_MARK_WRITE_DELAY_SECONDS: Final = 5.0
+"""The maximum delay in seconds before changed last seen ids and read marks are written.
 
 If another transaction starts earlier, it writes them too. So a login needs no commit of its own. The journal
 also retries at this interval after a failed transaction.
@@ -105,18 +105,18 @@ _ANSWER: Final = "UPDATE log SET answered = ?, answered_author = ? WHERE id = ?"
 
 
 class PendingMarks(msgspec.Struct, frozen=True, eq=False):
-    """Read markers and read marks that have moved since they were last written to the database.
+    """Last seen ids and read marks that have moved since they were last written to the database.
 
-    ``read_markers`` maps user ids to entry ids. ``read_marks`` maps pairs of a user id and a conversation id
+    ``last_seen_ids`` maps user ids to entry ids. ``read_marks`` maps pairs of a user id and a conversation id
     to marks.
     """
 
-    read_markers: dict[int, int] = {}
-    read_marks: dict[tuple[int, int], Mark] = {}
+    last_seen_ids: dict[int, int] = {}
+    read_marks: dict[tuple[int, int], ReadMarkPosition] = {}
 
     def __bool__(self) -> bool:
         """Return whether there is anything to write."""
-        return bool(self.read_markers or self.read_marks)
+        return bool(self.last_seen_ids or self.read_marks)
 
 
 class CommitResult(msgspec.Struct, frozen=True, eq=False):
@@ -190,9 +190,9 @@ class Journal:
         self._on_failure = on_failure
         self._on_committed = on_committed
         self._queue: deque[JournalTask] = deque()
-        # The read markers of all users by user id; their read marks by user id and conversation id; and what
+        # The last seen ids of all users by user id; their read marks by user id and conversation id; and what
         # of both is not written yet.
-        self._seen = snapshot.read_markers
+        self._seen = snapshot.last_seen_ids
         self._read_marks = snapshot.read_marks
         self._pending = PendingMarks()
         self._busy = False
@@ -231,7 +231,7 @@ class Journal:
         else:
             self._go_on()
 
-    def submit_records(self, *records: Record) -> Deferred[Sequence[LogEntry]]:
+    def submit_records(self, *records: JournalRecord) -> Deferred[Sequence[LogEntry]]:
         """Append ``records`` to the queue as one task.
 
         Return a Deferred that fires when all earlier tasks are completed and ``records`` are on disk. Its
@@ -242,32 +242,32 @@ class Journal:
         self.submit(turn)
         return turn.done
 
-    def move_read_marker(self, user: User, last: int) -> None:
-        """Move the read marker of ``user`` forward to the entry id ``last``. It never moves back.
+    def move_last_seen_id(self, user: User, last_id: int) -> None:
+        """Move the last seen id of ``user`` forward to the entry id ``last_id``. It never moves back.
 
         The database is updated within seconds. If the daemon crashes before that, the move is lost.
         """
-        self._seen[user.id] = self._pending.read_markers[user.id] = max(last, self.get_read_marker(user))
+        self._seen[user.id] = self._pending.last_seen_ids[user.id] = max(last_id, self.get_last_seen_id(user))
         self._write_pending_later()
 
-    def get_read_marker(self, user: User) -> int:
-        """Return the read marker of ``user``: the id of the last entry that the user is assumed to have
+    def get_last_seen_id(self, user: User) -> int:
+        """Return the last seen id of ``user``: the id of the last entry that the user is assumed to have
         received.
         """
         return self._seen.get(user.id, 0)
 
-    def move_read_mark(self, user: User, conversation: Conversation, last: int, at: int = 0) -> bool:
-        """Move the read mark of ``user`` in ``conversation`` forward to the entry id ``last``.
+    def move_read_mark(self, user: User, conversation: Conversation, last_id: int, at: int = 0) -> bool:
+        """Move the read mark of ``user`` in ``conversation`` forward to the entry id ``last_id``.
 
         ``at`` is the time that a client has given instead of the id, in milliseconds since 1970, or 0. The
-        mark never moves back (see `Mark.moved_to`). Return whether it has moved. The database is updated
-        within seconds. If the daemon crashes before that, the move is lost.
+        mark never moves back (see `ReadMarkPosition.moved_to`). Return whether it has moved. The database is
+        updated within seconds. If the daemon crashes before that, the move is lost.
 
         ``conversation`` must be on disk. Call this method only when all tasks that were submitted before are
         completed: one of them may delete the mark.
         """
         before = self.get_read_mark(user, conversation)
-        mark = before.moved_to(last, at)
+        mark = before.moved_to(last_id, at)
         if mark is before:
             return False
         self._read_marks.setdefault(user.id, {})[conversation.id] = mark
@@ -275,9 +275,9 @@ class Journal:
         self._write_pending_later()
         return True
 
-    def get_read_mark(self, user: User, conversation: Conversation) -> Mark:
-        """Return the read mark of ``user`` in ``conversation``: `NO_MARK` if the user has set none."""
-        return self._read_marks.get(user.id, {}).get(conversation.id, NO_MARK)
+    def get_read_mark(self, user: User, conversation: Conversation) -> ReadMarkPosition:
+        """Return the read mark of ``user`` in ``conversation``: `NO_READ_MARK` if the user has set none."""
+        return self._read_marks.get(user.id, {}).get(conversation.id, NO_READ_MARK)
 
     def last_id_in(self, conversation: Conversation) -> int:
         """Return the id of the last entry of ``conversation`` that is on disk, or 0 if it has none."""
@@ -292,7 +292,7 @@ class Journal:
         return self._seqs.get(conversation.id, 0)
 
     def resume_from(self, snapshot: Snapshot) -> None:
-        """Take the last ids and seqs and the size of the database from ``snapshot``; read markers and read
+        """Take the last ids and seqs and the size of the database from ``snapshot``; last seen ids and read
         marks stay as they are.
 
         Call this after a failed transaction, with a snapshot that was read since.
@@ -306,7 +306,7 @@ class Journal:
         """Index for search what an earlier process has left, as is done after each commit."""
         self._indexer.wake()
 
-    def erase_deleted(self) -> Deferred[bool]:
+    def erase_deleted_texts(self) -> Deferred[bool]:
         """Empty the write-ahead log, so that no text of a deleted message remains on the disk.
 
         Return a Deferred that fires with True after that. A commit overwrites what it deletes in the database
@@ -363,7 +363,7 @@ class Journal:
         return done
 
     def close(self) -> Deferred[None]:
-        """Wait until all tasks are completed, write the remaining read markers and read marks, and close the
+        """Wait until all tasks are completed, write the remaining last seen ids and read marks, and close the
         connection.
 
         Return a Deferred that fires after that. If they can't be written, they are lost, and a warning is
@@ -443,7 +443,7 @@ class Journal:
 
     def _write_pending_later(self) -> None:
         if self._late is None:
-            self._late = self._clock.callLater(READ_MARKER_DELAY_SECONDS, self._write_pending)
+            self._late = self._clock.callLater(READ_MARK_WRITE_DELAY_SECONDS, self._write_pending)
 
     def _write_pending(self) -> None:
         self._late = None
@@ -472,12 +472,12 @@ class Journal:
         to measure the size of the database.
         """
         cursor.execute("BEGIN IMMEDIATE")
-        # The batch may delete some of the read marks, and make the users that read markers are for.
+        # The batch may delete some of the read marks, and make the users that last seen ids are for.
         _write_read_marks(cursor, pending.read_marks)
         placer = _Placer(cursor, self._last_id, self._seqs)
         places = [placer.place(task.records) for task in batch]
         placer.write()
-        _write_read_markers(cursor, pending.read_markers)
+        _write_last_seen_ids(cursor, pending.last_seen_ids)
         if not batch and not pending:
             _write_nothing_new(cursor)
         size = measure_database_bytes(cursor) if measures else None
@@ -535,7 +535,7 @@ class Journal:
             self._log.error("nothing can be written to the database: {why}", why=failure.getErrorMessage())
         self.failed_commits += 1
         self._pending = PendingMarks(
-            {**pending.read_markers, **self._pending.read_markers},
+            {**pending.last_seen_ids, **self._pending.last_seen_ids},
             {**pending.read_marks, **self._pending.read_marks},
         )
         self.is_failing = True
@@ -571,7 +571,7 @@ class _Turn:
 
     client = None
 
-    def __init__(self, records: Sequence[Record]) -> None:
+    def __init__(self, records: Sequence[JournalRecord]) -> None:
         self.records = records
         self.done: Deferred[Sequence[LogEntry]] = Deferred()
 
@@ -602,7 +602,7 @@ class _Placer:
         self._edited: list[int] = []
         self._by_ref: dict[tuple[int, str], LogEntry] = {}
 
-    def place(self, records: Sequence[Record]) -> tuple[list[LogEntry], bool]:
+    def place(self, records: Sequence[JournalRecord]) -> tuple[list[LogEntry], bool]:
         """Return the log entries of the drafts in ``records``, and whether all of them are new.
 
         Records that are no drafts are written immediately; the entries are written by `write`.
@@ -703,14 +703,14 @@ def _message(event: ChatEvent) -> tuple[int, str, str]:
     return event.conversation.id, "message" if event.kind == "action" else event.kind, event.body
 
 
-def _write_read_markers(cursor: Transaction, markers: dict[int, int]) -> None:
+def _write_last_seen_ids(cursor: Transaction, markers: dict[int, int]) -> None:
     if markers:  # SQLite would prepare the statement for nothing
         cursor.executemany(
             "UPDATE users SET seen = ? WHERE id = ?", [(last, user) for user, last in markers.items()]
         )
 
 
-def _write_read_marks(cursor: Transaction, marks: dict[tuple[int, int], Mark]) -> None:
+def _write_read_marks(cursor: Transaction, marks: dict[tuple[int, int], ReadMarkPosition]) -> None:
     if marks:
         cursor.executemany(
             "INSERT OR REPLACE INTO read_marks (user, conversation, last, at) VALUES (?, ?, ?, ?)",
@@ -740,5 +740,5 @@ def _write_nothing_new(cursor: Transaction) -> None:
 def _write_last(cursor: Transaction, pending: PendingMarks) -> None:
     # One transaction, so that all of them cost one wait for the disk.
     cursor.execute("BEGIN IMMEDIATE")
-    _write_read_markers(cursor, pending.read_markers)
+    _write_last_seen_ids(cursor, pending.last_seen_ids)
     _write_read_marks(cursor, pending.read_marks)

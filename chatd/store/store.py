@@ -160,7 +160,7 @@ class Store:
         running: Deferred[T] = pool.runInteraction(run)
         return running.addBoth(close)
 
-    def cancel_backup_and_check(self) -> None:
+    def cancel_backups_and_checks(self) -> None:
         """Have the running backup or check, if any, fail soon with `StoreError`, and every later one as well.
 
         A check so short that it is not interrupted may still succeed.

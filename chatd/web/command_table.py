@@ -14,7 +14,7 @@ from chatd.core.commands import COMMANDS, USAGE_FIELD_NAMES
 from chatd.core.declarations import CommandDeclaration, FieldDeclaration
 from chatd.core.names import ALPHABET_NAMES_TO_TRANSLATE
 from chatd.core.refusals import REASON_SENTENCES, REFUSAL_SENTENCES
-from chatd.core.typed_commands import ACTION_FIELD, ACTION_HELP, ACTION_SLASH_WORD
+from chatd.core.typed_commands import ME_HELP, ME_SLASH_WORD, ME_TEXT_FIELD
 from chatd.locales import to_french
 
 _EVENT_KIND_BY_COMMAND: Final = {
@@ -80,8 +80,8 @@ def command_table(translate: Callable[[str], str]) -> bytes:
             if fields.setdefault(name, field) != field:
                 raise AssertionError(f"two different fields are called {name}")
     named = {name: field for name, field in fields.items() if field}
-    me = {"name": ACTION_SLASH_WORD, "action": "", "word": "", "fields": ACTION_FIELD}
-    commands = [*(_command(row, translate) for row in rows), {**me, "help": translate(ACTION_HELP)}]
+    me = {"name": ME_SLASH_WORD, "action": "", "word": "", "fields": ME_TEXT_FIELD}
+    commands = [*(_command(row, translate) for row in rows), {**me, "help": translate(ME_HELP)}]
     return msgspec.json.encode({"fields": named, "commands": commands})
 
 
@@ -120,7 +120,7 @@ def _pair(sentence: str) -> tuple[str, str]:
 
 
 def _command(row: CommandDeclaration, translate: Callable[[str], str]) -> dict[str, object]:
-    action = "join" if row.name == "enter" else row.actions[0]
+    action = "join" if row.name == "enter" else row.json_actions[0]
     names = {"action": action, "word": row.semicolon_word, "slash": row.slash_word}
     usage = [name if name in row.required else f"[{name}]" for name in row.typeable_fields]
     shown: dict[str, object] = {

@@ -265,7 +265,9 @@ class HttpConnection(HTTPChannel):
             status = HTTPStatus(response.status_code)
             self._refuse(HttpRefusal(status, bytes(response.body or b""), _VERSION_HEADERS))
             return
-        client = policy.find_client(self.transport.getPeer(), request.headers.get_all("X-Forwarded-For"))
+        client = policy.client_address_behind_proxy(
+            self.transport.getPeer(), request.headers.get_all("X-Forwarded-For")
+        )
         if client is not None:
             self._detector.address_from_proxy = _address(client)
         self._leave()

@@ -40,7 +40,7 @@ _CONTENT_TYPES: Final = {
 
 _SHORTENING: Final[Mapping[str, Callable[[bytes], bytes]]] = {".css": shorten_style, ".js": shorten_script}
 
-Health = Callable[[], Awaitable[bool]]
+HealthCheck = Callable[[], Awaitable[bool]]
 """A function that returns whether the daemon is healthy."""
 
 
@@ -100,7 +100,7 @@ class HealthPage(PagePath):
 
     _log = Logger()
 
-    def __init__(self, health: Health, clock: Clock) -> None:
+    def __init__(self, health: HealthCheck, clock: Clock) -> None:
         super().__init__()
         self._health = health
         self._clock = clock
@@ -151,7 +151,7 @@ def read_static_files() -> Mapping[str, StaticFile]:
     return MappingProxyType({"/": files["/index.html"], **files})
 
 
-def make_site(files: Mapping[str, StaticFile], health: Health, clock: Clock) -> Site:
+def make_site(files: Mapping[str, StaticFile], health: HealthCheck, clock: Clock) -> Site:
     """Return the site with ``files`` by the paths of their URLs, and with ``/healthz``."""
     root = PagePath()
     for path, file in files.items():

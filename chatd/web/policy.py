@@ -65,7 +65,7 @@ class WebPolicy(msgspec.Struct, forbid_unknown_fields=True):
         _, separator, name = origin.lower().partition("://")
         return bool(separator) and (name == host.lower() or origin.lower() in map(str.lower, self.origins))
 
-    def find_client(self, address: Any, forwarded: Sequence[str]) -> str | None:
+    def client_address_behind_proxy(self, address: Any, forwarded: Sequence[str]) -> str | None:
         """Return the address of the client for which a reverse proxy has connected, or None.
 
         ``address`` is the transport address of the connection, ``forwarded`` the values of
