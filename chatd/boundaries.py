@@ -283,9 +283,9 @@ class Archive(Protocol):
         user.
         """
 
-    def user_ids_joined_since(self, conversation: Conversation, id: int) -> Deferred[list[int]]:
+    def user_ids_joined_before(self, conversation: Conversation, id: int) -> Deferred[list[int]]:
         """Return a Deferred of the ids of the users whose last joining of the group of ``conversation`` has a
-        larger id than ``id``.
+        smaller id than ``id``.
         """
 
     def entry(self, id: int) -> Deferred[EntryRow | None]:

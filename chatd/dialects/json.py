@@ -444,9 +444,16 @@ class JsonDialect:
             return event_object(entry)
         reactions = page.reactions.get(entry.id, ())
         item = history_message_object(entry, self.newline_delimited, reactions)
-        if item.kind == "image" and len(self._encoded(item)) > self.max_list_bytes - LIST_OVERHEAD_BYTES:
+        # What fits into no page would hide all that is before it.
+        if reactions and not self._fits(item):
+            item = replace(item, reactions=None)
+        if item.kind == "image" and not self._fits(item):
             return replace(item, msg=image_placeholder(entry.event))
         return item
+
+    def _fits(self, item: objects.HistoryMessage) -> bool:
+        """Return whether a page with nothing but ``item`` is not too large."""
+        return len(self._encoded(item)) <= self.max_list_bytes - LIST_OVERHEAD_BYTES
 
     def _search_result(self, request: Request, answer: SearchResult) -> Payloads:
         result = objects.SearchResult(action="server-search", ref=request.ref, messages=[])

@@ -349,6 +349,7 @@ def event_sentence(event: ChatEvent) -> str:
         history=_HISTORIES.get(event.body),
         keep=f"{event.body} secondes" if event.body else "sans fin",
         number=number,
+        private=" privé" if event.conversation.pair else "",
         author="" if event.answered is None else event.answered.author.nick,
     )
     reason = event.body if event.kind in ("topic", "reacted", "unreacted") else event.reason
@@ -380,9 +381,9 @@ _EVENTS: Final = {
     "closed": "{actor} a fermé {group}",
     "deleted": "{actor} a supprimé un message de {subject}",
     "withdrawn": "{actor} a supprimé un de ses messages",
-    "edited": "{actor} a modifié son message n° {number}",
-    "reacted": "{actor} a réagi au message n° {number} de {author}",
-    "unreacted": "{actor} a retiré sa réaction au message n° {number} de {author}",
+    "edited": "{actor} a modifié son message{private} n° {number}",
+    "reacted": "{actor} a réagi au message{private} n° {number} de {author}",
+    "unreacted": "{actor} a retiré sa réaction au message{private} n° {number} de {author}",
 }
 """The French sentence of each kind of event, of those in `_OWNER_EVENTS`, and of own messages deleted."""
 

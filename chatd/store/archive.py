@@ -24,6 +24,7 @@ from chatd.core.moderation import (
     ModerationEntry,
     TextsErased,
 )
+from chatd.core.reaction_rules import MAX_REACTIONS
 from chatd.core.read_marks import ReadMarkPosition
 from chatd.core.records import (
     MAX_SAME_MILLISECOND_ENTRIES,
@@ -81,6 +82,9 @@ MAX_ENTRIES_SCANNED_FOR_REPLAY: Final = 10_000
 The number is divided equally among the index ranges that the query reads; each range gets at least the
 maximum number of entries of the result.
 """
+
+PAGE_REACTIONS: Final = 20 * MAX_REACTIONS
+"""Maximum number of reactions that one query for a page reads. A page with more ends before that message."""
 
 # Messages, events and joins, each in the very words of a partial index, or SQLite does not use it.
 _SAID = "kind IN ('message', 'image', 'action', 'notice')"
@@ -290,11 +294,11 @@ class Archive:
         """
         return self._read(_reactions_to, id)
 
-    def user_ids_joined_since(self, conversation: Conversation, id: int) -> Deferred[list[int]]:
+    def user_ids_joined_before(self, conversation: Conversation, id: int) -> Deferred[list[int]]:
         """Return a Deferred of the ids of the users whose last joining of the group of ``conversation`` has a
-        larger id than ``id``.
+        smaller id than ``id``.
         """
-        return self._read(_joined_since, conversation.id, id)
+        return self._read(_joined_before, conversation.id, id)
 
     def entry(self, id: int) -> Deferred[EntryRow | None]:
         """Return a Deferred of the log entry ``id``, or of None if there is none."""
@@ -418,9 +422,9 @@ def _as_read_failed(failure: Failure) -> NoReturn:
     raise ReadFailed(failure.getErrorMessage()) from failure.value
 
 
-def _joined_since(cursor: Transaction, conversation: int, id: int) -> list[int]:
+def _joined_before(cursor: Transaction, conversation: int, id: int) -> list[int]:
     cursor.execute(
-        f"SELECT actor FROM log WHERE conversation = ? AND {_JOINED} GROUP BY actor HAVING max(id) > ?",
+        f"SELECT actor FROM log WHERE conversation = ? AND {_JOINED} GROUP BY actor HAVING max(id) < ?",
         (conversation, id),
     )
     return [user for (user,) in cursor.fetchall()]
@@ -485,31 +489,43 @@ def _page(
     if hidden:
         found.rows[:] = [_without_hidden_text(row, hidden) for row in found.rows]
     messages = [row[0] for row in found.rows if row[_KIND] in MESSAGE_KINDS]
-    reactions = _reactions(cursor, messages, log_filter.ignored_user_ids) if messages else {}
+    reactions, cut = _reactions(cursor, messages, log_filter.ignored_user_ids, forward)
+    if cut is not None:
+        kept = [row for row in found.rows if (row[0] < cut if forward else row[0] > cut)]
+        return EntrySlice(kept, True, None, reactions)
     if found.more or end is None:
         return EntrySlice(found.rows, found.more, None, reactions)
     return EntrySlice(found.rows, True, end, reactions)
 
 
 def _reactions(
-    cursor: Transaction, messages: list[int], ignored: Iterable[int] = ()
-) -> dict[int, list[tuple[str, int]]]:
+    cursor: Transaction, messages: list[int], ignored: Iterable[int] = (), forward: bool = True
+) -> tuple[dict[int, list[tuple[str, int]]], int | None]:
     """Return the reactions to ``messages``, except those of the users with the ids ``ignored``, as
-    `EntrySlice` has them.
+    `EntrySlice` has them, and the first of the messages that is left out, or None.
+
+    Messages are left out after `PAGE_REACTIONS` reactions: the last ones if ``forward`` is true, else the
+    first ones.
     """
+    if not messages:
+        return {}, None
     cursor.execute(
         "SELECT message, entry, reaction, user FROM reactions WHERE message IN"
-        f" (SELECT value FROM json_each(?)) AND user NOT IN ({_list(ignored)})",
+        f" (SELECT value FROM json_each(?)) AND user NOT IN ({_list(ignored)})"
+        f" ORDER BY message {'ASC' if forward else 'DESC'} LIMIT {PAGE_REACTIONS + 1}",
         (json.dumps(messages),),
     )
+    rows = cursor.fetchall()
+    cut = rows[-1][0] if len(rows) > PAGE_REACTIONS else None
     found: dict[int, list[tuple[str, int]]] = {}
-    for message, _, reaction, user in sorted(cursor.fetchall()):
-        found.setdefault(message, []).append((reaction, user))
-    return found
+    for message, _, reaction, user in sorted(rows):
+        if message != cut:
+            found.setdefault(message, []).append((reaction, user))
+    return found, cut
 
 
 def _reactions_to(cursor: Transaction, message: int) -> list[tuple[str, int]]:
-    return _reactions(cursor, [message]).get(message, [])
+    return _reactions(cursor, [message])[0].get(message, [])
 
 
 def _without_hidden_texts(found: EntrySlice, hidden: Mapping[int, int]) -> EntrySlice:

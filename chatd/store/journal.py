@@ -95,7 +95,11 @@ _INSERTS: Final = {
 
 # A text that was deleted meanwhile does not come back.
 _EDIT: Final = "UPDATE log SET body = ?, kind = ?, edited = ? WHERE id = ? AND body <> ''"
-_REACT: Final = "INSERT OR IGNORE INTO reactions (message, reaction, user, entry) VALUES (?, ?, ?, ?)"
+# Nor does a message get a reaction that was deleted or trimmed in the same transaction.
+_REACT: Final = (
+    "INSERT OR IGNORE INTO reactions (message, reaction, user, entry)"
+    " SELECT id, ?, ?, ? FROM log WHERE id = ? AND body <> ''"
+)
 _UNREACT: Final = "DELETE FROM reactions WHERE message = ? AND reaction = ? AND user = ?"
 _ANSWER: Final = "UPDATE log SET answered = ?, answered_author = ? WHERE id = ?"
 
@@ -669,7 +673,7 @@ class _Placer:
             message_id = event.answered.id
             self._updates.append((_ANSWER, (message_id, event.answered.author.id, entry.id)))
             if event.kind == "reacted":
-                self._updates.append((_REACT, (message_id, body, actor, entry.id)))
+                self._updates.append((_REACT, (body, actor, entry.id, message_id)))
             elif event.kind == "unreacted":
                 self._updates.append((_UNREACT, (message_id, body, actor)))
         self._rows.append((entry.id, conversation, seq, draft.at, event.kind, actor, about, body, draft.ref))

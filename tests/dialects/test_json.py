@@ -23,6 +23,7 @@ from chatd.core.answers import (
     Member,
     Members,
     Page,
+    Reaction,
     Welcome,
 )
 from chatd.core.commands import COMMANDS, COMMANDS_BY_JSON_ACTION
@@ -737,6 +738,18 @@ class Paging(SynchronousTestCase):
                     ("ho", "message"),
                 ],
             )
+
+    def test_a_message_too_large_with_its_reactions_has_none(self) -> None:
+        """A page without it would hide all that was said before."""
+        entries = tuple(logged(WOB, body, id=id) for id, body in enumerate(("hi", "{" * 8192, "ho"), 1))
+        many = [Reaction(f"{number}", ["x" * 32] * 10) for number in range(20)]
+        page = Page(WOB, entries, False, False, False, ALICE, reactions={2: many, 3: many})
+        (payload,) = COURSE.encode_answer(Request(c.ReadHistory("wob"), "history"), page)
+        self.assertLessEqual(len(payload), MAX_COURSEWORK_OBJECT_BYTES)
+        shown = [(one["id"], "reactions" in one) for one in json.loads(payload)["messages"]]
+        self.assertEqual(shown, [(1, False), (2, False), (3, True)])
+        (payload,) = LINES.encode_answer(Request(c.ReadHistory("wob"), "history"), page)
+        self.assertEqual([len(one["reactions"]) for one in json.loads(payload)["messages"][1:]], [20, 20])
 
     def test_a_list_that_just_fits_is_whole(self) -> None:
         """With one character more, its last entry is left out."""

@@ -10,11 +10,12 @@ import sqlite3
 import time
 from pathlib import Path
 from string import Formatter
-from typing import Any
+from typing import Any, cast
 from unittest.mock import patch
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.core import commands as c
@@ -34,6 +35,7 @@ from chatd.core.answers import (
 from chatd.core.commands import COMMANDS, Command
 from chatd.core.events import (
     LOBBY,
+    AnsweredMessage,
     ChatEvent,
     Conversation,
     EventKind,
@@ -371,6 +373,19 @@ class Telling(SynchronousTestCase):
                 self.assertEqual(frames_of(place.encode_for_subject, entry), announced)
             done = frames_of(HERE.encode_answer, Request(c.Leave("wob"), "/x"), Ack(entry))
             self.assertEqual(done, f"C'est fait : {line}\n".encode())
+
+    def test_changes_of_private_messages(self) -> None:
+        """They say that they are private: else the reader answers in the room."""
+        answered = AnsweredMessage(5, BOB)
+        for kind, body, line in (
+            ("edited", "5 message psst", "alice a modifié son message privé n° 5 : psst"),
+            ("reacted", "+1", "alice a réagi au message privé n° 5 de Bob : +1"),
+            ("unreacted", "+1", "alice a retiré sa réaction au message privé n° 5 de Bob : +1"),
+        ):
+            entry = logged(DIRECT, body, BOB, cast(EventKind, kind))
+            if kind != "edited":
+                entry = replace(entry, event=replace(entry.event, answered=answered))
+            self.assertEqual(frames_of(HERE.encode_delivery, entry), f"Annonce : {line}\n".encode())
 
     def test_presence(self) -> None:
         for told, line in (

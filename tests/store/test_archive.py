@@ -10,6 +10,7 @@ from functools import partial
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -102,6 +103,23 @@ class Pages(JournalTestCase):
         self.fixture.turn()
         self.assertEqual(self.page(9, size=6), (["été"], True))
         self.assertEqual(self.page(9, size=7), (["a6", "été"], True))
+
+    def test_no_more_reactions_than_one_query_reads(self) -> None:
+        """From the near end; the page goes on before the first message whose reactions are not read."""
+        messages = [id for body, id in self.ids.items() if body.startswith("a")]
+        with closing(sqlite3.connect(self.fixture.database)) as connection, connection:
+            for id in messages:
+                rows = [(id, f"r{number}", self.bob.id, number) for number in range(3)]
+                connection.executemany("INSERT INTO reactions VALUES (?, ?, ?, ?)", rows)
+        for most, count in ((18, 6), (17, 5), (6, 2), (5, 1)):
+            with patch("chatd.store.archive.PAGE_REACTIONS", most):
+                shown = [f"a{number}" for number in range(1, 7)]
+                self.assertEqual(self.page(9), (shown[-count:], count < 6))
+                self.assertEqual(self.page(9, forward=True), (shown[:count], count < 6))
+                window = PageIdWindow(9)
+                found = self.successResultOf(self.fixture.archive.page(self.wob, window, ANY, EVER))
+                self.assertEqual([*found.reactions], messages[-count:])
+                self.assertEqual(found.reactions[messages[-1]], [(f"r{n}", self.bob.id) for n in range(3)])
 
     def test_the_last_ones_oldest_first(self) -> None:
         self.assertEqual(self.page(2), (["a5", "a6"], True))

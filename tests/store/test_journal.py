@@ -18,8 +18,10 @@ from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogPublish
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
-from chatd.core.events import LOBBY, Conversation, EventKind, User
+from chatd.core.events import LOBBY, AnsweredMessage, ChatEvent, Conversation, EventKind, User
+from chatd.core.moderation import ConversationTrimmed, MessageTextDeleted
 from chatd.core.read_marks import ReadMarksDeleted
+from chatd.core.records import EntryDraft
 from chatd.store.journal import (
     COMMIT_WAIT_SECONDS,
     MEASURE_EVERY_CHARACTERS,
@@ -42,6 +44,26 @@ class Mistake(Exception):
 def boom() -> None:
     """Make one."""
     raise Mistake
+
+
+class MessageChanges(JournalTestCase):
+    """What is decided on a message that is gone by the end of the transaction leaves nothing behind."""
+
+    def test_neither_a_reaction_nor_a_text_comes_back(self) -> None:
+        for record in (ConversationTrimmed(LOBBY, 1), MessageTextDeleted(4)):
+            message = self.fixture.says(self.alice, "one")
+            self.fixture.turn()
+            id = message.places[0][0]
+            answered = AnsweredMessage(id, self.alice)
+            reacted = ChatEvent("reacted", LOBBY, self.bob, None, "+1", answered=answered)
+            edited = ChatEvent("edited", LOBBY, self.alice, None, f"{id} message two")
+            self.fixture.submit("react", EntryDraft(reacted, 1_000_000))
+            self.fixture.submit("edit", EntryDraft(edited, 1_000_000))
+            self.fixture.submit("gone", record)
+            self.fixture.turn()
+            self.assertEqual(self.fixture.rows("SELECT * FROM reactions"), [])
+            texts = self.fixture.rows("SELECT body FROM log WHERE kind = 'message'")
+            self.assertEqual(texts, [] if id == 1 else [("",)])
 
 
 class GroupCommit(JournalTestCase):
