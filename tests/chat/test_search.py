@@ -314,12 +314,15 @@ class Visibility(SearchCase):
             self.assertEqual(self.finds(peer), [])
 
     def test_a_session_that_has_left_the_lobby(self) -> None:
-        """It finds nothing there, on IRC."""
+        """On IRC, it finds what was said there if it asks for the lobby, as it can read that page."""
         self.alice.asks(action="client-broadcast", msg="word")
         dan = self.stage.connect("irc").says("NICK dan").says("USER d 0 * :D")
         dan.says("PART #lobby")
         dan.hears()
         self.assertEqual(dan.says("SEARCH text=word").lines(), [])
+        (found,) = dan.says("SEARCH text=word;in=#lobby").lines()
+        self.assertTrue(found.endswith("PRIVMSG #lobby :[01:46] word"), found)
+        self.assertEqual(dan.says("CHATHISTORY LATEST #lobby * 1").lines(), [found])
 
 
 class Bounds(SearchCase):
@@ -337,7 +340,7 @@ class Bounds(SearchCase):
 
     def test_a_search_that_takes_too_many_steps(self) -> None:
         """It says where to go on, though it has found nothing yet."""
-        self.patch(search_index, "SCAN_IDS", 2)
+        self.patch(search_index, "SCAN_IDS", 3)
         self.patch(search, "MAX_SEARCH_STEPS", 2)
         self.alice.asks(action="client-broadcast", msg="rare")
         for number in range(9):
