@@ -83,8 +83,8 @@ def split_search_operators(values: Mapping[str, object]) -> dict[str, object]:
 
 
 def _count_words(text: str) -> int:
-    """Return the number of words in ``text``. All but letters, digits and combining accents separates words, as
-    in the store.
+    """Return the number of words in ``text``. All but letters, digits and combining accents separates words,
+    as in the store.
     """
     categories = map(unicodedata.category, _ACCENTS.sub("", text))
     return len("".join("x" if one[0] in "LN" or one == "Co" else " " for one in categories).split())
