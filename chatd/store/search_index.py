@@ -128,28 +128,26 @@ def index_messages(cursor: Transaction) -> bool:
 def _index_some(cursor: Transaction) -> bool:
     cursor.execute(f"{_BLOCK} WHERE indexed < last ORDER BY first DESC LIMIT 1")
     block = cursor.fetchone()
-    grows = block is None
-    if block is None:
+    if block is None:  # the last block grows
         cursor.execute("SELECT coalesce(max(id), 0) FROM log")
         ((last_id,),) = cursor.fetchall()
         cursor.execute(f"{_BLOCK} ORDER BY first DESC LIMIT 1")
         block = cursor.fetchone() or (1, 0, 0, MAX_BLOCK_SIZE)
         if block[1] >= last_id:
             return False
-        if block[3] >= MAX_BLOCK_SIZE:
-            first = block[1] + 1
-            block = (first, first - 1, first - 1, 0)
-            cursor.execute(f"CREATE VIRTUAL TABLE {_table(first)} USING {_COLUMNS}")
-            cursor.execute("INSERT INTO search_blocks VALUES (?, ?, ?, ?)", block)
     else:
         last_id = block[1]
     first, last, indexed, size = block
-    end, added = _next_messages(cursor, indexed, last_id, MAX_BLOCK_SIZE - size if grows else MAX_BLOCK_SIZE)
+    if size >= MAX_BLOCK_SIZE:  # what is not indexed of it, or nothing, becomes a block of its own
+        cursor.execute("UPDATE search_blocks SET last = indexed WHERE first = ?", (first,))
+        first, size = indexed + 1, 0
+        cursor.execute(f"CREATE VIRTUAL TABLE {_table(first)} USING {_COLUMNS}")
+        cursor.execute("INSERT INTO search_blocks VALUES (?, ?, ?, ?)", (first, last, indexed, size))
+    end, added = _next_messages(cursor, indexed, last_id, MAX_BLOCK_SIZE - size)
     cursor.execute(_INSERT.format(table=_table(first)), (indexed + 1, end))
-    if grows:
-        last, size = end, size + added
     cursor.execute(
-        "UPDATE search_blocks SET last = ?, indexed = ?, size = ? WHERE first = ?", (last, end, size, first)
+        "UPDATE search_blocks SET last = ?, indexed = ?, size = ? WHERE first = ?",
+        (max(last, end), end, size + added, first),
     )
     return True
 
@@ -179,7 +177,8 @@ def forget_messages(cursor: Transaction, ids: Iterable[int]) -> None:
     """Remove the words of the messages with ``ids`` from the index, in the transaction in which their texts
     are deleted.
 
-    The blocks that they are in are emptied, and wait to be indexed again.
+    The blocks that they are in are emptied, and wait to be indexed again. Those that edits have made too
+    large are cut then.
     """
     last = 0
     for id in sorted(ids):
@@ -188,7 +187,7 @@ def forget_messages(cursor: Transaction, ids: Iterable[int]) -> None:
         first, last, indexed, _ = _block_before(cursor, id)
         if indexed >= id:
             cursor.execute(f"INSERT INTO {_table(first)} ({_table(first)}) VALUES ('delete-all')")
-            cursor.execute("UPDATE search_blocks SET indexed = first - 1 WHERE first = ?", (first,))
+            cursor.execute("UPDATE search_blocks SET indexed = first - 1, size = 0 WHERE first = ?", (first,))
 
 
 def _block_before(cursor: Transaction, id: int) -> tuple[int, int, int, int]:

@@ -353,6 +353,20 @@ class Deleting(IndexCase):
         for word in ("xylophone", "zyzzyva", "quux"):
             self.assertFalse(self.is_on_disk(word), word)
 
+    def test_edits_make_no_block_larger(self) -> None:
+        """A block that is too large when it is indexed again is cut."""
+
+        def edit(cursor: Any) -> None:
+            search_index.forget_messages(cursor, (2, 3))
+            cursor.execute("UPDATE log SET body = ? WHERE id IN (2, 3)", ("longer " * MESSAGE_OVERHEAD,))
+
+        self.successResultOf(self.fixture.writer.runInteraction(edit))
+        self.index()
+        self.assertEqual(self.blocks(), [(1, 2, 2), (3, 3, 3), (4, 6, 6)])
+        self.assertEqual(self.finds("longer"), [3, 2])
+        self.assertEqual(self.finds("longer", forward=True), [2, 3])
+        self.assertEqual(find_file_problems(self.fixture.database), [])
+
     def test_one_that_is_not_indexed(self) -> None:
         self.says("kaleidoscope")
         self.deletes(7)
