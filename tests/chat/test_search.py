@@ -107,6 +107,16 @@ class Everywhere(SearchCase):
             ],
         )
 
+    def test_a_message_that_was_edited_or_answers_another(self) -> None:
+        """It is shown as in a page."""
+        self.carol.asks(action="edit", id=4, msg="an edited text")
+        self.bob.asks(action="gbroadcast", group="wob", msg="an answer", reply_to=5)
+        self.index()
+        (edited,) = self.answer(self.alice, "edited")["messages"]
+        self.assertEqual((edited["edited"], edited["msg"]), (True, "an edited text"))
+        (answer,) = self.answer(self.alice, "answer")["messages"]
+        self.assertEqual((answer["reply_to"], answer["reply_from"]), (5, "bob"))
+
     def test_in_one_conversation(self) -> None:
         for _ in range(2):
             self.assertEqual(self.finds(self.bob, group="lobby"), [4])
