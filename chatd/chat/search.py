@@ -57,10 +57,11 @@ class SearchService:
         self._check_may_read(user, asked)
         if found.more:
             resume_id = found.rows[-1][0]
-        # The user may have left a group meanwhile.
-        readable = {one.id for one in self._replay.readable_conversations(reader, user)}
-        shown = EntrySlice([row for row in found.rows if row[1] in readable], found.more)
-        entries = self._replay.entries(shown, user)
+        rows = found.rows
+        if asked.conversation is None:  # the user may have left a group meanwhile
+            readable = {one.id for one in self._replay.readable_conversations(reader, user)}
+            rows = [row for row in rows if row[1] in readable]
+        entries = self._replay.entries(EntrySlice(rows, found.more), user)
         reader.answer(request, SearchResult(user, entries, window.forward, resume_id))
 
     async def _search(

@@ -28,6 +28,8 @@ _OPERATOR: Final = re.compile(
     r'(?:^|(?<=\s))(in|with|from|before|after|limit):([^\s"]+)(?:\s+|$)', re.IGNORECASE
 )
 
+_ACCENTS: Final = re.compile("[\u0300-\u036f]")
+
 _FIELDS_BY_OPERATOR: Final = {"in": "group", "with": "dest", "from": "author"}
 
 
@@ -81,6 +83,8 @@ def split_search_operators(values: Mapping[str, object]) -> dict[str, object]:
 
 
 def _count_words(text: str) -> int:
-    """Return the number of words in ``text``. All but letters and digits separates words, as in the store."""
-    categories = (unicodedata.category(char) for char in text)
+    """Return the number of words in ``text``. All but letters, digits and combining accents separates words,
+    as in the store.
+    """
+    categories = map(unicodedata.category, _ACCENTS.sub("", text))
     return len("".join("x" if one[0] in "LN" or one == "Co" else " " for one in categories).split())

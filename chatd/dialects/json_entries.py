@@ -30,7 +30,7 @@ from chatd.dialects.timestamps import format_rfc3339
 from chatd.json_wire import objects
 from chatd.json_wire.objects import Timestamp
 
-MessageObject = TypeVar("MessageObject", objects.Message, objects.HistoryMessage)
+MessageObject = TypeVar("MessageObject", objects.Message, objects.HistoryMessage, objects.FoundMessage)
 
 
 def message_object(entry: LogEntry) -> objects.Message:
@@ -95,7 +95,7 @@ def found_message_object(entry: LogEntry, reader: User, coloured: bool) -> objec
     """
     event = entry.event
     place = event.conversation
-    return objects.FoundMessage(
+    message = objects.FoundMessage(
         id=entry.id,
         seq=entry.seq,
         ts=_timestamp(entry.at),
@@ -105,6 +105,7 @@ def found_message_object(entry: LogEntry, reader: User, coloured: bool) -> objec
         colour=event.actor.colour if coloured else "",
         conversation=objects.ConversationName(place.kind, place.name_for(reader)),
     )
+    return _with_changes(message, event)
 
 
 def ack_object(entry: LogEntry, request: Request) -> objects.Ack:

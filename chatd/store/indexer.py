@@ -22,8 +22,8 @@ To index many messages at once writes less to the disk than one by one. Until th
 index.
 """
 
-INDEX_STEP_PAUSE_SECONDS: Final = 0.005
-"""Pause in seconds after each step. A step takes about two milliseconds, for which a commit may have to wait.
+INDEX_STEP_PAUSE_SECONDS: Final = 0.003
+"""Pause in seconds after each step. A step takes about a millisecond, for which a commit may have to wait.
 """
 
 

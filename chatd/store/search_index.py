@@ -20,8 +20,10 @@ conversation and, in a direct one, two words such as ``u5`` for its users; and `
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Iterable, Mapping
+from itertools import chain
 from typing import Final
 
 from twisted.enterprise.adbapi import Transaction
@@ -37,10 +39,10 @@ MESSAGE_OVERHEAD: Final = 64
 at most.
 """
 
-STEP_MESSAGES: Final = 256
+STEP_MESSAGES: Final = 128
 """The maximum number of messages that are indexed in one transaction."""
 
-STEP_CHARACTERS: Final = 64 * 1024
+STEP_CHARACTERS: Final = 16 * 1024
 """The maximum number of characters that are indexed in one transaction; a single message may have more."""
 
 STEP_IDS: Final = 4096
@@ -52,12 +54,33 @@ SEARCH_STEP_BLOCKS: Final = 4
 SCAN_IDS: Final = 2048
 """The maximum number of log entries without index that one step of a search reads."""
 
+SCAN_CHARACTERS: Final = 128 * 1024
+"""The maximum number of characters without index that one step of a search reads; the message that exceeds it
+is read, too. To index messages of rare words takes half a microsecond a character.
+"""
+
 _BLOCK: Final = "SELECT first, last, indexed, size FROM search_blocks"
 
 _INDEXED_KINDS: Final = "kind IN ('message', 'action', 'notice')"
 
+# SQLite's tokenizer knows Unicode 6.1, and takes what came later for letters: a word next to a newer emoji
+# would be another word. These are the blocks with emoji that have grown since.
+_EMOJI: Final = "".join(
+    map(
+        chr,
+        chain(
+            range(0x1F300, 0x1F650),
+            range(0x1F680, 0x1F700),
+            range(0x1F780, 0x1F800),
+            range(0x1F900, 0x1FA00),
+            range(0x1FA70, 0x1FB00),
+        ),
+    )
+)
+
 _COLUMNS: Final = (
-    "fts5(body, place, author, content='', columnsize=0, tokenize='unicode61 remove_diacritics 2')"
+    "fts5(body, place, author, content='', columnsize=0,"
+    f" tokenize=\"unicode61 remove_diacritics 2 separators '{_EMOJI}'\")"
 )
 
 _INSERT: Final = (
@@ -105,28 +128,26 @@ def index_messages(cursor: Transaction) -> bool:
 def _index_some(cursor: Transaction) -> bool:
     cursor.execute(f"{_BLOCK} WHERE indexed < last ORDER BY first DESC LIMIT 1")
     block = cursor.fetchone()
-    grows = block is None
-    if block is None:
+    if block is None:  # the last block grows
         cursor.execute("SELECT coalesce(max(id), 0) FROM log")
         ((last_id,),) = cursor.fetchall()
         cursor.execute(f"{_BLOCK} ORDER BY first DESC LIMIT 1")
         block = cursor.fetchone() or (1, 0, 0, MAX_BLOCK_SIZE)
         if block[1] >= last_id:
             return False
-        if block[3] >= MAX_BLOCK_SIZE:
-            first = block[1] + 1
-            block = (first, first - 1, first - 1, 0)
-            cursor.execute(f"CREATE VIRTUAL TABLE {_table(first)} USING {_COLUMNS}")
-            cursor.execute("INSERT INTO search_blocks VALUES (?, ?, ?, ?)", block)
     else:
         last_id = block[1]
     first, last, indexed, size = block
-    end, added = _next_messages(cursor, indexed, last_id, MAX_BLOCK_SIZE - size if grows else MAX_BLOCK_SIZE)
+    if size >= MAX_BLOCK_SIZE:  # what is not indexed of it, or nothing, becomes a block of its own
+        cursor.execute("UPDATE search_blocks SET last = indexed WHERE first = ?", (first,))
+        first, size = indexed + 1, 0
+        cursor.execute(f"CREATE VIRTUAL TABLE {_table(first)} USING {_COLUMNS}")
+        cursor.execute("INSERT INTO search_blocks VALUES (?, ?, ?, ?)", (first, last, indexed, size))
+    end, added = _next_messages(cursor, indexed, last_id, MAX_BLOCK_SIZE - size)
     cursor.execute(_INSERT.format(table=_table(first)), (indexed + 1, end))
-    if grows:
-        last, size = end, size + added
     cursor.execute(
-        "UPDATE search_blocks SET last = ?, indexed = ?, size = ? WHERE first = ?", (last, end, size, first)
+        "UPDATE search_blocks SET last = ?, indexed = ?, size = ? WHERE first = ?",
+        (max(last, end), end, size + added, first),
     )
     return True
 
@@ -156,7 +177,8 @@ def forget_messages(cursor: Transaction, ids: Iterable[int]) -> None:
     """Remove the words of the messages with ``ids`` from the index, in the transaction in which their texts
     are deleted.
 
-    The blocks that they are in are emptied, and wait to be indexed again.
+    The blocks that they are in are emptied, and wait to be indexed again. Those that edits have made too
+    large are cut then.
     """
     last = 0
     for id in sorted(ids):
@@ -165,7 +187,7 @@ def forget_messages(cursor: Transaction, ids: Iterable[int]) -> None:
         first, last, indexed, _ = _block_before(cursor, id)
         if indexed >= id:
             cursor.execute(f"INSERT INTO {_table(first)} ({_table(first)}) VALUES ('delete-all')")
-            cursor.execute("UPDATE search_blocks SET indexed = first - 1 WHERE first = ?", (first,))
+            cursor.execute("UPDATE search_blocks SET indexed = first - 1, size = 0 WHERE first = ?", (first,))
 
 
 def _block_before(cursor: Transaction, id: int) -> tuple[int, int, int, int]:
@@ -214,9 +236,9 @@ def search_step(
     """Search a part of the log for ``query``, in one read transaction that the caller has begun.
 
     The search goes from the id ``start`` to the id ``end``, both included, down if ``end`` is smaller. The
-    step ends when ``limit`` messages are found, or after `SEARCH_STEP_BLOCKS` blocks or `SCAN_IDS` entries
-    without index. ``hidden_up_to`` has, for each conversation of which the reader does not see all, the last
-    id that is hidden.
+    step ends when ``limit`` messages are found, or after `SEARCH_STEP_BLOCKS` blocks, or the entries without
+    index that `SCAN_IDS` and `SCAN_CHARACTERS` allow. ``hidden_up_to`` has, for each conversation of which
+    the reader does not see all, the last id that is hidden.
     """
     forward = end > start
     low, high = sorted((start, end))
@@ -229,9 +251,7 @@ def search_step(
         if table:
             blocks_left -= 1
         else:
-            first, last = (
-                (first, min(last, place + SCAN_IDS)) if forward else (max(first, place - SCAN_IDS), last)
-            )
+            first, last = _scanned_ids(cursor, first, last, forward)
             blocks_left = 0
             table = _SCAN_TABLE
             cursor.execute(_INSERT.format(table=table), (first, last))
@@ -255,6 +275,25 @@ def _part_at(cursor: Transaction, id: int) -> tuple[str, int, int]:
 _NO_END: Final = 2**63 - 1
 
 
+def _scanned_ids(cursor: Transaction, first: int, last: int, forward: bool) -> tuple[int, int]:
+    """Return the first and the last id of the entries that one step reads of those without index, which are
+    the ones from ``first`` to ``last``: the first of them if ``forward``, else the last.
+    """
+    if forward:
+        last = min(last, first + SCAN_IDS - 1)
+    else:
+        first = max(first, last - SCAN_IDS + 1)
+    order = "ASC" if forward else "DESC"
+    cursor.execute(
+        f"SELECT id FROM (SELECT id, sum(length(body)) OVER (ORDER BY id {order}) AS characters FROM log"
+        f" WHERE id >= ? AND id <= ? AND {_INDEXED_KINDS}) WHERE characters > ? ORDER BY id {order} LIMIT 1",
+        (first, last, SCAN_CHARACTERS),
+    )
+    for (id,) in cursor.fetchall():
+        return (first, id) if forward else (id, last)
+    return first, last
+
+
 def _find(
     cursor: Transaction,
     table: str,
@@ -269,19 +308,21 @@ def _find(
     ``query`` finds.
     """
     conversations = [id for id in query.conversation_ids if hidden_up_to.get(id, 0) < last]
-    partly_hidden = [id for id in conversations if hidden_up_to.get(id, 0) >= first]
+    partly_hidden = {id: hidden_up_to[id] for id in conversations if hidden_up_to.get(id, 0) >= first}
     expression = match_expression(query, conversations)
     if not expression:
         return []
-    join = f" JOIN log ON log.id = {table}.rowid" if partly_hidden else ""
-    unless_hidden = "".join(
-        f" AND NOT (log.conversation = {id} AND log.id <= {hidden_up_to[id]})" for id in partly_hidden
+    # The ids are values: SQLite does not take a condition for each of a thousand conversations.
+    unless_hidden = (
+        f" AND NOT EXISTS (SELECT 1 FROM log JOIN hidden ON hidden.conversation = log.conversation"
+        f" WHERE log.id = {table}.rowid AND log.id <= hidden.last)"
     )
     cursor.execute(
-        f"SELECT {table}.rowid FROM {table}{join} WHERE {table} MATCH ?"
-        f" AND {table}.rowid >= ? AND {table}.rowid <= ?{unless_hidden}"
-        f" ORDER BY {table}.rowid {'ASC' if forward else 'DESC'} LIMIT ?",
-        (expression, first, last, limit),
+        "WITH hidden (conversation, last) AS MATERIALIZED"
+        " (SELECT CAST(key AS INTEGER), value FROM json_each(?))"
+        f" SELECT rowid FROM {table} WHERE {table} MATCH ? AND rowid >= ? AND rowid <= ?"
+        f"{unless_hidden if partly_hidden else ''} ORDER BY rowid {'ASC' if forward else 'DESC'} LIMIT ?",
+        (json.dumps(partly_hidden), expression, first, last, limit),
     )
     return [id for (id,) in cursor.fetchall()]
 

@@ -107,6 +107,16 @@ class Everywhere(SearchCase):
             ],
         )
 
+    def test_a_message_that_was_edited_or_answers_another(self) -> None:
+        """It is shown as in a page."""
+        self.carol.asks(action="edit", id=4, msg="an edited text")
+        self.bob.asks(action="gbroadcast", group="wob", msg="an answer", reply_to=5)
+        self.index()
+        (edited,) = self.answer(self.alice, "edited")["messages"]
+        self.assertEqual((edited["edited"], edited["msg"]), (True, "an edited text"))
+        (answer,) = self.answer(self.alice, "answer")["messages"]
+        self.assertEqual((answer["reply_to"], answer["reply_from"]), (5, "bob"))
+
     def test_in_one_conversation(self) -> None:
         for _ in range(2):
             self.assertEqual(self.finds(self.bob, group="lobby"), [4])
@@ -314,12 +324,15 @@ class Visibility(SearchCase):
             self.assertEqual(self.finds(peer), [])
 
     def test_a_session_that_has_left_the_lobby(self) -> None:
-        """It finds nothing there, on IRC."""
+        """On IRC, it finds what was said there if it asks for the lobby, as it can read that page."""
         self.alice.asks(action="client-broadcast", msg="word")
         dan = self.stage.connect("irc").says("NICK dan").says("USER d 0 * :D")
         dan.says("PART #lobby")
         dan.hears()
         self.assertEqual(dan.says("SEARCH text=word").lines(), [])
+        (found,) = dan.says("SEARCH text=word;in=#lobby").lines()
+        self.assertTrue(found.endswith("PRIVMSG #lobby :[01:46] word"), found)
+        self.assertEqual(dan.says("CHATHISTORY LATEST #lobby * 1").lines(), [found])
 
 
 class Bounds(SearchCase):
@@ -337,7 +350,7 @@ class Bounds(SearchCase):
 
     def test_a_search_that_takes_too_many_steps(self) -> None:
         """It says where to go on, though it has found nothing yet."""
-        self.patch(search_index, "SCAN_IDS", 2)
+        self.patch(search_index, "SCAN_IDS", 3)
         self.patch(search, "MAX_SEARCH_STEPS", 2)
         self.alice.asks(action="client-broadcast", msg="rare")
         for number in range(9):

@@ -132,8 +132,12 @@ class Indexing(IndexCase):
     def test_words(self) -> None:
         """Case and diacritics do not count; a word is found whole, or by how it begins."""
         self.says("Un ÉTÉ à la plage", "don't panic", "naïve café-crème", "Straße", "x_y", "日本語")
+        self.says("lol🤣 🤔fini", "👩🏽‍🔬science🥰x")  # SQLite takes these for letters, but 😂
         for _ in range(2):
             for words, ids in {
+                "lol fini": [7],
+                "lol😂": [7],
+                "science x": [8],
                 "ete": [1],
                 "été": [1],
                 "et": [],
@@ -267,13 +271,24 @@ class Steps(IndexCase):
         self.assertEqual((step.ids, step.resume_id), ([12, 11], 10))
         step = self.step("word", start=2, end=1)
         self.assertEqual((step.ids, step.resume_id), ([2, 1], None))
-        self.patch(search_index, "SCAN_IDS", 3)
+        self.patch(search_index, "SCAN_IDS", 4)
         self.says(*("new" for _ in range(10)))
         step = self.step("word", start=22)
         self.assertEqual((step.ids, step.resume_id), ([], 18))
         self.assertEqual(self.finds("word new"), [])
         self.assertEqual(self.finds("new"), list(range(22, 12, -1)))
         self.assertEqual(self.finds("new", forward=True), list(range(13, 23)))
+
+    def test_long_texts_without_index_make_more_steps(self) -> None:
+        """A step passes over entries by what their texts cost; each passes over one at least."""
+        self.patch(search_index, "SCAN_CHARACTERS", 10)
+        self.says("word", "x" * 5, "word", "x" * 100, "word")
+        self.assertEqual(self.step("other", 5, 1).resume_id, 3)
+        self.assertEqual(self.step("other", 3, 1).resume_id, None)
+        self.assertEqual(self.step("other", 1, 5).resume_id, 4)
+        self.assertEqual(self.step("other", 4, 5).resume_id, 5)
+        self.assertEqual(self.finds("word"), [5, 3, 1])
+        self.assertEqual(self.finds("word", forward=True), [1, 3, 5])
 
     def test_nothing_is_there(self) -> None:
         step = self.step("word", start=1, end=1)
@@ -293,6 +308,19 @@ class Steps(IndexCase):
         query = SearchQuery(parse_search_terms("word"), tuple(range(1, 3000)), ignored)
         found = self.successResultOf(self.fixture.archive.search(query, 2, 1, 5))
         self.assertEqual(found.ids, [2])
+
+    def test_many_conversations_that_are_partly_hidden(self) -> None:
+        """SQLite takes them all, too."""
+        self.says("word", "word")
+        query = SearchQuery(parse_search_terms("word"), tuple(range(1, 3000)), NO_FILTER)
+        hidden = dict.fromkeys(query.conversation_ids, 1)
+        with closing(sqlite3.connect(self.fixture.database)) as connection:
+            search_index.prepare_search_connection(connection)
+            cursor: Any = connection.cursor()
+            for _ in range(2):
+                self.assertEqual(search_index.search_step(cursor, query, hidden, 2, 1, 5).ids, [2])
+                connection.commit()
+                self.index()
 
 
 class Deleting(IndexCase):
@@ -324,6 +352,20 @@ class Deleting(IndexCase):
         self.assertEqual(self.blocks(), [(1, 3, 0), (4, 6, 3)])
         for word in ("xylophone", "zyzzyva", "quux"):
             self.assertFalse(self.is_on_disk(word), word)
+
+    def test_edits_make_no_block_larger(self) -> None:
+        """A block that is too large when it is indexed again is cut."""
+
+        def edit(cursor: Any) -> None:
+            search_index.forget_messages(cursor, (2, 3))
+            cursor.execute("UPDATE log SET body = ? WHERE id IN (2, 3)", ("longer " * MESSAGE_OVERHEAD,))
+
+        self.successResultOf(self.fixture.writer.runInteraction(edit))
+        self.index()
+        self.assertEqual(self.blocks(), [(1, 2, 2), (3, 3, 3), (4, 6, 6)])
+        self.assertEqual(self.finds("longer"), [3, 2])
+        self.assertEqual(self.finds("longer", forward=True), [2, 3])
+        self.assertEqual(find_file_problems(self.fixture.database), [])
 
     def test_one_that_is_not_indexed(self) -> None:
         self.says("kaleidoscope")
