@@ -294,7 +294,7 @@ class Authority:
     def decide(
         self, user: User, command: c.Command, client_network: str | None, token: Token | None = None
     ) -> Decision:
-        """Return the decision on ``command`` of ``user``, which is not applied yet. Raises `Refusal`.
+        """Return the `Decision` on ``command`` of ``user``, which is not applied yet. Raises `Refusal`.
 
         The decision follows from the account policy, the state, the quotas, and ``client_network``: the
         address or network of the client, None for the daemon's own machine. If the client has logged in with

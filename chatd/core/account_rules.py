@@ -81,7 +81,7 @@ def check_may_write(state: State, user: User, policy: AccountPolicy) -> None:
 
 
 def register(state: State, user: User, hashed: Secret, now: int) -> Decision:
-    """Return the decision to register ``user`` with the password hash ``hashed``.
+    """Return the `Decision` to register ``user`` with the password hash ``hashed``.
 
     ``now`` is in milliseconds since 1970. Raises `Refusal` as `check_may_register` does.
     """
@@ -90,7 +90,7 @@ def register(state: State, user: User, hashed: Secret, now: int) -> Decision:
 
 
 def register_before_login(login: Login, hashed: Secret, now: int) -> Decision:
-    """Return the decision to register the user of ``login`` with the password hash ``hashed``.
+    """Return the `Decision` to register the user of ``login`` with the password hash ``hashed``.
 
     ``login`` was decided but is not carried out, and its user may be new. So the result also contains what
     the login changes, such as the record of a new user. ``now`` is in milliseconds since 1970.
@@ -100,7 +100,7 @@ def register_before_login(login: Login, hashed: Secret, now: int) -> Decision:
 
 
 def change_password(state: State, verified_credential: Credential, hashed: Secret) -> Decision:
-    """Return the decision to replace a user's password by a new one with the hash ``hashed``.
+    """Return the `Decision` to replace a user's password by a new one with the hash ``hashed``.
 
     ``verified_credential`` is the credential that the old password was verified against. Raises `Refusal`
     ``wrong_password`` if the user's credential was replaced since then: by another password, or because the
@@ -113,7 +113,7 @@ def change_password(state: State, verified_credential: Credential, hashed: Secre
 
 
 def unregister(state: State, verified_credential: Credential, now: int) -> Decision:
-    """Return the decision to close the account of a user, whose password was verified against
+    """Return the `Decision` to close the account of a user, whose password was verified against
     ``verified_credential``.
 
     The user leaves all groups and is renamed, and nobody can log in under the new name. This frees the nick:

@@ -18,7 +18,7 @@ from chatd.core.tokens import Token
 def delete_as_server_operator(
     state: State, operator: User, message: LogEntry, command: c.DeleteMessage, now: int
 ) -> Decision:
-    """Return the decision of a server operator to delete ``message``, the log entry that ``command`` names.
+    """Return the `Decision` of a server operator to delete ``message``, the log entry that ``command`` names.
 
     The decision also adds an entry to the moderation log. ``now`` is in milliseconds since 1970. Raises
     `Refusal` ``no_such_message`` if the log entry is not a message, or has no text any more.
@@ -36,7 +36,7 @@ def delete_as_user(
     token: Token | None,
     last_id_at_login: int,
 ) -> Decision:
-    """Return the decision of ``user`` to delete ``message``, the log entry that ``command`` names.
+    """Return the `Decision` of ``user`` to delete ``message``, the log entry that ``command`` names.
 
     Users may delete their own messages. The owner and the operators of a group may delete all messages in it.
     A session with a ``token`` may delete only messages of its user. ``last_id_at_login`` is as for

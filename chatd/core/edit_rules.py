@@ -22,7 +22,7 @@ def edit_message(
     token: Token | None,
     last_id_at_login: int,
 ) -> Decision:
-    """Return the decision of ``user`` to replace the text of ``message``, the log entry that ``command``
+    """Return the `Decision` of ``user`` to replace the text of ``message``, the log entry that ``command``
     names.
 
     The event has the new text; the journal puts it in the place of the old one. Only its author may edit a

@@ -38,7 +38,7 @@ def check_may_erase(user: User, policy: AccountPolicy) -> None:
 
 
 def erase(state: State, user: User, now: int) -> Decision:
-    """Return the decision that begins the erasure of ``user``. The user must have no session.
+    """Return the `Decision` that begins the erasure of ``user``. The user must have no session.
 
     The user gets a neutral nick that nobody can log in with, leaves all groups, and declines all invitations.
     An appointment as a server operator ends. Topics that the user has set are removed. The user's nick and

@@ -37,8 +37,8 @@ def with_banned_networks(
     """Return ``decision`` with one `BannedNetworks` record for each ban or unban in it.
 
     The record of a ban of an unregistered user has the user's known networks, as ``networks_of(user)``
-    returns them. The record of a ban of a registered user, or of an unban, has no networks: this deletes the
-    stored addresses.
+    returns them. The record of a ban of a registered user, or of an unban, has no networks. Storing such a
+    record deletes the networks of an earlier ban of that user.
     """
     records = []
     for event in decision.events:

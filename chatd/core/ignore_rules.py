@@ -14,7 +14,7 @@ from chatd.core.state import State
 def decide_ignore(
     state: State, user: User, command: c.IgnoreUser | c.UnignoreUser, limits: Limits
 ) -> Decision:
-    """Return the decision to ignore the user whom ``command`` names, or to stop ignoring that user.
+    """Return the `Decision` to ignore the user whom ``command`` names, or to stop ignoring that user.
 
     The decision is empty if it would change nothing.
 

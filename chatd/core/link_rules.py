@@ -31,7 +31,7 @@ _DAY_SECONDS: Final = 86_400
 def make_invitation_link(
     state: State, user: User, command: c.MakeInvitationLink, digest: Secret, limits: Limits, now: int
 ) -> Decision:
-    """Return the decision to make the link that ``command`` asks for, with ``user`` as its maker.
+    """Return the `Decision` to make the link that ``command`` asks for, with ``user`` as its maker.
 
     ``digest`` is the digest of the link's secret. Links of the group that have expired are deleted. Raises
     `Refusal` ``no_such_group``, ``not_member``, ``bad_request`` for a lifetime that is too long, or
@@ -52,7 +52,7 @@ def make_invitation_link(
 
 
 def use_invitation_link(state: State, user: User, command: c.UseInvitationLink, now: int) -> Decision:
-    """Return the decision to let ``user`` join the group of the link in ``command``, public or not.
+    """Return the `Decision` to let ``user`` join the group of the link in ``command``, public or not.
 
     The decision has an ``invited`` event of the maker of the link, then a ``joined`` event. Quotas and bans
     by address are not checked here. Raises `Refusal` ``bad_link`` if the link is unknown, expired or deleted,
@@ -90,7 +90,7 @@ def link_list_item(state: State, link: InvitationLink) -> InvitationLinkListItem
 
 
 def revoke_invitation_link(state: State, user: User, command: c.RevokeInvitationLink, now: int) -> Decision:
-    """Return the decision to delete a link that ``user`` may see.
+    """Return the `Decision` to delete a link that ``user`` may see.
 
     Raises `Refusal` ``no_such_group``, ``not_member`` or ``no_such_link``.
     """
@@ -116,7 +116,7 @@ def link_deletions_by(state: State, events: Iterable[ChatEvent]) -> Iterator[Inv
 
 
 def delete_expired_links(state: State, now: int, limit: int) -> Decision:
-    """Return the decision to delete the links that have expired, at most ``limit`` of them."""
+    """Return the `Decision` to delete the links that have expired, at most ``limit`` of them."""
     expired = (InvitationLinkDeleted(link) for link in state.links.values() if link.has_expired(now))
     return Decision(records=tuple(islice(expired, limit)))
 

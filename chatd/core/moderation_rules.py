@@ -48,7 +48,7 @@ def is_configured_operator(key: str, policy: AccountPolicy) -> bool:
 
 
 def appoint_server_operator(state: State, nick: str, policy: AccountPolicy, now: int) -> Decision:
-    """Return the decision to appoint ``nick`` as a server operator.
+    """Return the `Decision` to appoint ``nick`` as a server operator.
 
     The appointment takes effect once the nick is registered.
 
@@ -69,7 +69,7 @@ def appoint_server_operator(state: State, nick: str, policy: AccountPolicy, now:
 
 
 def dismiss_server_operator(state: State, nick: str, policy: AccountPolicy, now: int) -> Decision:
-    """Return the decision to dismiss ``nick``, an appointed server operator.
+    """Return the `Decision` to dismiss ``nick``, an appointed server operator.
 
     Raises `Refusal` ``configured_operator`` if only chatd.toml names the nick, else ``not_appointed``.
     """
@@ -140,7 +140,7 @@ def decide_moderation(
     policy: AccountPolicy,
     now: int,
 ) -> Decision:
-    """Return the decision on ``command`` of ``operator``.
+    """Return the `Decision` on ``command`` of ``operator``.
 
     The caller has checked that ``operator`` is a server operator. Raises `Refusal` with one of the codes that
     the command is declared with.
@@ -176,7 +176,7 @@ def decide_moderation(
 def block(
     state: State, operator: User, targets: Sequence[str], command: c.Block | c.BlockAddressesOfUser, now: int
 ) -> Decision:
-    """Return the decision to block ``targets``, each a nick or a network in CIDR notation.
+    """Return the `Decision` to block ``targets``, each a nick or a network in CIDR notation.
 
     Each gets an entry of the moderation log, with the duration and reason of ``command``. The caller has
     checked that no target is a server operator.
@@ -192,7 +192,7 @@ def block(
 def reset_password(
     state: State, operator: User, nick: str, hashed: Secret, policy: AccountPolicy, now: int
 ) -> Decision:
-    """Return the decision to give the registered user ``nick`` the password with the hash ``hashed``.
+    """Return the `Decision` to give the registered user ``nick`` the password with the hash ``hashed``.
 
     Raises `Refusal` ``no_such_user`` if the user is unknown or the account is closed, ``is_server_operator``,
     or ``not_registered``.
@@ -206,7 +206,7 @@ def reset_password(
 def revoke_user_token(
     state: State, operator: User, command: c.RevokeUserToken, policy: AccountPolicy, now: int
 ) -> Decision:
-    """Return the decision to revoke the token that ``command`` names, with an entry of the moderation log.
+    """Return the `Decision` to revoke the token that ``command`` names, with an entry of the moderation log.
 
     Raises `Refusal` ``no_such_user``, ``is_server_operator`` for an operator's token, or ``no_such_token``.
     """
@@ -230,7 +230,7 @@ def user_to_moderate(state: State, nick: str, policy: AccountPolicy) -> User:
 
 
 def record_export(state: State, kind: str, name: str, now: int) -> Decision:
-    """Return the decision to record that the ``kind`` (user or group) called ``name`` is exported."""
+    """Return the `Decision` to record that the ``kind`` (user or group) called ``name`` is exported."""
     return Decision(records=(state.build_moderation_entry(CONSOLE, "export", f"{kind} {name}", now),))
 
 

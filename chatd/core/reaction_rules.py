@@ -50,7 +50,7 @@ def decide_reaction(
     token: Token | None,
     reactions: StoredReactions,
 ) -> Decision:
-    """Return the decision on ``command`` of ``user``, to react to ``message`` or to take that back.
+    """Return the `Decision` on ``command`` of ``user``, to react to ``message`` or to take that back.
 
     ``message`` is the log entry that the command names, ``reactions`` those to it so far, ``token`` that of
     the session or None. Raises `Refusal` ``no_such_message`` if the entry is not a message, has no text any

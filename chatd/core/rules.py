@@ -35,7 +35,7 @@ class Decision(msgspec.Struct, frozen=True, eq=False):
 
 
 def decide(state: State, actor: User, command: c.Command) -> Decision:
-    """Return the decision on ``command`` of the user ``actor``. ``state`` is not changed.
+    """Return the `Decision` on ``command`` of the user ``actor``. ``state`` is not changed.
 
     The class of ``command`` must be a key of `CHANGE_RULES`. Quotas, mutes, bans by address and tokens are
     checked elsewhere. Raises `Refusal` with one of the codes in the command's declaration.

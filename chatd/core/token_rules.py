@@ -50,7 +50,7 @@ to the scope of the token; so are the commands on a message, once it is known wh
 def make_token(
     state: State, user: User, command: c.MakeToken, digest: Secret, limits: Limits, now: int
 ) -> Decision:
-    """Return the decision to make the token that ``command`` describes, for ``user``.
+    """Return the `Decision` to make the token that ``command`` describes, for ``user``.
 
     ``digest`` is the digest of its secret; ``now`` is in milliseconds since 1970. The decision also deletes
     the user's tokens that have expired. The user must be a member of the groups to which the token is
@@ -80,7 +80,7 @@ def make_token(
 
 
 def revoke_token(state: State, user: User, name: str) -> Decision:
-    """Return the decision to delete the token ``name`` of ``user``. Raises `Refusal` ``no_such_token``."""
+    """Return the `Decision` to delete the token ``name`` of ``user``. Raises `Refusal` ``no_such_token``."""
     try:
         key = parse_group(name).key
     except BadName:
@@ -106,9 +106,10 @@ def token_list_item(state: State, token: Token) -> TokenListItem:
 
 
 def session_end_reason(state: State, token: Token, now: int) -> Refusal | None:
-    """Return why a session that has logged in with ``token`` has to end now, or None if it may go on.
+    """Return the refusal with which a session that has logged in with ``token`` has to end now.
 
-    ``now`` is in milliseconds since 1970. The code is ``token_expired`` or ``token_revoked``.
+    Its code is ``token_expired`` or ``token_revoked``. Return None if the session may go on. ``now`` is in
+    milliseconds since 1970.
     """
     if token.has_expired(now):
         return Refusal("token_expired", nick=token.user.nick)
