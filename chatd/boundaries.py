@@ -422,7 +422,7 @@ class Dialect(Protocol):
         """Whether a client must log in before other requests, which are refused with the advice to log in."""
 
     @property
-    def has_channels(self) -> bool:
+    def shows_groups_as_channels(self) -> bool:
         """Whether clients show the lobby and groups as channels, as in IRC, with the members who are online.
 
         The welcome shows such a client the channels of its user. When the user joins a group, the client is

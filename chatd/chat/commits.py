@@ -82,7 +82,7 @@ class Committer:
         session of the actor shows channels.
         """
         if event.kind in ENTERING_EVENT_KINDS and any(
-            client.dialect.has_channels for client in self._authority.sessions_of(event.actor)
+            client.dialect.shows_groups_as_channels for client in self._authority.sessions_of(event.actor)
         ):
             return self._authority.channel(event.actor, event.conversation.name)
         return None

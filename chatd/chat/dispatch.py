@@ -169,7 +169,7 @@ class Dispatcher:
         self._sessions_like(client).setdefault(user.id, []).append(client)
         self.clear_audience_cache()
         fanout.add_recipient(client)
-        self._channel_clients += client.dialect.has_channels
+        self._channel_clients += client.dialect.shows_groups_as_channels
 
     def remove_client(self, client: Client, user: User) -> bool:
         """Send no further deliveries to ``client``. Return False if the client was never added."""
@@ -179,7 +179,7 @@ class Dispatcher:
             return False
         sessions.remove(client)
         self.clear_audience_cache()
-        self._channel_clients -= client.dialect.has_channels
+        self._channel_clients -= client.dialect.shows_groups_as_channels
         if not sessions:
             del present[user.id]
         return True
@@ -234,7 +234,7 @@ class Dispatcher:
             if client is not author
             and client.user is not None
             and client.user.id not in ignoring
-            and client.dialect.has_channels
+            and client.dialect.shows_groups_as_channels
             and not _covers(client, LOBBY.id)
             and (
                 client in watching
@@ -265,7 +265,7 @@ class Dispatcher:
         """
         sessions = self.sessions_of(moved.user)
         if only_time:
-            sessions = [one for one in sessions if one.dialect.has_channels]
+            sessions = [one for one in sessions if one.dialect.shows_groups_as_channels]
         fanout = Fanout(None, stored=False)
         fanout.add(moved)
         fanout.flush([one for one in sessions if one is not client and one.token is None])
@@ -316,7 +316,7 @@ class Dispatcher:
         for client in self.sessions_of(entry.event.actor):
             if (
                 client is not author
-                and client.dialect.has_channels
+                and client.dialect.shows_groups_as_channels
                 and token_covers(client.token, entry.event.conversation)
             ):
                 _tell(client, channel)
@@ -326,7 +326,7 @@ class Dispatcher:
         self.flush()
         event = entry.event
         for client in list(self._recipients(audience, event.conversation.id)):
-            if client.dialect.has_channels:
+            if client.dialect.shows_groups_as_channels:
                 _tell(client, ChannelClosed(event.conversation.name, event.body))
 
     def _add(
@@ -345,7 +345,7 @@ class Dispatcher:
             own = self.sessions_of(event.actor)
             without = [one for one in own if one is not author and not one.dialect.shows_own_messages]
         elif former is not None:
-            without = [one for one in self.sessions_of(former) if one.dialect.has_channels]
+            without = [one for one in self.sessions_of(former) if one.dialect.shows_groups_as_channels]
         self._fanout_to(audience, True, event.conversation.id).add(entry, author, subject, without)
 
     def _announce(

@@ -207,7 +207,7 @@ class PresenceService:
         catches_up = hello.since is not None or (login.returning and client.updates_last_seen_id)
         is_hello = isinstance(request.command, Hello | Identify)
         channels: tuple[Channel, ...] = ()
-        if client.dialect.has_channels:
+        if client.dialect.shows_groups_as_channels:
             # A session with a token has no part in what its user has read.
             times = read_times if client.token is None else {}
             channels = self._authority.channels_of(login.user, client.token, client.in_lobby, times)

@@ -70,9 +70,11 @@ class ReactionService:
             async with self._lock:
                 await self._store(client, request, user, command)
         except Refusal as refusal:
-            if refusal.code != "no_such_message" or not isinstance(request.otherwise, SendTransientMessage):
+            if refusal.code != "no_such_message" or not isinstance(
+                request.fallback_command, SendTransientMessage
+            ):
                 raise
-            self._channels.execute(client, request, user, request.otherwise)
+            self._channels.execute(client, request, user, request.fallback_command)
 
     async def _store(
         self, client: Client, request: Request, user: User, command: ReactToMessage | TakeReactionBack

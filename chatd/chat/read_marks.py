@@ -55,7 +55,7 @@ class ReadMarkService:
         It is also empty if ``client`` has logged in with a token, because programs have no part in what their
         user has read.
         """
-        if not client.dialect.has_channels or client.token is not None:
+        if not client.dialect.shows_groups_as_channels or client.token is not None:
             return []
         readable = [LOBBY, *self._authority.state.direct_and_group_conversations_of(user)]
         mark_in = self._authority.journal.get_read_mark
@@ -88,7 +88,7 @@ class ReadMarkService:
             return
         others = [one for one in self._dispatcher.sessions_of(user) if one is not client]
         at = None
-        if any(one.dialect.has_channels for one in others):
+        if any(one.dialect.shows_groups_as_channels for one in others):
             at = (await self.times_of_marks(user, [conversation])).get(conversation.id)
         self._tell_others(client, user, conversation, mark, at)
 

@@ -67,9 +67,11 @@ class ReplyService:
                 if is_for_lobby(command) and not client.in_lobby:
                     raise Refusal("not_member", group="lobby")
         except Refusal as refusal:
-            if refusal.code != "no_such_message" or not isinstance(request.otherwise, SENDING_COMMANDS):
+            if refusal.code != "no_such_message" or not isinstance(
+                request.fallback_command, SENDING_COMMANDS
+            ):
                 raise
-            command, answered = request.otherwise, None
+            command, answered = request.fallback_command, None
         self._send(client, request, user, command, answered)
 
     def _conversation(self, user: User, command: Sending) -> Conversation | None:

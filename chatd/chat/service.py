@@ -587,7 +587,7 @@ class Chat:
         """Return what ``client`` may know of the receiver of ``event``, if it is a direct message to somebody
         else and the client's dialect shows it.
         """
-        if not (client.dialect.has_channels and event.is_message):
+        if not (client.dialect.shows_groups_as_channels and event.is_message):
             return None
         receiver = event.subject
         return None if receiver is None or receiver is event.actor else self._authority.describe(receiver)

@@ -378,7 +378,7 @@ class Session:
         if self.is_closing:
             return True  # what is held back stays: the client has not got it
         if self._holds_too_much:
-            if self.dialect.has_channels:
+            if self.dialect.shows_groups_as_channels:
                 # The log can't replace the arrivals and departures: the client has to come back.
                 self.refuse_and_close(Refusal("slow_consumer"))
                 return True
@@ -491,10 +491,10 @@ class Session:
         entry that was sent. Entries that the dialect has no form for are not sent.
         """
         encoder, wrap, frames_may_be_joined = self.frame_format
-        has_channels, encode = self.dialect.has_channels, encoder.encode_delivery
+        shows_groups_as_channels, encode = self.dialect.shows_groups_as_channels, encoder.encode_delivery
         payloads: list[bytes] = []
         for entry, is_subject in entries:
-            if has_channels and not entry.event.is_message:
+            if shows_groups_as_channels and not entry.event.is_message:
                 # The client was shown its channels as they are now; an old event must not change them.
                 encoded = self.dialect.encode_answer(MISSED_EVENT_REQUEST, MissedEvent(entry))
             elif is_subject:
@@ -517,7 +517,7 @@ class Session:
         For a client that shows channels, it is held back like a log entry. Such a client derives who is in a
         channel from entries, arrivals and departures, so that their order must be kept.
         """
-        if self.dialect.has_channels:
+        if self.dialect.shows_groups_as_channels:
             self.send_stored(frame)
         else:
             self._write(frame)

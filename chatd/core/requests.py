@@ -45,8 +45,8 @@ class Request(msgspec.Struct, frozen=True, eq=False):
     - ``quit_or_part_message`` is what the user says at the end of the session (with ``quit``) or of the
       membership in a group (with ``leave``).
     - ``client_tags`` are tags of a message that are passed on to IRC clients, and not stored.
-    - ``otherwise`` is the command that is carried out in the place of ``command`` if that names a message
-      which the user can't answer or react to; None if the request is refused then.
+    - ``fallback_command`` is the command that is carried out in the place of ``command`` if that names a
+      message that is not there, or None.
     - ``max_id`` is the largest id that an entry may have in the page that answers this request; None for no
       limit.
     """
@@ -68,4 +68,4 @@ class Request(msgspec.Struct, frozen=True, eq=False):
     quit_or_part_message: str = ""
     client_tags: tuple[tuple[str, str], ...] = ()
     position_in_labelled_answer: Literal["whole", "first", "middle", "last"] = "whole"
-    otherwise: Command | None = None
+    fallback_command: Command | None = None

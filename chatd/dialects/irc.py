@@ -92,7 +92,7 @@ class IrcDialect:
     daemon's settings.
     """
 
-    has_channels = True
+    shows_groups_as_channels = True
     greeting: Final = ()
     requires_login = True
     max_list_bytes = MAX_LIST_BYTES

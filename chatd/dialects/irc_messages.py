@@ -157,7 +157,7 @@ def message_request(dialect: IrcDialect, line: IrcLine, target: str, text: str) 
     # A message is worth more than a tag, which may also refer to what is no message.
     command = request.command
     if isinstance(command, SENDING_COMMANDS) and command.reply_to is not None:
-        request = replace(request, otherwise=replace(command, reply_to=None))
+        request = replace(request, fallback_command=replace(command, reply_to=None))
     return replace(request, ref=ref, client_tags=tags) if ref is not None or tags else request
 
 

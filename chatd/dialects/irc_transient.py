@@ -90,7 +90,11 @@ def tagmsg(dialect: IrcDialect, line: IrcLine) -> Request:
     if target.startswith("#"):
         passed = SendTransientMessage(group_name(target), tags=tags)
     reaction = _reaction(dialect, target, tags)
-    return Request(passed, line.verb) if reaction is None else Request(reaction, line.verb, otherwise=passed)
+    return (
+        Request(passed, line.verb)
+        if reaction is None
+        else Request(reaction, line.verb, fallback_command=passed)
+    )
 
 
 def _reaction(dialect: IrcDialect, target: str, tags: ClientTags) -> Command | None:

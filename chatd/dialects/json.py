@@ -131,7 +131,7 @@ class JsonDialect:
     they share; only `variant` passes it. ``wire`` is the name of the wire.
     """
 
-    has_channels = False
+    shows_groups_as_channels = False
     enters_lobby = True
     receives_watched_user_changes = False
     shows_own_messages = True

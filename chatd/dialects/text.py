@@ -92,7 +92,7 @@ class TextDialect:
     there the command ``LST`` is answered but does not select the reference variant.
     """
 
-    has_channels = False
+    shows_groups_as_channels = False
     enters_lobby = True
     receives_watched_user_changes = False
     shows_own_messages = True

@@ -125,7 +125,7 @@ class Tp6Dialect:
     time and the author's colour.
     """
 
-    has_channels = False
+    shows_groups_as_channels = False
     enters_lobby = True
     receives_watched_user_changes = False
     shows_own_messages = True

@@ -17,7 +17,7 @@ class EchoDialect:
     """Each request is refused, and each refusal repeats the request. What ends the connection is silent."""
 
     wire = "web"
-    has_channels = False
+    shows_groups_as_channels = False
     enters_lobby = True
     receives_watched_user_changes = False
     shows_own_messages = True

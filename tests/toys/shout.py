@@ -22,7 +22,7 @@ class ShoutDialect:
     """What others say is shouted."""
 
     wire = "shout"
-    has_channels = False
+    shows_groups_as_channels = False
     enters_lobby = True
     receives_watched_user_changes = False
     shows_own_messages = True
