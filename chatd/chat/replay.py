@@ -347,7 +347,11 @@ class Replay:
         return Conversations(
             tuple(
                 ConversationListItem(
-                    one.kind, _name(one, user), lasts[one], unread.get(one, 0), marks[one].id
+                    one.kind,
+                    _name(one, user),
+                    lasts[one],
+                    unread.get(one, 0),
+                    None if marks[one] == NO_MARK else marks[one].id,
                 )
                 for one in listed
             ),

@@ -157,6 +157,8 @@ class ChatdSession:
     def _receive_unrequested(self, answer: objects.AnswerObject) -> None:
         if isinstance(answer, codec.LoginBacklog):
             self._observer.login_backlog_received(answer)
+        elif isinstance(answer, objects.ReadMark):
+            self._observer.read_mark_moved(answer)
         elif isinstance(answer, objects.Error):
             self.close_reason = translated_refusal(answer.code, answer.msg)
             self.ended_for_good = answer.code in FINAL_REFUSAL_CODES

@@ -84,6 +84,9 @@ class LineDisplay:
         ):
             print_line(f"* {render_unread(codec.page_conversation(backlog), count)}")
 
+    def read_mark_moved(self, mark: objects.ReadMark) -> None:
+        """Do nothing, because the line mode counts no unread messages."""
+
     def image_columns(self) -> int:
         """Return the maximum width of a picture in characters: the terminal's width without the indent."""
         return shutil.get_terminal_size().columns - len(INDENT)

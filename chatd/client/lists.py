@@ -88,8 +88,16 @@ class ConversationList(NameList):
 
     def _line(self, conversation: Conversation) -> Content:
         name = one_line(conversation_label(conversation.place))
-        unread = conversation.unread
-        return Content.styled(f"{name} {unread}", "bold") if unread else Content(name)
+        unread, personal = conversation.unread, conversation.personal_count
+        if not unread and not personal:
+            return Content(name)
+        mentioned = len(conversation.read.mention_ids) if conversation.place.kind != "direct" else 0
+        count = f"{unread}+" if conversation.read.is_lower_bound else str(unread or "")
+        marks = (count, f"@{mentioned}" if mentioned else "")
+        text = " ".join((name, *filter(None, marks)))
+        if conversation.is_muted:
+            return Content.styled(text, "dim")
+        return Content.styled(text, "bold $text-warning" if personal else "bold")
 
 
 class MemberList(NameList):

@@ -12,12 +12,14 @@ from chatd.client import codec
 from chatd.client.codec import (
     LOBBY,
     ConversationRef,
-    count_unread,
     message_conversation,
     page_conversation,
     summary_conversation,
+    was_missed,
 )
 from chatd.client.language import _
+from chatd.client.mentions import mentions
+from chatd.client.read_state import ReadState
 from chatd.client.render import describe_event, message_text, sanitize
 from chatd.core.events import MESSAGE_KINDS
 from chatd.json_wire import objects
@@ -32,7 +34,7 @@ The client can read older ones from the daemon again.
 MAX_HIDDEN_ENTRIES: Final = 100
 """The maximum number of entries that the client keeps of a conversation that is not on the screen."""
 
-EntryKind = Literal["message", "image", "action", "notice", "announcement", "answer", "trouble"]
+EntryKind = Literal["message", "image", "action", "notice", "announcement", "answer", "trouble", "new"]
 
 _SHOWN_KINDS: Final[dict[str, EntryKind]] = {"image": "image", "action": "action", "notice": "notice"}
 """The kinds of messages that are not shown as a ``message``."""
@@ -74,9 +76,27 @@ class Conversation:
         self.entries: list[ScreenEntry] = []
         self.has_older = True
         self.has_newer = False
-        self.unread = 0
+        self.read = ReadState()
+        self.is_muted = False
+        self.is_invitation = False
         self.max_entries = MAX_SHOWN_ENTRIES
         self._last_told = 0
+
+    @property
+    def unread(self) -> int:
+        """The number of unread messages of other users."""
+        return self.read.unread_count
+
+    @property
+    def personal_count(self) -> int:
+        """The number of unread messages to the user in person: private ones, mentions and an invitation."""
+        messages = self.unread if self.place.kind == "direct" else len(self.read.mention_ids)
+        return messages + self.is_invitation
+
+    @property
+    def last_told(self) -> int:
+        """The id of the last message of the conversation that the daemon has delivered, 0 for none."""
+        return self._last_told
 
     @property
     def oldest_id(self) -> int | None:
@@ -161,6 +181,7 @@ class Conversation:
 
         If the end of the conversation is not in memory, drop all entries.
         """
+        self.read.leave()
         self.max_entries = MAX_HIDDEN_ENTRIES
         if self.has_newer:
             self.clear()
@@ -208,14 +229,14 @@ class Memory:
         return found
 
     def switch_conversation(self, place: ConversationRef) -> None:
-        """Make the conversation at ``place`` the current one, and set its number of unread messages to 0."""
+        """Make the conversation at ``place`` the current one."""
         if place.key != self.here.key:
             self.shown_conversation.leave_screen()
             self._members = []
+            self.conversation(place).read.enter()
         conversation = self.conversation(place)
         self.here = conversation.place
         conversation.max_entries = MAX_SHOWN_ENTRIES
-        conversation.unread = 0
 
     def drop_conversation(self, place: ConversationRef) -> None:
         """Remove the conversation of a group that the user left or that was closed.
@@ -232,11 +253,12 @@ class Memory:
         self.nick = welcome.user.nick
         self.colours[self.nick] = welcome.user.colour
 
-    def add_news(self, news: codec.News, at_end: bool) -> None:
+    def add_news(self, news: codec.News, at_end: bool, is_watched: bool = True) -> None:
         """Add a message, an event or a notice to its conversation.
 
-        Count a message of another user as unread if it is not visible on the screen. ``at_end`` says whether
-        the end of the conversation on the screen is visible. If the user left a group or the group was
+        Count a message of another user as unread if the user can't see it. ``at_end`` says whether the end of
+        the conversation on the screen is visible, ``is_watched`` whether the user sees the screen, as far as
+        the terminal tells. If the user left a group or the group was
         closed, drop its conversation; if that was on the screen, `here` becomes the lobby.
         """
         if isinstance(news, codec.ServerNotice):
@@ -248,9 +270,9 @@ class Memory:
             conversation = self.conversation(message_conversation(news, self.nick))
             shown = conversation is self.shown_conversation
             conversation.add(entry_from_message(news), may_evict=at_end or not shown)
-            seen = shown and at_end
-            if not seen and news.nick != self.nick:
-                conversation.unread += 1
+            is_own = news.nick == self.nick
+            mentioned = not is_own and mentions(news.msg, self.nick)
+            conversation.read.record_arrival(news.id, is_own, mentioned, shown and at_end and is_watched)
         elif isinstance(news, ServerEvent) and news.event == "announced":
             self.add_client_text(describe_event(news), "announcement", news.ts.as_datetime)
         elif isinstance(news, ServerEvent):
@@ -272,7 +294,7 @@ class Memory:
         """
         if isinstance(backlog, objects.Conversations):
             for one in backlog.conversations:
-                self.conversation(summary_conversation(one)).unread += one.unread
+                self.conversation(summary_conversation(one)).read.count_from_list(one.unread, one.last)
             return
         self.learn_colours(backlog)
         place = page_conversation(backlog)
@@ -280,7 +302,10 @@ class Memory:
         # A page without a read marker has only missed messages, except in the lobby.
         older = backlog.more or (backlog.seen is None and place != LOBBY)
         conversation.replace_entries(map(entry_from_message, backlog.messages), older, has_newer=False)
-        conversation.unread += count_unread(backlog, self.nick)
+        missed = [item for item in backlog.messages if was_missed(item, backlog) and item.nick != self.nick]
+        last_id = backlog.messages[-1].id if backlog.messages else 0
+        conversation.read.record_missed([item.id for item in missed], backlog.seen, last_id)
+        conversation.read.add_mentions(item.id for item in missed if mentions(item.msg, self.nick))
 
     def listed_conversations(self) -> list[Conversation]:
         """Return the conversations in the order of the list: the lobby, groups, direct conversations."""

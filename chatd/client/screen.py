@@ -23,14 +23,17 @@ from chatd.client.language import _, translated_greeting
 from chatd.client.lists import ConversationList, MemberList, NameList
 from chatd.client.log import ChatLog
 from chatd.client.memory import EntryKind, Memory
+from chatd.client.missed_mentions import find_missed_mentions
 from chatd.client.outgoing import OutgoingQueue
 from chatd.client.pending import ConnectionLost, RefusedByServer
+from chatd.client.read_marks import ReadMarkKeeper
 from chatd.client.reconnecting_client import ReconnectingClient
 from chatd.client.render import render_answer
 from chatd.client.screen_display import ScreenDisplay
 from chatd.client.screen_lines import HintLine, SearchLine, TitleLine
 from chatd.client.scrollback import Scrollback
 from chatd.client.terminal import TerminalDriver
+from chatd.client.unread_navigation import NewMessageJumper, next_unread_conversation
 from chatd.core import commands as c
 from chatd.core.refusals import Refusal
 from chatd.json_wire import objects
@@ -90,6 +93,8 @@ class ChatApp(App[None]):
             draw_soon=self._draw_soon,
         )
         self._outgoing = OutgoingQueue(lambda command: self._ask(command), self._answers)
+        self._read_marks = ReadMarkKeeper(self.memory, self._ask, self._draw_soon)
+        self._new_messages = NewMessageJumper(self.memory, self._scrollback, self.history)
 
     def compose(self) -> ComposeResult:
         """Yield the widgets of the screen from top to bottom."""
@@ -115,6 +120,7 @@ class ChatApp(App[None]):
         self._draw()
         focus(self._composer)
         self._run_typed()
+        self._keep_read_marks()
         if self.memory.nick:
             self._log_in(self.memory.nick, self._password)
         else:
@@ -162,6 +168,7 @@ class ChatApp(App[None]):
         """Show the daemon's greeting, and read the lists of users and groups from the daemon."""
         again, self._lost = bool(self._lost), ""
         self.memory.on_login(welcome)
+        self._read_marks.start_session(welcome)
         if text := _("connected again") if again else translated_greeting(welcome.msg):
             self._tell(text, "answer")
         self._read_lists(again, isinstance(welcome, codec.CourseworkWelcome))
@@ -176,7 +183,7 @@ class ChatApp(App[None]):
     def news_received(self, news: codec.News) -> None:
         """Store, log and show a message, an event or a server's notice."""
         here = self.memory.here
-        self.memory.add_news(news, self._scrollback.at_end)
+        self.memory.add_news(news, self._scrollback.at_end, self.is_watched)
         if trouble := self._conversation_log.write_received(news, self.memory.nick):
             self._tell(trouble, "trouble")
         if self.memory.here is not here:
@@ -195,8 +202,23 @@ class ChatApp(App[None]):
             self._tell(trouble, "trouble")
         self._show()
 
+    def read_mark_moved(self, mark: objects.ReadMark) -> None:
+        """Show what the user has read with another client."""
+        if not self._read_marks.apply_mark(mark):
+            self._read_counts()
+        self._draw_soon()
+
+    @work(exclusive=True, group="counts")
+    async def _read_counts(self) -> None:
+        await self._read_marks.read_counts()
+
+    @work
+    async def _keep_read_marks(self) -> None:
+        await self._read_marks.run()
+
     @work
     async def _read_lists(self, again: bool, course_work: bool) -> None:
+        await self._read_marks.read_counts()
         await self._directory_loader.read_users()
         if course_work:  # such a server may close the connection at a request for groups
             self._draw_soon()
@@ -205,6 +227,8 @@ class ChatApp(App[None]):
         self._refresh_members()
         if not again:
             self._choose_room(groups)
+            await find_missed_mentions(self.memory, self.history)
+            self._draw_soon()
 
     async def _list_rooms(self) -> None:
         self._choose_room(await self._directory_loader.read_groups())
@@ -273,6 +297,7 @@ class ChatApp(App[None]):
         self.memory.switch_conversation(place)
         self.history.found = None
         self._scrollback.show()
+        self._mark_if_seen()
         self._refresh_members()
         self._draw_soon()
 
@@ -286,6 +311,20 @@ class ChatApp(App[None]):
         places = self.memory.listed_conversations()
         at = places.index(self.memory.shown_conversation)
         self.switch_conversation(places[(at + step) % len(places)].place)
+
+    def action_show_next_unread(self) -> None:
+        """Show the next conversation with unread messages, private ones and mentions first."""
+        place = next_unread_conversation(self.memory)
+        if place is None:
+            self._hint.show(_("nothing is unread elsewhere"))
+        else:
+            self.switch_conversation(place)
+
+    @work(exclusive=True, group="reading")
+    async def action_show_new_messages(self) -> None:
+        """Scroll to the first new message; pressed again, to each new message that mentions the user."""
+        if not await self._new_messages.jump():
+            self._hint.show(_("nothing is new here"))
 
     def action_focus_people(self) -> None:
         """Give the list of users the keyboard focus."""
@@ -303,6 +342,8 @@ class ChatApp(App[None]):
     async def action_quit(self) -> None:
         """Log out from the daemon and end the app."""
         if self._client is not None:
+            if not self._lost:
+                await self._read_marks.send_last_marks()
             await self._client.quit()
         self.unsent_at_exit = self._outgoing.unsent
         self.exit()
@@ -315,6 +356,27 @@ class ChatApp(App[None]):
     async def _read_members(self) -> None:
         await self._directory_loader.read_members()
 
+    # What the user sees.
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether the user sees the conversation: the window has the focus, and nothing covers the screen."""
+        has_lines = self._scrollback.size.height > 0
+        return self.app_focus and len(self.screen_stack) == 1 and has_lines
+
+    def _mark_if_seen(self) -> None:
+        """Count the conversation on the screen as read if the user sees its end."""
+        conversation = self.memory.shown_conversation
+        has_end = conversation.newest_id is not None or not conversation.has_older
+        if self._scrollback.at_end and has_end and self.is_watched:
+            conversation.read.see_all()
+
+    def watch_app_focus(self, has_focus: bool) -> None:
+        """Count what arrives as unread while the terminal's window has no focus."""
+        if not has_focus:
+            self.memory.shown_conversation.read.leave()
+        self._draw_soon()
+
     # Scrolling and searching.
 
     @on(Scrollback.PageWanted)
@@ -322,6 +384,7 @@ class ChatApp(App[None]):
     async def _read_on(self, event: Scrollback.PageWanted) -> None:
         if self.memory.has_logged_in:
             await self.history.load_more(event.older)
+            self._draw_soon()
 
     @work(exclusive=True, group="reading")
     async def action_show_beginning(self) -> None:
@@ -375,8 +438,8 @@ class ChatApp(App[None]):
     def _draw(self) -> None:
         """Redraw the title and the lists, but not the conversation."""
         self._drawing = False
-        if self._scrollback.at_end:
-            self.memory.shown_conversation.unread = 0
+        self._mark_if_seen()
+        self._read_marks.wake()
         self._title.show(self._outgoing.unsent, bool(self._lost))
         self._places.draw()
         self._people.draw()

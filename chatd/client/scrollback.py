@@ -14,7 +14,9 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from chatd.client.memory import Memory, ScreenEntry
+from chatd.client.mentions import mention_pattern
 from chatd.client.render import clock_time, speaker_label
+from chatd.client.shown_entries import NewMessagesLine
 from chatd.core.colours import luminance
 from chatd.core.events import MESSAGE_KINDS
 
@@ -41,6 +43,11 @@ def _contrast(one: Color, other: Color) -> float:
     return (light + 0.05) / (dark + 0.05)
 
 
+def rule_line(text: str, width: int, style: Style) -> Text:
+    """Return ``text`` in the middle of a horizontal rule of ``width`` columns."""
+    return Text(f" {text} ".center(width, "\N{BOX DRAWINGS LIGHT HORIZONTAL}"), style)
+
+
 class Scrollback(ScrollView, can_focus=False):
     """The scrollable view of the current conversation, which asks for more entries when it reaches an end.
 
@@ -62,6 +69,8 @@ class Scrollback(ScrollView, can_focus=False):
         "scrollback--answer",
         "scrollback--trouble",
         "scrollback--found",
+        "scrollback--new",
+        "scrollback--mention",
     }
 
     class NewestReached(Message):
@@ -83,6 +92,7 @@ class Scrollback(ScrollView, can_focus=False):
         self._found: ScreenEntry | None = None
         self._following = True
         self._stale = False
+        self._new_line = NewMessagesLine()
 
     @property
     def at_end(self) -> bool:
@@ -121,6 +131,13 @@ class Scrollback(ScrollView, can_focus=False):
         else:
             self._see(0 if at_beginning else len(self._lines))
         self._want_more()
+
+    def show_new_messages(self) -> None:
+        """Show the current conversation with the line "new messages" at the top of the view."""
+        self.show()
+        line = next((y for y, (entry, _) in enumerate(self._lines) if entry is self._new_line.entry), None)
+        if line is not None:
+            self._see(line)
 
     def redraw(self) -> None:
         """Redraw the conversation.
@@ -200,7 +217,7 @@ class Scrollback(ScrollView, can_focus=False):
         background = self.background_colors[1]
         drawn = {}
         lines = []
-        for entry in self._conversation.entries:
+        for entry in self._new_line.shown_entries(self._conversation):
             colour = self._memory.colours.get(entry.nick, "")
             known = self._drawn.get(id(entry))
             if known is None or known[0] is not entry or known[1:3] != (colour, width):
@@ -213,13 +230,18 @@ class Scrollback(ScrollView, can_focus=False):
         self.refresh()
 
     def _strips(self, entry: ScreenEntry, colour: str | None, width: int) -> list[Strip]:
+        if entry.kind == "new":
+            return [self._strip(rule_line(entry.text, width, self._style("new")), width)]
         time = Text(clock_time(entry.at) + " ", self._style("time"))
         if entry.kind not in MESSAGE_KINDS:
             return self._wrapped(time, Text(entry.text, self._style(entry.kind)), width)
         label = speaker_label(entry.nick, self._memory.nick, entry.kind)
         who = Text(label, Style(color=colour, bold=True))
         if entry.kind != "image":
-            return self._wrapped(time, Text.assemble(who, " ", entry.text), width)
+            text = Text(entry.text)
+            if entry.nick != self._memory.nick and self._memory.nick:
+                text.highlight_regex(mention_pattern(self._memory.nick), self._style("mention"))
+            return self._wrapped(time, Text.assemble(who, " ", text), width)
         picture = [Text(line, no_wrap=True) for line in entry.text.expandtabs().split("\n")]
         return [*self._wrapped(time, who, width), *(self._strip(line, width) for line in picture)]
 

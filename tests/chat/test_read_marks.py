@@ -293,6 +293,8 @@ class Unread(MarkCase):
         self.assertEqual(self.on_disk(), {(1, 1, 0)})
         self.talk()
         self.assertEqual(self.listed()["lobby"], (0, 2))
+        conversations = self.alice.asks(action="conversations").objects()[-1]["conversations"]
+        self.assertEqual([one["name"] for one in conversations if one.get("marked")], ["lobby"])
         self.alice.hangs_up()
         self.alice = self.again()
         self.assertEqual(self.listed()["lobby"], (0, 2))

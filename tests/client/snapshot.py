@@ -86,6 +86,8 @@ class Stage:
             ],
         ),
         "history": told("history", messages=[]),
+        "conversations": told("conversations", conversations=[]),
+        "markread": told("read", id=0),
     }  # fmt: skip
 
     async def play(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

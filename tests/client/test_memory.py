@@ -127,7 +127,7 @@ class Hearing(SynchronousTestCase):
         self.assertNotIn("\n", entry.text)
 
     def test_what_is_said_elsewhere_is_unread(self) -> None:
-        """One's own words are not; looking reads it."""
+        """One's own words are not; it is read once its end was seen, not by going there."""
         bob = ConversationRef("direct", "bob")
         for said in (
             objects.Message(id=1, ts=TS, nick="bob", msg="a", to="alice", colour="#112233"),
@@ -137,6 +137,8 @@ class Hearing(SynchronousTestCase):
         self.assertEqual((self.texts(bob), self.memory.conversation(bob).unread), (["a", "b"], 1))
         self.assertEqual(self.memory.colours, {"bob": "#112233"})
         self.memory.switch_conversation(bob)
+        self.assertEqual(self.memory.conversation(bob).unread, 1)
+        self.assertTrue(self.memory.conversation(bob).read.see_all())
         self.assertEqual(self.memory.conversation(bob).unread, 0)
 
     def test_what_was_missed_is_unread(self) -> None:

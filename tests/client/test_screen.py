@@ -236,7 +236,8 @@ class Talking(ScreenTestCase):
 
         self.play(story)
         self.assertEqual(
-            [(one["group"], one.get("before")) for one in asked_for], [("wob", 4), ("den", None)]
+            [(one["group"], one.get("before"), one["limit"]) for one in asked_for],
+            [("den", None, 500), ("wob", 4, 100), ("den", None, 100)],  # the first looks for mentions
         )
 
     def test_what_makes_no_sense(self) -> None:

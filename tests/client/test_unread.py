@@ -1,0 +1,144 @@
+"""What is unread at a screen, against a real daemon: it follows the eyes, and is kept on the daemon."""
+
+from __future__ import annotations
+
+from textual.events import AppBlur, AppFocus
+
+from chatd.client.codec import LOBBY, ConversationRef
+from tests.support.client_daemon import Person, ScreenTestCase
+from tests.support.daemon_process import Client
+
+BOB = ConversationRef("direct", "bob")
+
+
+class Unread(ScreenTestCase):
+    """A restart, another session, a window without the focus, and keys."""
+
+    def bot(self, nick: str) -> Client:
+        """Somebody who speaks JSON."""
+        bot = self.daemon.connect("json")
+        self.addCleanup(bot.close)
+        bot.asks(action="client-hello", from_=nick, ref="hello").object(ref="hello")
+        return bot
+
+    def say(self, bot: Client, *texts: str, **where: str) -> None:
+        """Send these, and wait until they are stored."""
+        action = "gbroadcast" if "group" in where else "send" if "dest" in where else "client-broadcast"
+        for number, text in enumerate(texts):
+            bot.asks(action=action, msg=text, ref=f"{text[:20]}{number}", **where)
+        bot.object(ref=f"{texts[-1][:20]}{len(texts) - 1}")
+
+    async def leave(self, person: Person) -> None:
+        """Press Ctrl-C, and wait until the client has gone."""
+        await person.presses("ctrl+c")
+        await person.until(lambda: person.app._exit)
+
+    def test_what_was_not_looked_at_is_unread_after_a_restart(self) -> None:
+        """Private messages too, the very first one of the log included, until they were looked at."""
+
+        async def story() -> None:
+            bob = self.bot("bob")
+            async with self.at_screen("alice") as alice:
+                await alice.sees("● bob")
+                self.say(bob, "psst", dest="alice")
+                await alice.sees("@bob 1")
+                await self.leave(alice)
+            for _ in range(2):
+                async with self.at_screen("alice") as alice:
+                    await alice.sees("@bob 1")
+                    await self.leave(alice)
+            self.say(bob, "again", dest="alice")
+            async with self.at_screen("alice") as alice:
+                await alice.sees("@bob 2")
+                await alice.presses("f6")
+                await alice.sees("bob said: psst", "bob said: again", "── new messages ──")
+                await alice.until(lambda: "@bob 2" not in alice.screen)
+                await self.leave(alice)
+            async with self.at_screen("alice") as alice:
+                await alice.sees("@bob")
+                await alice.until(lambda: alice.app.memory.conversation(BOB).read.server_mark == 2)
+                self.assertEqual(alice.app.memory.conversation(BOB).unread, 0)
+
+        self.play(story)
+
+    def test_another_session_reads(self) -> None:
+        """It is read here too; what came later is not; and what is read here is read there."""
+
+        async def story() -> None:
+            bob = self.bot("bob")
+            self.say(bob, "x")
+            async with self.at_screen("alice") as alice:
+                await alice.types("/register correct-horse-battery")
+                await alice.sees("alice is registered")
+                phone = self.daemon.connect("json")
+                self.addCleanup(phone.close)
+                phone.asks(action="client-hello", from_="alice", password="correct-horse-battery", ref="in")
+                phone.object(ref="in")
+                self.say(bob, "one", "two", dest="alice")
+                await alice.sees("@bob 2")
+                phone.asks(action="markread", dest="bob", upto=2, ref="mark").object(ref="mark")
+                await alice.sees("@bob 1")
+                phone.asks(action="markread", dest="bob", ref="all").object(ref="all")
+                await alice.until(lambda: "@bob 1" not in alice.screen)
+                self.say(bob, "three", dest="alice")
+                await alice.sees("@bob 1")
+                await alice.presses("f6")
+                await alice.until(lambda: alice.app.memory.conversation(BOB).read.server_mark == 4)
+                self.assertEqual(phone.object(action="server-read", id=4)["with"], "bob")
+
+        self.play(story)
+
+    def test_a_window_without_the_focus(self) -> None:
+        """Sees nothing: what arrives is unread, and there is a line where it begins."""
+
+        async def story() -> None:
+            bob = self.bot("bob")
+            async with self.at_screen("alice") as alice:
+                await alice.sees("● bob")
+                self.say(bob, "before")
+                await alice.sees("bob said: before")
+                alice.app.post_message(AppBlur())
+                await alice.until(lambda: not alice.app.app_focus)
+                self.say(bob, "one", "two")
+                await alice.sees("lobby 2", "bob said: two")
+                lines = alice.lines
+                rule = next(at for at, line in enumerate(lines) if "new messages" in line)
+                self.assertIn("bob said: before", lines[rule - 1])
+                self.assertIn("bob said: one", lines[rule + 1])
+                alice.app.post_message(AppFocus())
+                await alice.until(lambda: "lobby 2" not in alice.screen)
+                await alice.until(lambda: alice.app.memory.conversation(LOBBY).read.server_mark == 3)
+
+        self.play(story)
+
+    def test_a_mention_among_two_thousand_lines(self) -> None:
+        """Is counted apart, comes first, and is found by a key, whether or not one was there."""
+
+        async def story() -> None:
+            bob = self.bot("bob")
+            bob.asks(action="cgroupe", group="wob", ref="wob").object(ref="wob")
+            self.bot("carol")
+            lines = [f"line {number}" for number in range(999)]
+            said = ("bobalice", *lines, "Alice, look", *lines)
+            async with self.at_screen("alice") as alice:
+                await alice.types("/join wob")
+                await alice.sees("alice joined wob")
+                alice.app.switch_conversation(LOBBY)
+                self.say(bob, *said, group="wob")
+                self.say(bob, "hello")
+                self.say(bob, "psst", dest="carol")
+                await alice.sees("wob 2000 @1")
+                await self.leave(alice)
+            async with self.at_screen("alice") as alice:
+                # The daemon counts among the last 1,000.
+                await alice.sees("wob 1000+ @1")
+                await alice.presses("f6")
+                await alice.sees("line 998")
+                await alice.presses("f7")
+                await alice.until(lambda: "wob 1000+" not in alice.screen)
+                await alice.sees("── new messages ──", "bob said: bobalice", "bob said: line 15")
+                await alice.presses("f7")
+                await alice.until(lambda: alice.found == "Alice, look")
+                await alice.sees("line 998", "Alice, look", "line 3")
+
+        self.play(story)
