@@ -73,6 +73,13 @@ Screen {
 .scrollback--trouble {
     color: $text-error;
 }
+.scrollback--pending {
+    color: $text-muted;
+    text-style: italic;
+}
+.scrollback--failed {
+    color: $text-error;
+}
 .scrollback--new {
     color: $text-error;
     text-style: bold;

@@ -19,8 +19,9 @@ from chatd.client.codec import LOBBY, ConversationRef
 from chatd.client.language import _, translated_greeting
 from chatd.client.log import ChatLog, open_log
 from chatd.client.options import server_address
+from chatd.client.outbox import Outbox
 from chatd.client.outgoing import MAX_UNACKED_MESSAGES, Failure, OutgoingQueue, TypedLine, failure_text
-from chatd.client.pending import ConnectionLost, RefusedByServer
+from chatd.client.pending import ConnectionLost, RefusedByServer, UncertainRequest
 from chatd.client.reconnecting_client import ReconnectingClient
 from chatd.client.render import (
     INDENT,
@@ -117,7 +118,7 @@ class LineDisplay:
 
         Print nothing for a lost connection, which ends the client with an error of its own.
         """
-        if isinstance(failure, RefusedByServer):
+        if isinstance(failure, RefusedByServer | UncertainRequest):
             self.show_failure(failure)
 
     def conversation_switch_finished(self, place: ConversationRef, succeeded: bool) -> None:
@@ -150,7 +151,8 @@ async def run_line_mode(options: Namespace) -> None:
     log = open_log(options.log)
     display = LineDisplay(name, log)
     client = ReconnectingClient(server_address(options), name, display, password=options.password)
-    outgoing = OutgoingQueue(client.ask, display, queue_size=MAX_UNACKED_MESSAGES)
+    outbox = Outbox(warn=lambda why: print_line(one_line(f"* {why}")))
+    outgoing = OutgoingQueue(client.ask, display, outbox, queue_size=MAX_UNACKED_MESSAGES)
     loop = asyncio.get_running_loop()
 
     async def take(text: str) -> None:

@@ -11,6 +11,7 @@ from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from chatd.client.codec import ConversationRef
+from chatd.client.language import _
 from chatd.client.memory import Conversation, Memory
 from chatd.client.render import conversation_label, one_line
 from chatd.client.scrollback import readable_shade
@@ -89,13 +90,17 @@ class ConversationList(NameList):
     def _line(self, conversation: Conversation) -> Content:
         name = one_line(conversation_label(conversation.place))
         unread, personal = conversation.unread, conversation.personal_count
+        if conversation.place.key in self._memory.drafts:
+            name += " \N{LOWER RIGHT PENCIL}"
+        if conversation.is_invitation:
+            name = _("{group} invited").format(group=name)
         if not unread and not personal:
             return Content(name)
         mentioned = len(conversation.read.mention_ids) if conversation.place.kind != "direct" else 0
         count = f"{unread}+" if conversation.read.is_lower_bound else str(unread or "")
         marks = (count, f"@{mentioned}" if mentioned else "")
         text = " ".join((name, *filter(None, marks)))
-        if conversation.is_muted:
+        if self._memory.settings.is_muted(conversation.place):
             return Content.styled(text, "dim")
         return Content.styled(text, "bold $text-warning" if personal else "bold")
 

@@ -9,6 +9,7 @@ from typing import Final, Literal
 import msgspec
 
 from chatd.client import codec
+from chatd.client.account_settings import AccountSettings
 from chatd.client.codec import (
     LOBBY,
     ConversationRef,
@@ -34,7 +35,9 @@ The client can read older ones from the daemon again.
 MAX_HIDDEN_ENTRIES: Final = 100
 """The maximum number of entries that the client keeps of a conversation that is not on the screen."""
 
-EntryKind = Literal["message", "image", "action", "notice", "announcement", "answer", "trouble", "new"]
+EntryKind = Literal[
+    "message", "image", "action", "notice", "announcement", "answer", "trouble", "new", "pending", "failed"
+]
 
 _SHOWN_KINDS: Final[dict[str, EntryKind]] = {"image": "image", "action": "action", "notice": "notice"}
 """The kinds of messages that are not shown as a ``message``."""
@@ -77,8 +80,8 @@ class Conversation:
         self.has_older = True
         self.has_newer = False
         self.read = ReadState()
-        self.is_muted = False
         self.is_invitation = False
+        self._has_new_invitation = False
         self.max_entries = MAX_SHOWN_ENTRIES
         self._last_told = 0
 
@@ -91,7 +94,18 @@ class Conversation:
     def personal_count(self) -> int:
         """The number of unread messages to the user in person: private ones, mentions and an invitation."""
         messages = self.unread if self.place.kind == "direct" else len(self.read.mention_ids)
-        return messages + self.is_invitation
+        return messages + self._has_new_invitation
+
+    def invite(self, entry: ScreenEntry) -> None:
+        """Make this the place of an invitation, which ``entry`` tells. Its messages can't be read yet."""
+        if not self.is_invitation:
+            self.is_invitation = self._has_new_invitation = True
+            self.entries, self.has_older = [entry], False
+
+    def mark_seen(self) -> None:
+        """Count everything in the conversation as read, because the user has seen its end."""
+        self.read.see_all()
+        self._has_new_invitation = False
 
     @property
     def last_told(self) -> int:
@@ -189,6 +203,7 @@ class Conversation:
 
     def clear(self) -> None:
         """Drop all entries from memory. The client can read them from the daemon again."""
+        self.is_invitation = self._has_new_invitation = False
         self.entries.clear()
         self.has_older, self.has_newer = True, False
 
@@ -211,6 +226,8 @@ class Memory:
         self.colours: dict[str, str] = {}
         self.topics: dict[tuple[str, str], str] = {}
         self.group_names: set[str] = set()
+        self.drafts: dict[tuple[str, str], str] = {}
+        self.settings = AccountSettings()
         self._members: list[objects.Member] = []
 
     @property
@@ -339,6 +356,17 @@ class Memory:
         """Add a text of the client for its user, such as an error, to the conversation on the screen."""
         self.shown_conversation.add(ScreenEntry(at, sanitize(text), kind))
 
+    def add_invitation(self, place: ConversationRef, entry: ScreenEntry) -> None:
+        """Add the group ``place``, to which the user is invited, to the conversations.
+
+        ``entry`` tells of the invitation. A member's group is left as it is.
+        """
+        if place.key in self.conversations and not self.conversation(place).is_invitation:
+            return
+        how = _("Enter joins, /decline {group} declines").format(group=place.name)
+        text = sanitize(f"{entry.text}: {how}")
+        self.conversation(place).invite(msgspec.structs.replace(entry, text=text, id=0))
+
     def _happened(self, event: objects.GroupEvent) -> None:
         if event.deleted is not None:
             for known in self.conversations.values():
@@ -348,7 +376,16 @@ class Memory:
         place = ConversationRef("group", event.group)
         if event.event == "topic":
             self.topics[place.key] = event.topic or ""
-        if event.event == "closed" or (event.actor == self.nick and event.event == "left"):
+        if event.event == "invited" and event.subject == self.nick and event.actor != self.nick:
+            self.add_invitation(place, entry)
+            self.shown_conversation.add(msgspec.structs.replace(entry, id=0))
+        elif (event.event == "uninvited" and event.subject == self.nick) or (
+            event.event == "declined" and event.actor == self.nick
+        ):
+            if self.conversation(place).is_invitation:
+                self.drop_conversation(place)
+            self.shown_conversation.add(msgspec.structs.replace(entry, id=0))
+        elif event.event == "closed" or (event.actor == self.nick and event.event == "left"):
             self.drop_conversation(place)
             self.shown_conversation.add(msgspec.structs.replace(entry, id=0))
         elif place.key in self.conversations or event.actor == self.nick:

@@ -47,7 +47,7 @@ class ReadState:
 
     @property
     def is_lower_bound(self) -> bool:
-        """Whether more messages may be unread than `unread_count` says, because the daemon stopped counting."""
+        """Whether more messages may be unread than `unread_count`, because the daemon stopped counting."""
         return self._counted >= MAX_COUNTED_MESSAGES
 
     @property

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import math
+import os
+import time
 from collections.abc import Awaitable, Container
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Final
 
-from textual import on, work
+from textual import events, on, work
 from textual.app import App, ComposeResult
 from textual.containers import Horizontal
 from textual.widgets import Input, ProgressBar
 
 from chatd.client import codec, layout
+from chatd.client.account_files import account_file_stem
+from chatd.client.account_settings import SETTINGS_SUFFIX, AccountSettings
+from chatd.client.client_commands import ClientCommandRunner, leave_warning, parse_client_command
 from chatd.client.codec import LOBBY, ConversationRef
 from chatd.client.composer import Composer
 from chatd.client.connection import Address
@@ -24,6 +31,9 @@ from chatd.client.lists import ConversationList, MemberList, NameList
 from chatd.client.log import ChatLog
 from chatd.client.memory import EntryKind, Memory
 from chatd.client.missed_mentions import find_missed_mentions
+from chatd.client.notifications import Notifier
+from chatd.client.outbox import UNSENT_SHOWN_AFTER_SECONDS, Outbox
+from chatd.client.outbox_file import OutboxFile
 from chatd.client.outgoing import OutgoingQueue
 from chatd.client.pending import ConnectionLost, RefusedByServer
 from chatd.client.read_marks import ReadMarkKeeper
@@ -32,6 +42,7 @@ from chatd.client.render import render_answer
 from chatd.client.screen_display import ScreenDisplay
 from chatd.client.screen_lines import HintLine, SearchLine, TitleLine
 from chatd.client.scrollback import Scrollback
+from chatd.client.shown_entries import ShownEntries
 from chatd.client.terminal import TerminalDriver
 from chatd.client.unread_navigation import NewMessageJumper, next_unread_conversation
 from chatd.core import commands as c
@@ -50,8 +61,10 @@ class ChatApp(App[None]):
     """The full-screen client for the daemon at ``address``.
 
     If ``nick`` is empty, the client asks the user for a nick. It asks for the password of a registered nick
-    unless ``password`` has it. ``log`` is the file that the messages are written to. After the app has ended,
-    `failure` is the error that ended it, or None, and `unsent_at_exit` the number of messages without an ack.
+    unless ``password`` has it. ``log`` is the file that the messages are written to, ``state_folder`` the
+    folder for the user's settings and unsent messages; None keeps them in memory only. After the app has
+    ended, `failure` is the error that ended it, or None, and `unsent_at_exit` the number of messages without
+    an ack.
     """
 
     TITLE = "chat"
@@ -61,7 +74,14 @@ class ChatApp(App[None]):
     CSS = layout.STYLE_SHEET
     BINDINGS = layout.KEY_BINDINGS
 
-    def __init__(self, address: Address, nick: str, log: ChatLog, password: str = "") -> None:
+    def __init__(
+        self,
+        address: Address,
+        nick: str,
+        log: ChatLog,
+        password: str = "",
+        state_folder: Path | None = None,
+    ) -> None:
         super().__init__(driver_class=TerminalDriver)
         self.failure: Exception | None = None
         self.unsent_at_exit = 0
@@ -75,7 +95,9 @@ class ChatApp(App[None]):
         # Attributes, because the client may still report something after the widgets have left the screen.
         self._title = TitleLine(self.memory, address)
         self._places = ConversationList(self.memory, id="places")
-        self._scrollback = Scrollback(self.memory, id="scrollback")
+        self.outbox = Outbox(lambda why: self._tell(why, "trouble"))
+        self._shown_entries = ShownEntries(self.memory, self.outbox)
+        self._scrollback = Scrollback(self.memory, self._shown_entries, id="scrollback")
         self._people = MemberList(self.memory, id="people")
         self._bar = ProgressBar(id="progress", show_eta=False)
         self._search_line = SearchLine()
@@ -90,9 +112,19 @@ class ChatApp(App[None]):
             add_text=self._tell,
             show_place=self._show_place,
             choose_room=self._list_rooms,
-            draw_soon=self._draw_soon,
+            unsent_changed=self._unsent_changed,
         )
-        self._outgoing = OutgoingQueue(lambda command: self._ask(command), self._answers)
+        self._outgoing = OutgoingQueue(
+            lambda command, ref: self._ask(command, ref), self._answers, self.outbox
+        )
+        self._state_folder = state_folder
+        self._has_account_files = False
+        self._client_commands = ClientCommandRunner(
+            self.memory, self.outbox, self._outgoing, self._tell, self._put_into_composer
+        )
+        self._notifier = Notifier(self.memory, self.bell, self._write_escape, time.monotonic, os.environ)
+        self._has_warned_of_leaving = False
+        self._is_unsent_redraw_due = False
         self._read_marks = ReadMarkKeeper(self.memory, self._ask, self._draw_soon)
         self._new_messages = NewMessageJumper(self.memory, self._scrollback, self.history)
 
@@ -143,7 +175,7 @@ class ChatApp(App[None]):
     def _log_in(self, nick: str | None, password: str = "") -> None:
         assert nick  # the dialog returns nothing else
         self.memory.nick = nick
-        self._client = ReconnectingClient(self._address, nick, self, password=password)
+        self._client = ReconnectingClient(self._address, nick, self, password=password, patience=math.inf)
         self._run_client(self._client)
 
     @work
@@ -169,6 +201,9 @@ class ChatApp(App[None]):
         again, self._lost = bool(self._lost), ""
         self.memory.on_login(welcome)
         self._read_marks.start_session(welcome)
+        self._shown_entries.is_connected = True
+        if not self._has_account_files:
+            self._open_account_files()
         if text := _("connected again") if again else translated_greeting(welcome.msg):
             self._tell(text, "answer")
         self._read_lists(again, isinstance(welcome, codec.CourseworkWelcome))
@@ -178,15 +213,18 @@ class ChatApp(App[None]):
         if not self._lost:
             self._tell(_("connection lost ({why}): connecting again").format(why=why), "trouble")
         self._lost = why
-        self._draw_soon()
+        self._shown_entries.is_connected = False
+        self._show()
 
     def news_received(self, news: codec.News) -> None:
         """Store, log and show a message, an event or a server's notice."""
         here = self.memory.here
         self.memory.add_news(news, self._scrollback.at_end, self.is_watched)
+        self._notifier.announce(news)
         if trouble := self._conversation_log.write_received(news, self.memory.nick):
             self._tell(trouble, "trouble")
         if self.memory.here is not here:
+            self._exchange_drafts(here, self.memory.here)
             self._show_place(self.memory.here)
         elif isinstance(news, objects.GroupEvent) and ConversationRef("group", news.group).key == here.key:
             if self._directory_loader.record_member_change() == 1:
@@ -245,10 +283,15 @@ class ChatApp(App[None]):
     # Typed lines.
 
     def queue_line(self, text: str) -> bool:
-        """Queue ``text`` as a line typed in the current conversation.
+        """Queue ``text`` as a line typed in the current conversation, or carry out a command of the client.
 
         If the line is malformed, show why and return False; else return True.
         """
+        self._has_warned_of_leaving = False
+        if (command := parse_client_command(text)) is not None:
+            self._client_commands.run(*command)
+            self._show()
+            return True
         try:
             line = self._outgoing.prepare_line(text, self.memory.here)
         except Refusal as refusal:
@@ -263,14 +306,48 @@ class ChatApp(App[None]):
     @work
     async def _run_typed(self) -> None:
         try:
-            await self._outgoing.run()
-            await self.action_quit()
+            while not self._exit:
+                await self._outgoing.run()
+                await self.action_quit()
         finally:
             self._outgoing.cancel()
 
-    def _ask(self, command: c.Command) -> Awaitable[objects.AnswerObject]:
+    def _ask(self, command: c.Command, ref: str | None = None) -> Awaitable[objects.AnswerObject]:
         assert self._client is not None  # nothing is asked before the login
-        return self._client.ask(command)
+        return self._client.ask(command, ref)
+
+    def _open_account_files(self) -> None:
+        """Use the settings of the user, and send the messages that earlier runs of the client have left."""
+        self._has_account_files = True
+        if self._state_folder is None:
+            return
+        stem = account_file_stem(self._address, self.memory.nick)
+        self.memory.settings = AccountSettings(self._state_folder / f"{stem}{SETTINGS_SUFFIX}")
+        left = self.outbox.open_file(OutboxFile(self._state_folder, stem))
+        waiting = [message for message in left if not message.failure]
+        for message in waiting:
+            self._outgoing.resend(message)
+        if waiting:
+            self._tell(_("messages from the last time: {count}").format(count=len(waiting)), "answer")
+
+    def _unsent_changed(self) -> None:
+        """Redraw unsent messages where they are or were shown, and again when they have waited for long."""
+        if self._shown_entries.has_unsent or not self._shown_entries.is_connected or self.outbox.failed_count:
+            self._scrollback.redraw_soon()
+        self._draw_soon()
+        if not self._is_unsent_redraw_due and self._outgoing.unsent:
+            self._is_unsent_redraw_due = True
+            self.set_timer(UNSENT_SHOWN_AFTER_SECONDS * 1.1, self._show_unsent)
+
+    def _show_unsent(self) -> None:
+        self._is_unsent_redraw_due = False
+        if self._outgoing.unsent:
+            self._scrollback.redraw_soon()
+            self._unsent_changed()
+
+    def _put_into_composer(self, text: str) -> None:
+        """Put ``text`` into the empty input box, after the line that was just typed has left it."""
+        self.call_later(self._composer.exchange_draft, text)
 
     async def _answer(self, command: c.Command, allowed: Container[str] = ()) -> objects.AnswerObject | None:
         """Send ``command`` to the daemon and return the answer.
@@ -291,7 +368,15 @@ class ChatApp(App[None]):
     def switch_conversation(self, place: ConversationRef) -> None:
         """Show the conversation ``place``, and cancel the conversation switches of queued lines."""
         self._outgoing.cancel_queued_switches()
+        self._exchange_drafts(self.memory.here, place)
         self._show_place(place)
+
+    def _exchange_drafts(self, old: ConversationRef, new: ConversationRef) -> None:
+        """Keep what is in the input box as the draft of ``old``, and put the draft of ``new`` there."""
+        if old.key != new.key:
+            draft = self._composer.exchange_draft(self.memory.drafts.pop(new.key, ""))
+            if draft.strip():
+                self.memory.drafts[old.key] = draft
 
     def _show_place(self, place: ConversationRef) -> None:
         self.memory.switch_conversation(place)
@@ -340,12 +425,23 @@ class ChatApp(App[None]):
         self.call_after_refresh(self._draw)  # the colours of nicks depend on the background
 
     async def action_quit(self) -> None:
+        """Log out from the daemon and end the app. Ask once if something would be left unsent."""
+        drafts = len(self.memory.drafts) + bool(self._composer.text.strip())
+        warning = leave_warning(self.outbox, drafts, self._shown_entries.is_connected)
+        if warning and not self._has_warned_of_leaving:
+            self._has_warned_of_leaving = True
+            self._tell(warning, "trouble")
+            return
+        await self.leave()
+
+    async def leave(self) -> None:
         """Log out from the daemon and end the app."""
         if self._client is not None:
             if not self._lost:
                 await self._read_marks.send_last_marks()
             await self._client.quit()
         self.unsent_at_exit = self._outgoing.unsent
+        self.outbox.close()
         self.exit()
 
     def _refresh_members(self) -> None:
@@ -369,10 +465,27 @@ class ChatApp(App[None]):
         conversation = self.memory.shown_conversation
         has_end = conversation.newest_id is not None or not conversation.has_older
         if self._scrollback.at_end and has_end and self.is_watched:
-            conversation.read.see_all()
+            conversation.mark_seen()
+
+    async def on_event(self, event: events.Event) -> None:
+        """Record that the user is there before a key or the mouse does what it does."""
+        if isinstance(event, events.InputEvent):
+            self._notifier.key_pressed()
+        await super().on_event(event)
+
+    def _write_escape(self, sequence: str) -> None:
+        if self._driver is not None and not self.is_headless:
+            self._driver.write(sequence)
+
+    @on(Composer.EmptySubmitted)
+    def _join_invited(self) -> None:
+        """Accept the invitation on the screen."""
+        if self.memory.shown_conversation.is_invitation:
+            self.queue_line(f"/join {self.memory.here.name}")
 
     def watch_app_focus(self, has_focus: bool) -> None:
         """Count what arrives as unread while the terminal's window has no focus."""
+        self._notifier.focus_changed(has_focus)
         if not has_focus:
             self.memory.shown_conversation.read.leave()
         self._draw_soon()
@@ -427,6 +540,7 @@ class ChatApp(App[None]):
 
     @on(Composer.HintChanged)
     def _hinted(self, event: Composer.HintChanged) -> None:
+        self._has_warned_of_leaving = False
         self._hint.show(event.hint)
 
     @on(Scrollback.NewestReached)
@@ -440,6 +554,6 @@ class ChatApp(App[None]):
         self._drawing = False
         self._mark_if_seen()
         self._read_marks.wake()
-        self._title.show(self._outgoing.unsent, bool(self._lost))
+        self._title.show(self._outgoing.unsent, self.outbox.failed_count, bool(self._lost))
         self._places.draw()
         self._people.draw()

@@ -19,10 +19,11 @@ class TitleLine(Static):
         self._memory = memory
         self._address = address
 
-    def show(self, unsent: int, is_lost: bool) -> None:
+    def show(self, unsent: int, refused: int, is_lost: bool) -> None:
         """Show the conversation, the address and the state of the connection.
 
-        ``unsent`` is the number of typed messages without an ack. ``is_lost`` means that there is no
+        ``unsent`` is the number of typed messages without an ack, ``refused`` that of the messages that the
+        server has refused. ``is_lost`` means that there is no
         connection.
         """
         here = self._memory.here
@@ -32,6 +33,8 @@ class TitleLine(Static):
         parts.append(f"{self._memory.nick} @ {self._address}")
         if unsent:
             parts.append(_("{count} waiting").format(count=unsent))
+        if refused:
+            parts.append(_("{count} not sent").format(count=refused))
         if is_lost:
             parts.append(_("no connection"))
         self.update(one_line(" · ".join(parts)))

@@ -16,7 +16,7 @@ from textual.strip import Strip
 from chatd.client.memory import Memory, ScreenEntry
 from chatd.client.mentions import mention_pattern
 from chatd.client.render import clock_time, speaker_label
-from chatd.client.shown_entries import NewMessagesLine
+from chatd.client.shown_entries import ShownEntries
 from chatd.core.colours import luminance
 from chatd.core.events import MESSAGE_KINDS
 
@@ -70,6 +70,8 @@ class Scrollback(ScrollView, can_focus=False):
         "scrollback--trouble",
         "scrollback--found",
         "scrollback--new",
+        "scrollback--pending",
+        "scrollback--failed",
         "scrollback--mention",
     }
 
@@ -83,16 +85,16 @@ class Scrollback(ScrollView, can_focus=False):
             super().__init__()
             self.older = older
 
-    def __init__(self, memory: Memory, id: str) -> None:
+    def __init__(self, memory: Memory, shown_entries: ShownEntries, id: str) -> None:
         super().__init__(id=id)
         self._memory = memory
+        self._shown_entries = shown_entries
         self._conversation = memory.shown_conversation
         self._lines: list[tuple[ScreenEntry, Strip]] = []
         self._drawn: dict[int, tuple[ScreenEntry, str, int, list[Strip]]] = {}
         self._found: ScreenEntry | None = None
         self._following = True
         self._stale = False
-        self._new_line = NewMessagesLine()
 
     @property
     def at_end(self) -> bool:
@@ -135,7 +137,9 @@ class Scrollback(ScrollView, can_focus=False):
     def show_new_messages(self) -> None:
         """Show the current conversation with the line "new messages" at the top of the view."""
         self.show()
-        line = next((y for y, (entry, _) in enumerate(self._lines) if entry is self._new_line.entry), None)
+        line = next(
+            (y for y, (entry, _) in enumerate(self._lines) if entry is self._shown_entries.new_line), None
+        )
         if line is not None:
             self._see(line)
 
@@ -217,7 +221,7 @@ class Scrollback(ScrollView, can_focus=False):
         background = self.background_colors[1]
         drawn = {}
         lines = []
-        for entry in self._new_line.shown_entries(self._conversation):
+        for entry in self._shown_entries.of(self._conversation):
             colour = self._memory.colours.get(entry.nick, "")
             known = self._drawn.get(id(entry))
             if known is None or known[0] is not entry or known[1:3] != (colour, width):

@@ -17,13 +17,14 @@ def next_unread_conversation(memory: Memory) -> ConversationRef | None:
     listed = memory.listed_conversations()
     here = listed.index(memory.shown_conversation)
     following = [*listed[here + 1 :], *listed[:here]]
-    unread = [one for one in following if one.unread or one.is_invitation]
-    return min(unread, key=_rank).place if unread else None
+    unread = [one for one in following if one.unread or one.personal_count]
 
+    def rank(conversation: Conversation) -> int:
+        if memory.settings.is_muted(conversation.place):
+            return 2
+        return 0 if conversation.personal_count else 1
 
-def _rank(conversation: Conversation) -> int:
-    """Return 0 for a conversation with unread messages to the user in person, 2 for a muted one, else 1."""
-    return 2 if conversation.is_muted else 0 if conversation.personal_count else 1
+    return min(unread, key=rank).place if unread else None
 
 
 class NewMessageJumper:
