@@ -106,9 +106,12 @@ def leave_warning(outbox: Outbox, drafts: int, is_connected: bool) -> str:
     """
     parts = []
     if outbox.waiting_count and not is_connected:
-        parts.append(_("{count} waiting").format(count=outbox.waiting_count))
+        waiting = (
+            _("messages for the next start to send: {count}") if outbox.is_on_disk else _("unsent: {count}")
+        )
+        parts.append(waiting.format(count=outbox.waiting_count))
     if outbox.failed_count:
-        parts.append(_("{count} not sent").format(count=outbox.failed_count))
+        parts.append(_("refused messages: {count}").format(count=outbox.failed_count))
     if drafts:
-        parts.append(_("drafts, which are not kept: {count}").format(count=drafts))
-    return _("{what}: leave again to go").format(what=", ".join(parts)) if parts else ""
+        parts.append(_("drafts that will be lost: {count}").format(count=drafts))
+    return _("{what}. Leave again to go").format(what=", ".join(parts)) if parts else ""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from unittest.mock import patch
+
 from textual.events import AppBlur, AppFocus
 
 from chatd.client.codec import LOBBY, ConversationRef
@@ -85,6 +87,60 @@ class Unread(ScreenTestCase):
                 await alice.presses("f6")
                 await alice.until(lambda: alice.app.memory.conversation(BOB).read.server_mark == 4)
                 self.assertEqual(phone.object(action="server-read", id=4)["with"], "bob")
+
+        self.play(story)
+
+    def test_an_invitation_is_one_key_away(self) -> None:
+        """It is in the list, also after a restart, and comes before other unread messages; Enter joins."""
+
+        async def story() -> None:
+            bob = self.bot("bob")
+            for group in ("den", "zoo"):
+                bob.asks(action="cgroupe", group=group, visibility="private", ref=group).object(ref=group)
+            async with self.at_screen("alice") as alice:
+                await alice.sees("● bob")
+                self.say(bob, "psst", group="den")
+                for group in ("den", "zoo"):
+                    bob.asks(action="invite", group=group, dest="alice", ref="invite").object(ref="invite")
+                await alice.sees("bob invited alice to den", "den invited", "zoo invited")
+                await alice.presses("f6")
+                await alice.sees("bob invited alice to den: Enter")
+                await alice.presses("enter")
+                await alice.sees("alice joined den", "bob said: psst")
+                await alice.until(lambda: "den invited" not in alice.screen)
+                await self.leave(alice)
+            async with self.at_screen("alice") as alice:
+                await alice.presses("f6")
+                await alice.sees("you are invited to zoo")
+                await alice.types("/decline zoo")
+                await alice.until(lambda: "zoo invited" not in alice.screen)
+
+        self.play(story)
+
+    def test_it_rings_for_what_concerns_the_user(self) -> None:
+        """Unless the user is there, or wants none from there; that is kept over a restart."""
+
+        async def story() -> None:
+            bob = self.bot("bob")
+            async with self.at_screen("alice") as alice:
+                await alice.sees("● bob")
+                with patch.object(alice.app._notifier, "_ring") as ring:
+                    self.say(bob, "alice is here")
+                    await alice.sees("bob said: alice is here")
+                    alice.app.post_message(AppBlur())
+                    await alice.until(lambda: not alice.app.app_focus)
+                    self.say(bob, "hello")
+                    await alice.sees("lobby 1")
+                    ring.assert_not_called()
+                    self.say(bob, "are you there, alice?", "alice!")
+                    await alice.sees("lobby 3 @2")
+                    ring.assert_called_once_with()
+                await alice.types("/quiet", "/notify bell", "/notify loud")
+                await alice.sees("does not ring", "notifications: bell", "usage: /notify off|bell|on|always")
+                await self.leave(alice)
+            async with self.at_screen("alice") as alice:
+                self.assertTrue(alice.app.memory.settings.is_muted(LOBBY))
+                self.assertEqual(alice.app.memory.settings.notify, "bell")
 
         self.play(story)
 
