@@ -32,11 +32,18 @@ class Outbox:
 
     They are kept in a file from `open_file` on, so that the next run of the client sends them. If the file
     can't be written any more, ``warn`` is called once with the reason in the user's language, and they are
-    kept in memory only. ``now`` returns the time in seconds since 1970.
+    kept in memory only. Without ``keeps_refused``, a refused message is removed. ``now`` returns the time in
+    seconds since 1970.
     """
 
-    def __init__(self, warn: Callable[[str], None], now: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        warn: Callable[[str], None],
+        keeps_refused: bool = True,
+        now: Callable[[], float] = time.time,
+    ) -> None:
         self._warn = warn
+        self._keeps_refused = keeps_refused
         self._now = now
         self._messages: dict[str, UnsentMessage] = {}
         self._file: OutboxFile | None = None
@@ -97,7 +104,9 @@ class Outbox:
     def fail(self, ref: str, why: str) -> None:
         """Record that the server refused a message, with the reason ``why`` in the user's language."""
         message = self._messages.get(ref)
-        if message is not None:
+        if not self._keeps_refused:
+            self.remove(ref)
+        elif message is not None:
             self._keep(msgspec.structs.replace(message, failure=why or "?"))
 
     def retry(self, ref: str) -> UnsentMessage:

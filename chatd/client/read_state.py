@@ -38,7 +38,7 @@ class ReadState:
         self._jumps: list[tuple[bool, int]] = []
         self._next_jump = 0
         self._last_id = 0
-        self._last_id_of_others = 0
+        self._last_id_of_others = -1
 
     @property
     def unread_count(self) -> int:

@@ -125,6 +125,11 @@ class ReconnectingClient:
         return self._resume.nick
 
     @property
+    def is_connected(self) -> bool:
+        """Whether the client is logged in at this moment."""
+        return self._session is not None
+
+    @property
     def cursor(self) -> int | None:
         """The id up to which log entries were delivered, or the position that the session began at.
 

@@ -19,9 +19,9 @@ from chatd.json_wire import objects
 TS = objects.Timestamp("2026-11-21T10:00:00Z")
 
 
-def said(text: str, nick: str = "bob", **where: str) -> objects.Message:
+def said(text: str, nick: str = "bob", group: str = "", to: str = "") -> objects.Message:
     """A message."""
-    return objects.Message(id=1, ts=TS, nick=nick, msg=text, **where)
+    return objects.Message(id=1, ts=TS, nick=nick, msg=text, group=group, to=to)
 
 
 INVITED = objects.GroupEvent(id=1, ts=TS, event="invited", actor="bob", subject="alice", group="wob")
