@@ -1,36 +1,16 @@
-"""The commands that only the client has: they concern what it shows and keeps, and are not sent."""
+"""Carries out the commands that only the full screen has."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final, get_args
+from typing import get_args
 
 from chatd.client.account_settings import NotifyMode
+from chatd.client.client_command_table import CLIENT_COMMANDS
 from chatd.client.language import _, translated_os_error
 from chatd.client.memory import EntryKind, Memory
 from chatd.client.outbox import Outbox
 from chatd.client.outgoing import OutgoingQueue
-from chatd.core.language import N_
-from chatd.core.typed_commands import parse_slash
-
-CLIENT_COMMANDS: Final[dict[str, tuple[str, str]]] = {
-    "retry": ("/retry", N_("send the messages of this conversation again that the server has refused")),
-    "withdraw": ("/withdraw", N_("take back the last message of this conversation that was not sent")),
-    "quiet": ("/quiet", N_("do not ring for this conversation, or ring again")),
-    "notify": ("/notify off|bell|on|always", N_("ring for private messages, mentions and invitations")),
-}
-"""The word of each command, its usage and its help text."""
-
-
-def parse_client_command(typed: str) -> tuple[str, str] | None:
-    """Return the word, in lower case, and the rest of a line with one of the `CLIENT_COMMANDS`.
-
-    Return None for any other line.
-    """
-    line = parse_slash(typed)
-    if line is None or line.word.lower() not in CLIENT_COMMANDS:
-        return None
-    return line.word.lower(), line.rest.strip()
 
 
 class ClientCommandRunner:
@@ -107,11 +87,13 @@ def leave_warning(outbox: Outbox, drafts: int, is_connected: bool) -> str:
     parts = []
     if outbox.waiting_count and not is_connected:
         waiting = (
-            _("messages for the next start to send: {count}") if outbox.is_on_disk else _("unsent: {count}")
+            _("messages for the next start to send: {count}")
+            if outbox.is_on_disk
+            else _("unsent messages: {count}")
         )
         parts.append(waiting.format(count=outbox.waiting_count))
     if outbox.failed_count:
         parts.append(_("refused messages: {count}").format(count=outbox.failed_count))
     if drafts:
         parts.append(_("drafts that will be lost: {count}").format(count=drafts))
-    return _("{what}. Leave again to go").format(what=", ".join(parts)) if parts else ""
+    return _("{what}. Repeat it to leave anyway").format(what=", ".join(parts)) if parts else ""

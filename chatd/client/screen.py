@@ -18,7 +18,8 @@ from textual.widgets import Input, ProgressBar
 from chatd.client import codec, layout
 from chatd.client.account_files import account_file_stem
 from chatd.client.account_settings import SETTINGS_SUFFIX, AccountSettings
-from chatd.client.client_commands import ClientCommandRunner, leave_warning, parse_client_command
+from chatd.client.client_command_table import parse_client_command
+from chatd.client.client_commands import ClientCommandRunner, leave_warning
 from chatd.client.codec import LOBBY, ConversationRef
 from chatd.client.composer import Composer
 from chatd.client.connection import Address
@@ -328,7 +329,9 @@ class ChatApp(App[None]):
         for message in waiting:
             self._outgoing.resend(message)
         if waiting:
-            self._tell(_("messages from the last time: {count}").format(count=len(waiting)), "answer")
+            self._tell(
+                _("sending messages of your last session: {count}").format(count=len(waiting)), "answer"
+            )
 
     def _unsent_changed(self) -> None:
         """Redraw unsent messages where they are or were shown, and again when they have waited for long."""
@@ -555,5 +558,7 @@ class ChatApp(App[None]):
         self._mark_if_seen()
         self._read_marks.wake()
         self._title.show(self._outgoing.unsent, self.outbox.failed_count, bool(self._lost))
+        is_unread = next_unread_conversation(self.memory) is not None
+        self._hint.show_unread(is_unread, self.memory.shown_conversation.read.new_after is not None)
         self._places.draw()
         self._people.draw()

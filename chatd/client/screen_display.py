@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
 
+from chatd.client.client_command_table import CLIENT_COMMANDS
 from chatd.client.codec import ConversationRef
 from chatd.client.history import HistoryLoader
+from chatd.client.language import _
 from chatd.client.memory import EntryKind, Memory
 from chatd.client.outgoing import Failure, failure_text
 from chatd.client.pending import ConnectionLost, RefusedByServer
@@ -65,6 +67,9 @@ class ScreenDisplay:
         """Show the daemon's answer to a command in the current conversation."""
         for line in render_answer(answer, self._memory.nick):
             self._add_text(line, "answer")
+        if isinstance(answer, objects.Help):
+            for usage, help in CLIENT_COMMANDS.values():
+                self._add_text(_("{usage}: {help}").format(usage=usage, help=_(help)), "answer")
 
     def show_failure(self, failure: Failure) -> None:
         """Show in the current conversation why a typed line was not carried out."""
