@@ -392,6 +392,7 @@ class Memory:
             conversation = self.conversation(place)
             if event.actor == self.nick and event.event == "joined":
                 conversation.clear()  # messages may have been sent while the user was out
+                conversation.read = ReadState()  # the daemon's mark went with the membership
             conversation.add(entry)
         else:
             # The user is not in the group: the event is an invitation or the end of the membership.

@@ -257,7 +257,6 @@ class ChatApp(App[None]):
 
     @work
     async def _read_lists(self, again: bool, course_work: bool) -> None:
-        await self._read_marks.read_counts()
         await self._directory_loader.read_users()
         if course_work:  # such a server may close the connection at a request for groups
             self._draw_soon()
@@ -266,6 +265,8 @@ class ChatApp(App[None]):
         self._refresh_members()
         if not again:
             self._choose_room(groups)
+        await self._read_marks.read_counts()
+        if not again:
             await find_missed_mentions(self.memory, self.history)
             self._draw_soon()
 
@@ -383,6 +384,8 @@ class ChatApp(App[None]):
 
     def _show_place(self, place: ConversationRef) -> None:
         self.memory.switch_conversation(place)
+        if not self._composer.text and (draft := self.memory.drafts.pop(place.key, "")):
+            self._composer.exchange_draft(draft)
         self.history.found = None
         self._scrollback.show()
         self._mark_if_seen()

@@ -45,7 +45,8 @@ def _contrast(one: Color, other: Color) -> float:
 
 def rule_line(text: str, width: int, style: Style) -> Text:
     """Return ``text`` in the middle of a horizontal rule of ``width`` columns."""
-    return Text(f" {text} ".center(width, "\N{BOX DRAWINGS LIGHT HORIZONTAL}"), style)
+    # Rich renders the style of a span, but not that of a whole text without spans.
+    return Text.assemble((f" {text} ".center(width, "\N{BOX DRAWINGS LIGHT HORIZONTAL}"), style))
 
 
 class Scrollback(ScrollView, can_focus=False):

@@ -126,7 +126,7 @@ async def _drawn() -> str:
             await alice.presses(*"/ki", "tab")
             await alice.sees("remove a user from a group")
             svg = app.export_screenshot(title="chat")
-            await app.action_quit()
+            await app.leave()
         log.close()
     server.close()
     return FONT.sub("", svg)

@@ -133,5 +133,8 @@ class Unsent(ScreenTestCase):
                 await alice.fanouts("/create wob\rnext words")
                 await alice.until(lambda: alice.lines[0].startswith(" wob "))
                 self.assertEqual(typed(alice), "next words")
+                await alice.presses("ctrl+p")
+                await alice.types("/join wob")
+                await alice.until(lambda: typed(alice) == "next words")
 
         self.play(story)
