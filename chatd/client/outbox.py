@@ -6,17 +6,16 @@ import secrets
 import time
 from collections.abc import Callable
 from itertools import count
-from typing import Final, Literal, cast
+from typing import Final, cast
 
 import msgspec
 
 from chatd.client import codec
-from chatd.client.codec import LOBBY, ConversationKind, ConversationRef
+from chatd.client.codec import LOBBY, ConversationRef
 from chatd.client.language import _, translated_os_error
-from chatd.client.outbox_file import OutboxFile, UnsentMessage
+from chatd.client.outbox_file import OutboxFile, SentKind, UnsentMessage
 from chatd.client.typed_lines import message_command
 from chatd.core import commands as c
-from chatd.core.refusals import Refusal
 
 UNSENT_SHOWN_AFTER_SECONDS: Final = 1.0
 """The time after which a message without an ack is shown as waiting, while there is a connection."""
@@ -24,7 +23,7 @@ UNSENT_SHOWN_AFTER_SECONDS: Final = 1.0
 
 def conversation_of(message: UnsentMessage) -> ConversationRef:
     """Return the conversation that ``message`` was written in."""
-    return ConversationRef(cast(ConversationKind, message.conversation), message.name)
+    return ConversationRef(message.conversation, message.name)
 
 
 class Outbox:
@@ -78,9 +77,8 @@ class Outbox:
             place = ConversationRef("group", command.group)
         else:
             place = ConversationRef("direct", command.dest)
-        message = UnsentMessage(
-            next(self._refs), place.kind, place.name, command.msg, command.kind, self._now()
-        )
+        kind = cast(SentKind, command.kind)  # people send no other kind
+        message = UnsentMessage(next(self._refs), place.kind, place.name, command.msg, kind, self._now())
         self._keep(message)
         return message
 
@@ -155,7 +153,4 @@ class Outbox:
 
 def resend_command(message: UnsentMessage) -> c.Command:
     """Return the command that sends ``message`` again. Raises `Refusal` if the file has been altered."""
-    kind: Literal["message", "image"] = "image" if message.kind == "image" else "message"
-    if message.kind not in ("message", "image"):
-        raise Refusal("bad_request")
-    return message_command(conversation_of(message), message.text, kind)
+    return message_command(conversation_of(message), message.text, message.kind)

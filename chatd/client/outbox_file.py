@@ -7,16 +7,20 @@ import os
 import secrets
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 
+from chatd.client.codec import ConversationKind
 from chatd.files import make_private_folder, open_private
 
 OUTBOX_SUFFIX: Final = ".outbox"
 
 MAX_FILE_BYTES: Final = 16 * 1024 * 1024
 """The most bytes that are read of a file that an earlier run has left."""
+
+SentKind = Literal["message", "image"]
+"""The kinds of messages that people send. An action is a message whose text begins with ``/me``."""
 
 
 class UnsentMessage(msgspec.Struct, frozen=True):
@@ -29,10 +33,10 @@ class UnsentMessage(msgspec.Struct, frozen=True):
     """
 
     ref: str
-    conversation: str
+    conversation: ConversationKind
     name: str
     text: str
-    kind: str
+    kind: SentKind
     at: float
     failure: str = ""
 
