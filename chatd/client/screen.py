@@ -12,6 +12,7 @@ from typing import Final
 
 from textual import events, on, work
 from textual.app import App, ComposeResult
+from textual.await_complete import AwaitComplete
 from textual.containers import Horizontal
 from textual.widgets import Input, ProgressBar
 
@@ -465,6 +466,12 @@ class ChatApp(App[None]):
         """Whether the user sees the conversation: the window has the focus, and nothing covers the screen."""
         has_lines = self._scrollback.size.height > 0
         return self.app_focus and len(self.screen_stack) == 1 and has_lines
+
+    def pop_screen(self) -> AwaitComplete:
+        """Close a dialog, and count as read what the user sees then."""
+        closing = super().pop_screen()
+        self._draw_soon()
+        return closing
 
     def _mark_if_seen(self) -> None:
         """Count the conversation on the screen as read if the user sees its end."""

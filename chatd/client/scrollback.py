@@ -14,7 +14,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from chatd.client.memory import Memory, ScreenEntry
-from chatd.client.mentions import mention_pattern
+from chatd.client.mentions import mention_pattern, mentions
 from chatd.client.render import clock_time, speaker_label
 from chatd.client.shown_entries import ShownEntries
 from chatd.core.colours import luminance
@@ -243,8 +243,9 @@ class Scrollback(ScrollView, can_focus=False):
         label = speaker_label(entry.nick, self._memory.nick, entry.kind)
         who = Text(label, Style(color=colour, bold=True))
         if entry.kind != "image":
-            text = Text(entry.text)
-            if entry.nick != self._memory.nick and self._memory.nick:
+            text: str | Text = entry.text
+            if entry.nick != self._memory.nick and mentions(entry.text, self._memory.nick):
+                text = Text(entry.text)
                 text.highlight_regex(mention_pattern(self._memory.nick), self._style("mention"))
             return self._wrapped(time, Text.assemble(who, " ", text), width)
         picture = [Text(line, no_wrap=True) for line in entry.text.expandtabs().split("\n")]

@@ -145,7 +145,7 @@ class Unread(ScreenTestCase):
         self.play(story)
 
     def test_a_window_without_the_focus(self) -> None:
-        """Sees nothing: what arrives is unread, and there is a line where it begins."""
+        """Sees nothing: what arrives is unread, with a line where it begins. So it is behind a dialog."""
 
         async def story() -> None:
             bob = self.bot("bob")
@@ -164,6 +164,12 @@ class Unread(ScreenTestCase):
                 alice.app.post_message(AppFocus())
                 await alice.until(lambda: "lobby 2" not in alice.screen)
                 await alice.until(lambda: alice.app.memory.conversation(LOBBY).read.server_mark == 3)
+                await alice.presses("f2")
+                await alice.sees("Join a room")
+                self.say(bob, "three")
+                await alice.until(lambda: alice.app.memory.conversation(LOBBY).unread == 1)
+                await alice.presses("escape")
+                await alice.until(lambda: not alice.app.memory.conversation(LOBBY).unread)
 
         self.play(story)
 
