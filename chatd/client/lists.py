@@ -94,7 +94,7 @@ class ConversationList(NameList):
             name += " \N{LOWER RIGHT PENCIL}"
         if conversation.is_invitation:
             name = _("{group} invited").format(group=name)
-        if not unread and not personal:
+        if not conversation.has_news:
             return Content(name)
         mentioned = len(conversation.read.mention_ids) if conversation.place.kind != "direct" else 0
         count = f"{unread}+" if conversation.read.is_lower_bound else str(unread or "")

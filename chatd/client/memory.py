@@ -92,9 +92,13 @@ class Conversation:
 
     @property
     def personal_count(self) -> int:
-        """The number of unread messages to the user in person: private ones, mentions and an invitation."""
-        messages = self.unread if self.place.kind == "direct" else len(self.read.mention_ids)
-        return messages + self._has_new_invitation
+        """The number of unread messages to the user in person: private ones and mentions."""
+        return self.unread if self.place.kind == "direct" else len(self.read.mention_ids)
+
+    @property
+    def has_news(self) -> bool:
+        """Whether there are unread messages, or an invitation that the user has not seen."""
+        return self.unread > 0 or self._has_new_invitation
 
     def invite(self, entry: ScreenEntry) -> None:
         """Make this the place of an invitation, which ``entry`` tells. Its messages can't be read yet."""
@@ -325,10 +329,12 @@ class Memory:
         conversation.read.add_mentions(item.id for item in missed if mentions(item.msg, self.nick))
 
     def listed_conversations(self) -> list[Conversation]:
-        """Return the conversations in the order of the list: the lobby, groups, direct conversations."""
+        """Return the conversations in the order of the list: the lobby, groups, direct ones, invitations."""
         order = ("lobby", "group", "direct")
         return sorted(
-            self.conversations.values(), key=lambda one: (order.index(one.place.kind), one.place.key)
+            self.conversations.values(),
+            # Invitations come last, so that nobody can push the user's conversations down by many of them.
+            key=lambda one: (one.is_invitation, order.index(one.place.kind), one.place.key),
         )
 
     def set_members(self, members: list[objects.Member]) -> None:

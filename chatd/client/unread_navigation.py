@@ -11,13 +11,13 @@ from chatd.client.scrollback import Scrollback
 def next_unread_conversation(memory: Memory) -> ConversationRef | None:
     """Return the conversation with unread messages to visit next, or None if there is none.
 
-    Private messages, mentions and invitations come before other messages, muted conversations last; among
+    Private messages and mentions come before other messages and invitations, muted conversations last; among
     equals, the next one in the list after the conversation on the screen.
     """
     listed = memory.listed_conversations()
     here = listed.index(memory.shown_conversation)
     following = [*listed[here + 1 :], *listed[:here]]
-    unread = [one for one in following if one.unread or one.personal_count]
+    unread = [one for one in following if one.has_news]
 
     def rank(conversation: Conversation) -> int:
         if memory.settings.is_muted(conversation.place):

@@ -139,7 +139,8 @@ class Hearing(SynchronousTestCase):
         for end in (("uninvited", "bob", "alice"), ("declined", "alice", "")):
             self.event("invited", "bob", group="den", subject="alice")
             self.assertTrue(self.memory.conversation(den).is_invitation)
-            self.assertEqual(self.memory.conversation(den).personal_count, 1)
+            self.assertTrue(self.memory.conversation(den).has_news)
+            self.assertEqual(self.memory.listed_conversations()[-1].place, den)
             self.event(end[0], end[1], group="den", subject=end[2])
             self.assertNotIn(den.key, self.memory.conversations)
         self.event("joined", "alice", group="den")

@@ -91,7 +91,7 @@ class Unread(ScreenTestCase):
         self.play(story)
 
     def test_an_invitation_is_one_key_away(self) -> None:
-        """It is in the list, also after a restart, and comes before other unread messages; Enter joins."""
+        """It is at the end of the list, also after a restart; Enter joins."""
 
         async def story() -> None:
             bob = self.bot("bob")
