@@ -34,7 +34,7 @@ from chatd.client.log import ChatLog
 from chatd.client.memory import EntryKind, Memory
 from chatd.client.missed_mentions import find_missed_mentions
 from chatd.client.notifications import Notifier
-from chatd.client.outbox import UNSENT_SHOWN_AFTER_SECONDS, Outbox
+from chatd.client.outbox import UNSENT_SHOWN_AFTER_SECONDS, Outbox, conversation_of
 from chatd.client.outbox_file import OutboxFile
 from chatd.client.outgoing import OutgoingQueue
 from chatd.client.pending import ConnectionLost, RefusedByServer
@@ -96,8 +96,8 @@ class ChatApp(App[None]):
         self._drawing = False
         # Attributes, because the client may still report something after the widgets have left the screen.
         self._title = TitleLine(self.memory, address)
-        self._places = ConversationList(self.memory, id="places")
         self.outbox = Outbox(lambda why: self._tell(why, "trouble"))
+        self._places = ConversationList(self.memory, self.outbox, id="places")
         self._shown_entries = ShownEntries(self.memory, self.outbox)
         self._scrollback = Scrollback(self.memory, self._shown_entries, id="scrollback")
         self._people = MemberList(self.memory, id="people")
@@ -328,6 +328,8 @@ class ChatApp(App[None]):
         self.memory.settings = AccountSettings(self._state_folder / f"{stem}{SETTINGS_SUFFIX}")
         left = self.outbox.open_file(OutboxFile(self._state_folder, stem))
         waiting = [message for message in left if not message.failure]
+        for message in left:
+            self.memory.conversation(conversation_of(message))  # to have it in the list
         for message in waiting:
             self._outgoing.resend(message)
         if waiting:
@@ -510,7 +512,8 @@ class ChatApp(App[None]):
     async def _read_on(self, event: Scrollback.PageWanted) -> None:
         if self.memory.has_logged_in:
             await self.history.load_more(event.older)
-            self._draw_soon()
+            if self.memory.shown_conversation.unread:
+                self._draw_soon()  # the end may be in view now
 
     @work(exclusive=True, group="reading")
     async def action_show_beginning(self) -> None:

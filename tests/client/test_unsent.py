@@ -83,7 +83,7 @@ class Unsent(ScreenTestCase):
                 await alice.presses("ctrl+c")
                 await alice.until(lambda: alice.app._exit)
             async with self.at_screen("alice") as alice:
-                await alice.sees("1 not sent")
+                await alice.sees("1 not sent", "wob !")
                 await alice.types("/retry")
                 await alice.sees("no message was refused here")
                 await alice.types("/join wob", "/retry")
