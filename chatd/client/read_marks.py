@@ -29,6 +29,9 @@ class ReadMarkKeeper:
 
     ``ask`` sends a command to the daemon. ``changed`` redraws the lists. The keeper does nothing with a
     course-work server, which has no read marks, or with a daemon that does not know the commands.
+
+    `has_counts` says whether the counts of the daemon were read once, or can't be read. Before that nothing
+    may count as seen, because nobody knows yet where the unread messages begin.
     """
 
     def __init__(
@@ -38,6 +41,7 @@ class ReadMarkKeeper:
         changed: Callable[[], None],
     ) -> None:
         self.is_supported = False
+        self.has_counts = False
         self._memory = memory
         self._ask = ask
         self._changed = changed
@@ -47,6 +51,7 @@ class ReadMarkKeeper:
     def start_session(self, welcome: objects.Welcome) -> None:
         """Begin with the session that ``welcome`` opened. Its read marker counts where there is no mark."""
         self.is_supported = not isinstance(welcome, codec.CourseworkWelcome)
+        self.has_counts = self.has_counts or not self.is_supported
         self._seen, self._cursor = welcome.seen, welcome.cursor
 
     async def read_counts(self) -> None:
@@ -57,17 +62,18 @@ class ReadMarkKeeper:
                 answer = await self._ask(c.ListConversations(skip=listed))
             except RefusedByServer as refused:
                 self.is_supported = refused.code != "unknown_action"
-                return
+                break
             except ConnectionLost:
                 return
             if not isinstance(answer, objects.Conversations):
-                return
+                break
             for summary in answer.conversations:
                 conversation = self._memory.conversation(codec.summary_conversation(summary))
                 conversation.read.apply_summary(summary, self._seen, self._cursor)
             listed += len(answer.conversations)
             if not answer.more or not answer.conversations:
                 break
+        self.has_counts = True
         self._changed()
 
     def apply_mark(self, mark: objects.ReadMark) -> bool:

@@ -268,6 +268,8 @@ class ChatApp(App[None]):
             self._choose_room(groups)
         await self._read_marks.read_counts()
         if not again:
+            self.memory.shown_conversation.read.enter()
+            self._show()
             await find_missed_mentions(self.memory, self.history)
             self._draw_soon()
 
@@ -465,9 +467,12 @@ class ChatApp(App[None]):
 
     @property
     def is_watched(self) -> bool:
-        """Whether the user sees the conversation: the window has the focus, and nothing covers the screen."""
-        has_lines = self._scrollback.size.height > 0
-        return self.app_focus and len(self.screen_stack) == 1 and has_lines
+        """Whether the user sees the conversation: the window has the focus, and nothing covers the screen.
+
+        While the unread counts are not known yet, the result is False.
+        """
+        is_shown = len(self.screen_stack) == 1 and self._scrollback.size.height > 0
+        return self.app_focus and is_shown and self._read_marks.has_counts
 
     def pop_screen(self) -> AwaitComplete:
         """Close a dialog, and count as read what the user sees then."""

@@ -56,8 +56,9 @@ class Unread(ScreenTestCase):
                 await alice.sees("bob said: psst", "bob said: again", "── new messages ──")
                 await alice.until(lambda: "@bob 2" not in alice.screen)
                 await self.leave(alice)
+            self.say(bob, "news")
             async with self.at_screen("alice") as alice:
-                await alice.sees("@bob")
+                await alice.sees("@bob", "── new messages ──", "bob said: news")
                 await alice.until(lambda: alice.app.memory.conversation(BOB).read.server_mark == 2)
                 self.assertEqual(alice.app.memory.conversation(BOB).unread, 0)
 
