@@ -577,6 +577,7 @@ class ChatApp(App[None]):
         self._read_marks.wake()
         self._title.show(self._outgoing.unsent, self.outbox.failed_count, bool(self._lost))
         is_unread = next_unread_conversation(self.memory) is not None
-        self._hint.show_unread(is_unread, self.memory.shown_conversation.read.new_after is not None)
+        is_new_above = self.memory.shown_conversation.read.new_after is not None
+        self._hint.show_unread(is_unread, is_new_above and not self._scrollback.shows_new_line)
         self._places.draw()
         self._people.draw()

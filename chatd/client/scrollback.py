@@ -102,6 +102,13 @@ class Scrollback(ScrollView, can_focus=False):
         """Whether the end of the conversation is visible. If so, new entries scroll into view."""
         return self._following and not self._conversation.has_newer
 
+    @property
+    def shows_new_line(self) -> bool:
+        """Whether the line in front of the new messages is in view."""
+        top = self.scroll_offset.y
+        in_view = self._lines[top : top + self.size.height]
+        return any(entry is self._shown_entries.new_line for entry, _ in in_view)
+
     def scroll_pages(self, pages: int) -> None:
         """Scroll the conversation by ``pages`` screen pages, up if ``pages`` is negative.
 

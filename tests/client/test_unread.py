@@ -6,6 +6,7 @@ from unittest.mock import patch
 
 from textual.events import AppBlur, AppFocus
 
+from chatd.client import read_marks
 from chatd.client.codec import LOBBY, ConversationRef
 from tests.support.client_daemon import Person, ScreenTestCase
 from tests.support.daemon_process import Client
@@ -15,6 +16,11 @@ BOB = ConversationRef("direct", "bob")
 
 class Unread(ScreenTestCase):
     """A restart, another session, a window without the focus, and keys."""
+
+    def setUp(self) -> None:
+        """Have marks sent without a pause that a test would wait for."""
+        super().setUp()
+        self.patch(read_marks, "MARK_INTERVAL_SECONDS", 0.05)
 
     def bot(self, nick: str) -> Client:
         """Somebody who speaks JSON."""
