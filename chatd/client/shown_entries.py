@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from chatd.client.language import _
@@ -17,7 +17,7 @@ class ShownEntries:
 
     An added entry is the same object as long as it stays as it is, so that the screen can find it again.
     `new_line` is the line before the new messages, or None if it is not shown. `has_unsent` says whether the
-    last call of `of` yielded unsent messages. ``is_connected`` says whether there is a connection; without
+    last result of `of` has unsent messages. ``is_connected`` says whether there is a connection; without
     one, all unsent messages are shown.
     """
 
@@ -30,18 +30,18 @@ class ShownEntries:
         self._line_place: tuple[Conversation, int] | None = None
         self._unsent: dict[UnsentMessage, ScreenEntry] = {}
 
-    def of(self, conversation: Conversation) -> Iterator[ScreenEntry]:
-        """Yield what the screen shows of ``conversation``.
+    def of(self, conversation: Conversation) -> Sequence[ScreenEntry]:
+        """Return what the screen shows of ``conversation``.
 
         Unsent messages stand behind the end of the conversation, and only there.
         """
-        yield from self._with_new_line(conversation)
+        shown = self._with_new_line(conversation)
         unsent = self._outbox.shown_in(conversation.place, self.is_connected)
         if conversation.has_newer:
             unsent = []
         self.has_unsent = bool(unsent)
         self._unsent = {message: self._unsent.get(message) or self._entry(message) for message in unsent}
-        yield from self._unsent.values()
+        return [*shown, *self._unsent.values()] if unsent else shown
 
     def _entry(self, message: UnsentMessage) -> ScreenEntry:
         """Return the entry that shows an unsent message and its state."""
@@ -54,21 +54,18 @@ class ShownEntries:
         at = datetime.fromtimestamp(message.at, UTC)
         return ScreenEntry(at, f"{label} {text} ({state})", "failed" if message.failure else "pending")
 
-    def _with_new_line(self, conversation: Conversation) -> Iterator[ScreenEntry]:
+    def _with_new_line(self, conversation: Conversation) -> list[ScreenEntry]:
         entries = conversation.entries
         first_new = _first_new_index(conversation)
         if first_new is None:
             self.new_line = None
-            yield from entries
-            return
+            return entries
         after = conversation.read.new_after
         assert after is not None  # there is an index
         if self.new_line is None or self._line_place != (conversation, after):
             self._line_place = conversation, after
             self.new_line = ScreenEntry(entries[first_new].at, _("new messages"), "new")
-        yield from entries[:first_new]
-        yield self.new_line
-        yield from entries[first_new:]
+        return [*entries[:first_new], self.new_line, *entries[first_new:]]
 
 
 def _first_new_index(conversation: Conversation) -> int | None:
