@@ -121,8 +121,8 @@ class ReadState:
             self.read_id = seen
             self._set_count(summary.unread, cursor)
         self._is_first_summary = False
-        if self.unread_count:
-            self._last_id_of_others = max(self._last_id_of_others, self.read_id + 1)
+        if self.unread_count:  # the last of them may be the last entry
+            self._last_id_of_others = max(self._last_id_of_others, summary.last)
 
     def move_mark(self, id: int) -> bool:
         """Record that the read mark on the daemon is ``id`` now.

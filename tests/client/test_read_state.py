@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -92,6 +92,7 @@ class Reading(SynchronousTestCase):
     @given(
         st.lists(st.sampled_from(["other", "own", "see", "send", "restart", "phone", "again"]), max_size=40)
     )
+    @example(["other", "other", "restart", "see", "phone", "restart"])
     def test_it_agrees_with_the_daemon(self, steps: list[str]) -> None:
         """Whatever is said, seen, sent and read elsewhere, over restarts and lost connections."""
         daemon, state = Daemon(), ReadState()
