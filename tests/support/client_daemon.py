@@ -189,6 +189,7 @@ class ScreenTestCase(ChatTestCase):
                 if nick:
                     await person.sees("Join a room" if self.language == "en" else "Rejoignez")
                     await person.presses("escape")
+                    await person.until(lambda: app._read_marks.has_counts, "the unread counts")
                 yield person
         finally:
             self.apps.remove(app)
