@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from chatd.client.client_command_table import CLIENT_COMMANDS
 from chatd.client.language import _
 from chatd.client.render import IMAGE_COMMAND_USAGE
 from chatd.client.typed_lines import IMAGE_SLASH_WORD
@@ -20,7 +21,7 @@ from chatd.core.typed_commands import (
 
 _COMMANDS: Final = sorted(
     [f"/{word} " for word, row in COMMANDS_BY_SLASH_WORD.items() if row.command is not Identify]
-    + [f"/{IMAGE_SLASH_WORD} ", f"/{ACTION_SLASH_WORD} "]
+    + [f"/{word} " for word in (IMAGE_SLASH_WORD, ACTION_SLASH_WORD, *CLIENT_COMMANDS)]
 )
 _WORDS: Final = sorted(
     f"{word};" for word, row in COMMANDS_BY_SEMICOLON_WORD.items() if row.command is not Identify
@@ -54,6 +55,8 @@ def usage_hint(typed: str) -> str:
     row, separator, _fields = _command(typed)
     if space and word.lower() == f"/{IMAGE_SLASH_WORD}":
         shown, help = IMAGE_COMMAND_USAGE
+    elif space and word.lower().removeprefix("/") in CLIENT_COMMANDS and word.startswith("/"):
+        shown, help = CLIENT_COMMANDS[word.lower().removeprefix("/")]
     elif space and word.lower() == f"/{ACTION_SLASH_WORD}":
         shown, help = action_usage_in(_), ACTION_HELP
     elif row is not None:

@@ -51,6 +51,9 @@ class Composer(TextArea):
             super().__init__()
             self.hint = hint
 
+    class EmptySubmitted(Message):
+        """Tells the screen that Enter was pressed in the empty input box."""
+
     def __init__(self, take: Callable[[str], bool], offers: CompletionSource, id: str) -> None:
         super().__init__(id=id, compact=True, highlight_cursor_line=False)
         self._take = take
@@ -97,12 +100,23 @@ class Composer(TextArea):
         self.call_after_refresh(self.scroll_cursor_visible)
 
     def _submit(self) -> None:
-        if not self.text.strip() or not self._take(self.text):
+        if not self.text.strip():
+            self.post_message(self.EmptySubmitted())
+            return
+        if not self._take(self.text):
+            self.select_all()  # the next word replaces it
             return
         if not is_command_with_secret(self.text) and (not self._typed or self._typed[-1] != self.text):
             self._typed.append(self.text)
         self._begin("")
         self._back = 0
+
+    def exchange_draft(self, text: str) -> str:
+        """Put ``text`` into the box, with the cursor at its end. Return what was there before."""
+        before = self.text
+        self._back = 0
+        self._begin(text)
+        return before
 
     def _new_line(self) -> None:
         self.replace("\n", *self.selection, maintain_selection_offset=False)

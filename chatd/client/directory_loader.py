@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Container
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
 from chatd.client import codec
 from chatd.client.codec import ConversationRef
-from chatd.client.memory import Memory
+from chatd.client.language import _
+from chatd.client.memory import Memory, ScreenEntry
 from chatd.core import commands as c
 from chatd.json_wire import objects
 
@@ -56,14 +58,18 @@ class DirectoryLoader:
     async def read_groups(self, joined: bool = False) -> list[objects.Group]:
         """Read the groups that the user may see from the daemon, and return them.
 
-        Store their names and topics. With ``joined``, add the groups that the user is a member of to the list
-        of conversations. After a failure, use and return the groups that were read before it.
+        Store their names and topics. With ``joined``, add the groups that the user is a member of, or invited
+        to, to the list of conversations. After a failure, use and return the groups that were read before it.
         """
         groups: list[objects.Group] = await self._read_all(c.ListGroups())
         self._memory.group_names = {group.group for group in groups}
         self._memory.topics |= {ConversationRef("group", group.group).key: group.topic for group in groups}
         for group in groups:
-            if joined and group.role not in (None, "", "invited"):
+            if joined and group.role == "invited":
+                invited = _("you are invited to {group}").format(group=group.group)
+                entry = ScreenEntry(datetime.now(UTC), invited)
+                self._memory.add_invitation(ConversationRef("group", group.group), entry)
+            elif joined and group.role not in (None, "", "invited"):
                 self._memory.conversation(ConversationRef("group", group.group))
         return groups
 

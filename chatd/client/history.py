@@ -135,12 +135,17 @@ class HistoryLoader:
                 self._bar.update(total=newest_seq, progress=newest_seq - oldest.seq)
 
     async def read_page(
-        self, conversation: Conversation, limit: int, before: int | None = None, after: int | None = None
+        self,
+        conversation: Conversation,
+        limit: int,
+        before: int | None = None,
+        after: int | None = None,
+        around: int | None = None,
     ) -> objects.Page | None:
         """Return a page of at most ``limit`` messages of ``conversation``, or None if the request fails.
 
-        The messages come before the log entry with the id ``before``, or after the entry with the id
-        ``after``; without both, they are the last.
+        The messages come before the log entry with the id ``before``, after the entry with the id ``after``,
+        or before and after the entry with the id ``around``; without these, they are the last.
         """
         place = conversation.place
         answer = await self._ask(
@@ -150,6 +155,7 @@ class HistoryLoader:
                 limit=limit,
                 before=before,
                 after=after,
+                around=around,
             ),
             ("unknown_action",),  # from a course-work server, which has no pages
         )

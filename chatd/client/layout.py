@@ -73,6 +73,21 @@ Screen {
 .scrollback--trouble {
     color: $text-error;
 }
+.scrollback--pending {
+    color: $text-muted;
+    text-style: italic;
+}
+.scrollback--failed {
+    color: $text-error;
+}
+.scrollback--new {
+    color: $text-error;
+    text-style: bold;
+}
+.scrollback--mention {
+    background: $warning 30%;
+    text-style: bold;
+}
 .scrollback--found {
     text-style: reverse;
 }
@@ -85,6 +100,8 @@ KEY_BINDINGS: Final[list[BindingType]] = [
     Binding("f3,ctrl+f", "search", priority=True),
     Binding("f4", "focus_people", priority=True),
     Binding("f5", "toggle_theme"),
+    Binding("f6,alt+a", "show_next_unread", priority=True),
+    Binding("f7", "show_new_messages", priority=True),
     Binding("ctrl+n", "step_conversation(1)"),
     Binding("ctrl+p", "step_conversation(-1)"),
     Binding("pageup", "scroll(-1)", priority=True),
@@ -100,6 +117,8 @@ ACTIONS_BLOCKED_BY_DIALOG: Final = frozenset(
         "search",
         "focus_people",
         "step_conversation",
+        "show_next_unread",
+        "show_new_messages",
         "scroll",
         "show_beginning",
         "show_end",

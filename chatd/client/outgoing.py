@@ -17,7 +17,9 @@ from chatd.client import codec
 from chatd.client.codec import LOBBY, ConversationRef
 from chatd.client.images import ImageError, ascii_art
 from chatd.client.language import translated_refusal
-from chatd.client.pending import ConnectionLost, RefusedByServer
+from chatd.client.outbox import Outbox, resend_command
+from chatd.client.outbox_file import UnsentMessage
+from chatd.client.pending import ConnectionLost, RefusedByServer, UncertainRequest
 from chatd.client.typed_lines import SendImage, message_command, parse_typed_line
 from chatd.core import commands as c
 from chatd.core.refusals import Refusal
@@ -38,11 +40,13 @@ def failure_text(failure: Failure) -> str:
 class TypedLine(msgspec.Struct, frozen=True):
     """A typed line after parsing.
 
-    ``switches_to`` is the conversation that the command switches to, or None.
+    ``switches_to`` is the conversation that the command switches to, or None. ``ref`` is the ref of a message
+    in the outbox; it is empty for another command.
     """
 
     command: c.Command | SendImage
     switches_to: ConversationRef | None = None
+    ref: str = ""
 
 
 class Display(Protocol):
@@ -82,23 +86,31 @@ class OutgoingQueue:
     """The queue of typed lines, which are carried out in the order in which they were typed.
 
     The next line waits for the answer to a command, but not for the ack of a message. Each line applies to
-    the conversation that the user will be in after all earlier lines. ``ask`` sends a command to the daemon.
-    ``queue_size`` is the maximum number of queued lines; 0 means no limit.
+    the conversation that the user will be in after all earlier lines. ``ask`` sends a command to the daemon,
+    under a ref if it is a message. ``outbox`` keeps the messages until their acks. ``queue_size`` is the
+    maximum number of queued lines; 0 means no limit.
     """
 
     def __init__(
         self,
-        ask: Callable[[c.Command], Awaitable[objects.AnswerObject]],
+        ask: Callable[[c.Command, str | None], Awaitable[objects.AnswerObject]],
         display: Display,
+        outbox: Outbox,
         queue_size: int = 0,
     ) -> None:
-        self.unsent = 0
+        self._images_waiting = 0
         self._ask = ask
         self._display = display
+        self._outbox = outbox
         self._queue: asyncio.Queue[TypedLine | Refusal] = asyncio.Queue(queue_size)
         self._queued_switches: deque[ConversationRef] = deque()
         self._slots = asyncio.Semaphore(MAX_UNACKED_MESSAGES)
-        self._sending: set[asyncio.Task[None]] = set()
+        self._sending: dict[str, asyncio.Task[None]] = {}
+
+    @property
+    def unsent(self) -> int:
+        """The number of messages that wait for their acks, pictures included."""
+        return self._outbox.waiting_count + self._images_waiting
 
     def prepare_line(self, text: str, here: ConversationRef) -> TypedLine:
         """Parse a line that was typed in the conversation ``here``, and return it.
@@ -118,13 +130,27 @@ class OutgoingQueue:
         """Add a line at once. Raises `asyncio.QueueFull` if the queue is full; use `add_when_free` to
         wait.
         """
-        self._count(line)
-        self._queue.put_nowait(line)
+        self._queue.put_nowait(self._recorded(line))
 
     async def add_when_free(self, line: TypedLine | Refusal) -> None:
         """Add a parsed line, or the refusal of a malformed line, as soon as the queue has room."""
-        self._count(line)
-        await self._queue.put(line)
+        await self._queue.put(self._recorded(line) if isinstance(line, TypedLine) else line)
+
+    def resend(self, message: UnsentMessage) -> None:
+        """Add a message that is in the outbox already: one of an earlier run, or one that was refused."""
+        try:
+            command = resend_command(message)
+        except Refusal as refusal:
+            self._outbox.fail(message.ref, failure_text(refusal))
+            return
+        self._queue.put_nowait(TypedLine(command, ref=message.ref))
+
+    def withdraw(self, ref: str) -> None:
+        """Remove a message from the outbox. It is not sent, unless it was written to a connection before."""
+        self._outbox.remove(ref)
+        if ref in self._sending:
+            self._sending[ref].cancel()
+        self._display.unsent_count_changed()
 
     def cancel_queued_switches(self) -> None:
         """Cancel the conversation switches of queued lines, because the user chose a conversation by hand.
@@ -149,28 +175,29 @@ class OutgoingQueue:
             if isinstance(command, SendImage):
                 await self._send_image(command)
             elif isinstance(command, codec.MESSAGE_COMMANDS):
-                await self._send(command)
+                await self._send(command, line.ref)
             else:
                 await self._run_command(command, line.switches_to)
 
     async def wait_for_acks(self) -> None:
         """Wait until each sent message is acked, refused or lost with the connection."""
-        await asyncio.gather(*self._sending)
+        await asyncio.gather(*self._sending.values(), return_exceptions=True)
 
     def cancel(self) -> None:
         """Stop waiting for the acks of sent messages."""
-        for sending in self._sending:
+        for sending in self._sending.values():
             sending.cancel()
 
-    def _count(self, line: TypedLine | Refusal) -> None:
-        if isinstance(line, TypedLine) and isinstance(line.command, (*codec.MESSAGE_COMMANDS, SendImage)):
-            self.unsent += 1
-            self._display.unsent_count_changed()
-
-    def _settled(self) -> None:
-        """Reduce the number of unsent messages by one, because a message was stored or failed."""
-        self.unsent -= 1
+    def _recorded(self, line: TypedLine) -> TypedLine:
+        """Put a message into the outbox, and return its line with its ref. Return any other line as it is."""
+        if isinstance(line.command, SendImage):
+            self._images_waiting += 1
+        elif isinstance(line.command, codec.MESSAGE_COMMANDS):
+            line = msgspec.structs.replace(line, ref=self._outbox.add(line.command).ref)
+        else:
+            return line
         self._display.unsent_count_changed()
+        return line
 
     async def _send_image(self, image: SendImage) -> None:
         columns = self._display.image_columns()
@@ -179,32 +206,42 @@ class OutgoingQueue:
                 drawn = await asyncio.to_thread(ascii_art, image.path, columns)
             command = message_command(image.place, drawn, "image")
         except (ImageError, Refusal) as failure:
+            self._images_waiting -= 1
             self._display.show_failure(failure)
-            self._settled()
+            self._display.unsent_count_changed()
         else:
-            await self._send(command)
+            message = self._outbox.add(command)
+            self._images_waiting -= 1
+            await self._send(command, message.ref)
 
-    async def _send(self, command: c.Command) -> None:
+    async def _send(self, command: c.Command, ref: str) -> None:
         await self._slots.acquire()
-        sending = asyncio.create_task(self._await_ack(self._ask(command)))
-        self._sending.add(sending)
-        sending.add_done_callback(self._sending.discard)
+        if self._outbox.get(ref) is None:  # withdrawn
+            self._slots.release()
+            return
+        sending = asyncio.create_task(self._await_ack(self._ask(command, ref), ref))
+        self._sending[ref] = sending
+        sending.add_done_callback(lambda _sent: self._sending.pop(ref, None))
 
-    async def _await_ack(self, asked: Awaitable[objects.AnswerObject]) -> None:
+    async def _await_ack(self, asked: Awaitable[objects.AnswerObject], ref: str) -> None:
         try:
             await asked
-        except (RefusedByServer, ConnectionLost) as failure:
+            self._outbox.remove(ref)
+        except (RefusedByServer, UncertainRequest) as failure:
+            self._outbox.fail(ref, str(failure))
+            self._display.show_send_failure(failure)
+        except ConnectionLost as failure:  # the client ends, and the message waits for its next run
             self._display.show_send_failure(failure)
         finally:
             self._slots.release()
-            self._settled()
+            self._display.unsent_count_changed()
 
     async def _run_command(self, command: c.Command, destination: ConversationRef | None) -> None:
         if await self._display.handle_command(command):
             return
         succeeded = True
         try:
-            self._display.show_answer(await self._ask(command))
+            self._display.show_answer(await self._ask(command, None))
         except (RefusedByServer, ConnectionLost) as failure:
             already_there = isinstance(failure, RefusedByServer) and failure.code == "already_member"
             succeeded = destination is not None and already_there

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import math
+import os
+import time
 from collections.abc import Awaitable, Container
 from datetime import UTC, datetime
-from math import inf
-from time import monotonic
+from pathlib import Path
 from typing import Final
 
-from textual import on, work
+from textual import events, on, work
 from textual.app import App, ComposeResult
+from textual.await_complete import AwaitComplete
 from textual.containers import Horizontal
 from textual.widgets import Input, ProgressBar
 
 from chatd.client import codec, layout
+from chatd.client.account_files import account_file_stem
+from chatd.client.account_settings import SETTINGS_SUFFIX, AccountSettings
+from chatd.client.client_command_table import parse_client_command
+from chatd.client.client_commands import ClientCommandRunner, leave_warning
 from chatd.client.codec import LOBBY, ConversationRef
 from chatd.client.composer import Composer
 from chatd.client.connection import Address
@@ -25,15 +32,22 @@ from chatd.client.language import _, translated_greeting
 from chatd.client.lists import ConversationList, MemberList, NameList
 from chatd.client.log import ChatLog
 from chatd.client.memory import TYPING_SECONDS, EntryKind, Memory
+from chatd.client.missed_mentions import find_missed_mentions
+from chatd.client.notifications import Notifier
+from chatd.client.outbox import UNSENT_SHOWN_AFTER_SECONDS, Outbox, conversation_of
+from chatd.client.outbox_file import OutboxFile
 from chatd.client.outgoing import OutgoingQueue
 from chatd.client.pending import ConnectionLost, RefusedByServer
+from chatd.client.read_marks import ReadMarkKeeper
 from chatd.client.reconnecting_client import ReconnectingClient
 from chatd.client.render import render_answer
 from chatd.client.screen_display import ScreenDisplay
 from chatd.client.screen_lines import HintLine, SearchLine, TitleLine
 from chatd.client.scrollback import Scrollback
+from chatd.client.shown_entries import ShownEntries
 from chatd.client.terminal import TerminalDriver
 from chatd.client.typed_lines import with_message_id
+from chatd.client.unread_navigation import NewMessageJumper, next_unread_conversation
 from chatd.core import commands as c
 from chatd.core.refusals import Refusal
 from chatd.json_wire import objects
@@ -53,8 +67,10 @@ class ChatApp(App[None]):
     """The full-screen client for the daemon at ``address``.
 
     If ``nick`` is empty, the client asks the user for a nick. It asks for the password of a registered nick
-    unless ``password`` has it. ``log`` is the file that the messages are written to. After the app has ended,
-    `failure` is the error that ended it, or None, and `unsent_at_exit` the number of messages without an ack.
+    unless ``password`` has it. ``log`` is the file that the messages are written to, ``state_folder`` the
+    folder for the user's settings and unsent messages; None keeps them in memory only. After the app has
+    ended, `failure` is the error that ended it, or None, and `unsent_at_exit` the number of messages without
+    an ack.
     """
 
     TITLE = "chat"
@@ -66,7 +82,14 @@ class ChatApp(App[None]):
 
     shows_typing = True
 
-    def __init__(self, address: Address, nick: str, log: ChatLog, password: str = "") -> None:
+    def __init__(
+        self,
+        address: Address,
+        nick: str,
+        log: ChatLog,
+        password: str = "",
+        state_folder: Path | None = None,
+    ) -> None:
         super().__init__(driver_class=TerminalDriver)
         self.failure: Exception | None = None
         self.unsent_at_exit = 0
@@ -80,8 +103,10 @@ class ChatApp(App[None]):
         self._typing_told_at = 0.0
         # Attributes, because the client may still report something after the widgets have left the screen.
         self._title = TitleLine(self.memory, address)
-        self._places = ConversationList(self.memory, id="places")
-        self._scrollback = Scrollback(self.memory, id="scrollback")
+        self.outbox = Outbox(lambda why: self._tell(why, "trouble"))
+        self._places = ConversationList(self.memory, self.outbox, id="places")
+        self._shown_entries = ShownEntries(self.memory, self.outbox)
+        self._scrollback = Scrollback(self.memory, self._shown_entries, id="scrollback")
         self._people = MemberList(self.memory, id="people")
         self._bar = ProgressBar(id="progress", show_eta=False)
         self._search_line = SearchLine()
@@ -96,9 +121,21 @@ class ChatApp(App[None]):
             add_text=self._tell,
             show_place=self._show_place,
             choose_room=self._list_rooms,
-            draw_soon=self._draw_soon,
+            unsent_changed=self._unsent_changed,
         )
-        self._outgoing = OutgoingQueue(lambda command: self._ask(command), self._answers)
+        self._outgoing = OutgoingQueue(
+            lambda command, ref: self._ask(command, ref), self._answers, self.outbox
+        )
+        self._state_folder = state_folder
+        self._has_account_files = False
+        self._client_commands = ClientCommandRunner(
+            self.memory, self.outbox, self._outgoing, self._tell, self._put_into_composer
+        )
+        self._notifier = Notifier(self.memory, self.bell, self._write_escape, time.monotonic, os.environ)
+        self._has_warned_of_leaving = False
+        self._is_unsent_redraw_due = False
+        self._read_marks = ReadMarkKeeper(self.memory, self._ask, self._draw_soon)
+        self._new_messages = NewMessageJumper(self.memory, self._scrollback, self.history)
 
     def compose(self) -> ComposeResult:
         """Yield the widgets of the screen from top to bottom."""
@@ -124,6 +161,7 @@ class ChatApp(App[None]):
         self._draw()
         focus(self._composer)
         self._run_typed()
+        self._keep_read_marks()
         if self.memory.nick:
             self._log_in(self.memory.nick, self._password)
         else:
@@ -146,7 +184,7 @@ class ChatApp(App[None]):
     def _log_in(self, nick: str | None, password: str = "") -> None:
         assert nick  # the dialog returns nothing else
         self.memory.nick = nick
-        self._client = ReconnectingClient(self._address, nick, self, password=password)
+        self._client = ReconnectingClient(self._address, nick, self, password=password, patience=math.inf)
         self._run_client(self._client)
 
     @work
@@ -171,11 +209,15 @@ class ChatApp(App[None]):
         """Show the daemon's greeting, and read the lists of users and groups from the daemon."""
         again, self._lost = bool(self._lost), ""
         self.memory.on_login(welcome)
+        self._read_marks.start_session(welcome)
+        self._shown_entries.is_connected = True
+        if not self._has_account_files:
+            self._open_account_files()
         if text := _("connected again") if again else translated_greeting(welcome.msg):
             self._tell(text, "answer")
         is_course_work = isinstance(welcome, codec.CourseworkWelcome)
         if is_course_work:
-            self._typing_told_at = inf
+            self._typing_told_at = math.inf
         self._read_lists(again, is_course_work)
 
     def disconnected(self, why: str) -> None:
@@ -183,15 +225,18 @@ class ChatApp(App[None]):
         if not self._lost:
             self._tell(_("connection lost ({why}): connecting again").format(why=why), "trouble")
         self._lost = why
-        self._draw_soon()
+        self._shown_entries.is_connected = False
+        self._show()
 
     def news_received(self, news: codec.News) -> None:
         """Store, log and show a message, an event or a server's notice."""
         here = self.memory.here
-        self.memory.add_news(news, self._scrollback.at_end)
+        self.memory.add_news(news, self._scrollback.at_end, self.is_watched)
+        self._notifier.announce(news)
         if trouble := self._conversation_log.write_received(news, self.memory.nick):
             self._tell(trouble, "trouble")
         if self.memory.here is not here:
+            self._exchange_drafts(here, self.memory.here)
             self._show_place(self.memory.here)
         elif isinstance(news, objects.GroupEvent) and ConversationRef("group", news.group).key == here.key:
             if self._directory_loader.record_member_change() == 1:
@@ -200,7 +245,7 @@ class ChatApp(App[None]):
 
     def typing_received(self, typing: objects.Typing) -> None:
         """Show for some seconds that another user types."""
-        self.memory.note_typing(typing, monotonic())
+        self.memory.note_typing(typing, time.monotonic())
         self._draw_soon()
         self.set_timer(TYPING_SECONDS + REDRAW_SECONDS, self._draw_soon)
 
@@ -213,6 +258,20 @@ class ChatApp(App[None]):
             self._tell(trouble, "trouble")
         self._show()
 
+    def read_mark_moved(self, mark: objects.ReadMark) -> None:
+        """Show what the user has read with another client."""
+        if not self._read_marks.apply_mark(mark):
+            self._read_counts()
+        self._draw_soon()
+
+    @work(exclusive=True, group="counts")
+    async def _read_counts(self) -> None:
+        await self._read_marks.read_counts()
+
+    @work
+    async def _keep_read_marks(self) -> None:
+        await self._read_marks.run()
+
     @work
     async def _read_lists(self, again: bool, course_work: bool) -> None:
         await self._directory_loader.read_users()
@@ -223,6 +282,12 @@ class ChatApp(App[None]):
         self._refresh_members()
         if not again:
             self._choose_room(groups)
+        await self._read_marks.read_counts()
+        if not again:
+            self.memory.shown_conversation.read.enter()
+            self._show()
+            await find_missed_mentions(self.memory, self.history)
+            self._draw_soon()
 
     async def _list_rooms(self) -> None:
         self._choose_room(await self._directory_loader.read_groups())
@@ -239,10 +304,15 @@ class ChatApp(App[None]):
     # Typed lines.
 
     def queue_line(self, text: str) -> bool:
-        """Queue ``text`` as a line typed in the current conversation.
+        """Queue ``text`` as a line typed in the current conversation, or carry out a command of the client.
 
         If the line is malformed, show why and return False; else return True.
         """
+        self._has_warned_of_leaving = False
+        if (command := parse_client_command(text)) is not None:
+            self._client_commands.run(*command)
+            self._show()
+            return True
         if not self._outgoing.unsent:  # what is on its way has no id yet
             last_id = self.memory.shown_conversation.last_message_id
             text = with_message_id(text, last_id(self.memory.nick, True), last_id(self.memory.nick, False))
@@ -260,14 +330,52 @@ class ChatApp(App[None]):
     @work
     async def _run_typed(self) -> None:
         try:
-            await self._outgoing.run()
-            await self.action_quit()
+            while not self._exit:
+                await self._outgoing.run()
+                await self.action_quit()
         finally:
             self._outgoing.cancel()
 
-    def _ask(self, command: c.Command) -> Awaitable[objects.AnswerObject]:
+    def _ask(self, command: c.Command, ref: str | None = None) -> Awaitable[objects.AnswerObject]:
         assert self._client is not None  # nothing is asked before the login
-        return self._client.ask(command)
+        return self._client.ask(command, ref)
+
+    def _open_account_files(self) -> None:
+        """Use the settings of the user, and send the messages that earlier runs of the client have left."""
+        self._has_account_files = True
+        if self._state_folder is None:
+            return
+        stem = account_file_stem(self._address, self.memory.nick)
+        self.memory.settings = AccountSettings(self._state_folder / f"{stem}{SETTINGS_SUFFIX}")
+        left = self.outbox.open_file(OutboxFile(self._state_folder, stem))
+        waiting = [message for message in left if not message.failure]
+        for message in left:
+            self.memory.conversation(conversation_of(message))  # to have it in the list
+        for message in waiting:
+            self._outgoing.resend(message)
+        if waiting:
+            self._tell(
+                _("sending messages of your last session: {count}").format(count=len(waiting)), "answer"
+            )
+
+    def _unsent_changed(self) -> None:
+        """Redraw unsent messages where they are or were shown, and again when they have waited for long."""
+        if self._shown_entries.has_unsent or not self._shown_entries.is_connected or self.outbox.failed_count:
+            self._scrollback.redraw_soon()
+        self._draw_soon()
+        if not self._is_unsent_redraw_due and self._outgoing.unsent:
+            self._is_unsent_redraw_due = True
+            self.set_timer(UNSENT_SHOWN_AFTER_SECONDS * 1.1, self._show_unsent)
+
+    def _show_unsent(self) -> None:
+        self._is_unsent_redraw_due = False
+        if self._outgoing.unsent:
+            self._scrollback.redraw_soon()
+            self._unsent_changed()
+
+    def _put_into_composer(self, text: str) -> None:
+        """Put ``text`` into the empty input box, after the line that was just typed has left it."""
+        self.call_later(self._composer.exchange_draft, text)
 
     async def _answer(self, command: c.Command, allowed: Container[str] = ()) -> objects.AnswerObject | None:
         """Send ``command`` to the daemon and return the answer.
@@ -288,12 +396,23 @@ class ChatApp(App[None]):
     def switch_conversation(self, place: ConversationRef) -> None:
         """Show the conversation ``place``, and cancel the conversation switches of queued lines."""
         self._outgoing.cancel_queued_switches()
+        self._exchange_drafts(self.memory.here, place)
         self._show_place(place)
+
+    def _exchange_drafts(self, old: ConversationRef, new: ConversationRef) -> None:
+        """Keep what is in the input box as the draft of ``old``, and put the draft of ``new`` there."""
+        if old.key != new.key:
+            draft = self._composer.exchange_draft(self.memory.drafts.pop(new.key, ""))
+            if draft.strip():
+                self.memory.drafts[old.key] = draft
 
     def _show_place(self, place: ConversationRef) -> None:
         self.memory.switch_conversation(place)
+        if not self._composer.text and (draft := self.memory.drafts.pop(place.key, "")):
+            self._composer.exchange_draft(draft)
         self.history.found = None
         self._scrollback.show()
+        self._mark_if_seen()
         self._refresh_members()
         self._draw_soon()
 
@@ -307,6 +426,20 @@ class ChatApp(App[None]):
         places = self.memory.listed_conversations()
         at = places.index(self.memory.shown_conversation)
         self.switch_conversation(places[(at + step) % len(places)].place)
+
+    def action_show_next_unread(self) -> None:
+        """Show the next conversation with unread messages, private ones and mentions first."""
+        place = next_unread_conversation(self.memory)
+        if place is None:
+            self._hint.show(_("nothing is unread elsewhere"))
+        else:
+            self.switch_conversation(place)
+
+    @work(exclusive=True, group="reading")
+    async def action_show_new_messages(self) -> None:
+        """Scroll to the first new message; pressed again, to each new message that mentions the user."""
+        if not await self._new_messages.jump():
+            self._hint.show(_("nothing is new here"))
 
     def action_focus_people(self) -> None:
         """Give the list of users the keyboard focus."""
@@ -322,10 +455,23 @@ class ChatApp(App[None]):
         self.call_after_refresh(self._draw)  # the colours of nicks depend on the background
 
     async def action_quit(self) -> None:
+        """Log out from the daemon and end the app. Ask once if something would be left unsent."""
+        drafts = len(self.memory.drafts) + bool(self._composer.text.strip())
+        warning = leave_warning(self.outbox, drafts, self._shown_entries.is_connected)
+        if warning and not self._has_warned_of_leaving:
+            self._has_warned_of_leaving = True
+            self._tell(warning, "trouble")
+            return
+        await self.leave()
+
+    async def leave(self) -> None:
         """Log out from the daemon and end the app."""
         if self._client is not None:
+            if not self._lost:
+                await self._read_marks.send_last_marks()
             await self._client.quit()
         self.unsent_at_exit = self._outgoing.unsent
+        self.outbox.close()
         self.exit()
 
     def _refresh_members(self) -> None:
@@ -336,6 +482,53 @@ class ChatApp(App[None]):
     async def _read_members(self) -> None:
         await self._directory_loader.read_members()
 
+    # What the user sees.
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether the user sees the conversation: the window has the focus, and nothing covers the screen.
+
+        While the unread counts are not known yet, the result is False.
+        """
+        is_shown = len(self.screen_stack) == 1 and self._scrollback.size.height > 0
+        return self.app_focus and is_shown and self._read_marks.has_counts
+
+    def pop_screen(self) -> AwaitComplete:
+        """Close a dialog, and count as read what the user sees then."""
+        closing = super().pop_screen()
+        self._draw_soon()
+        return closing
+
+    def _mark_if_seen(self) -> None:
+        """Count the conversation on the screen as read if the user sees its end."""
+        conversation = self.memory.shown_conversation
+        has_end = conversation.newest_id is not None or not conversation.has_older
+        if self._scrollback.at_end and has_end and self.is_watched:
+            conversation.mark_seen()
+
+    async def on_event(self, event: events.Event) -> None:
+        """Record that the user is there before a key or the mouse does what it does."""
+        if isinstance(event, events.InputEvent):
+            self._notifier.key_pressed()
+        await super().on_event(event)
+
+    def _write_escape(self, sequence: str) -> None:
+        if self._driver is not None and not self.is_headless:
+            self._driver.write(sequence)
+
+    @on(Composer.EmptySubmitted)
+    def _join_invited(self) -> None:
+        """Accept the invitation on the screen."""
+        if self.memory.shown_conversation.is_invitation:
+            self.queue_line(f"/join {self.memory.here.name}")
+
+    def watch_app_focus(self, has_focus: bool) -> None:
+        """Count what arrives as unread while the terminal's window has no focus."""
+        self._notifier.focus_changed(has_focus)
+        if not has_focus:
+            self.memory.shown_conversation.read.leave()
+        self._draw_soon()
+
     # Scrolling and searching.
 
     @on(Scrollback.PageWanted)
@@ -343,6 +536,8 @@ class ChatApp(App[None]):
     async def _read_on(self, event: Scrollback.PageWanted) -> None:
         if self.memory.has_logged_in:
             await self.history.load_more(event.older)
+            if self.memory.shown_conversation.unread:
+                self._draw_soon()  # the end may be in view now
 
     @work(exclusive=True, group="reading")
     async def action_show_beginning(self) -> None:
@@ -385,8 +580,9 @@ class ChatApp(App[None]):
 
     @on(Composer.HintChanged)
     def _hinted(self, event: Composer.HintChanged) -> None:
+        self._has_warned_of_leaving = False
         self._hint.show(event.hint)
-        text, now = self._composer.text, monotonic()
+        text, now = self._composer.text, time.monotonic()
         # A command is nothing that one types to others.
         if text.strip() and text[0] != "/" and now >= self._typing_told_at + TYPING_TOLD_SECONDS:
             self._typing_told_at = now
@@ -403,7 +599,7 @@ class ChatApp(App[None]):
             await self._ask(c.SendTyping(group, dest))
         except RefusedByServer as refused:
             if refused.code == "unknown_action":
-                self._typing_told_at = inf  # an older daemon
+                self._typing_told_at = math.inf  # an older daemon
         except ConnectionLost:
             pass
 
@@ -416,8 +612,11 @@ class ChatApp(App[None]):
     def _draw(self) -> None:
         """Redraw the title and the lists, but not the conversation."""
         self._drawing = False
-        if self._scrollback.at_end:
-            self.memory.shown_conversation.unread = 0
-        self._title.show(self._outgoing.unsent, bool(self._lost))
+        self._mark_if_seen()
+        self._read_marks.wake()
+        self._title.show(self._outgoing.unsent, self.outbox.failed_count, bool(self._lost))
+        is_unread = next_unread_conversation(self.memory) is not None
+        is_new_above = self.memory.shown_conversation.read.new_after is not None
+        self._hint.show_unread(is_unread, is_new_above and not self._scrollback.shows_new_line)
         self._places.draw()
         self._people.draw()

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
 
+from chatd.client.client_command_table import CLIENT_COMMANDS
 from chatd.client.codec import ConversationRef
 from chatd.client.history import HistoryLoader
+from chatd.client.language import _
 from chatd.client.memory import EntryKind, Memory
 from chatd.client.outgoing import Failure, failure_text
 from chatd.client.pending import ConnectionLost, RefusedByServer
@@ -20,8 +22,8 @@ class ScreenDisplay:
     """Shows the results of typed lines on the screen, as the `Display` of the queue of typed lines.
 
     ``add_text`` adds a line to the current conversation, ``show_place`` switches to another conversation,
-    ``choose_room`` opens the dialog of groups, and ``draw_soon`` schedules a redraw of the title and the
-    lists.
+    ``choose_room`` opens the dialog of groups, and ``unsent_changed`` schedules a redraw of what
+    shows unsent messages.
     """
 
     def __init__(
@@ -33,7 +35,7 @@ class ScreenDisplay:
         add_text: Callable[[str, EntryKind], None],
         show_place: Callable[[ConversationRef], None],
         choose_room: Callable[[], Awaitable[None]],
-        draw_soon: Callable[[], None],
+        unsent_changed: Callable[[], None],
     ) -> None:
         self._memory = memory
         self._scrollback = scrollback
@@ -41,7 +43,7 @@ class ScreenDisplay:
         self._add_text = add_text
         self._show_place = show_place
         self._choose_room = choose_room
-        self._draw_soon = draw_soon
+        self._unsent_changed = unsent_changed
 
     def image_columns(self) -> int:
         """Return the maximum width of a picture in characters: the width of the conversation's view."""
@@ -65,6 +67,9 @@ class ScreenDisplay:
         """Show the daemon's answer to a command in the current conversation."""
         for line in render_answer(answer, self._memory.nick):
             self._add_text(line, "answer")
+        if isinstance(answer, objects.Help):
+            for usage, help in CLIENT_COMMANDS.values():
+                self._add_text(_("{usage}: {help}").format(usage=usage, help=_(help)), "answer")
 
     def show_failure(self, failure: Failure) -> None:
         """Show in the current conversation why a typed line was not carried out."""
@@ -80,5 +85,5 @@ class ScreenDisplay:
             self._show_place(place)
 
     def unsent_count_changed(self) -> None:
-        """Schedule a redraw of the title, which shows the number of unsent messages."""
-        self._draw_soon()
+        """Schedule a redraw of the unsent messages, and of their number in the title."""
+        self._unsent_changed()

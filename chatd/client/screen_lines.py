@@ -33,10 +33,11 @@ class TitleLine(Static):
         self._memory = memory
         self._address = address
 
-    def show(self, unsent: int, is_lost: bool) -> None:
+    def show(self, unsent: int, refused: int, is_lost: bool) -> None:
         """Show the conversation, the address and the state of the connection.
 
-        ``unsent`` is the number of typed messages without an ack. ``is_lost`` means that there is no
+        ``unsent`` is the number of typed messages without an ack, ``refused`` that of the messages that the
+        server has refused. ``is_lost`` means that there is no
         connection.
         """
         here = self._memory.here
@@ -48,6 +49,8 @@ class TitleLine(Static):
         parts.append(f"{self._memory.nick} @ {self._address}")
         if unsent:
             parts.append(_("{count} waiting").format(count=unsent))
+        if refused:
+            parts.append(_("{count} not sent").format(count=refused))
         if is_lost:
             parts.append(_("no connection"))
         self.update(one_line(" · ".join(parts)))
@@ -75,6 +78,8 @@ class HintLine(Static):
 
     def __init__(self) -> None:
         super().__init__(id="hint", markup=False)
+        self._text = ""
+        self._is_unread_elsewhere = self._has_new_messages = False
 
     def on_mount(self) -> None:
         """Show the list of keys."""
@@ -82,5 +87,19 @@ class HintLine(Static):
 
     def show(self, text: str) -> None:
         """Show ``text``, or the list of keys if ``text`` is empty."""
-        keys = _("F1 help  F2 rooms  F3 search  F4 people  F5 light/dark  ^N ^P go  ^C leave")
-        self.update(one_line(text or keys))
+        self._text = text
+        self._draw()
+
+    def show_unread(self, elsewhere: bool, here: bool) -> None:
+        """Have the list of keys begin with those that go to unread conversations and to new messages."""
+        if (elsewhere, here) != (self._is_unread_elsewhere, self._has_new_messages):
+            self._is_unread_elsewhere, self._has_new_messages = elsewhere, here
+            self._draw()
+
+    def _draw(self) -> None:
+        keys = [_("F1 help  F2 rooms  F3 search  F4 people  F5 light/dark  ^N ^P go  ^C leave")]
+        if self._has_new_messages:
+            keys.insert(0, _("F7 first new message"))
+        if self._is_unread_elsewhere:
+            keys.insert(0, _("F6 next unread"))
+        self.update(one_line(self._text or "  ".join(keys)))

@@ -14,7 +14,9 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from chatd.client.memory import Memory, ScreenEntry
+from chatd.client.mentions import mention_pattern, mentions
 from chatd.client.render import clock_time, one_line, speaker_label
+from chatd.client.shown_entries import ShownEntries
 from chatd.core.colours import luminance
 from chatd.core.events import MESSAGE_KINDS
 
@@ -41,6 +43,12 @@ def _contrast(one: Color, other: Color) -> float:
     return (light + 0.05) / (dark + 0.05)
 
 
+def rule_line(text: str, width: int, style: Style) -> Text:
+    """Return ``text`` in the middle of a horizontal rule of ``width`` columns."""
+    # Rich renders the style of a span, but not that of a whole text without spans.
+    return Text.assemble((f" {text} ".center(width, "\N{BOX DRAWINGS LIGHT HORIZONTAL}"), style))
+
+
 class Scrollback(ScrollView, can_focus=False):
     """The scrollable view of the current conversation, which asks for more entries when it reaches an end.
 
@@ -62,6 +70,10 @@ class Scrollback(ScrollView, can_focus=False):
         "scrollback--answer",
         "scrollback--trouble",
         "scrollback--found",
+        "scrollback--new",
+        "scrollback--pending",
+        "scrollback--failed",
+        "scrollback--mention",
     }
 
     class NewestReached(Message):
@@ -74,9 +86,10 @@ class Scrollback(ScrollView, can_focus=False):
             super().__init__()
             self.older = older
 
-    def __init__(self, memory: Memory, id: str) -> None:
+    def __init__(self, memory: Memory, shown_entries: ShownEntries, id: str) -> None:
         super().__init__(id=id)
         self._memory = memory
+        self._shown_entries = shown_entries
         self._conversation = memory.shown_conversation
         self._lines: list[tuple[ScreenEntry, Strip]] = []
         self._drawn: dict[int, tuple[ScreenEntry, str, int, list[Strip]]] = {}
@@ -88,6 +101,13 @@ class Scrollback(ScrollView, can_focus=False):
     def at_end(self) -> bool:
         """Whether the end of the conversation is visible. If so, new entries scroll into view."""
         return self._following and not self._conversation.has_newer
+
+    @property
+    def shows_new_line(self) -> bool:
+        """Whether the line in front of the new messages is in view."""
+        top = self.scroll_offset.y
+        in_view = self._lines[top : top + self.size.height]
+        return any(entry is self._shown_entries.new_line for entry, _ in in_view)
 
     def scroll_pages(self, pages: int) -> None:
         """Scroll the conversation by ``pages`` screen pages, up if ``pages`` is negative.
@@ -121,6 +141,15 @@ class Scrollback(ScrollView, can_focus=False):
         else:
             self._see(0 if at_beginning else len(self._lines))
         self._want_more()
+
+    def show_new_messages(self) -> None:
+        """Show the current conversation with the line "new messages" at the top of the view."""
+        self.show()
+        line = next(
+            (y for y, (entry, _) in enumerate(self._lines) if entry is self._shown_entries.new_line), None
+        )
+        if line is not None:
+            self._see(line)
 
     def redraw(self) -> None:
         """Redraw the conversation.
@@ -200,7 +229,7 @@ class Scrollback(ScrollView, can_focus=False):
         background = self.background_colors[1]
         drawn = {}
         lines = []
-        for entry in self._conversation.entries:
+        for entry in self._shown_entries.of(self._conversation):
             colour = self._memory.colours.get(entry.nick, "")
             known = self._drawn.get(id(entry))
             if known is None or known[0] is not entry or known[1:3] != (colour, width):
@@ -213,6 +242,8 @@ class Scrollback(ScrollView, can_focus=False):
         self.refresh()
 
     def _strips(self, entry: ScreenEntry, colour: str | None, width: int) -> list[Strip]:
+        if entry.kind == "new":
+            return [self._strip(rule_line(entry.text, width, self._style("new")), width)]
         time = Text(clock_time(entry.at) + " ", self._style("time"))
         if entry.kind not in MESSAGE_KINDS:
             return self._wrapped(time, Text(entry.text, self._style(entry.kind)), width)
@@ -229,7 +260,11 @@ class Scrollback(ScrollView, can_focus=False):
             margin = Text(" " * TIME_COLUMNS)
             below = self._wrapped(margin, Text(one_line(counts), self._style("announcement")), width)
         if entry.kind != "image":
-            return [*above, *self._wrapped(time, Text.assemble(who, " ", entry.text), width), *below]
+            text: str | Text = entry.text
+            if entry.nick != self._memory.nick and mentions(entry.text, self._memory.nick):
+                text = Text(entry.text)
+                text.highlight_regex(mention_pattern(self._memory.nick), self._style("mention"))
+            return [*above, *self._wrapped(time, Text.assemble(who, " ", text), width), *below]
         picture = [Text(line, no_wrap=True) for line in entry.text.expandtabs().split("\n")]
         drawn = (self._strip(line, width) for line in picture)
         return [*above, *self._wrapped(time, who, width), *drawn, *below]

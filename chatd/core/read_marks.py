@@ -10,7 +10,7 @@ from chatd.core.events import Conversation, User
 
 
 class Mark(NamedTuple):
-    """A read mark: entries with ids up to ``id`` are read; 0 if there is none.
+    """A read mark: entries with ids up to ``id`` are read; 0 if there is none, or if nothing is read.
 
     ``at`` is the latest time that a client has given instead of an id, in milliseconds since 1970; 0 if none
     has. A mark that is shown as a time is shown as ``at``, or as the time of the entry ``id`` if that is

@@ -86,6 +86,8 @@ class Stage:
             ],
         ),
         "history": told("history", messages=[]),
+        "conversations": told("conversations", conversations=[]),
+        "markread": told("read", id=0),
     }  # fmt: skip
 
     async def play(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -124,7 +126,7 @@ async def _drawn() -> str:
             await alice.presses(*"/ki", "tab")
             await alice.sees("remove a user from a group")
             svg = app.export_screenshot(title="chat")
-            await app.action_quit()
+            await app.leave()
         log.close()
     server.close()
     return FONT.sub("", svg)

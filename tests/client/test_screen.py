@@ -18,8 +18,6 @@ from chatd.client.codec import ConversationRef
 from chatd.client.composer import Composer
 from chatd.client.lists import MemberList
 from chatd.client.memory import MAX_SHOWN_ENTRIES
-from chatd.client.pending import ConnectionLost
-from chatd.client.reconnecting_client import ReconnectingClient
 from chatd.client.scrollback import Scrollback
 from chatd.json_wire import objects
 from tests.support.client_daemon import Person, ScreenTestCase
@@ -236,7 +234,8 @@ class Talking(ScreenTestCase):
 
         self.play(story)
         self.assertEqual(
-            [(one["group"], one.get("before")) for one in asked_for], [("wob", 4), ("den", None)]
+            [(one["group"], one.get("before"), one["limit"]) for one in asked_for],
+            [("den", None, 500), ("wob", 4, 100), ("den", None, 100)],  # the first looks for mentions
         )
 
     def test_what_makes_no_sense(self) -> None:
@@ -671,26 +670,49 @@ class Lasting(ScreenTestCase):
 
         self.play(story)
 
-    def test_a_daemon_that_is_gone_for_good(self) -> None:
-        """Ends it, and says why."""
+    def test_ten_minutes_without_a_daemon(self) -> None:
+        """End nothing, whatever else answers there: it is tried again for as long as the client runs."""
+        port = self.daemon.port("json")
+
+        async def proxy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.write(b"HTTP/1.1 503 Service Unavailable\r\n\r\n")
+            writer.close()
 
         async def story() -> None:
-            with patch("chatd.client.screen.ReconnectingClient", partial(ReconnectingClient, patience=0.0)):
+            loop = asyncio.get_running_loop()
+            real, passed = loop.time, 0.0
+            with patch.object(loop, "time", lambda: real() + passed):
                 async with self.at_screen("alice") as alice:
                     await asyncio.to_thread(self.daemon.kill)
-                    await alice.until(lambda: alice.app._exit)
-                    self.assertIsInstance(alice.app.failure, ConnectionLost)
+                    await alice.sees("no connection")
+                    await alice.types("are you there?")
+                    await alice.sees("You said: are you there? (waiting)")
+                    server = await asyncio.start_server(proxy, "127.0.0.1", port)
+                    for _ in range(40):  # a quarter of a minute each, more than its longest pause
+                        passed += 15.0
+                        await asyncio.sleep(0.005)
+                    server.close()
+                    self.assertFalse(alice.app._exit)
+                    again = partial(self.start, "--listen=text=tcp:0", f"--listen=json=tcp:{port}")
+                    self.daemon = await asyncio.to_thread(again)
+                    passed += 15.0
+                    await alice.sees("connected again", "You said: are you there?")
+                    await alice.until(lambda: "waiting" not in alice.screen)
+                    self.assertEqual(self.stored(), ["are you there?"])
 
         self.play(story)
 
     def test_leaving_while_there_is_no_connection(self) -> None:
-        """Goes at once; what was typed in vain is counted."""
+        """Asks once, then goes at once; what was typed in vain is counted."""
 
         async def story() -> None:
             async with self.at_screen("alice") as alice:
                 await asyncio.to_thread(self.daemon.kill)
                 await alice.sees("no connection")
                 await alice.types("hello?", "/who")
+                await alice.presses("ctrl+c")
+                await alice.sees("messages for the next start to send:")
+                self.assertFalse(alice.app._exit)
                 await alice.presses("ctrl+c")
                 await alice.until(lambda: alice.app._exit)
                 self.assertEqual((alice.app.unsent_at_exit, alice.app.failure), (1, None))

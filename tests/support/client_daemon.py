@@ -180,7 +180,8 @@ class ScreenTestCase(ChatTestCase):
     ) -> AsyncIterator[Person]:
         """Somebody at a screen, who is in the lobby, unless they have no nick yet."""
         log = ChatLog(self.folder / f"{nick or 'somebody'}.log")
-        app = ChatApp(Address("127.0.0.1", port or self.daemon.port("json")), nick, log)
+        address = Address("127.0.0.1", port or self.daemon.port("json"))
+        app = ChatApp(address, nick, log, state_folder=self.folder / "state")
         try:
             self.apps.append(app)
             async with app.run_test(size=size) as pilot:
@@ -188,6 +189,7 @@ class ScreenTestCase(ChatTestCase):
                 if nick:
                     await person.sees("Join a room" if self.language == "en" else "Rejoignez")
                     await person.presses("escape")
+                    await person.until(lambda: app._read_marks.has_counts, "the unread counts")
                 yield person
         finally:
             self.apps.remove(app)
