@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Final
 
 from textual import events
 from textual.message import Message
 from textual.widgets import TextArea
 
+from chatd.client.codec import ConversationRef
 from chatd.client.completion import completions, usage_hint
+from chatd.client.implied_group import KnownNames
 from chatd.client.keys import run_binding
 from chatd.client.render import sanitize
 from chatd.core.typed_commands import is_command_with_secret
@@ -19,16 +21,13 @@ MAX_REMEMBERED_INPUTS: Final = 200
 """The number of earlier inputs that the Up key can bring back."""
 
 
-CompletionSource = Callable[[], tuple[Iterable[str], Iterable[str]]]
-"""A function that returns the nicks and the group names that the Tab key completes."""
-
-
 class Composer(TextArea):
     """The input box: Enter sends the input, Tab completes a word, Up and Down bring back earlier inputs.
 
     A pasted text is one message, however many lines it has; Ctrl-J begins a new line. ``take`` gets the
     input; if it returns False, because the input is malformed, the text stays in the box for correction.
-    ``offers`` returns the names to complete. An input with a password can't be brought back.
+    ``known`` returns the names to complete, ``here`` the conversation on the screen. An input with a
+    password can't be brought back.
     """
 
     DEFAULT_CSS = """
@@ -51,10 +50,17 @@ class Composer(TextArea):
             super().__init__()
             self.hint = hint
 
-    def __init__(self, take: Callable[[str], bool], offers: CompletionSource, id: str) -> None:
+    def __init__(
+        self,
+        take: Callable[[str], bool],
+        known: Callable[[], KnownNames],
+        here: Callable[[], ConversationRef],
+        id: str,
+    ) -> None:
         super().__init__(id=id, compact=True, highlight_cursor_line=False)
         self._take = take
-        self._offers = offers
+        self._known = known
+        self._here = here
         self._typed: deque[str] = deque(maxlen=MAX_REMEMBERED_INPUTS)
         self._back = 0
         self._cycle: list[str] = []
@@ -90,7 +96,7 @@ class Composer(TextArea):
         """
         self.scroll_cursor_visible()
         if not self._cycle:
-            self.post_message(self.HintChanged(usage_hint(self.text)))
+            self.post_message(self.HintChanged(usage_hint(self.text, self._here())))
 
     def on_resize(self) -> None:
         """Scroll to the cursor after the lines have wrapped to the new width of the input box."""
@@ -111,7 +117,7 @@ class Composer(TextArea):
         """Complete the word before the cursor; each further Tab offers the next completion."""
         if not self._cycle:
             head, tail = self._around_cursor()
-            start, words = completions(head, *self._offers())
+            start, words = completions(head, self._known(), self._here())
             if not words:
                 return
             self._cycle = [head[:start] + word + tail for word in words]

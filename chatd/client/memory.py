@@ -17,6 +17,7 @@ from chatd.client.codec import (
     page_conversation,
     summary_conversation,
 )
+from chatd.client.implied_group import KnownNames
 from chatd.client.language import _
 from chatd.client.render import describe_event, message_text, sanitize
 from chatd.core.events import MESSAGE_KINDS
@@ -304,11 +305,13 @@ class Memory:
             found = [(nick, "") for nick in sorted(nicks, key=str.casefold)]
         return [objects.Member(nick, role, nick in self.online) for nick, role in found]
 
-    def completion_names(self) -> tuple[set[str], set[str]]:
-        """Return the nicks and the group names that the Tab key can complete."""
-        nicks = self.online | {member.name for member in self.participants()}
+    def known_names(self) -> KnownNames:
+        """Return the nicks and the group names that the client knows."""
+        members = {member.name for member in self.participants()} - {self.nick}
         places = [conversation.place for conversation in self.conversations.values()]
-        return nicks, self.group_names | {place.name for place in places if place.kind == "group"}
+        groups = self.group_names | {place.name for place in places if place.kind == "group"}
+        in_lobby = self.here == LOBBY  # where everybody is a member
+        return KnownNames((self.online | members) - {self.nick}, groups, () if in_lobby else members)
 
     def add_client_text(self, text: str, kind: EntryKind, at: datetime) -> None:
         """Add a text of the client for its user, such as an error, to the conversation on the screen."""

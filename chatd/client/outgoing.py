@@ -16,9 +16,16 @@ import msgspec
 from chatd.client import codec
 from chatd.client.codec import LOBBY, ConversationRef
 from chatd.client.images import ImageError, ascii_art
+from chatd.client.implied_group import NO_NAMES_KNOWN, KnownNames
 from chatd.client.language import translated_refusal
 from chatd.client.pending import ConnectionLost, RefusedByServer
-from chatd.client.typed_lines import SendImage, message_command, parse_typed_line
+from chatd.client.typed_lines import (
+    OpenDirect,
+    SendImage,
+    TypedCommand,
+    message_command,
+    parse_typed_line,
+)
 from chatd.core import commands as c
 from chatd.core.refusals import Refusal
 from chatd.json_wire import objects
@@ -41,7 +48,7 @@ class TypedLine(msgspec.Struct, frozen=True):
     ``switches_to`` is the conversation that the command switches to, or None.
     """
 
-    command: c.Command | SendImage
+    command: TypedCommand
     switches_to: ConversationRef | None = None
 
 
@@ -83,7 +90,8 @@ class OutgoingQueue:
 
     The next line waits for the answer to a command, but not for the ack of a message. Each line applies to
     the conversation that the user will be in after all earlier lines. ``ask`` sends a command to the daemon.
-    ``queue_size`` is the maximum number of queued lines; 0 means no limit.
+    ``queue_size`` is the maximum number of queued lines; 0 means no limit. ``known`` returns the names that
+    the client knows. Without it, as for programs that write lines, ``/msg`` goes to no other conversation.
     """
 
     def __init__(
@@ -91,14 +99,16 @@ class OutgoingQueue:
         ask: Callable[[c.Command], Awaitable[objects.AnswerObject]],
         display: Display,
         queue_size: int = 0,
+        known: Callable[[], KnownNames] | None = None,
     ) -> None:
         self.unsent = 0
         self._ask = ask
         self._display = display
+        self._known = known
         self._queue: asyncio.Queue[TypedLine | Refusal] = asyncio.Queue(queue_size)
         self._queued_switches: deque[ConversationRef] = deque()
         self._slots = asyncio.Semaphore(MAX_UNACKED_MESSAGES)
-        self._sending: set[asyncio.Task[None]] = set()
+        self._sending: set[asyncio.Task[bool]] = set()
 
     def prepare_line(self, text: str, here: ConversationRef) -> TypedLine:
         """Parse a line that was typed in the conversation ``here``, and return it.
@@ -108,7 +118,9 @@ class OutgoingQueue:
         malformed.
         """
         place = self._queued_switches[-1] if self._queued_switches else here
-        command = parse_typed_line(text, place)
+        command = parse_typed_line(text, place, self._known() if self._known else NO_NAMES_KNOWN)
+        if isinstance(command, OpenDirect) and self._known is None and command.message is not None:
+            command = command.message
         destination = _destination(command, place)
         if destination is not None:
             self._queued_switches.append(destination)
@@ -148,6 +160,8 @@ class OutgoingQueue:
                 return
             if isinstance(command, SendImage):
                 await self._send_image(command)
+            elif isinstance(command, OpenDirect):
+                await self._open_direct(command, line.switches_to)
             elif isinstance(command, codec.MESSAGE_COMMANDS):
                 await self._send(command)
             else:
@@ -163,7 +177,7 @@ class OutgoingQueue:
             sending.cancel()
 
     def _count(self, line: TypedLine | Refusal) -> None:
-        if isinstance(line, TypedLine) and isinstance(line.command, (*codec.MESSAGE_COMMANDS, SendImage)):
+        if isinstance(line, TypedLine) and _is_message(line.command):
             self.unsent += 1
             self._display.unsent_count_changed()
 
@@ -184,20 +198,43 @@ class OutgoingQueue:
         else:
             await self._send(command)
 
-    async def _send(self, command: c.Command) -> None:
+    async def _open_direct(self, opened: OpenDirect, destination: ConversationRef | None) -> None:
+        """Go to a direct conversation if its user exists, after sending the message, if there is one."""
+        if opened.message is not None:
+            succeeded = await (await self._send(opened.message))
+        else:
+            succeeded = await self._is_known(opened.nick)
+        self._finish_switch(destination, succeeded)
+
+    async def _is_known(self, nick: str) -> bool:
+        """Return whether there is a user ``nick``, and show why if there is not."""
+        try:
+            await self._ask(c.ReadHistory(dest=nick, limit=1))
+        except (RefusedByServer, ConnectionLost) as failure:
+            if isinstance(failure, RefusedByServer) and failure.code == "unknown_action":
+                return True  # a course-work server, which has no history, may know the user
+            self._display.show_failure(failure)
+            return False
+        return True
+
+    async def _send(self, command: c.Command) -> asyncio.Task[bool]:
+        """Send a message, and return the task that waits for its ack and returns whether it came."""
         await self._slots.acquire()
         sending = asyncio.create_task(self._await_ack(self._ask(command)))
         self._sending.add(sending)
         sending.add_done_callback(self._sending.discard)
+        return sending
 
-    async def _await_ack(self, asked: Awaitable[objects.AnswerObject]) -> None:
+    async def _await_ack(self, asked: Awaitable[objects.AnswerObject]) -> bool:
         try:
             await asked
         except (RefusedByServer, ConnectionLost) as failure:
             self._display.show_send_failure(failure)
+            return False
         finally:
             self._slots.release()
             self._settled()
+        return True
 
     async def _run_command(self, command: c.Command, destination: ConversationRef | None) -> None:
         if await self._display.handle_command(command):
@@ -210,14 +247,26 @@ class OutgoingQueue:
             succeeded = destination is not None and already_there
             if not succeeded:
                 self._display.show_failure(failure)
+        self._finish_switch(destination, succeeded)
+
+    def _finish_switch(self, destination: ConversationRef | None, succeeded: bool) -> None:
         if destination in self._queued_switches:
             self._display.conversation_switch_finished(self._queued_switches.popleft(), succeeded)
 
 
-def _destination(command: c.Command | SendImage, here: ConversationRef) -> ConversationRef | None:
+def _is_message(command: TypedCommand) -> bool:
+    """Return whether ``command`` sends a message, which counts as unsent until its ack."""
+    if isinstance(command, OpenDirect):
+        return command.message is not None
+    return isinstance(command, (*codec.MESSAGE_COMMANDS, SendImage))
+
+
+def _destination(command: TypedCommand, here: ConversationRef) -> ConversationRef | None:
     """Return the conversation that ``command``, typed in the conversation ``here``, switches to, or None."""
     if isinstance(command, (c.Join, c.CreateGroup)):
         return ConversationRef("group", command.group)
+    if isinstance(command, OpenDirect):
+        return ConversationRef("direct", command.nick)
     if isinstance(command, c.Leave) and ConversationRef("group", command.group).key == here.key:
         return LOBBY
     return None

@@ -76,7 +76,9 @@ class ChatApp(App[None]):
         self._people = MemberList(self.memory, id="people")
         self._bar = ProgressBar(id="progress", show_eta=False)
         self._search_line = SearchLine()
-        self._composer = Composer(self.queue_line, self.memory.completion_names, id="composer")
+        self._composer = Composer(
+            self.queue_line, self.memory.known_names, lambda: self.memory.here, id="composer"
+        )
         self._hint = HintLine()
         self.history = HistoryLoader(self.memory, self._scrollback, self._bar, self._answer)
         self._directory_loader = DirectoryLoader(self.memory, self._answer, self._draw_soon, REDRAW_SECONDS)
@@ -89,7 +91,9 @@ class ChatApp(App[None]):
             choose_room=self._list_rooms,
             draw_soon=self._draw_soon,
         )
-        self._outgoing = OutgoingQueue(lambda command: self._ask(command), self._answers)
+        self._outgoing = OutgoingQueue(
+            lambda command: self._ask(command), self._answers, known=self.memory.known_names
+        )
 
     def compose(self) -> ComposeResult:
         """Yield the widgets of the screen from top to bottom."""

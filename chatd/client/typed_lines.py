@@ -10,6 +10,7 @@ from typing import Final, Literal
 import msgspec
 
 from chatd.client.codec import LOBBY, ConversationRef
+from chatd.client.implied_group import NO_NAMES_KNOWN, KnownNames, fields_with_group, slash_usage
 from chatd.client.language import _
 from chatd.core import commands as c
 from chatd.core.limits import Limits
@@ -19,7 +20,6 @@ from chatd.core.typed_commands import (
     is_command_with_secret,
     parse_semicolon,
     parse_slash,
-    parse_slash_fields,
     unescape_slash,
 )
 
@@ -33,6 +33,20 @@ IMAGE_SLASH_WORD: Final = "image"
 """The name of the slash command that only the client has: ``/image``."""
 
 
+SLASH_ALIASES: Final = {
+    "op": "promote",
+    "deop": "demote",
+    "part": "leave",
+    "names": "members",
+    "list": "rooms",
+    "query": "msg",
+}
+"""The words of IRC clients that the client understands, and the slash word that each stands for."""
+
+NICK_SLASH_WORD: Final = "nick"
+"""The slash word of IRC's change of nick, which chatd does not have; the client says what to do instead."""
+
+
 class SendImage(msgspec.Struct, frozen=True):
     """The client's command ``/image``: turn the picture at ``path`` into text and send it to ``place``."""
 
@@ -40,8 +54,24 @@ class SendImage(msgspec.Struct, frozen=True):
     place: ConversationRef
 
 
-def parse_typed_line(typed: str, here: ConversationRef) -> c.Command | SendImage:
+class OpenDirect(msgspec.Struct, frozen=True):
+    """The client's command ``/msg bob``: go to the direct conversation with ``nick``.
+
+    ``message`` is what to send there, or None.
+    """
+
+    nick: str
+    message: c.Command | None = None
+
+
+TypedCommand = c.Command | SendImage | OpenDirect
+"""What a typed line stands for: a command of the daemon's, or one that only the client has."""
+
+
+def parse_typed_line(typed: str, here: ConversationRef, known: KnownNames = NO_NAMES_KNOWN) -> TypedCommand:
     """Return the command that the line ``typed`` stands for in the conversation ``here``.
+
+    ``known`` are the names that tell whether a ``/word`` command names its group: see `fields_with_group`.
 
     ``s;bob;hello`` and ``/msg bob hello`` are commands. Any other line is a message; ``//hello`` is the
     message ``/hello``, and ``/me waves`` an action. Raises `Refusal` for an unknown ``/word``, a malformed or
@@ -49,7 +79,7 @@ def parse_typed_line(typed: str, here: ConversationRef) -> c.Command | SendImage
     """
     slash = parse_slash(typed)
     if slash is not None:
-        return _slash(slash, here)
+        return _slash(slash, here, known)
     word, semicolon, rest = typed.partition(";")
     command = parse_semicolon(f"{word.strip()}{semicolon}{rest}")
     if command is not None:
@@ -75,19 +105,25 @@ def message_command(
     return c.COMMANDS["send"].build({"dest": place.name, **fields}, LARGEST_DAEMON_LIMITS)
 
 
-def _slash(typed: SlashLine, here: ConversationRef) -> c.Command | SendImage:
-    if typed.word.lower() == IMAGE_SLASH_WORD:
+def _slash(typed: SlashLine, here: ConversationRef, known: KnownNames) -> TypedCommand:
+    word = typed.word.lower()
+    if word == IMAGE_SLASH_WORD:
         path = typed.rest.strip()
         if not path:
             raise Refusal("bad_request", why=reason_phrase("usage", usage=f"/{IMAGE_SLASH_WORD} file"))
         return SendImage(path, here)
+    if word == NICK_SLASH_WORD:
+        told = _("a nick can't be changed: leave with /quit, and come back with chat --name {nick}")
+        raise Refusal("bad_request", why=told.format(nick=typed.rest.strip() or "NICK"))
     action = typed.action(_)
     if action is not None:
         return message_command(here, action)
-    row = typed.declaration
+    row = SlashLine(SLASH_ALIASES.get(word, typed.word), typed.rest).declaration
     if row is None:
         raise Refusal("unknown_action", name=f"/{typed.word[:64]}")
-    values = parse_slash_fields(row, typed.rest)
+    if row.command is c.SendToUser:
+        return _open_direct(typed.rest, row.slash_usage_in(_))
+    values = fields_with_group(row, typed.rest, here, known, LARGEST_DAEMON_LIMITS)
     if here.kind == "group":
         if row.name == "clients":
             return c.ListMembers(here.name)
@@ -96,6 +132,15 @@ def _slash(typed: SlashLine, here: ConversationRef) -> c.Command | SendImage:
     if row.name == "history" and "dest" not in values and here != LOBBY:
         values["group" if here.kind == "group" else "dest"] = here.name
     if not row.required <= values.keys():
-        raise Refusal("bad_request", why=reason_phrase("usage", usage=row.slash_usage_in(_)))
+        raise Refusal("bad_request", why=reason_phrase("usage", usage=slash_usage(row, here)))
     command = row.build(values, LARGEST_DAEMON_LIMITS)
     return c.Join(command.group) if isinstance(command, c.EnterRoom) else command
+
+
+def _open_direct(rest: str, usage: str) -> OpenDirect:
+    """Return the command ``/msg nick text``, or ``/msg nick``, which only goes to the conversation."""
+    nick, *text = rest.split(None, 1)[:2] or [""]
+    if not nick:
+        raise Refusal("bad_request", why=reason_phrase("usage", usage=usage))
+    place = ConversationRef("direct", nick)
+    return OpenDirect(nick, message_command(place, text[0]) if text else None)

@@ -454,6 +454,34 @@ class Typing(ScreenTestCase):
 
         self.play(story)
 
+    def test_the_group_on_the_screen_is_implied(self) -> None:
+        """Tab offers its members; nobody is kicked out of another group, whose name comes first."""
+        self.text("owner").says("cg;den").hears_until(b"ACK cg den 1 1\n")
+
+        async def story() -> None:
+            async with self.at_screen("alice") as alice, self.at_screen("bob") as bob:
+                await alice.types("/create den2", "/create wob")
+                await bob.types("/join den2", "/join wob")
+                await alice.sees("wob", "● bob")
+                await alice.presses(*"/kick ", "tab")
+                self.assertEqual(alice.app.query_one(Composer).text, "/kick bob ")
+                await alice.sees("bob  owner  wob  den  den2")
+                await alice.presses(*"too loud", "enter")
+                await bob.sees("alice kicked bob out of wob (too")
+                await bob.until(lambda: bob.app.memory.here.name == "wob")
+                await alice.types("/topic the weather", "/me waves", "/invite bob")
+                await alice.sees("wob · the weather", "* alice waves", "alice invited bob to wob")
+                await alice.types("/msg bob psst", "and this")
+                await alice.until(lambda: alice.lines[0].startswith(" @bob "))
+                await alice.sees("You said: psst", "You said: and this")
+                await alice.types("/join wob", "/msg nobody hello", "here still")
+                await alice.sees("unknown user: nobody")
+                await alice.until(lambda: alice.lines[0].startswith(" wob "))
+                await alice.types("/query bob")
+                await alice.until(lambda: alice.lines[0].startswith(" @bob "))
+
+        self.play(story)
+
     def test_completion_of_rooms_that_one_is_not_in(self) -> None:
         """They were listed."""
         self.text("owner").says("cg;wob").hears_until(b"ACK cg wob 1 1\n")
