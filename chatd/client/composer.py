@@ -107,7 +107,7 @@ class Composer(TextArea):
             return
         if not is_command_with_secret(self.text) and (not self._typed or self._typed[-1] != self.text):
             self._typed.append(self.text)
-        self._begin("")
+        self.begin("")
         self._back = 0
 
     def _new_line(self) -> None:
@@ -126,7 +126,7 @@ class Composer(TextArea):
         completed = self._cycle.pop(0)
         if self._cycle:
             self._cycle.append(completed)
-        self._begin(completed, keep_cycle=True)
+        self.begin(completed, keep_cycle=True)
 
     def _around_cursor(self) -> tuple[str, str]:
         row, column = self.cursor_location
@@ -144,9 +144,13 @@ class Composer(TextArea):
     def _recall(self, back: int) -> None:
         if 0 <= back <= len(self._typed):
             self._back = back
-            self._begin(self._typed[-back] if back else "")
+            self.begin(self._typed[-back] if back else "")
 
-    def _begin(self, text: str, keep_cycle: bool = False) -> None:
+    def begin(self, text: str, keep_cycle: bool = False) -> None:
+        """Replace the input by ``text``, with the cursor at its end.
+
+        With ``keep_cycle`` the next Tab goes on to the next completion.
+        """
         if not keep_cycle:
             self._cycle = []
         self.text = text

@@ -80,11 +80,12 @@ Screen {
 
 KEY_BINDINGS: Final[list[BindingType]] = [
     Binding("ctrl+c,ctrl+q", "quit", priority=True),
-    Binding("f1", "run_command('/help')"),
+    Binding("f1", "show_help", priority=True),
     Binding("f2", "run_command('/rooms')"),
     Binding("f3,ctrl+f", "search", priority=True),
     Binding("f4", "focus_people", priority=True),
     Binding("f5", "toggle_theme"),
+    Binding("ctrl+k", "switch", priority=True),
     Binding("ctrl+n", "step_conversation(1)"),
     Binding("ctrl+p", "step_conversation(-1)"),
     Binding("pageup", "scroll(-1)", priority=True),
@@ -97,6 +98,8 @@ KEY_BINDINGS: Final[list[BindingType]] = [
 ACTIONS_BLOCKED_BY_DIALOG: Final = frozenset(
     {
         "run_command",
+        "show_help",
+        "switch",
         "search",
         "focus_people",
         "step_conversation",

@@ -17,6 +17,7 @@ from chatd.client.composer import Composer
 from chatd.client.connection import Address
 from chatd.client.dialogs import NickDialog, PasswordDialog, RoomsDialog
 from chatd.client.directory_loader import DirectoryLoader
+from chatd.client.help_screen import HelpScreen
 from chatd.client.history import HistoryLoader
 from chatd.client.keys import focus
 from chatd.client.language import _, translated_greeting
@@ -30,6 +31,7 @@ from chatd.client.render import render_answer
 from chatd.client.screen_display import ScreenDisplay
 from chatd.client.screen_lines import HintLine, SearchLine, TitleLine
 from chatd.client.scrollback import Scrollback
+from chatd.client.switcher import SwitcherDialog, SwitchTarget, switch_targets
 from chatd.client.terminal import TerminalDriver
 from chatd.core import commands as c
 from chatd.core.refusals import Refusal
@@ -89,6 +91,7 @@ class ChatApp(App[None]):
             add_text=self._tell,
             show_place=self._show_place,
             choose_room=self._list_rooms,
+            show_help=self.action_show_help,
             draw_soon=self._draw_soon,
         )
         self._outgoing = OutgoingQueue(
@@ -294,6 +297,27 @@ class ChatApp(App[None]):
     def action_focus_people(self) -> None:
         """Give the list of users the keyboard focus."""
         focus(self._people)
+
+    def action_show_help(self) -> None:
+        """Show the keys and the commands, with examples for the current conversation."""
+        others = [one.name for one in self.memory.participants() if one.name != self.memory.nick]
+        self.push_screen(HelpScreen(self.memory.here, others[0] if others else ""))
+
+    def action_switch(self) -> None:
+        """Let the user find a conversation, a user or a command by a few letters, and go there."""
+
+        def go(target: SwitchTarget | None) -> None:
+            focus(self._composer)
+            if target is None:
+                return
+            if target.place is not None:
+                self.switch_conversation(target.place)
+            elif target.is_whole:
+                self.queue_line(target.typed)
+            else:
+                self._composer.begin(target.typed)
+
+        self.push_screen(SwitcherDialog(switch_targets(self.memory)), go)
 
     def action_run_command(self, line: str) -> None:
         """Run ``line`` as if the user had typed it."""

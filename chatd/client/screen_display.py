@@ -20,8 +20,8 @@ class ScreenDisplay:
     """Shows the results of typed lines on the screen, as the `Display` of the queue of typed lines.
 
     ``add_text`` adds a line to the current conversation, ``show_place`` switches to another conversation,
-    ``choose_room`` opens the dialog of groups, and ``draw_soon`` schedules a redraw of the title and the
-    lists.
+    ``choose_room`` opens the dialog of groups, ``show_help`` the help, and ``draw_soon`` schedules a redraw
+    of the title and the lists.
     """
 
     def __init__(
@@ -33,6 +33,7 @@ class ScreenDisplay:
         add_text: Callable[[str, EntryKind], None],
         show_place: Callable[[ConversationRef], None],
         choose_room: Callable[[], Awaitable[None]],
+        show_help: Callable[[], None],
         draw_soon: Callable[[], None],
     ) -> None:
         self._memory = memory
@@ -41,6 +42,7 @@ class ScreenDisplay:
         self._add_text = add_text
         self._show_place = show_place
         self._choose_room = choose_room
+        self._show_help = show_help
         self._draw_soon = draw_soon
 
     def image_columns(self) -> int:
@@ -52,10 +54,13 @@ class ScreenDisplay:
         return self._history.progress_indicator()
 
     async def handle_command(self, command: c.Command) -> bool:
-        """Open the dialog of groups for the command that lists the groups, and return True.
+        """Open the dialog of groups for the command that lists the groups, or the help, and return True.
 
         Return False for any other command.
         """
+        if isinstance(command, c.ListCommands):
+            self._show_help()
+            return True
         if not isinstance(command, c.ListGroups):
             return False
         await self._choose_room()

@@ -250,7 +250,9 @@ class Talking(ScreenTestCase):
                 await alice.types("s;nobody;x")
                 await alice.sees("unknown user: nobody")
                 await alice.types("/who", "/help")
-                await alice.sees("/image file")
+                await alice.sees("Keys")
+                await alice.presses("pagedown")
+                await alice.sees("/image photo.png")
 
         self.play(story)
 
@@ -800,6 +802,36 @@ class LongAgo(ScreenTestCase):
 
         self.play(story)
 
+    def test_help_while_one_reads_further_back(self) -> None:
+        """Moves nothing, nor does finding another place and not going there."""
+        self.write(100)
+
+        async def story() -> None:
+            async with self.at_screen("alice") as alice:
+                await alice.sees("m99")
+                await alice.presses("pageup", *"half a line")
+                before = numbers(alice)
+                self.assertLess(before[-1], 99)
+                await alice.presses("f1")
+                await alice.sees("The examples are for the lobby.", "Ctrl-K")
+                await alice.presses("pagedown", "pagedown")
+                await alice.sees("/kick wob bob too loud")
+                await alice.presses("f1")
+                await alice.until(lambda: numbers(alice) == before)
+                await alice.presses("ctrl+k", *"xyzzy", "enter")
+                await alice.sees("xyzzy")
+                await alice.presses("escape")
+                await alice.until(lambda: numbers(alice) == before)
+                self.assertEqual(alice.app.query_one(Composer).text, "half a line")
+                await alice.presses("ctrl+k", *"kick")
+                await alice.sees("/kick group nick [reason]")
+                await alice.presses("enter", "x")
+                self.assertEqual(alice.app.query_one(Composer).text, "/kick x")
+                await alice.presses("ctrl+k", *"@wri", "enter")
+                await alice.until(lambda: alice.lines[0].startswith(" @writer "))
+
+        self.play(story)
+
     def test_what_could_not_be_read_may_be_asked_for_again(self) -> None:
         """By the key that asks for it; not by itself, for ever."""
         self.write(300)
@@ -965,7 +997,10 @@ class InFrench(ScreenTestCase):
         async def story() -> None:
             async with self.at_screen("alice") as alice:
                 await alice.presses("f1")
-                await alice.sees("lister les commandes", "changer une image")
+                await alice.sees("Touches")
+                await alice.presses("pagedown")
+                await alice.sees("changer une image")
+                await alice.presses("escape")
                 await alice.types("/fly")
                 await alice.sees("commande inconnue : /fly")
                 await alice.types("s;bob;hello")
