@@ -30,13 +30,21 @@ Screen {
         width: 1fr;
     }
 }
-#search {
+#search-line {
     display: none;
-    border: none;
     height: 1;
     padding: 0 1;
+    & #search {
+        width: 1fr;
+        border: none;
+        padding: 0;
+    }
+    & #search-state {
+        width: auto;
+        padding: 0 0 0 1;
+    }
 }
-#progress.-shown, #search.-shown {
+#progress.-shown, #search-line.-shown {
     display: block;
 }
 #hint {
@@ -83,6 +91,7 @@ KEY_BINDINGS: Final[list[BindingType]] = [
     Binding("f1", "show_help", priority=True),
     Binding("f2", "run_command('/rooms')"),
     Binding("f3,ctrl+f", "search", priority=True),
+    Binding("shift+f3", "step_search(-1)", priority=True),
     Binding("f4", "focus_people", priority=True),
     Binding("f5", "toggle_theme"),
     Binding("ctrl+k", "switch", priority=True),
@@ -101,6 +110,7 @@ ACTIONS_BLOCKED_BY_DIALOG: Final = frozenset(
         "show_help",
         "switch",
         "search",
+        "step_search",
         "focus_people",
         "step_conversation",
         "scroll",

@@ -31,6 +31,7 @@ from chatd.client.render import render_answer
 from chatd.client.screen_display import ScreenDisplay
 from chatd.client.screen_lines import HintLine, SearchLine, TitleLine
 from chatd.client.scrollback import Scrollback
+from chatd.client.search import MessageSearch
 from chatd.client.switcher import SwitcherDialog, SwitchTarget, switch_targets
 from chatd.client.terminal import TerminalDriver
 from chatd.core import commands as c
@@ -82,6 +83,7 @@ class ChatApp(App[None]):
             self.queue_line, self.memory.known_names, lambda: self.memory.here, id="composer"
         )
         self._hint = HintLine()
+        self._search: MessageSearch | None = None
         self.history = HistoryLoader(self.memory, self._scrollback, self._bar, self._answer)
         self._directory_loader = DirectoryLoader(self.memory, self._answer, self._draw_soon, REDRAW_SECONDS)
         self._answers = ScreenDisplay(
@@ -367,20 +369,35 @@ class ChatApp(App[None]):
         self._scrollback.scroll_pages(pages)
 
     def action_search(self) -> None:
-        """Show the search line and give it the keyboard focus."""
+        """Show the search line and give it the keyboard focus; if it is shown, search further back."""
+        if self._search_line.is_open and self._search_line.text:
+            self.action_step_search(1)
         self._search_line.open()
 
     def action_focus_composer(self) -> None:
         """Stop the search, hide the search line, and give the input box the keyboard focus."""
         self.workers.cancel_group(self, "searching")
+        self._search = None
         self._search_line.close()
         focus(self._composer)
 
     @on(Input.Submitted, "#search")
+    def _search_submitted(self) -> None:
+        self.action_step_search(1)
+
     @work(exclusive=True, group="searching")
-    async def _search(self, event: Input.Submitted) -> None:
-        if text := event.value.strip().casefold():
-            await self.history.search(text, lambda: self._hint.show(_("nothing further back")))
+    async def action_step_search(self, step: int) -> None:
+        """Show the next older message with the search text, or the next newer one if ``step`` is -1."""
+        text = self._search_line.text
+        if not text or not self._search_line.is_open:
+            return
+        search = self._search
+        if search is None or search.text != text or not search.stays_valid:
+            search = MessageSearch(self.memory, self.history, text, self._search_line.show_state)
+            self._search = search
+        if not await (search.show_older() if step > 0 else search.show_newer()):
+            self._hint.show(_("nothing further back") if step > 0 else _("nothing further forward"))
+        await search.count_older()
 
     def _tell(self, text: str, kind: EntryKind) -> None:
         self.memory.add_client_text(text, kind, datetime.now(UTC))

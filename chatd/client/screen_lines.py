@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
 from textual.widgets import Static
 
 from chatd.client.connection import Address
@@ -37,21 +43,60 @@ class TitleLine(Static):
         self.update(one_line(" · ".join(parts)))
 
 
-class SearchLine(LineInput):
-    """The input line for a search text. It is visible only while the user searches."""
+class SearchInput(LineInput):
+    """The input field of the search: Up and Down step through the messages with the text."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up", "app.step_search(1)"),
+        Binding("down", "app.step_search(-1)"),
+    ]
+
+
+class SearchLine(Horizontal):
+    """The input line for a search text, and how many messages have it. It is visible during a search."""
 
     def __init__(self) -> None:
-        placeholder = _("search, Enter for the next one back")
-        super().__init__(id="search", placeholder=placeholder, compact=True)
+        super().__init__(id="search-line")
+        self._input = SearchInput(
+            id="search",
+            placeholder=_("search, Enter or \N{UPWARDS ARROW} for the next one back"),
+            compact=True,
+        )
+        self._state = Static(id="search-state", markup=False)
+
+    def compose(self) -> ComposeResult:
+        """Yield the input line and the state of the search."""
+        yield self._input
+        yield self._state
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the line is visible."""
+        return self.has_class("-shown")
+
+    @property
+    def text(self) -> str:
+        """The search text."""
+        return self._input.value.strip()
 
     def open(self) -> None:
         """Show the search line and give it the keyboard focus."""
         self.add_class("-shown")
-        focus(self)
+        focus(self._input)
 
     def close(self) -> None:
         """Hide the search line."""
         self.remove_class("-shown")
+        self.show_state("")
+
+    def show_state(self, text: str) -> None:
+        """Show ``text``, such as ``2/14``, at the end of the line."""
+        self._state.update(text)
+
+    @on(LineInput.Changed)
+    def forget_state(self) -> None:
+        """Show nothing about an earlier search text."""
+        self.show_state("")
 
 
 class HintLine(Static):

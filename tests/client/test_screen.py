@@ -805,6 +805,7 @@ class LongAgo(ScreenTestCase):
     def test_help_while_one_reads_further_back(self) -> None:
         """Moves nothing, nor does finding another place and not going there."""
         self.write(100)
+        self.text("dora")
 
         async def story() -> None:
             async with self.at_screen("alice") as alice:
@@ -815,7 +816,7 @@ class LongAgo(ScreenTestCase):
                 await alice.presses("f1")
                 await alice.sees("The examples are for the lobby.", "Ctrl-K")
                 await alice.presses("pagedown", "pagedown")
-                await alice.sees("/kick wob bob too loud")
+                await alice.sees("/kick wob dora too loud")
                 await alice.presses("f1")
                 await alice.until(lambda: numbers(alice) == before)
                 await alice.presses("ctrl+k", *"xyzzy", "enter")
@@ -824,11 +825,11 @@ class LongAgo(ScreenTestCase):
                 await alice.until(lambda: numbers(alice) == before)
                 self.assertEqual(alice.app.query_one(Composer).text, "half a line")
                 await alice.presses("ctrl+k", *"kick")
-                await alice.sees("/kick group nick [reason]")
+                await alice.sees("/kick group dest [reason]")
                 await alice.presses("enter", "x")
                 self.assertEqual(alice.app.query_one(Composer).text, "/kick x")
-                await alice.presses("ctrl+k", *"@wri", "enter")
-                await alice.until(lambda: alice.lines[0].startswith(" @writer "))
+                await alice.presses("ctrl+k", *"@dor", "enter")
+                await alice.until(lambda: alice.lines[0].startswith(" @dora "))
 
         self.play(story)
 
@@ -926,8 +927,17 @@ class LongAgo(ScreenTestCase):
                     await alice.until(lambda number=number: alice.found == f"m{number}")  # type: ignore[misc]
                     await alice.until(lambda number=number: number in numbers(alice))  # type: ignore[misc]
                     await alice.presses("enter")
-                await alice.sees("nothing further back")
+                await alice.sees("nothing further back", "11/11")
                 self.assertTrue(alice.app.memory.shown_conversation.has_newer)
+                await alice.presses("down")
+                await alice.until(lambda: alice.found == "m2990")
+                await alice.sees("10/11")
+                await alice.presses("shift+f3")
+                await alice.until(lambda: alice.found == "m2991")
+                await alice.presses("f3", "f3")
+                await alice.until(lambda: alice.found == "m299")
+                await alice.presses("x", "enter")
+                await alice.sees("no match")
                 await alice.presses("escape", "ctrl+end")
                 await alice.until(lambda: 2_999 in numbers(alice))
 
