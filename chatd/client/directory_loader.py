@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Container
+from collections.abc import Awaitable, Callable, Container, Iterable
 from typing import Any
 
 import msgspec
@@ -63,7 +63,7 @@ class DirectoryLoader:
         self._memory.group_names = {group.group for group in groups}
         self._memory.topics |= {ConversationRef("group", group.group).key: group.topic for group in groups}
         for group in groups:
-            if joined and group.role not in (None, "", "invited"):
+            if joined and _is_member(group):
                 self._memory.conversation(ConversationRef("group", group.group))
         return groups
 
@@ -101,3 +101,12 @@ class DirectoryLoader:
             found += codec.list_items(answer)
             if not answer.more:
                 return found
+
+
+def joined_group_keys(groups: Iterable[objects.Group]) -> set[tuple[str, str]]:
+    """Return the keys of the conversations of those ``groups`` that the user is a member of."""
+    return {ConversationRef("group", group.group).key for group in groups if _is_member(group)}
+
+
+def _is_member(group: objects.Group) -> bool:
+    return group.role not in (None, "", "invited")

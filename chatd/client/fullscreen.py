@@ -12,6 +12,7 @@ from threading import Thread
 from typing import Final
 
 from chatd.client.language import _
+from chatd.client.last_place import open_last_places
 from chatd.client.log import open_log
 from chatd.client.options import server_address
 from chatd.client.pending import ConnectionLost
@@ -32,7 +33,7 @@ async def run_full_screen(options: Namespace) -> None:
     signal or an error of the app.
     """
     log = open_log(options.log)
-    chat = ChatApp(server_address(options), options.name, log, options.password)
+    chat = ChatApp(server_address(options), options.name, log, options.password, open_last_places())
     ended: list[int] = []
 
     def end(by: int) -> None:

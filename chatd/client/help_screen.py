@@ -139,8 +139,8 @@ class HelpScreen(ModalScreen[None]):
             height: 1;
             dock: bottom;
             padding: 0 1;
-            background: $primary;
-            color: $foreground;
+            background: $primary-darken-2;
+            color: auto 100%;
         }
     }
     """

@@ -13,11 +13,37 @@ Screen {
 #title {
     height: 1;
     padding: 0 1;
-    background: $primary;
-    color: $text;
+    background: $primary-darken-2;
+    color: auto 100%;
 }
-.-narrow NameList {
+#unread {
     display: none;
+    height: 1;
+    padding: 0 1;
+    text-style: bold;
+    color: $text-primary;
+}
+.-narrow {
+    & NameList {
+        display: none;
+    }
+    & #unread.-shown {
+        display: block;
+    }
+}
+.-wide NameList {
+    width: 24;
+}
+.-huge NameList {
+    width: 32;
+}
+Composer, Composer:focus {
+    border-left: outer $accent;
+    padding: 0 0 0 1;
+    background: $panel;
+}
+.text-area--placeholder, .input--placeholder {
+    color: $text-muted;
 }
 #scrollback {
     width: 1fr;
@@ -53,7 +79,7 @@ Screen {
     color: $text-muted;
 }
 .-low {
-    & #hint, & #progress {
+    & #hint, & #unread, & #progress {
         display: none;
     }
     & Composer {
@@ -61,12 +87,28 @@ Screen {
     }
 }
 .-flat {
-    & #title, & Horizontal, & #hint, & #progress {
+    & Composer, & Composer:focus {
+        border-left: none;
+        padding: 0;
+    }
+    & #title, & #unread, & Horizontal, & #hint, & #progress {
         display: none;
     }
     & Composer {
         max-height: 1;
     }
+}
+OptionList > .option-list--option-highlighted, OptionList:focus > .option-list--option-highlighted {
+    background: $primary-darken-2;
+    color: auto 100%;
+}
+NameList:focus {
+    background-tint: transparent;  /* it would take contrast from the colours of nicks */
+}
+NameList > .option-list--option-highlighted, NameList:focus > .option-list--option-highlighted {
+    background: $surface;
+    color: $foreground;
+    text-style: reverse;
 }
 .scrollback--time {
     color: $text-muted;
@@ -76,7 +118,7 @@ Screen {
     text-style: italic;
 }
 .scrollback--answer {
-    color: $text-accent;
+    color: $text-primary;
 }
 .scrollback--trouble {
     color: $text-error;

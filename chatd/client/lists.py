@@ -89,7 +89,11 @@ class ConversationList(NameList):
     def _line(self, conversation: Conversation) -> Content:
         name = one_line(conversation_label(conversation.place))
         unread = conversation.unread
-        return Content.styled(f"{name} {unread}", "bold") if unread else Content(name)
+        if not unread:
+            return Content(name)
+        # A variable in a style would keep its value when the theme changes.
+        colour = self.app.theme_variables["text-primary"]
+        return Content.assemble((name, "bold"), " ", (str(unread), f"bold {colour}"))
 
 
 class MemberList(NameList):
@@ -108,7 +112,8 @@ class MemberList(NameList):
         )
 
     def _line(self, member: Member) -> Content:
-        colour = self._memory.colours.get(member.name)
+        # Without colours, the greys that stand for them would have less contrast.
+        colour = None if self.app.no_color else self._memory.colours.get(member.name)
         name = one_line(member.name)
         return Content.assemble(
             "● " if member.online else "○ ",

@@ -16,11 +16,12 @@ from chatd.client.codec import LOBBY, ConversationRef
 from chatd.client.composer import Composer
 from chatd.client.connection import Address
 from chatd.client.dialogs import NickDialog, PasswordDialog, RoomsDialog
-from chatd.client.directory_loader import DirectoryLoader
+from chatd.client.directory_loader import DirectoryLoader, joined_group_keys
 from chatd.client.help_screen import HelpScreen
 from chatd.client.history import HistoryLoader
 from chatd.client.keys import focus
 from chatd.client.language import _, translated_greeting
+from chatd.client.last_place import LastPlaceFile
 from chatd.client.lists import ConversationList, MemberList, NameList
 from chatd.client.log import ChatLog
 from chatd.client.memory import EntryKind, Memory
@@ -29,11 +30,12 @@ from chatd.client.pending import ConnectionLost, RefusedByServer
 from chatd.client.reconnecting_client import ReconnectingClient
 from chatd.client.render import render_answer
 from chatd.client.screen_display import ScreenDisplay
-from chatd.client.screen_lines import HintLine, SearchLine, TitleLine
+from chatd.client.screen_lines import HintLine, SearchLine, TitleLine, placeholder
 from chatd.client.scrollback import Scrollback
 from chatd.client.search import MessageSearch
 from chatd.client.switcher import SwitcherDialog, SwitchTarget, switch_targets
 from chatd.client.terminal import TerminalDriver
+from chatd.client.unread_line import UnreadLine
 from chatd.core import commands as c
 from chatd.core.refusals import Refusal
 from chatd.json_wire import objects
@@ -50,18 +52,27 @@ class ChatApp(App[None]):
     """The full-screen client for the daemon at ``address``.
 
     If ``nick`` is empty, the client asks the user for a nick. It asks for the password of a registered nick
-    unless ``password`` has it. ``log`` is the file that the messages are written to. After the app has ended,
-    `failure` is the error that ended it, or None, and `unsent_at_exit` the number of messages without an ack.
+    unless ``password`` has it. ``log`` is the file that the messages are written to. The client begins in the
+    conversation that ``last_places`` has for the nick, or else with the list of rooms. After the app has
+    ended, `failure` is the error that ended it, or None, and `unsent_at_exit` the number of messages without
+    an ack.
     """
 
     TITLE = "chat"
     ENABLE_COMMAND_PALETTE = False
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (64, "-normal")]
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (64, "-normal"), (110, "-wide"), (160, "-huge")]
     VERTICAL_BREAKPOINTS = [(0, "-flat"), (3, "-low"), (10, "-high")]
     CSS = layout.STYLE_SHEET
     BINDINGS = layout.KEY_BINDINGS
 
-    def __init__(self, address: Address, nick: str, log: ChatLog, password: str = "") -> None:
+    def __init__(
+        self,
+        address: Address,
+        nick: str,
+        log: ChatLog,
+        password: str = "",
+        last_places: LastPlaceFile | None = None,
+    ) -> None:
         super().__init__(driver_class=TerminalDriver)
         self.failure: Exception | None = None
         self.unsent_at_exit = 0
@@ -69,11 +80,14 @@ class ChatApp(App[None]):
         self._address = address
         self._password = password
         self._conversation_log = log
+        self._last_places = last_places
+        self._knows_last_place = False
         self._client: ReconnectingClient | None = None
         self._lost = ""
         self._drawing = False
         # Attributes, because the client may still report something after the widgets have left the screen.
         self._title = TitleLine(self.memory, address)
+        self._unread = UnreadLine(self.memory)
         self._places = ConversationList(self.memory, id="places")
         self._scrollback = Scrollback(self.memory, id="scrollback")
         self._people = MemberList(self.memory, id="people")
@@ -103,6 +117,7 @@ class ChatApp(App[None]):
     def compose(self) -> ComposeResult:
         """Yield the widgets of the screen from top to bottom."""
         yield self._title
+        yield self._unread
         with Horizontal():
             yield self._places
             yield self._scrollback
@@ -146,8 +161,19 @@ class ChatApp(App[None]):
     def _log_in(self, nick: str | None, password: str = "") -> None:
         assert nick  # the dialog returns nothing else
         self.memory.nick = nick
+        self._return_to_last_place()
         self._client = ReconnectingClient(self._address, nick, self, password=password)
         self._run_client(self._client)
+
+    @property
+    def _account(self) -> str:
+        return f"{self._address} {self.memory.nick}"
+
+    def _return_to_last_place(self) -> None:
+        """Show the conversation that the user was in last: what is typed goes there from the start."""
+        place = self._last_places.read(self._account) if self._last_places is not None else None
+        self._knows_last_place = place is not None
+        self._show_place(place or LOBBY)
 
     @work
     async def _run_client(self, client: ReconnectingClient) -> None:
@@ -208,12 +234,21 @@ class ChatApp(App[None]):
     async def _read_lists(self, again: bool, course_work: bool) -> None:
         await self._directory_loader.read_users()
         if course_work:  # such a server may close the connection at a request for groups
+            if not again:
+                self._show_place(LOBBY)
             self._draw_soon()
             return
         groups = await self._directory_loader.read_groups(joined=True)
         self._refresh_members()
-        if not again:
+        if again:
+            return
+        here = self.memory.here
+        if not self._knows_last_place:
+            self._remember_place()
             self._choose_room(groups)
+        elif here.kind == "group" and here.key not in joined_group_keys(groups):
+            self.memory.drop_conversation(here)
+            self._show_place(self.memory.here)
 
     async def _list_rooms(self) -> None:
         self._choose_room(await self._directory_loader.read_groups())
@@ -284,6 +319,11 @@ class ChatApp(App[None]):
         self._scrollback.show()
         self._refresh_members()
         self._draw_soon()
+        self._remember_place()
+
+    def _remember_place(self) -> None:
+        if self._last_places is not None and self.memory.has_logged_in:
+            self._last_places.write(self._account, self.memory.here)
 
     @on(NameList.Chosen)
     def _chosen(self, event: NameList.Chosen) -> None:
@@ -422,6 +462,8 @@ class ChatApp(App[None]):
         self._drawing = False
         if self._scrollback.at_end:
             self.memory.shown_conversation.unread = 0
+        self._unread.draw()
+        self._composer.placeholder = placeholder(self.memory.here)
         self._title.show(self._outgoing.unsent, bool(self._lost))
         self._places.draw()
         self._people.draw()

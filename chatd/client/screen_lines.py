@@ -10,6 +10,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.widgets import Static
 
+from chatd.client.codec import ConversationRef
 from chatd.client.connection import Address
 from chatd.client.keys import LineInput, focus
 from chatd.client.language import _
@@ -41,6 +42,11 @@ class TitleLine(Static):
         if is_lost:
             parts.append(_("no connection"))
         self.update(one_line(" · ".join(parts)))
+
+
+def placeholder(here: ConversationRef) -> str:
+    """Return what the input box shows while it is empty: where a message goes."""
+    return one_line(_("message to {place}").format(place=conversation_label(here)))
 
 
 class SearchInput(LineInput):

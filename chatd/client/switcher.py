@@ -153,7 +153,7 @@ class SwitcherDialog(Dialog[SwitchTarget | None]):
         self._found = find_targets(sought, self._targets)
         self._list.clear_options()
         self._list.add_options(
-            Option(Content.assemble(one_line(one.name), (f"  {one_line(one.remark)}", "dim")))
+            Option(Content.assemble(one_line(one.name), (f"  {one_line(one.remark)}", "$text-muted")))
             for one in self._found
         )
         self._list.highlighted = 0 if self._found else None

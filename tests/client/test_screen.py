@@ -16,11 +16,12 @@ from textual.events import Paste
 
 from chatd.client.codec import ConversationRef
 from chatd.client.composer import Composer
+from chatd.client.last_place import LastPlaceFile
 from chatd.client.lists import MemberList
 from chatd.client.memory import MAX_SHOWN_ENTRIES
 from chatd.client.pending import ConnectionLost
 from chatd.client.reconnecting_client import ReconnectingClient
-from chatd.client.scrollback import Scrollback
+from chatd.client.scrollback import MIN_CONTRAST, Scrollback
 from chatd.json_wire import objects
 from tests.support.client_daemon import Person, ScreenTestCase
 
@@ -74,6 +75,34 @@ class Arriving(ScreenTestCase):
                 await bob.sees("wob  2, member: the weather")
                 await bob.presses("enter")
                 await bob.until(lambda: bob.lines[0].startswith(" lobby "))
+
+        self.play(story)
+
+    def test_one_begins_where_one_was(self) -> None:
+        """After the list of rooms of the first time; in the lobby if one was put out of there meanwhile."""
+        places = LastPlaceFile(self.folder / "state" / "places.json")
+        owner = self.text("owner")
+        owner.says("cg;wob").hears_until(b"ACK cg wob 1 1\n")
+
+        async def story() -> None:
+            async with self.at_screen("alice", last_places=places) as alice:
+                await alice.sees("Join a room")
+                await alice.presses("escape")
+                await alice.types("/join wob", "hello", "s;owner;psst")
+                await alice.sees("You said: hello")
+            async with self.at_screen("alice", last_places=places) as alice:
+                await alice.fanouts("at once\r")
+                await alice.sees("You said: hello", "You said: at once", "Welcome back alice !")
+                self.assertNotIn("Join a room", alice.screen)
+                await alice.until(lambda: alice.lines[0].startswith(" wob "))
+            owner.says("kick;wob;alice").hears_until(b"ACK kick ")
+            async with self.at_screen("alice", size=(60, 15), last_places=places) as alice:
+                await alice.until(lambda: alice.lines[0].startswith(" lobby "))
+                owner.says("PRV alice psst")
+                await alice.sees("unread: @owner 1", "message to lobby")
+                await alice.presses("ctrl+n")
+                await alice.sees("message to @owner")
+                await alice.until(lambda: "unread" not in alice.screen)
 
         self.play(story)
 
@@ -310,12 +339,33 @@ class Talking(ScreenTestCase):
                 await alice.sees("bob said: me too", "connected: ", "unknown user: ")
                 await alice.presses("ctrl+f", *"hello", "enter")
                 await alice.until(lambda: alice.found == "hello")
+                await bob.types("/create wob", "/leave", "s;alice;psst")
+                await alice.sees("@bob 1")
                 for dark in (True, False):
                     await alice.until(lambda dark=dark: alice.app.current_theme.dark is dark)  # type: ignore[misc]
-                    await alice.until(lambda: min(alice.contrasts.values()) >= 3, alice.contrasts)
-                    await alice.presses("f5")
+                    for keys, text in (
+                        ((), "@bob 1"),
+                        (("escape",), "message to lobby"),
+                        (tuple("/ki"), "/ki"),
+                        (("f1",), "Ctrl-K"),
+                        (("escape", "ctrl+k"), "go to: room"),
+                        (("escape", "f2"), "new room: NAME"),
+                        (("down",), "new room: NAME"),
+                        (("escape", "f4", "down"), "F1 help"),
+                        (("ctrl+f",), "hello"),
+                    ):
+                        await alice.presses(*keys)
+                        await alice.sees(text)
+                        await alice.until(
+                            lambda: min(alice.contrasts.values()) >= MIN_CONTRAST,
+                            sorted(alice.contrasts.items(), key=lambda pair: pair[1])[:3],
+                        )
+                    await alice.presses("escape", *["backspace"] * 3, "f5")
 
-        self.play(story)
+        with self.subTest("in colours"):
+            self.play(story)
+        with self.subTest("without colours"), patch.dict("os.environ", NO_COLOR="1"):
+            self.play(story)
 
 
 class Small(ScreenTestCase):

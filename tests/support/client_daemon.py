@@ -19,6 +19,7 @@ from textual.pilot import Pilot
 
 from chatd.client.composer import Composer
 from chatd.client.connection import Address
+from chatd.client.last_place import LastPlaceFile
 from chatd.client.log import ChatLog
 from chatd.client.screen import ChatApp
 from chatd.core.colours import luminance
@@ -89,7 +90,7 @@ class Person:
         for strip in self.app.screen._compositor.render_strips():
             for text, style, _ in strip:
                 if (
-                    text.strip()
+                    any(map(str.isalnum, text))  # and no part of a frame or a scroll bar
                     and style is not None
                     and style.color is not None
                     and style.bgcolor is not None
@@ -176,16 +177,22 @@ class ScreenTestCase(ChatTestCase):
 
     @asynccontextmanager
     async def at_screen(
-        self, nick: str = "", size: tuple[int, int] = (80, 24), port: int = 0
+        self,
+        nick: str = "",
+        size: tuple[int, int] = (80, 24),
+        port: int = 0,
+        last_places: LastPlaceFile | None = None,
     ) -> AsyncIterator[Person]:
-        """Somebody at a screen, who is in the lobby, unless they have no nick yet."""
+        """Somebody at a screen, who is in the lobby, unless they have no nick yet, or were elsewhere last."""
         log = ChatLog(self.folder / f"{nick or 'somebody'}.log")
-        app = ChatApp(Address("127.0.0.1", port or self.daemon.port("json")), nick, log)
+        app = ChatApp(
+            Address("127.0.0.1", port or self.daemon.port("json")), nick, log, last_places=last_places
+        )
         try:
             self.apps.append(app)
             async with app.run_test(size=size) as pilot:
                 person = Person(pilot)
-                if nick:
+                if nick and last_places is None:
                     await person.sees("Join a room" if self.language == "en" else "Rejoignez")
                     await person.presses("escape")
                 yield person
