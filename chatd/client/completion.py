@@ -9,7 +9,7 @@ from chatd.client.codec import LOBBY, ConversationRef
 from chatd.client.implied_group import GROUP_MARK, KnownNames, has_implied_group, slash_usage
 from chatd.client.language import _
 from chatd.client.render import IMAGE_COMMAND_USAGE
-from chatd.client.typed_lines import IMAGE_SLASH_WORD, SLASH_ALIASES
+from chatd.client.typed_lines import COPY_SLASH_WORD, IMAGE_SLASH_WORD, PASTE_SLASH_WORD, SLASH_ALIASES
 from chatd.core.commands import Identify
 from chatd.core.declarations import CommandDeclaration
 from chatd.core.typed_commands import (
@@ -22,7 +22,10 @@ from chatd.core.typed_commands import (
 
 _COMMANDS: Final = sorted(
     [f"/{word} " for word, row in COMMANDS_BY_SLASH_WORD.items() if row.command is not Identify]
-    + [f"/{word} " for word in (IMAGE_SLASH_WORD, ACTION_SLASH_WORD, *SLASH_ALIASES)]
+    + [
+        f"/{word} "
+        for word in (IMAGE_SLASH_WORD, PASTE_SLASH_WORD, COPY_SLASH_WORD, ACTION_SLASH_WORD, *SLASH_ALIASES)
+    ]
 )
 _WORDS: Final = sorted(
     f"{word};" for word, row in COMMANDS_BY_SEMICOLON_WORD.items() if row.command is not Identify

@@ -123,13 +123,20 @@ NameList > .option-list--option-highlighted, NameList:focus > .option-list--opti
 .scrollback--trouble {
     color: $text-error;
 }
+.scrollback--code {
+    background: $panel;
+}
+.scrollback--link {
+    text-style: underline;
+}
 .scrollback--found {
     text-style: reverse;
 }
 """
 
 KEY_BINDINGS: Final[list[BindingType]] = [
-    Binding("ctrl+c,ctrl+q", "quit", priority=True),
+    Binding("ctrl+c", "copy_or_quit", priority=True),
+    Binding("ctrl+q", "quit", priority=True),
     Binding("f1", "show_help", priority=True),
     Binding("f2", "run_command('/rooms')"),
     Binding("f3,ctrl+f", "search", priority=True),

@@ -128,6 +128,10 @@ class LineDisplay:
             # A program writes its next lines for that conversation, whether or not it has read the refusal.
             self.here = place
 
+    def copy_messages(self, count: int) -> None:
+        """Print that the line mode can't copy: the terminal that shows its lines can."""
+        print_line("* " + _("there is no clipboard in line mode"))
+
     def unsent_count_changed(self) -> None:
         """Do nothing, because the line mode does not show the number of unsent messages."""
 

@@ -33,7 +33,7 @@ The client can read older ones from the daemon again.
 MAX_HIDDEN_ENTRIES: Final = 100
 """The maximum number of entries that the client keeps of a conversation that is not on the screen."""
 
-EntryKind = Literal["message", "image", "action", "notice", "announcement", "answer", "trouble"]
+EntryKind = Literal["message", "image", "action", "notice", "announcement", "answer", "trouble", "day"]
 
 _SHOWN_KINDS: Final[dict[str, EntryKind]] = {"image": "image", "action": "action", "notice": "notice"}
 """The kinds of messages that are not shown as a ``message``."""

@@ -19,9 +19,12 @@ from chatd.client.images import ImageError, ascii_art
 from chatd.client.implied_group import NO_NAMES_KNOWN, KnownNames
 from chatd.client.language import translated_refusal
 from chatd.client.pending import ConnectionLost, RefusedByServer
+from chatd.client.text_files import TextFileError, read_text_file
 from chatd.client.typed_lines import (
+    CopyMessages,
     OpenDirect,
     SendImage,
+    SendTextFile,
     TypedCommand,
     message_command,
     parse_typed_line,
@@ -33,7 +36,7 @@ from chatd.json_wire import objects
 MAX_UNACKED_MESSAGES: Final = 64
 """The maximum number of messages that the client has sent and the daemon has not acked."""
 
-Failure = Refusal | RefusedByServer | ConnectionLost | ImageError
+Failure = Refusal | RefusedByServer | ConnectionLost | ImageError | TextFileError
 """The errors that explain why a typed line was not carried out."""
 
 
@@ -80,6 +83,9 @@ class Display(Protocol):
         """Go to the conversation ``place`` if the command that switches to it ``succeeded``. After a failure,
         a display may go there as well.
         """
+
+    def copy_messages(self, count: int) -> None:
+        """Copy the last ``count`` messages of the current conversation to the clipboard."""
 
     def unsent_count_changed(self) -> None:
         """Show the new number of unsent messages."""
@@ -158,8 +164,10 @@ class OutgoingQueue:
             command = line.command
             if isinstance(command, c.Quit):
                 return
-            if isinstance(command, SendImage):
-                await self._send_image(command)
+            if isinstance(command, SendImage | SendTextFile):
+                await self._send_file(command)
+            elif isinstance(command, CopyMessages):
+                self._display.copy_messages(command.count)
             elif isinstance(command, OpenDirect):
                 await self._open_direct(command, line.switches_to)
             elif isinstance(command, codec.MESSAGE_COMMANDS):
@@ -186,13 +194,16 @@ class OutgoingQueue:
         self.unsent -= 1
         self._display.unsent_count_changed()
 
-    async def _send_image(self, image: SendImage) -> None:
+    async def _send_file(self, file: SendImage | SendTextFile) -> None:
         columns = self._display.image_columns()
         try:
-            with self._display.progress_indicator():
-                drawn = await asyncio.to_thread(ascii_art, image.path, columns)
-            command = message_command(image.place, drawn, "image")
-        except (ImageError, Refusal) as failure:
+            if isinstance(file, SendImage):
+                with self._display.progress_indicator():
+                    drawn = await asyncio.to_thread(ascii_art, file.path, columns)
+                command = message_command(file.place, drawn, "image")
+            else:
+                command = message_command(file.place, await asyncio.to_thread(read_text_file, file.path))
+        except (ImageError, TextFileError, Refusal) as failure:
             self._display.show_failure(failure)
             self._settled()
         else:
@@ -258,7 +269,7 @@ def _is_message(command: TypedCommand) -> bool:
     """Return whether ``command`` sends a message, which counts as unsent until its ack."""
     if isinstance(command, OpenDirect):
         return command.message is not None
-    return isinstance(command, (*codec.MESSAGE_COMMANDS, SendImage))
+    return isinstance(command, (*codec.MESSAGE_COMMANDS, SendImage, SendTextFile))
 
 
 def _destination(command: TypedCommand, here: ConversationRef) -> ConversationRef | None:

@@ -9,6 +9,7 @@ from typing import Final
 from textual import on, work
 from textual.app import App, ComposeResult
 from textual.containers import Horizontal
+from textual.events import TextSelected
 from textual.widgets import Input, ProgressBar
 
 from chatd.client import codec, layout
@@ -108,6 +109,7 @@ class ChatApp(App[None]):
             show_place=self._show_place,
             choose_room=self._list_rooms,
             show_help=self.action_show_help,
+            copy=self._copy,
             draw_soon=self._draw_soon,
         )
         self._outgoing = OutgoingQueue(
@@ -369,6 +371,24 @@ class ChatApp(App[None]):
         """Switch between the dark and the light theme."""
         self.theme = "textual-light" if self.current_theme.dark else "textual-dark"
         self.call_after_refresh(self._draw)  # the colours of nicks depend on the background
+
+    def _copy(self, text: str) -> None:
+        """Copy ``text`` to the clipboard of the terminal, if that allows it."""
+        self.copy_to_clipboard(text)
+        self._hint.show(_("copied: {count} characters").format(count=len(text)))
+
+    @on(TextSelected)
+    def _text_selected(self) -> None:
+        if text := self.screen.get_selected_text():
+            self._copy(text)
+
+    async def action_copy_or_quit(self) -> None:
+        """Copy the selected text, if there is one; else leave."""
+        if text := self.screen.get_selected_text():
+            self._copy(text)
+            self.screen.clear_selection()
+        else:
+            await self.action_quit()
 
     async def action_quit(self) -> None:
         """Log out from the daemon and end the app."""

@@ -7,12 +7,14 @@ from contextlib import AbstractContextManager
 
 from chatd.client.codec import ConversationRef
 from chatd.client.history import HistoryLoader
+from chatd.client.language import _
 from chatd.client.memory import EntryKind, Memory
 from chatd.client.outgoing import Failure, failure_text
 from chatd.client.pending import ConnectionLost, RefusedByServer
 from chatd.client.render import render_answer
 from chatd.client.scrollback import Scrollback
 from chatd.core import commands as c
+from chatd.core.events import MESSAGE_KINDS
 from chatd.json_wire import objects
 
 
@@ -20,8 +22,8 @@ class ScreenDisplay:
     """Shows the results of typed lines on the screen, as the `Display` of the queue of typed lines.
 
     ``add_text`` adds a line to the current conversation, ``show_place`` switches to another conversation,
-    ``choose_room`` opens the dialog of groups, ``show_help`` the help, and ``draw_soon`` schedules a redraw
-    of the title and the lists.
+    ``choose_room`` opens the dialog of groups, ``show_help`` the help, ``copy`` copies a text to the
+    clipboard, and ``draw_soon`` schedules a redraw of the title and the lists.
     """
 
     def __init__(
@@ -34,6 +36,7 @@ class ScreenDisplay:
         show_place: Callable[[ConversationRef], None],
         choose_room: Callable[[], Awaitable[None]],
         show_help: Callable[[], None],
+        copy: Callable[[str], None],
         draw_soon: Callable[[], None],
     ) -> None:
         self._memory = memory
@@ -43,6 +46,7 @@ class ScreenDisplay:
         self._show_place = show_place
         self._choose_room = choose_room
         self._show_help = show_help
+        self._copy = copy
         self._draw_soon = draw_soon
 
     def image_columns(self) -> int:
@@ -83,6 +87,16 @@ class ScreenDisplay:
         """Show the conversation ``place`` if the command that switches to it succeeded."""
         if succeeded:
             self._show_place(place)
+
+    def copy_messages(self, count: int) -> None:
+        """Copy the text of the last message in memory, or the last ``count`` messages with their nicks."""
+        messages = [one for one in self._memory.shown_conversation.entries if one.kind in MESSAGE_KINDS]
+        chosen = messages[-count:]
+        if not chosen:
+            self._add_text(_("there is no message to copy"), "trouble")
+            return
+        lines = [one.text if count == 1 else f"{one.nick}: {one.text}" for one in chosen]
+        self._copy("\n".join(lines))
 
     def unsent_count_changed(self) -> None:
         """Schedule a redraw of the title, which shows the number of unsent messages."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
+from rich.cells import cell_len
 from rich.style import Style
 from rich.text import Text
 from textual import events
@@ -11,17 +12,33 @@ from textual.color import Color
 from textual.geometry import Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
+from textual.selection import Selection
 from textual.strip import Strip
 
+from chatd.client.day_lines import DayLines, continues_run
 from chatd.client.memory import Memory, ScreenEntry
-from chatd.client.render import clock_time, speaker_label
+from chatd.client.message_markup import marked_text, split_code_blocks
+from chatd.client.render import clock_time
 from chatd.core.colours import luminance
 from chatd.core.events import MESSAGE_KINDS
 
 MIN_CONTRAST = 4.5
 """The minimum contrast ratio between text and background (WCAG 2.1, level AA)."""
 
-TIME_COLUMNS = len("[hh:mm] ")
+TIME_COLUMNS = len("hh:mm ")
+
+MAX_NICK_COLUMNS = 10
+"""The widest column of nicks, except on a wide screen. A longer nick has a line of its own."""
+
+MIN_COLUMNS_FOR_NICKS = 36
+"""The width of the view below which each nick has a line of its own."""
+
+MAX_TEXT_COLUMNS = 110
+"""The longest line of text: longer ones are hard to read on a wide screen."""
+
+Look = tuple[str, int, int, bool, bool]
+"""What an entry looks like depends on: the colour of the nick, the width of the view, that of the column of
+nicks, whether it continues a run of messages, and whether the time above it is the same."""
 
 
 @lru_cache(1024)
@@ -62,6 +79,8 @@ class Scrollback(ScrollView, can_focus=False):
         "scrollback--answer",
         "scrollback--trouble",
         "scrollback--found",
+        "scrollback--code",
+        "scrollback--link",
     }
 
     class NewestReached(Message):
@@ -79,7 +98,8 @@ class Scrollback(ScrollView, can_focus=False):
         self._memory = memory
         self._conversation = memory.shown_conversation
         self._lines: list[tuple[ScreenEntry, Strip]] = []
-        self._drawn: dict[int, tuple[ScreenEntry, str, int, list[Strip]]] = {}
+        self._drawn: dict[int, tuple[ScreenEntry, Look, list[Strip]]] = {}
+        self._day_lines = DayLines()
         self._found: ScreenEntry | None = None
         self._following = True
         self._stale = False
@@ -172,17 +192,61 @@ class Scrollback(ScrollView, can_focus=False):
         if line >= len(self._lines):
             return Strip.blank(self.scrollable_content_region.width, self.rich_style)
         entry, strip = self._lines[line]
+        if y == 0:
+            strip = self._with_nick(entry, line)
+        span = self.text_selection.get_span(line) if self.text_selection is not None else None
+        if span is not None:
+            strip = self._selected(strip, *span)
         if entry is self._found:
             strip = strip.apply_style(self.get_component_rich_style("scrollback--found"))
-        return strip.apply_style(self.rich_style)
+        return strip.apply_style(self.rich_style).apply_offsets(0, line)
+
+    def _with_nick(self, entry: ScreenEntry, line: int) -> Strip:
+        """Return the first visible line, with the nick if it begins a message further down in a run."""
+        strip = self._lines[line][1]
+        known = self._drawn[id(entry)]
+        colour, width, nick_columns, in_run, _same_minute = known[1]
+        fits = 0 < cell_len(_label(entry)) <= nick_columns
+        if not (in_run and fits and strip is known[2][0]):
+            return strip
+        return self._strips(entry, self._shade(colour), (colour, width, nick_columns, False, False))[0]
+
+    def _shade(self, colour: str) -> str | None:
+        """Return the colour in which a nick with ``colour`` is shown, None for that of other texts.
+
+        Without colours, the greys that stand for them would have less contrast.
+        """
+        return readable_shade(colour, self.background_colors[1]) if colour and not self.app.no_color else None
+
+    def _selected(self, strip: Strip, start: int, end: int) -> Strip:
+        """Return ``strip`` with the characters from ``start`` to ``end`` shown as selected; -1 is its end."""
+        text = strip.text
+        cuts = [cell_len(text[:start]), strip.cell_length if end < 0 else cell_len(text[:end])]
+        style = self.screen.get_component_rich_style("screen--selection")
+        before, chosen, *after = strip.divide([*cuts, strip.cell_length])
+        return Strip.join([before, chosen.apply_style(style), *after])
+
+    def get_selection(self, selection: Selection) -> tuple[str, str]:
+        """Return the selected text, as it is shown, and the line end behind it."""
+        return selection.extract("\n".join(strip.text.rstrip() for _, strip in self._lines)), "\n"
+
+    def selection_updated(self, selection: Selection | None) -> None:
+        """Show what is selected."""
+        self.refresh()
 
     def _top(self) -> tuple[ScreenEntry | None, int]:
-        """Return the entry in the first visible line, and how many lines of that entry are above the view."""
-        y = self.scroll_offset.y
+        """Return the entry in the first visible line, and how many lines of that entry are above the view.
+
+        Lines between days are passed over, because they move when older entries come: the number is negative
+        then.
+        """
+        top = y = self.scroll_offset.y
+        while y < len(self._lines) and self._lines[y][0].kind == "day":
+            y += 1
         if y >= len(self._lines):
             return None, 0
         entry = self._lines[y][0]
-        return entry, sum(1 for other, _ in self._lines[:y] if other is entry)
+        return entry, sum(1 for other, _ in self._lines[:y] if other is entry) - (y - top)
 
     def _see(self, y: int) -> None:
         """Scroll so that line ``y`` is the first visible line, or as close to it as the end allows."""
@@ -197,39 +261,91 @@ class Scrollback(ScrollView, can_focus=False):
 
     def _draw(self) -> None:
         width = self.scrollable_content_region.width
-        background = self.background_colors[1]
+        nick_columns = self._nick_columns(width)
         drawn = {}
         lines = []
-        for entry in self._conversation.entries:
+        before: ScreenEntry | None = None
+        for entry in self._day_lines.insert(self._conversation.entries):
             colour = self._memory.colours.get(entry.nick, "")
+            in_run = continues_run(entry, before)
+            same_minute = before is not None and in_run and entry.at.minute == before.at.minute
+            look = (colour, width, nick_columns, in_run, same_minute)
             known = self._drawn.get(id(entry))
-            if known is None or known[0] is not entry or known[1:3] != (colour, width):
-                shade = readable_shade(colour, background) if colour and not self.app.no_color else None
-                known = (entry, colour, width, self._strips(entry, shade, width))
+            if known is None or known[0] is not entry or known[1] != look:
+                known = (entry, look, self._strips(entry, self._shade(colour), look))
             drawn[id(entry)] = known
-            lines += [(entry, strip) for strip in known[3]]
+            lines += [(entry, strip) for strip in known[2]]
+            before = entry
         self._drawn, self._lines = drawn, lines
         self.virtual_size = Size(width, len(lines))
         self.refresh()
 
-    def _strips(self, entry: ScreenEntry, colour: str | None, width: int) -> list[Strip]:
-        time = Text(clock_time(entry.at) + " ", self._style("time"))
-        if entry.kind not in MESSAGE_KINDS:
-            return self._wrapped(time, Text(entry.text, self._style(entry.kind)), width)
-        label = speaker_label(entry.nick, self._memory.nick, entry.kind)
-        who = Text(label, Style(color=colour, bold=True))
-        if entry.kind != "image":
-            return self._wrapped(time, Text.assemble(who, " ", entry.text), width)
-        picture = [Text(line, no_wrap=True) for line in entry.text.expandtabs().split("\n")]
-        return [*self._wrapped(time, who, width), *(self._strip(line, width) for line in picture)]
+    def _nick_columns(self, width: int) -> int:
+        """Return the width of the column of nicks, or 0 if the view is too narrow for one."""
+        if width < MIN_COLUMNS_FOR_NICKS:
+            return 0
+        labels = {_label(entry) for entry in self._conversation.entries if entry.kind in MESSAGE_KINDS}
+        longest = max(map(cell_len, labels), default=0)
+        return min(longest, max(MAX_NICK_COLUMNS, width // 6) if width >= 100 else MAX_NICK_COLUMNS)
 
-    def _wrapped(self, time: Text, text: Text, width: int) -> list[Strip]:
-        """Return ``text`` wrapped to ``width`` columns, with ``time`` in front of its first line."""
-        text.expand_tabs(8)
-        lines = text.wrap(self.app.console, max(1, width - TIME_COLUMNS))
-        margin = Text(" " * TIME_COLUMNS)
+    def _strips(self, entry: ScreenEntry, colour: str | None, look: Look) -> list[Strip]:
+        _colour, width, nick_columns, in_run, same_minute = look
+        if entry.kind == "day":
+            rule = f" {entry.text} ".center(width, "\N{BOX DRAWINGS LIGHT HORIZONTAL}")
+            return [self._strip(Text(rule, self._style("time")), width)]
+        time = Text(" " * TIME_COLUMNS if same_minute else clock_time(entry.at)[1:-1] + " ")
+        time.stylize(self._style("time"))
+        if entry.kind not in MESSAGE_KINDS:
+            return self._hanging(time, [Text(entry.text, self._style(entry.kind))], width)
+        nick = Style(color=colour, bold=True)
+        label = Text(_label(entry), nick)
+        body = self._body(entry, nick)
+        if entry.kind == "image":
+            picture = [Text(line, no_wrap=True) for line in entry.text.expandtabs().split("\n")]
+            return [*self._hanging(time, [label], width), *(self._strip(line, width) for line in picture)]
+        if not nick_columns or label.cell_len > nick_columns:
+            # A nick is never cut: another one may begin in the same way.
+            indent = Text(" " * (TIME_COLUMNS + nick_columns + 1 if nick_columns else 2))
+            head = [] if in_run else self._hanging(time, [label], width)
+            return [*head, *self._hanging(indent, body, width)]
+        column = Text(" " * nick_columns) if in_run else label
+        column.align("right", nick_columns)
+        return self._hanging(Text.assemble(time, column, " "), body, width)
+
+    def _body(self, entry: ScreenEntry, nick: Style) -> list[Text]:
+        """Return the text of a message in blocks, each of which begins a line."""
+        code, link = self._style("code"), self._style("link")
+        blocks = []
+        for block in split_code_blocks(entry.text):
+            text = Text(block.text, code) if block.is_code else marked_text(block.text, code, link)
+            text.no_wrap = block.is_code
+            blocks.append(text)
+        if entry.kind == "action":
+            blocks[0] = Text.assemble((f"{entry.nick} ", nick), blocks[0])
+        return blocks
+
+    def _hanging(self, head: Text, blocks: list[Text], width: int) -> list[Strip]:
+        """Return ``blocks`` wrapped to the columns behind ``head``, which is in front of the first line.
+
+        No line of text has more than `MAX_TEXT_COLUMNS`. Code is broken anywhere, and padded to equal lines.
+        """
+        indent = head.cell_len
+        columns = max(1, min(width - indent, MAX_TEXT_COLUMNS))
+        lines: list[Text] = []
+        for block in blocks:
+            block.expand_tabs(8)
+            if block.no_wrap:
+                written = block.split("\n", allow_blank=True)
+                code = [part for line in written for part in _folded(line, columns)]
+                widest = max(line.cell_len for line in code)
+                for line in code:
+                    line.pad_right(widest - line.cell_len)
+                lines += code
+            else:
+                lines += block.wrap(self.app.console, columns)
+        margin = Text(" " * indent)
         return [
-            self._strip(Text.assemble(margin if number else time, line), width)
+            self._strip(Text.assemble(margin if number else head, line), width)
             for number, line in enumerate(lines)
         ]
 
@@ -238,3 +354,24 @@ class Scrollback(ScrollView, can_focus=False):
 
     def _style(self, part: str) -> Style:
         return self.get_component_rich_style(f"scrollback--{part}")
+
+
+def _label(entry: ScreenEntry) -> str:
+    """Return what the column of nicks shows for a message."""
+    if entry.kind == "action":
+        return "*"
+    return f"-{entry.nick}-" if entry.kind == "notice" else entry.nick
+
+
+def _folded(line: Text, columns: int) -> list[Text]:
+    """Return ``line`` in pieces of at most ``columns`` columns, broken anywhere."""
+    if line.cell_len <= columns:
+        return [line]
+    cuts, used = [], 0
+    for at, letter in enumerate(line.plain):
+        wide = cell_len(letter)
+        if used + wide > columns and used:
+            cuts.append(at)
+            used = 0
+        used += wide
+    return list(line.divide(cuts))

@@ -33,6 +33,15 @@ IMAGE_SLASH_WORD: Final = "image"
 """The name of the slash command that only the client has: ``/image``."""
 
 
+PASTE_SLASH_WORD: Final = "paste"
+"""The name of the slash command ``/paste``, which only the client has."""
+
+COPY_SLASH_WORD: Final = "copy"
+"""The name of the slash command ``/copy``, which only the client has."""
+
+MAX_COPIED_MESSAGES: Final = 100
+"""The maximum number of messages that ``/copy`` copies."""
+
 SLASH_ALIASES: Final = {
     "op": "promote",
     "deop": "demote",
@@ -54,6 +63,19 @@ class SendImage(msgspec.Struct, frozen=True):
     place: ConversationRef
 
 
+class SendTextFile(msgspec.Struct, frozen=True):
+    """The client's command ``/paste``: send the text file at ``path`` to ``place`` as one message."""
+
+    path: str
+    place: ConversationRef
+
+
+class CopyMessages(msgspec.Struct, frozen=True):
+    """The client's command ``/copy``: copy the last ``count`` messages on the screen to the clipboard."""
+
+    count: int
+
+
 class OpenDirect(msgspec.Struct, frozen=True):
     """The client's command ``/msg bob``: go to the direct conversation with ``nick``.
 
@@ -64,7 +86,7 @@ class OpenDirect(msgspec.Struct, frozen=True):
     message: c.Command | None = None
 
 
-TypedCommand = c.Command | SendImage | OpenDirect
+TypedCommand = c.Command | SendImage | SendTextFile | CopyMessages | OpenDirect
 """What a typed line stands for: a command of the daemon's, or one that only the client has."""
 
 
@@ -112,6 +134,16 @@ def _slash(typed: SlashLine, here: ConversationRef, known: KnownNames) -> TypedC
         if not path:
             raise Refusal("bad_request", why=reason_phrase("usage", usage=f"/{IMAGE_SLASH_WORD} file"))
         return SendImage(path, here)
+    if word == PASTE_SLASH_WORD:
+        path = typed.rest.strip()
+        if not path:
+            raise Refusal("bad_request", why=reason_phrase("usage", usage=f"/{PASTE_SLASH_WORD} file"))
+        return SendTextFile(path, here)
+    if word == COPY_SLASH_WORD:
+        count = typed.rest.strip() or "1"
+        if not (count.isascii() and count.isdigit() and len(count) < 4 and int(count) > 0):
+            raise Refusal("bad_request", why=reason_phrase("usage", usage=f"/{COPY_SLASH_WORD} [number]"))
+        return CopyMessages(min(int(count), MAX_COPIED_MESSAGES))
     if word == NICK_SLASH_WORD:
         told = _("a nick can't be changed: leave with /quit, and come back with chat --name {nick}")
         raise Refusal("bad_request", why=told.format(nick=typed.rest.strip() or "NICK"))

@@ -25,12 +25,12 @@ from chatd.client.scrollback import MIN_CONTRAST, Scrollback
 from chatd.json_wire import objects
 from tests.support.client_daemon import Person, ScreenTestCase
 
-SAID = re.compile(r"(?:said: |^ {27,28})m(\d+)\b", re.MULTILINE)
+SAID = re.compile(r"\bm(\d+)\b")
 
 
 def numbers(person: Person) -> list[int]:
     """The numbers of the messages ``m1``, ``m2`` … that are on the screen."""
-    return [int(number) for number in SAID.findall(person.screen)]
+    return [int(number) for number in SAID.findall("\n".join(person.view))]
 
 
 def has_moved_on(shown: list[int], before: int) -> bool:
@@ -302,7 +302,7 @@ class Talking(ScreenTestCase):
                 ):
                     mallory.asks(action="client-broadcast", msg=msg)
                 await alice.sees("\N{REPLACEMENT CHARACTER}[2J\N{REPLACEMENT CHARACTER}bad", "[red]markup[/]")
-                await alice.sees("said: a b", "漢字", "e\u0301a\u0308 👩 x")
+                await alice.sees("a       b", "漢字", "e\u0301a\u0308 👩 x")
                 self.assertNotRegex(alice.screen.replace("\n", ""), "[\x00-\x1f\x7f-\x9f]")
                 self.assertEqual({cell_len(line) for line in alice.lines}, {80})
 

@@ -21,7 +21,9 @@ from chatd.client.composer import Composer
 from chatd.client.connection import Address
 from chatd.client.last_place import LastPlaceFile
 from chatd.client.log import ChatLog
+from chatd.client.memory import ScreenEntry
 from chatd.client.screen import ChatApp
+from chatd.client.scrollback import TIME_COLUMNS, Scrollback
 from chatd.core.colours import luminance
 from tests.support.chat_process import ChatTestCase
 from tests.support.daemon_process import PATIENCE
@@ -84,6 +86,28 @@ class Person:
         return "\n".join(self.lines)
 
     @property
+    def view(self) -> list[str]:
+        """The lines of the conversation that are on the screen."""
+        scrollback = self.app.query_one(Scrollback)
+        return [scrollback.render_line(y).text for y in range(scrollback.size.height)]
+
+    @property
+    def talk(self) -> list[str]:
+        """The messages on the screen: ``alice said: hello``, and ``You said:`` for one's own."""
+        scrollback = self.app.query_one(Scrollback)
+        first = scrollback.scroll_offset.y
+        shown: dict[ScreenEntry, list[str]] = {}
+        for entry, strip in scrollback._lines[first : first + scrollback.size.height]:
+            if entry.nick:
+                shown.setdefault(entry, []).append(strip.text)
+        found = []
+        for entry, lines in shown.items():
+            who = "You" if entry.nick == self.app.memory.nick else entry.nick
+            text = " ".join(line[TIME_COLUMNS:].strip() for line in lines)
+            found.append(f"{who} said: {text.removeprefix(entry.nick).strip()}")
+        return found
+
+    @property
     def contrasts(self) -> dict[str, float]:
         """The texts on the screen, and the contrast of each with what is behind it, from 1 to 21."""
         found = {}
@@ -111,7 +135,9 @@ class Person:
 
         def come() -> bool:
             screen = self.screen
-            return all(text in screen for text in texts)
+            said = [text for text in texts if " said: " in text]
+            talk = "\n".join(self.talk) if said else ""
+            return all(text in (talk if text in said else screen) for text in texts)
 
         return await self.until(come, texts)
 
