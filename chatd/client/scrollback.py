@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import NamedTuple
 
 from rich.cells import cell_len
+from rich.segment import Segment
 from rich.style import Style
 from rich.text import Text
 from textual import events
@@ -15,8 +17,8 @@ from textual.scroll_view import ScrollView
 from textual.selection import Selection
 from textual.strip import Strip
 
-from chatd.client.day_lines import DayLines, continues_run
-from chatd.client.memory import Memory, ScreenEntry
+from chatd.client.day_lines import continues_run, day_line
+from chatd.client.memory import EntryKind, Memory, ScreenEntry
 from chatd.client.message_markup import marked_text, split_code_blocks
 from chatd.client.render import clock_time
 from chatd.core.colours import luminance
@@ -36,9 +38,22 @@ MIN_COLUMNS_FOR_NICKS = 36
 MAX_TEXT_COLUMNS = 110
 """The longest line of text: longer ones are hard to read on a wide screen."""
 
-Look = tuple[str, int, int, bool, bool]
-"""What an entry looks like depends on: the colour of the nick, the width of the view, that of the column of
-nicks, whether it continues a run of messages, and whether the time above it is the same."""
+Look = tuple[str, int, int]
+"""The colour of the nick, the width of the view, and the width of the column of nicks."""
+
+
+class DrawnEntry(NamedTuple):
+    """What was drawn of ``entry``: its ``lines``, and the line of the day in front of it.
+
+    It stays valid as long as ``before`` is the entry above it and ``look`` is the same. ``in_run`` means that
+    the nick is left out, because the entry above has it.
+    """
+
+    entry: ScreenEntry
+    before: ScreenEntry | None
+    look: Look
+    in_run: bool
+    lines: list[tuple[ScreenEntry, Strip]]
 
 
 @lru_cache(1024)
@@ -98,8 +113,8 @@ class Scrollback(ScrollView, can_focus=False):
         self._memory = memory
         self._conversation = memory.shown_conversation
         self._lines: list[tuple[ScreenEntry, Strip]] = []
-        self._drawn: dict[int, tuple[ScreenEntry, Look, list[Strip]]] = {}
-        self._day_lines = DayLines()
+        self._drawn: dict[int, DrawnEntry] = {}
+        self._background = Color(0, 0, 0)
         self._found: ScreenEntry | None = None
         self._following = True
         self._stale = False
@@ -194,8 +209,8 @@ class Scrollback(ScrollView, can_focus=False):
         entry, strip = self._lines[line]
         if y == 0:
             strip = self._with_nick(entry, line)
-        span = self.text_selection.get_span(line) if self.text_selection is not None else None
-        if span is not None:
+        selection = self.text_selection
+        if selection is not None and (span := selection.get_span(line)) is not None:
             strip = self._selected(strip, *span)
         if entry is self._found:
             strip = strip.apply_style(self.get_component_rich_style("scrollback--found"))
@@ -204,19 +219,19 @@ class Scrollback(ScrollView, can_focus=False):
     def _with_nick(self, entry: ScreenEntry, line: int) -> Strip:
         """Return the first visible line, with the nick if it begins a message further down in a run."""
         strip = self._lines[line][1]
-        known = self._drawn[id(entry)]
-        colour, width, nick_columns, in_run, _same_minute = known[1]
-        fits = 0 < cell_len(_label(entry)) <= nick_columns
-        if not (in_run and fits and strip is known[2][0]):
+        known = self._drawn.get(id(entry))
+        if known is None or not known.in_run or strip is not known.lines[0][1]:
             return strip
-        return self._strips(entry, self._shade(colour), (colour, width, nick_columns, False, False))[0]
+        if not 0 < cell_len(_label(entry.kind, entry.nick)) <= known.look[2]:
+            return strip
+        return self._strips(entry, known.look, shows_time=True, shows_nick=True)[0]
 
     def _shade(self, colour: str) -> str | None:
         """Return the colour in which a nick with ``colour`` is shown, None for that of other texts.
 
         Without colours, the greys that stand for them would have less contrast.
         """
-        return readable_shade(colour, self.background_colors[1]) if colour and not self.app.no_color else None
+        return readable_shade(colour, self._background) if colour and not self.app.no_color else None
 
     def _selected(self, strip: Strip, start: int, end: int) -> Strip:
         """Return ``strip`` with the characters from ``start`` to ``end`` shown as selected; -1 is its end."""
@@ -262,66 +277,81 @@ class Scrollback(ScrollView, can_focus=False):
     def _draw(self) -> None:
         width = self.scrollable_content_region.width
         nick_columns = self._nick_columns(width)
+        self._background = self.background_colors[1]
         drawn = {}
         lines = []
         before: ScreenEntry | None = None
-        for entry in self._day_lines.insert(self._conversation.entries):
+        for entry in self._conversation.entries:
             colour = self._memory.colours.get(entry.nick, "")
-            in_run = continues_run(entry, before)
-            same_minute = before is not None and in_run and entry.at.minute == before.at.minute
-            look = (colour, width, nick_columns, in_run, same_minute)
+            look = (colour, width, nick_columns)
             known = self._drawn.get(id(entry))
-            if known is None or known[0] is not entry or known[1] != look:
-                known = (entry, look, self._strips(entry, self._shade(colour), look))
+            if known is None or known.entry is not entry or known.before is not before or known.look != look:
+                known = self._drawn_entry(entry, before, look)
             drawn[id(entry)] = known
-            lines += [(entry, strip) for strip in known[2]]
+            lines += known.lines
             before = entry
         self._drawn, self._lines = drawn, lines
         self.virtual_size = Size(width, len(lines))
         self.refresh()
 
+    def _drawn_entry(self, entry: ScreenEntry, before: ScreenEntry | None, look: Look) -> DrawnEntry:
+        day = day_line(entry, before)
+        in_run = day is None and continues_run(entry, before)
+        shows_time = not in_run or before is None or entry.at.minute != before.at.minute
+        lines = [(entry, strip) for strip in self._strips(entry, look, shows_time, shows_nick=not in_run)]
+        if day is not None:
+            rule = f" {day.text} ".center(look[1], "\N{BOX DRAWINGS LIGHT HORIZONTAL}")
+            lines.insert(0, (day, self._strip(Text(rule, self._style("time")), look[1])))
+        return DrawnEntry(entry, before, look, in_run, lines)
+
     def _nick_columns(self, width: int) -> int:
         """Return the width of the column of nicks, or 0 if the view is too narrow for one."""
         if width < MIN_COLUMNS_FOR_NICKS:
             return 0
-        labels = {_label(entry) for entry in self._conversation.entries if entry.kind in MESSAGE_KINDS}
-        longest = max(map(cell_len, labels), default=0)
+        speakers = {(entry.kind, entry.nick) for entry in self._conversation.entries if entry.nick}
+        longest = max((cell_len(_label(*speaker)) for speaker in speakers), default=0)
         return min(longest, max(MAX_NICK_COLUMNS, width // 6) if width >= 100 else MAX_NICK_COLUMNS)
 
-    def _strips(self, entry: ScreenEntry, colour: str | None, look: Look) -> list[Strip]:
-        _colour, width, nick_columns, in_run, same_minute = look
-        if entry.kind == "day":
-            rule = f" {entry.text} ".center(width, "\N{BOX DRAWINGS LIGHT HORIZONTAL}")
-            return [self._strip(Text(rule, self._style("time")), width)]
-        time = Text(" " * TIME_COLUMNS if same_minute else clock_time(entry.at)[1:-1] + " ")
-        time.stylize(self._style("time"))
+    def _strips(self, entry: ScreenEntry, look: Look, shows_time: bool, shows_nick: bool) -> list[Strip]:
+        colour, width, nick_columns = look
+        time = clock_time(entry.at)[1:-1] if shows_time else ""
+        time_style = self._style("time")
         if entry.kind not in MESSAGE_KINDS:
-            return self._hanging(time, [Text(entry.text, self._style(entry.kind))], width)
-        nick = Style(color=colour, bold=True)
-        label = Text(_label(entry), nick)
-        body = self._body(entry, nick)
+            head = Text(time.ljust(TIME_COLUMNS), time_style)
+            return self._hanging(head, [Text(entry.text, self._style(entry.kind))], width)
+        nick = Style(color=self._shade(colour), bold=True)
+        label = _label(entry.kind, entry.nick)
+        columns = cell_len(label)
+        if entry.kind != "image" and 0 < columns <= nick_columns:
+            column = (" " * (nick_columns - columns) + label) if shows_nick else " " * nick_columns
+            head = Text.assemble((time.ljust(TIME_COLUMNS), time_style), (column, nick), " ")
+            return self._hanging(head, self._body(entry, nick), width)
+        # A nick that is wider than the column is never cut: another one may begin in the same way.
+        head = Text(time.ljust(TIME_COLUMNS), time_style)
+        own_line = self._hanging(head, [Text(label, nick)], width) if shows_nick else []
         if entry.kind == "image":
             picture = [Text(line, no_wrap=True) for line in entry.text.expandtabs().split("\n")]
-            return [*self._hanging(time, [label], width), *(self._strip(line, width) for line in picture)]
-        if not nick_columns or label.cell_len > nick_columns:
-            # A nick is never cut: another one may begin in the same way.
-            indent = Text(" " * (TIME_COLUMNS + nick_columns + 1 if nick_columns else 2))
-            head = [] if in_run else self._hanging(time, [label], width)
-            return [*head, *self._hanging(indent, body, width)]
-        column = Text(" " * nick_columns) if in_run else label
-        column.align("right", nick_columns)
-        return self._hanging(Text.assemble(time, column, " "), body, width)
+            return [*own_line, *(self._strip(line, width) for line in picture)]
+        indent = Text(" " * (TIME_COLUMNS + nick_columns + 1 if nick_columns else 2))
+        return [*own_line, *self._hanging(indent, self._body(entry, nick), width)]
 
     def _body(self, entry: ScreenEntry, nick: Style) -> list[Text]:
         """Return the text of a message in blocks, each of which begins a line."""
-        code, link = self._style("code"), self._style("link")
-        blocks = []
-        for block in split_code_blocks(entry.text):
-            text = Text(block.text, code) if block.is_code else marked_text(block.text, code, link)
-            text.no_wrap = block.is_code
-            blocks.append(text)
+        if "`" not in entry.text and "://" not in entry.text:  # as most messages
+            blocks = [Text(entry.text)]
+        else:
+            blocks = self._marked_blocks(entry.text)
         if entry.kind == "action":
             blocks[0] = Text.assemble((f"{entry.nick} ", nick), blocks[0])
+        return blocks
+
+    def _marked_blocks(self, text: str) -> list[Text]:
+        code, link = self._style("code"), self._style("link")
+        blocks = []
+        for block in split_code_blocks(text):
+            shown = Text(block.text, code) if block.is_code else marked_text(block.text, code, link)
+            shown.no_wrap = block.is_code
+            blocks.append(shown)
         return blocks
 
     def _hanging(self, head: Text, blocks: list[Text], width: int) -> list[Strip]:
@@ -334,6 +364,9 @@ class Scrollback(ScrollView, can_focus=False):
         lines: list[Text] = []
         for block in blocks:
             block.expand_tabs(8)
+            if "\n" not in block.plain and block.cell_len <= columns:  # as most messages
+                lines.append(block)
+                continue
             if block.no_wrap:
                 written = block.split("\n", allow_blank=True)
                 code = [part for line in written for part in _folded(line, columns)]
@@ -343,9 +376,10 @@ class Scrollback(ScrollView, can_focus=False):
                 lines += code
             else:
                 lines += block.wrap(self.app.console, columns)
-        margin = Text(" " * indent)
+        console = self.app.console
+        first, margin = list(head.render(console)), [Segment(" " * indent)]
         return [
-            self._strip(Text.assemble(margin if number else head, line), width)
+            Strip([*(margin if number else first), *line.render(console)]).adjust_cell_length(width)
             for number, line in enumerate(lines)
         ]
 
@@ -356,11 +390,11 @@ class Scrollback(ScrollView, can_focus=False):
         return self.get_component_rich_style(f"scrollback--{part}")
 
 
-def _label(entry: ScreenEntry) -> str:
+def _label(kind: EntryKind, nick: str) -> str:
     """Return what the column of nicks shows for a message."""
-    if entry.kind == "action":
+    if kind == "action":
         return "*"
-    return f"-{entry.nick}-" if entry.kind == "notice" else entry.nick
+    return f"-{nick}-" if kind == "notice" else nick
 
 
 def _folded(line: Text, columns: int) -> list[Text]:
