@@ -109,7 +109,7 @@ class ChatApp(App[None]):
             show_place=self._show_place,
             choose_room=self._list_rooms,
             show_help=self.action_show_help,
-            copy=self._copy,
+            copy=self.copy_to_clipboard,
             draw_soon=self._draw_soon,
         )
         self._outgoing = OutgoingQueue(
@@ -372,20 +372,20 @@ class ChatApp(App[None]):
         self.theme = "textual-light" if self.current_theme.dark else "textual-dark"
         self.call_after_refresh(self._draw)  # the colours of nicks depend on the background
 
-    def _copy(self, text: str) -> None:
-        """Copy ``text`` to the clipboard of the terminal, if that allows it."""
+    def _copy_selected(self, text: str) -> None:
+        """Copy the selected ``text`` to the clipboard of the terminal, if that allows it."""
         self.copy_to_clipboard(text)
         self._hint.show(_("copied: {count} characters").format(count=len(text)))
 
     @on(TextSelected)
     def _text_selected(self) -> None:
         if text := self.screen.get_selected_text():
-            self._copy(text)
+            self._copy_selected(text)
 
     async def action_copy_or_quit(self) -> None:
         """Copy the selected text, if there is one; else leave."""
         if text := self.screen.get_selected_text():
-            self._copy(text)
+            self._copy_selected(text)
             self.screen.clear_selection()
         else:
             await self.action_quit()

@@ -96,7 +96,9 @@ class ScreenDisplay:
             self._add_text(_("there is no message to copy"), "trouble")
             return
         lines = [one.text if count == 1 else f"{one.nick}: {one.text}" for one in chosen]
-        self._copy("\n".join(lines))
+        text = "\n".join(lines)
+        self._copy(text)
+        self._add_text(_("copied: {count} characters").format(count=len(text)), "answer")
 
     def unsent_count_changed(self) -> None:
         """Schedule a redraw of the title, which shows the number of unsent messages."""

@@ -24,8 +24,7 @@ def read_text_file(path: str) -> str:
     """
     limit = LARGEST_DAEMON_LIMITS.message
     try:
-        # Without waiting for the other end of a pipe, which would not be read anyway.
-        with open(os.open(Path(path).expanduser(), os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
+        with open(Path(path).expanduser(), "rb", opener=_opened) as file:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise TextFileError(_failure_text(path, _("it is no file")))
             data = file.read(limit + 2)
@@ -46,6 +45,11 @@ def read_text_file(path: str) -> str:
     if not text.strip():
         raise Refusal("empty")
     return text
+
+
+def _opened(path: str, flags: int) -> int:
+    """Open a file without waiting for the other end of a pipe, which is not read anyway."""
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 def _failure_text(path: str, why: str) -> str:

@@ -1014,6 +1014,59 @@ class Kinds(ScreenTestCase):
         self.play(story)
 
 
+class Looks(ScreenTestCase):
+    """How messages are arranged, and copied."""
+
+    def test_columns_code_links_and_the_clipboard(self) -> None:
+        """A nick stands once in front of a run; what is selected is copied; a file is one message."""
+        (self.folder / "notes.txt").write_text("one\ntwo\n")
+
+        async def story() -> None:
+            long = "w" * 32
+            async with self.at_screen("alice", size=(100, 24)) as alice, self.at_screen(long) as other:
+                with self.daemon.connect("json") as robot:
+                    robot.asks(action="client-hello", from_="bob")
+                    for msg in ("first", "see https://a.b/c", "like:\n```py\nif x:\n\treturn\n```\n`done`"):
+                        robot.asks(action="client-broadcast", msg=msg)
+                    await alice.sees("bob said: first", "bob said: see https://a.b/c")
+                await alice.sees("done")
+                lines = [line.rstrip() for line in alice.view if line.strip()]
+                first = next(at for at, line in enumerate(lines) if line.endswith(" bob first"))
+                indent = lines[first].index("first")
+                wanted = ("see https://a.b/c", "like:", "if x:", "        return", "done")
+                self.assertEqual(lines[first + 1 : first + 6], [f"{' ' * indent}{text}" for text in wanted])
+                links = {
+                    segment.style.link
+                    for strip in alice.app.screen._compositor.render_strips()
+                    for segment in strip
+                    if segment.style is not None and segment.style.link
+                }
+                self.assertEqual(links, {"https://a.b/c"})
+                await other.types("I have a long nick")
+                await alice.sees(f" {long} ", f"{long} said: I have a long nick")
+                await alice.types("/copy")
+                await alice.sees("copied: 18 characters")
+                self.assertEqual(alice.app.clipboard, "I have a long nick")
+                await alice.types("/copy 2")
+                like = "bob: like:\n```py\nif x:\n\treturn\n```\n`done`"
+                await alice.until(lambda: alice.app.clipboard == f"{like}\n{long}: I have a long nick")
+                row = next(at for at, line in enumerate(alice.lines) if "see https" in line)
+                column = alice.lines[row].index("see https")
+                await alice.pilot.mouse_down(offset=(column + 4, row))
+                await alice.pilot.hover(offset=(column + 16, row))
+                await alice.pilot.mouse_up(offset=(column + 17, row))
+                await alice.until(lambda: alice.app.clipboard == "https://a.b/c")
+                await alice.sees("copied: 13 characters")
+                await alice.presses("ctrl+c")
+                self.assertEqual((alice.app._exit, alice.app.screen.get_selected_text()), (False, None))
+                await alice.types(f"/paste {self.folder / 'notes.txt'}", "/paste /dev/zero", "/copy x")
+                await other.sees("alice said: one two")
+                await alice.sees("can't send /dev/zero: it is no file", "usage: /copy [number]")
+                self.assertEqual(self.stored()[-1], "one\ntwo")
+
+        self.play(story)
+
+
 class Images(ScreenTestCase):
     """Pictures as characters."""
 
