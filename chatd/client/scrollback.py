@@ -11,7 +11,7 @@ from rich.style import Style
 from rich.text import Text
 from textual import events
 from textual.color import Color
-from textual.geometry import Size
+from textual.geometry import Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.selection import Selection
@@ -118,6 +118,7 @@ class Scrollback(ScrollView, can_focus=False):
         self._found: ScreenEntry | None = None
         self._following = True
         self._stale = False
+        self._is_painting = False
 
     @property
     def at_end(self) -> bool:
@@ -214,7 +215,20 @@ class Scrollback(ScrollView, can_focus=False):
             strip = self._selected(strip, *span)
         if entry is self._found:
             strip = strip.apply_style(self.get_component_rich_style("scrollback--found"))
-        return strip.apply_style(self.rich_style).apply_offsets(0, line)
+        strip = strip.apply_style(self.rich_style)
+        return strip if self._is_painting else strip.apply_offsets(0, line)
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """Return the lines to be painted.
+
+        They are without the offsets that tell Textual which letter is under the mouse, as these make painting
+        a page half as slow again. For a selection Textual calls `render_line` itself.
+        """
+        self._is_painting = True
+        try:
+            return super().render_lines(crop)
+        finally:
+            self._is_painting = False
 
     def _with_nick(self, entry: ScreenEntry, line: int) -> Strip:
         """Return the first visible line, with the nick if it begins a message further down in a run."""
@@ -323,8 +337,11 @@ class Scrollback(ScrollView, can_focus=False):
         label = _label(entry.kind, entry.nick)
         columns = cell_len(label)
         if entry.kind != "image" and 0 < columns <= nick_columns:
-            column = (" " * (nick_columns - columns) + label) if shows_nick else " " * nick_columns
-            head = Text.assemble((time.ljust(TIME_COLUMNS), time_style), (column, nick), " ")
+            if shows_nick or time:
+                column = " " * (nick_columns - columns) + label if shows_nick else " " * nick_columns
+                head = Text.assemble((time.ljust(TIME_COLUMNS), time_style), (column, nick), " ")
+            else:
+                head = Text(" " * (TIME_COLUMNS + nick_columns + 1))
             return self._hanging(head, self._body(entry, nick), width)
         # A nick that is wider than the column is never cut: another one may begin in the same way.
         head = Text(time.ljust(TIME_COLUMNS), time_style)
@@ -378,10 +395,11 @@ class Scrollback(ScrollView, can_focus=False):
                 lines += block.wrap(self.app.console, columns)
         console = self.app.console
         first, margin = list(head.render(console)), [Segment(" " * indent)]
-        return [
-            Strip([*(margin if number else first), *line.render(console)]).adjust_cell_length(width)
-            for number, line in enumerate(lines)
-        ]
+        strips = []
+        for number, line in enumerate(lines):
+            segments = [*(margin if number else first), *line.render(console)]
+            strips.append(Strip(Segment.simplify(segments)).adjust_cell_length(width))
+        return strips
 
     def _strip(self, line: Text, width: int) -> Strip:
         return Strip(line.render(self.app.console)).adjust_cell_length(width)
