@@ -13,6 +13,7 @@ from concurrent.futures import CancelledError
 from contextlib import AbstractContextManager, nullcontext
 from itertools import chain
 from threading import Thread
+from typing import TYPE_CHECKING
 
 from chatd.client import codec
 from chatd.client.codec import LOBBY, ConversationRef
@@ -35,6 +36,9 @@ from chatd.client.scripts import print_line, required_nick, run_with_client
 from chatd.core import commands as c
 from chatd.core.refusals import Refusal
 from chatd.json_wire import objects
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as PillowImage
 
 
 class LineDisplay:
@@ -87,6 +91,9 @@ class LineDisplay:
     def image_columns(self) -> int:
         """Return the maximum width of a picture in characters: the terminal's width without the indent."""
         return shutil.get_terminal_size().columns - len(INDENT)
+
+    def keep_picture(self, characters: str, picture: PillowImage) -> None:
+        """Do nothing, because the line mode shows pictures as characters."""
 
     def progress_indicator(self) -> AbstractContextManager[None]:
         """Return a context manager that does nothing, because the line mode has no progress bar."""

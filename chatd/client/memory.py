@@ -19,6 +19,7 @@ from chatd.client.codec import (
 )
 from chatd.client.implied_group import KnownNames
 from chatd.client.language import _
+from chatd.client.own_pictures import OwnPictures
 from chatd.client.render import describe_event, message_text, sanitize
 from chatd.core.events import MESSAGE_KINDS
 from chatd.json_wire import objects
@@ -191,6 +192,7 @@ class Memory:
         self.colours: dict[str, str] = {}
         self.topics: dict[tuple[str, str], str] = {}
         self.group_names: set[str] = set()
+        self.own_pictures = OwnPictures()
         self._members: list[objects.Member] = []
 
     @property

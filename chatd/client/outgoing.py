@@ -9,13 +9,13 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
 
 from chatd.client import codec
 from chatd.client.codec import LOBBY, ConversationRef
-from chatd.client.images import ImageError, ascii_art
+from chatd.client.images import ImageError, draw_picture
 from chatd.client.implied_group import NO_NAMES_KNOWN, KnownNames
 from chatd.client.language import translated_refusal
 from chatd.client.pending import ConnectionLost, RefusedByServer
@@ -32,6 +32,9 @@ from chatd.client.typed_lines import (
 from chatd.core import commands as c
 from chatd.core.refusals import Refusal
 from chatd.json_wire import objects
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as PillowImage
 
 MAX_UNACKED_MESSAGES: Final = 64
 """The maximum number of messages that the client has sent and the daemon has not acked."""
@@ -60,6 +63,9 @@ class Display(Protocol):
 
     def image_columns(self) -> int:
         """Return the maximum width of a picture in characters."""
+
+    def keep_picture(self, characters: str, picture: PillowImage) -> None:
+        """Keep the ``picture`` that is about to be sent as ``characters``, to show it in colour."""
 
     def progress_indicator(self) -> AbstractContextManager[None]:
         """Return a context manager that shows a progress indicator until it exits."""
@@ -199,7 +205,8 @@ class OutgoingQueue:
         try:
             if isinstance(file, SendImage):
                 with self._display.progress_indicator():
-                    drawn = await asyncio.to_thread(ascii_art, file.path, columns)
+                    drawn, picture = await asyncio.to_thread(draw_picture, file.path, columns)
+                self._display.keep_picture(drawn, picture)
                 command = message_command(file.place, drawn, "image")
             else:
                 command = message_command(file.place, await asyncio.to_thread(read_text_file, file.path))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
 
 from chatd.client.codec import ConversationRef
 from chatd.client.history import HistoryLoader
@@ -16,6 +17,9 @@ from chatd.client.scrollback import Scrollback
 from chatd.core import commands as c
 from chatd.core.events import MESSAGE_KINDS
 from chatd.json_wire import objects
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as PillowImage
 
 
 class ScreenDisplay:
@@ -52,6 +56,10 @@ class ScreenDisplay:
     def image_columns(self) -> int:
         """Return the maximum width of a picture in characters: the width of the conversation's view."""
         return self._scrollback.scrollable_content_region.width
+
+    def keep_picture(self, characters: str, picture: PillowImage) -> None:
+        """Keep the picture, which the user's own screen shows in colour."""
+        self._memory.own_pictures.add(characters, picture)
 
     def progress_indicator(self) -> AbstractContextManager[None]:
         """Return a context manager that shows the progress bar until it exits."""

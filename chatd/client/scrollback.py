@@ -18,6 +18,7 @@ from textual.selection import Selection
 from textual.strip import Strip
 
 from chatd.client.day_lines import continues_run, day_line
+from chatd.client.language import _
 from chatd.client.memory import EntryKind, Memory, ScreenEntry
 from chatd.client.message_markup import marked_text, split_code_blocks
 from chatd.client.render import clock_time
@@ -347,10 +348,17 @@ class Scrollback(ScrollView, can_focus=False):
         head = Text(time.ljust(TIME_COLUMNS), time_style)
         own_line = self._hanging(head, [Text(label, nick)], width) if shows_nick else []
         if entry.kind == "image":
-            picture = [Text(line, no_wrap=True) for line in entry.text.expandtabs().split("\n")]
-            return [*own_line, *(self._strip(line, width) for line in picture)]
+            return [*own_line, *(self._strip(line, width) for line in self._picture(entry, width))]
         indent = Text(" " * (TIME_COLUMNS + nick_columns + 1 if nick_columns else 2))
         return [*own_line, *self._hanging(indent, self._body(entry, nick), width)]
+
+    def _picture(self, entry: ScreenEntry, width: int) -> list[Text]:
+        """Return a picture as lines: characters, or in colour if it is known and the user's own."""
+        if entry.nick == self._memory.nick and not self.app.no_color:
+            lines = self._memory.own_pictures.lines(entry.text, width)
+            if lines:
+                return [*lines, Text(_("others see it as characters"), self._style("time"))]
+        return [Text(line, no_wrap=True) for line in entry.text.expandtabs().split("\n")]
 
     def _body(self, entry: ScreenEntry, nick: Style) -> list[Text]:
         """Return the text of a message in blocks, each of which begins a line."""

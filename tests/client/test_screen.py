@@ -1077,7 +1077,7 @@ class Images(ScreenTestCase):
         return path
 
     def test_an_image_is_seen_by_others(self) -> None:
-        """Fitted to the width that one has oneself; narrower screens show what they can."""
+        """As characters that fit the width that one has oneself; one's own screen shows the picture."""
         path = self.picture()
 
         async def story() -> None:
@@ -1087,7 +1087,8 @@ class Images(ScreenTestCase):
                 self.at_screen("carol", size=(64, 24)) as carol,
             ):
                 await alice.types(f"/image {path}")
-                for person, width in ((alice, 44), (bob, 44), (carol, 28)):
+                await alice.sees("\N{UPPER HALF BLOCK}" * 44, "others see it as characters")
+                for person, width in ((bob, 44), (carol, 28)):
                     await person.sees("Q" * width)
                     drawn = [line for line in person.lines if "QQ" in line]
                     self.assertEqual({line.count("Q") for line in drawn}, {width})
