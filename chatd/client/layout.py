@@ -108,7 +108,7 @@ NameList:focus {
 NameList > .option-list--option-highlighted, NameList:focus > .option-list--option-highlighted {
     background: $surface;
     color: $foreground;
-    text-style: reverse;
+    text-style: bold underline;  /* on another background, the colours of nicks would have less contrast */
 }
 .scrollback--time {
     color: $text-muted;

@@ -401,16 +401,20 @@ class Scrollback(ScrollView, can_focus=False):
                 lines += code
             else:
                 lines += block.wrap(self.app.console, columns)
-        console = self.app.console
-        first, margin = list(head.render(console)), [Segment(" " * indent)]
+        first, margin = self._segments(head), [Segment(" " * indent)]
         strips = []
         for number, line in enumerate(lines):
-            segments = [*(margin if number else first), *line.render(console)]
+            segments = [*(margin if number else first), *self._segments(line)]
             strips.append(Strip(Segment.simplify(segments)).adjust_cell_length(width))
         return strips
 
     def _strip(self, line: Text, width: int) -> Strip:
-        return Strip(line.render(self.app.console)).adjust_cell_length(width)
+        return Strip(self._segments(line)).adjust_cell_length(width)
+
+    def _segments(self, line: Text) -> list[Segment]:
+        if line.style:  # which rich leaves out of the segments of a text without other styles
+            line.stylize_before(line.style)
+        return list(line.render(self.app.console))
 
     def _style(self, part: str) -> Style:
         return self.get_component_rich_style(f"scrollback--{part}")
