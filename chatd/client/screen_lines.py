@@ -117,5 +117,5 @@ class HintLine(Static):
 
     def show(self, text: str) -> None:
         """Show ``text``, or the list of keys if ``text`` is empty."""
-        keys = _("F1 help  F2 rooms  F3 search  F4 people  F5 light/dark  ^N ^P go  ^C leave")
+        keys = _("F1 help  ^K go to  F2 rooms  F3 search  F4 people  F5 light/dark  ^C leave")
         self.update(one_line(text or keys))

@@ -21,7 +21,9 @@ from chatd.client.keys import LineInput
 from chatd.client.language import _
 from chatd.client.memory import Memory
 from chatd.client.render import conversation_label, one_line
+from chatd.client.typed_lines import SLASH_ALIASES
 from chatd.core.commands import COMMANDS, Identify
+from chatd.core.typed_commands import COMMANDS_BY_SLASH_WORD
 
 MAX_TARGETS: Final = 50
 """The maximum number of lines that the switcher shows."""
@@ -100,10 +102,16 @@ def switch_targets(memory: Memory) -> list[SwitchTarget]:
         for name in sorted(known.groups or (), key=str.casefold)
         if ConversationRef("group", name).key not in conversations
     ]
+    words = [(row.slash_word, row) for row in COMMANDS.values() if row.command is not Identify]
+    words += [(alias, COMMANDS_BY_SLASH_WORD[word]) for alias, word in SLASH_ALIASES.items()]
     commands = [
-        SwitchTarget(slash_usage(row, memory.here), _(row.help), typed=f"/{row.slash_word} ")
-        for row in COMMANDS.values()
-        if row.slash_word and row.command is not Identify
+        SwitchTarget(
+            f"/{word}",
+            f"{slash_usage(row, memory.here).partition(' ')[2]}  {_(row.help)}".strip(),
+            typed=f"/{word} ",
+        )
+        for word, row in words
+        if word
     ]
     return [*places, *users, *groups, *commands]
 
@@ -124,6 +132,8 @@ class SwitcherDialog(Dialog[SwitchTarget | None]):
     SwitcherDialog OptionList, SwitcherDialog OptionList:focus {
         height: 12;
         margin: 0;
+        text-wrap: nowrap;
+        text-overflow: ellipsis;
     }
     """
 

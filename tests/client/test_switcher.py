@@ -57,4 +57,7 @@ class Targets(SynchronousTestCase):
         self.assertEqual(targets[1].place, LOBBY)
         self.assertEqual((targets[4].typed, targets[4].is_whole), ("/join den", True))
         kick = find_targets("kick", targets)[0]
-        self.assertEqual((kick.name, kick.typed), ("/kick group dest [reason]", "/kick "))
+        self.assertEqual((kick.name, kick.typed), ("/kick", "/kick "))
+        self.assertTrue(kick.remark.startswith("group dest [reason]  remove a user"), kick.remark)
+        operators = find_targets("/op", targets)[0]
+        self.assertEqual((operators.typed, operators.remark[:10]), ("/op ", "group dest"))
