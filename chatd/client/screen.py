@@ -319,12 +319,13 @@ class ChatApp(App[None]):
         self.memory.switch_conversation(place)
         self.history.found = None
         self._scrollback.show()
-        self._refresh_members()
         self._draw_soon()
-        self._remember_place()
+        if self.memory.has_logged_in:  # else the lists are read after the login
+            self._refresh_members()
+            self._remember_place()
 
     def _remember_place(self) -> None:
-        if self._last_places is not None and self.memory.has_logged_in:
+        if self._last_places is not None:
             self._last_places.write(self._account, self.memory.here)
 
     @on(NameList.Chosen)
