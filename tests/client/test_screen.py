@@ -876,7 +876,7 @@ class LongAgo(ScreenTestCase):
                 await alice.until(lambda: numbers(alice) == before)
                 self.assertEqual(alice.app.query_one(Composer).text, "half a line")
                 await alice.presses("ctrl+k", *"kick")
-                await alice.sees("/kick group dest [reason]")
+                await alice.sees("/kick  group dest [reason]")
                 await alice.presses("enter", "x")
                 self.assertEqual(alice.app.query_one(Composer).text, "/kick x")
                 await alice.presses("ctrl+k", *"@dor", "enter")
