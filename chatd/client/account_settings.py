@@ -1,4 +1,4 @@
-"""The client's settings of a user at a server that it keeps: muted conversations and notifications."""
+"""What the client keeps for a user at a server: muted conversations, notifications, the last conversation."""
 
 from __future__ import annotations
 
@@ -23,11 +23,14 @@ window has the focus.
 """
 
 
-class SettingsContent(msgspec.Struct):
-    """The content of the file, as JSON. ``muted`` has pairs of the kind and the name of a conversation."""
+class SettingsContent(msgspec.Struct, frozen=True):
+    """The content of the file, as JSON. ``muted`` has the keys of conversations, ``last_place`` is the
+    conversation that was last on the screen, or None.
+    """
 
     muted: list[tuple[str, str]] = []
     notify: NotifyMode = "on"
+    last_place: ConversationRef | None = None
 
 
 class AccountSettings:
@@ -39,12 +42,7 @@ class AccountSettings:
     def __init__(self, path: Path | None = None) -> None:
         self._path = path
         self._content = SettingsContent()
-        if path is not None:
-            try:
-                with open(path, "rb") as file:
-                    self._content = msgspec.json.decode(file.read(MAX_FILE_BYTES), type=SettingsContent)
-            except (OSError, msgspec.MsgspecError):
-                pass
+        self._read()
 
     @property
     def notify(self) -> NotifyMode:
@@ -53,8 +51,7 @@ class AccountSettings:
 
     def set_notify(self, mode: NotifyMode) -> None:
         """Change how the client rings. Raises `OSError` if the file can't be written."""
-        self._content.notify = mode
-        self._save()
+        self._change(notify=mode)
 
     def is_muted(self, place: ConversationRef) -> bool:
         """Return whether the user has muted the conversation ``place``."""
@@ -62,12 +59,37 @@ class AccountSettings:
 
     def set_muted(self, place: ConversationRef, muted: bool) -> None:
         """Mute the conversation ``place``, or no longer. Raises `OSError` if the file can't be written."""
+        self._read()
         others = [one for one in self._content.muted if one != place.key]
-        self._content.muted = [*others, place.key] if muted else others
-        self._save()
+        self._change(muted=[*others, place.key] if muted else others)
 
-    def _save(self) -> None:
-        """Replace the file at once, so that another client of the user never reads half of it."""
+    @property
+    def last_place(self) -> ConversationRef | None:
+        """The conversation that was last on the screen, or None if that is not known."""
+        return self._content.last_place
+
+    def set_last_place(self, place: ConversationRef) -> None:
+        """Change the conversation that was last on the screen. Raises `OSError` if the file can't be
+        written.
+        """
+        if place != self._content.last_place:
+            self._change(last_place=place)
+
+    def _read(self) -> None:
+        if self._path is not None:
+            try:
+                with open(self._path, "rb") as file:
+                    self._content = msgspec.json.decode(file.read(MAX_FILE_BYTES), type=SettingsContent)
+            except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
+                pass
+
+    def _change(self, **changes: object) -> None:
+        """Change some settings, and leave those as they are that another client of the user has changed.
+
+        The file is replaced at once, so that another client never reads half of it.
+        """
+        self._read()
+        self._content = msgspec.structs.replace(self._content, **changes)
         if self._path is None:
             return
         make_private_folder(self._path.parent)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import get_args
 
 from chatd.client.account_settings import NotifyMode
-from chatd.client.client_command_table import CLIENT_COMMANDS
+from chatd.client.client_command_table import IMMEDIATE_COMMANDS
 from chatd.client.language import _, translated_os_error
 from chatd.client.memory import EntryKind, Memory
 from chatd.client.outbox import Outbox
@@ -14,7 +14,7 @@ from chatd.client.outgoing import OutgoingQueue
 
 
 class ClientCommandRunner:
-    """Carries out the `CLIENT_COMMANDS` in the conversation on the screen, and shows what they did.
+    """Carries out the `IMMEDIATE_COMMANDS` in the conversation on the screen, and shows what they did.
 
     ``tell`` shows a line to the user, and ``edit`` puts a text into the input box.
     """
@@ -73,7 +73,7 @@ class ClientCommandRunner:
     def _set_notify(self, mode: str) -> None:
         known = next((known for known in get_args(NotifyMode) if known == mode), None)
         if known is None:
-            self._tell(_("usage: {usage}").format(usage=CLIENT_COMMANDS["notify"][0]), "trouble")
+            self._tell(_("usage: {usage}").format(usage=IMMEDIATE_COMMANDS["notify"].usage), "trouble")
         else:
             self._memory.settings.set_notify(known)
             self._tell(_("notifications: {mode}").format(mode=known), "answer")

@@ -15,14 +15,12 @@ from collections.abc import Callable
 from concurrent.futures import CancelledError
 from contextlib import AbstractContextManager, nullcontext
 from itertools import chain
-from pathlib import Path
 from threading import Thread
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from chatd.client import codec
 from chatd.client.account_files import account_file_stem, state_folder
 from chatd.client.codec import LOBBY, ConversationRef
-from chatd.client.connection import Address
 from chatd.client.language import _, translated_greeting
 from chatd.client.log import ChatLog, open_log
 from chatd.client.options import server_address
@@ -44,6 +42,9 @@ from chatd.client.scripts import print_line, required_nick, run_with_client
 from chatd.core import commands as c
 from chatd.core.refusals import Refusal
 from chatd.json_wire import objects
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as PillowImage
 
 LAST_ACKS_SECONDS: Final = 5.0
 """The time limit for the last acks after ``/quit``. Messages without an ack are kept for the next run."""
@@ -113,6 +114,9 @@ class LineDisplay:
         """Return the maximum width of a picture in characters: the terminal's width without the indent."""
         return shutil.get_terminal_size().columns - len(INDENT)
 
+    def keep_picture(self, characters: str, picture: PillowImage) -> None:
+        """Do nothing, because the line mode shows pictures as characters."""
+
     def progress_indicator(self) -> AbstractContextManager[None]:
         """Return a context manager that does nothing, because the line mode has no progress bar."""
         return nullcontext()
@@ -153,6 +157,10 @@ class LineDisplay:
             # A program writes its next lines for that conversation, whether or not it has read the refusal.
             self.here = place
 
+    def copy_messages(self, count: int) -> None:
+        """Print that the line mode can't copy: the terminal that shows its lines can."""
+        print_line("* " + _("there is no clipboard in line mode"))
+
     def unsent_count_changed(self) -> None:
         """Do nothing, because the line mode does not show the number of unsent messages."""
 
@@ -182,7 +190,11 @@ async def run_line_mode(options: Namespace) -> None:
     outgoing = OutgoingQueue(client.ask, display, outbox, queue_size=MAX_UNACKED_MESSAGES)
     folder = state_folder()
     if is_person and folder is not None:
-        display.on_first_login = lambda nick: _send_kept_messages(outgoing, outbox, folder, address, nick)
+
+        def send_kept_messages(nick: str) -> None:
+            outgoing.open_file(OutboxFile(folder, account_file_stem(address, nick)))
+
+        display.on_first_login = send_kept_messages
     loop = asyncio.get_running_loop()
 
     async def take(text: str) -> None:
@@ -223,12 +235,3 @@ async def run_line_mode(options: Namespace) -> None:
     finally:
         outbox.close()
         log.close()
-
-
-def _send_kept_messages(
-    outgoing: OutgoingQueue, outbox: Outbox, folder: Path, address: Address, nick: str
-) -> None:
-    """Keep the messages of ``outbox`` on disk from now on, and send those that earlier runs have left."""
-    for message in outbox.open_file(OutboxFile(folder, account_file_stem(address, nick))):
-        if not message.failure:
-            outgoing.resend(message)

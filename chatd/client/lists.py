@@ -97,7 +97,6 @@ class ConversationList(NameList):
 
     def _line(self, conversation: Conversation) -> Content:
         name = one_line(conversation_label(conversation.place))
-        unread, personal = conversation.unread, conversation.personal_count
         if conversation.place.key in self._memory.drafts:
             name += " \N{LOWER RIGHT PENCIL}"
         if any(message.failure for message in self._outbox.of(conversation.place)):
@@ -106,13 +105,17 @@ class ConversationList(NameList):
             name = _("{group} invited").format(group=name)
         if not conversation.has_news:
             return Content(name)
-        mentioned = len(conversation.read.mention_ids) if conversation.place.kind != "direct" else 0
-        count = f"{unread}+" if conversation.read.is_lower_bound else str(unread or "")
-        marks = (count, f"@{mentioned}" if mentioned else "")
-        text = " ".join((name, *filter(None, marks)))
+        label = conversation.unread_label
         if self._memory.settings.is_muted(conversation.place):
-            return Content.styled(text, "dim")
-        return Content.styled(text, "bold $text-warning" if personal else "bold")
+            return Content.styled(f"{name} {label}", "$text-muted")
+        is_personal = conversation.personal_count > 0
+        if self.app.no_color:
+            style = "bold underline" if is_personal else "bold"
+        else:
+            # A variable in a style would keep its value when the theme changes.
+            colour = self.app.theme_variables["warning" if is_personal else "primary"]
+            style = f"bold {readable_shade(colour, self.background_colors[1])}"
+        return Content.assemble((name, "bold"), " ", (label, style))
 
 
 class MemberList(NameList):
@@ -131,7 +134,8 @@ class MemberList(NameList):
         )
 
     def _line(self, member: Member) -> Content:
-        colour = self._memory.colours.get(member.name)
+        # Without colours, the greys that stand for them would have less contrast.
+        colour = None if self.app.no_color else self._memory.colours.get(member.name)
         name = one_line(member.name)
         return Content.assemble(
             "● " if member.online else "○ ",

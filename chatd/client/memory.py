@@ -18,8 +18,10 @@ from chatd.client.codec import (
     summary_conversation,
     was_missed,
 )
+from chatd.client.implied_group import KnownNames
 from chatd.client.language import _
 from chatd.client.mentions import mentions
+from chatd.client.own_pictures import OwnPictures
 from chatd.client.read_state import ReadState
 from chatd.client.render import describe_event, mark_as_edited, message_text, sanitize
 from chatd.core.events import MESSAGE_KINDS, action_text
@@ -39,7 +41,17 @@ TYPING_SECONDS: Final = 6.0
 """The seconds for which a typing mark of another user holds, unless the user renews it."""
 
 EntryKind = Literal[
-    "message", "image", "action", "notice", "announcement", "answer", "trouble", "new", "pending", "failed"
+    "message",
+    "image",
+    "action",
+    "notice",
+    "announcement",
+    "answer",
+    "trouble",
+    "day",
+    "new",
+    "pending",
+    "failed",
 ]
 
 _SHOWN_KINDS: Final[dict[str, EntryKind]] = {"image": "image", "action": "action", "notice": "notice"}
@@ -117,6 +129,18 @@ class Conversation:
     def personal_count(self) -> int:
         """The number of unread messages to the user in person: private ones and mentions."""
         return self.unread if self.place.kind == "direct" else len(self.read.mention_ids)
+
+    @property
+    def unread_label(self) -> str:
+        """The number of unread messages, and behind ``@`` that of those that mention the user: ``7 @2``.
+
+        It ends in ``+`` if there may be more. It is empty if nothing is unread.
+        """
+        if not self.unread:
+            return ""
+        count = f"{self.unread}+" if self.read.is_lower_bound else str(self.unread)
+        mentioned = len(self.read.mention_ids) if self.place.kind != "direct" else 0
+        return f"{count} @{mentioned}" if mentioned else count
 
     @property
     def has_news(self) -> bool:
@@ -296,6 +320,7 @@ class Memory:
         self.group_names: set[str] = set()
         self.drafts: dict[tuple[str, str], str] = {}
         self.settings = AccountSettings()
+        self.own_pictures = OwnPictures()
         self._members: list[objects.Member] = []
         # The users who type, by conversation, with the time until which that holds.
         self._typing: dict[tuple[str, str], dict[str, float]] = {}
@@ -419,11 +444,13 @@ class Memory:
             found = [(nick, "") for nick in sorted(nicks, key=str.casefold)]
         return [objects.Member(nick, role, nick in self.online) for nick, role in found]
 
-    def completion_names(self) -> tuple[set[str], set[str]]:
-        """Return the nicks and the group names that the Tab key can complete."""
-        nicks = self.online | {member.name for member in self.participants()}
+    def known_names(self) -> KnownNames:
+        """Return the nicks and the group names that the client knows."""
+        members = {member.name for member in self.participants()} - {self.nick}
         places = [conversation.place for conversation in self.conversations.values()]
-        return nicks, self.group_names | {place.name for place in places if place.kind == "group"}
+        groups = self.group_names | {place.name for place in places if place.kind == "group"}
+        in_lobby = self.here == LOBBY  # where everybody is a member
+        return KnownNames((self.online | members) - {self.nick}, groups, () if in_lobby else members)
 
     def note_typing(self, typing: objects.Typing, now: float) -> None:
         """Store that another user types, or does so no longer. ``now`` is a time in seconds."""

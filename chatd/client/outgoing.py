@@ -9,26 +9,39 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
 
 from chatd.client import codec
 from chatd.client.codec import LOBBY, ConversationRef
-from chatd.client.images import ImageError, ascii_art
+from chatd.client.images import ImageError, draw_picture
+from chatd.client.implied_group import NO_NAMES_KNOWN, KnownNames
 from chatd.client.language import translated_refusal
 from chatd.client.outbox import Outbox, resend_command
-from chatd.client.outbox_file import UnsentMessage
+from chatd.client.outbox_file import OutboxFile, UnsentMessage
 from chatd.client.pending import ConnectionLost, RefusedByServer, UncertainRequest
-from chatd.client.typed_lines import SendImage, message_command, parse_typed_line
+from chatd.client.text_files import TextFileError, read_text_file
+from chatd.client.typed_lines import (
+    CopyMessages,
+    OpenDirect,
+    SendImage,
+    SendTextFile,
+    TypedCommand,
+    message_command,
+    parse_typed_line,
+)
 from chatd.core import commands as c
 from chatd.core.refusals import Refusal
 from chatd.json_wire import objects
 
+if TYPE_CHECKING:
+    from PIL.Image import Image as PillowImage
+
 MAX_UNACKED_MESSAGES: Final = 64
 """The maximum number of messages that the client has sent and the daemon has not acked."""
 
-Failure = Refusal | RefusedByServer | ConnectionLost | ImageError
+Failure = Refusal | RefusedByServer | ConnectionLost | ImageError | TextFileError
 """The errors that explain why a typed line was not carried out."""
 
 
@@ -44,7 +57,7 @@ class TypedLine(msgspec.Struct, frozen=True):
     in the outbox; it is empty for another command.
     """
 
-    command: c.Command | SendImage
+    command: TypedCommand
     switches_to: ConversationRef | None = None
     ref: str = ""
 
@@ -54,6 +67,9 @@ class Display(Protocol):
 
     def image_columns(self) -> int:
         """Return the maximum width of a picture in characters."""
+
+    def keep_picture(self, characters: str, picture: PillowImage) -> None:
+        """Keep the ``picture`` that is about to be sent as ``characters``, to show it in colour."""
 
     def progress_indicator(self) -> AbstractContextManager[None]:
         """Return a context manager that shows a progress indicator until it exits."""
@@ -78,6 +94,9 @@ class Display(Protocol):
         a display may go there as well.
         """
 
+    def copy_messages(self, count: int) -> None:
+        """Copy the last ``count`` messages of the current conversation to the clipboard."""
+
     def unsent_count_changed(self) -> None:
         """Show the new number of unsent messages."""
 
@@ -88,7 +107,8 @@ class OutgoingQueue:
     The next line waits for the answer to a command, but not for the ack of a message. Each line applies to
     the conversation that the user will be in after all earlier lines. ``ask`` sends a command to the daemon,
     under a ref if it is a message. ``outbox`` keeps the messages until their acks. ``queue_size`` is the
-    maximum number of queued lines; 0 means no limit.
+    maximum number of queued lines; 0 means no limit. ``known`` returns the names that the client knows.
+    Without it, as for programs that write lines, ``/msg`` goes to no other conversation.
     """
 
     def __init__(
@@ -97,20 +117,22 @@ class OutgoingQueue:
         display: Display,
         outbox: Outbox,
         queue_size: int = 0,
+        known: Callable[[], KnownNames] | None = None,
     ) -> None:
-        self._images_waiting = 0
+        self._files_waiting = 0
         self._ask = ask
         self._display = display
         self._outbox = outbox
+        self._known = known
         self._queue: asyncio.Queue[TypedLine | Refusal] = asyncio.Queue(queue_size)
         self._queued_switches: deque[ConversationRef] = deque()
         self._slots = asyncio.Semaphore(MAX_UNACKED_MESSAGES)
-        self._sending: dict[str, asyncio.Task[None]] = {}
+        self._sending: dict[str, asyncio.Task[bool]] = {}
 
     @property
     def unsent(self) -> int:
-        """The number of messages that wait for their acks, pictures included."""
-        return self._outbox.waiting_count + self._images_waiting
+        """The number of messages that wait for their acks, and of files that are about to become messages."""
+        return self._outbox.waiting_count + self._files_waiting
 
     def prepare_line(self, text: str, here: ConversationRef) -> TypedLine:
         """Parse a line that was typed in the conversation ``here``, and return it.
@@ -120,7 +142,9 @@ class OutgoingQueue:
         malformed.
         """
         place = self._queued_switches[-1] if self._queued_switches else here
-        command = parse_typed_line(text, place)
+        command = parse_typed_line(text, place, self._known() if self._known else NO_NAMES_KNOWN)
+        if isinstance(command, OpenDirect) and self._known is None and command.message is not None:
+            command = command.message
         destination = _destination(command, place)
         if destination is not None:
             self._queued_switches.append(destination)
@@ -135,6 +159,17 @@ class OutgoingQueue:
     async def add_when_free(self, line: TypedLine | Refusal) -> None:
         """Add a parsed line, or the refusal of a malformed line, as soon as the queue has room."""
         await self._queue.put(self._recorded(line) if isinstance(line, TypedLine) else line)
+
+    def open_file(self, file: OutboxFile) -> list[UnsentMessage]:
+        """Keep unsent messages in ``file`` from now on, and send those that earlier runs have left.
+
+        Return all that they have left, those that the server has refused among them.
+        """
+        left = self._outbox.open_file(file)
+        for message in left:
+            if not message.failure:
+                self.resend(message)
+        return left
 
     def resend(self, message: UnsentMessage) -> None:
         """Add a message that is in the outbox already: one of an earlier run, or one that was refused."""
@@ -172,8 +207,12 @@ class OutgoingQueue:
             command = line.command
             if isinstance(command, c.Quit):
                 return
-            if isinstance(command, SendImage):
-                await self._send_image(command)
+            if isinstance(command, SendImage | SendTextFile):
+                await self._send_file(command)
+            elif isinstance(command, CopyMessages):
+                self._display.copy_messages(command.count)
+            elif isinstance(command, OpenDirect):
+                await self._open_direct(command, line.ref, line.switches_to)
             elif isinstance(command, codec.MESSAGE_COMMANDS):
                 await self._send(command, line.ref)
             else:
@@ -190,29 +229,62 @@ class OutgoingQueue:
 
     def _recorded(self, line: TypedLine) -> TypedLine:
         """Put a message into the outbox, and return its line with its ref. Return any other line as it is."""
-        if isinstance(line.command, SendImage):
-            self._images_waiting += 1
-        elif isinstance(line.command, codec.MESSAGE_COMMANDS):
-            line = msgspec.structs.replace(line, ref=self._outbox.add(line.command).ref)
+        message = line.command.message if isinstance(line.command, OpenDirect) else line.command
+        if isinstance(message, SendImage | SendTextFile):
+            self._files_waiting += 1
+        elif isinstance(message, codec.MESSAGE_COMMANDS):
+            line = msgspec.structs.replace(line, ref=self._outbox.add(message).ref)
         else:
             return line
         self._display.unsent_count_changed()
         return line
 
-    async def _send_image(self, image: SendImage) -> None:
+    async def _send_file(self, file: SendImage | SendTextFile) -> None:
         columns = self._display.image_columns()
         try:
-            with self._display.progress_indicator():
-                drawn = await asyncio.to_thread(ascii_art, image.path, columns)
-            command = message_command(image.place, drawn, "image")
-        except (ImageError, Refusal) as failure:
-            self._images_waiting -= 1
+            if isinstance(file, SendImage):
+                with self._display.progress_indicator():
+                    drawn, picture = await asyncio.to_thread(draw_picture, file.path, columns)
+                self._display.keep_picture(drawn, picture)
+                command = message_command(file.place, drawn, "image")
+            else:
+                command = message_command(file.place, await asyncio.to_thread(read_text_file, file.path))
+        except (ImageError, TextFileError, Refusal) as failure:
+            self._files_waiting -= 1
             self._display.show_failure(failure)
             self._display.unsent_count_changed()
         else:
             message = self._outbox.add(command)
-            self._images_waiting -= 1
+            self._files_waiting -= 1
             await self._send(command, message.ref)
+
+    async def _open_direct(self, opened: OpenDirect, ref: str, destination: ConversationRef | None) -> None:
+        """Go to a direct conversation if its user exists, after sending the message, if there is one."""
+        if opened.message is not None:
+            succeeded = await self._send_and_wait(opened.message, ref)
+        else:
+            succeeded = await self._is_known(opened.nick)
+        self._finish_switch(destination, succeeded)
+
+    async def _send_and_wait(self, command: c.Command, ref: str) -> bool:
+        """Send a message, and return whether its ack came. It may be withdrawn meanwhile."""
+        await self._send(command, ref)
+        sending = self._sending.get(ref)
+        if sending is None:
+            return False
+        await asyncio.wait([sending])
+        return not sending.cancelled() and sending.result()
+
+    async def _is_known(self, nick: str) -> bool:
+        """Return whether there is a user ``nick``, and show why if there is not."""
+        try:
+            await self._ask(c.ReadHistory(dest=nick, limit=1), None)
+        except (RefusedByServer, ConnectionLost) as failure:
+            if isinstance(failure, RefusedByServer) and failure.code == "unknown_action":
+                return True  # a course-work server, which has no history, may know the user
+            self._display.show_failure(failure)
+            return False
+        return True
 
     async def _send(self, command: c.Command, ref: str) -> None:
         await self._slots.acquire()
@@ -223,15 +295,23 @@ class OutgoingQueue:
         self._sending[ref] = sending
         sending.add_done_callback(lambda _sent: self._sending.pop(ref, None))
 
-    async def _await_ack(self, asked: Awaitable[objects.AnswerObject], ref: str) -> None:
+    async def _await_ack(self, asked: Awaitable[objects.AnswerObject], ref: str) -> bool:
+        """Wait for the ack of a message, and return whether it came."""
         try:
             await asked
-            self._outbox.remove(ref)
         except (RefusedByServer, UncertainRequest) as failure:
-            self._outbox.fail(ref, str(failure))
+            if isinstance(failure, RefusedByServer) and failure.code == "no_such_user":
+                self._outbox.remove(ref)  # there is no conversation that could show it
+            else:
+                self._outbox.fail(ref, str(failure))
             self._display.show_send_failure(failure)
+            return False
         except ConnectionLost as failure:  # the client ends, and the message waits for its next run
             self._display.show_send_failure(failure)
+            return False
+        else:
+            self._outbox.remove(ref)
+            return True
         finally:
             self._slots.release()
             self._display.unsent_count_changed()
@@ -247,14 +327,19 @@ class OutgoingQueue:
             succeeded = destination is not None and already_there
             if not succeeded:
                 self._display.show_failure(failure)
+        self._finish_switch(destination, succeeded)
+
+    def _finish_switch(self, destination: ConversationRef | None, succeeded: bool) -> None:
         if destination in self._queued_switches:
             self._display.conversation_switch_finished(self._queued_switches.popleft(), succeeded)
 
 
-def _destination(command: c.Command | SendImage, here: ConversationRef) -> ConversationRef | None:
+def _destination(command: TypedCommand, here: ConversationRef) -> ConversationRef | None:
     """Return the conversation that ``command``, typed in the conversation ``here``, switches to, or None."""
     if isinstance(command, (c.Join, c.CreateGroup)):
         return ConversationRef("group", command.group)
+    if isinstance(command, OpenDirect):
+        return ConversationRef("direct", command.nick)
     if isinstance(command, c.Leave) and ConversationRef("group", command.group).key == here.key:
         return LOBBY
     return None

@@ -6,6 +6,7 @@ import math
 import os
 import time
 from collections.abc import Awaitable, Container
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -14,23 +15,27 @@ from textual import events, on, work
 from textual.app import App, ComposeResult
 from textual.await_complete import AwaitComplete
 from textual.containers import Horizontal
+from textual.events import TextSelected
 from textual.widgets import Input, ProgressBar
 
 from chatd.client import codec, layout
 from chatd.client.account_files import account_file_stem
 from chatd.client.account_settings import SETTINGS_SUFFIX, AccountSettings
-from chatd.client.client_command_table import parse_client_command
+from chatd.client.client_command_table import parse_immediate_command
 from chatd.client.client_commands import ClientCommandRunner, leave_warning
 from chatd.client.codec import LOBBY, ConversationRef
 from chatd.client.composer import Composer
 from chatd.client.connection import Address
-from chatd.client.dialogs import NickDialog, PasswordDialog, RoomsDialog
-from chatd.client.directory_loader import DirectoryLoader
+from chatd.client.dialogs import RoomsDialog
+from chatd.client.directory_loader import DirectoryLoader, joined_group_keys
+from chatd.client.help_screen import HelpScreen
 from chatd.client.history import HistoryLoader
+from chatd.client.implied_id import with_message_id
 from chatd.client.keys import focus
 from chatd.client.language import _, translated_greeting
 from chatd.client.lists import ConversationList, MemberList, NameList
 from chatd.client.log import ChatLog
+from chatd.client.login_dialogs import LoginDialogs
 from chatd.client.memory import TYPING_SECONDS, EntryKind, Memory
 from chatd.client.missed_mentions import find_missed_mentions
 from chatd.client.notifications import Notifier
@@ -42,25 +47,21 @@ from chatd.client.read_marks import ReadMarkKeeper
 from chatd.client.reconnecting_client import ReconnectingClient
 from chatd.client.render import render_answer
 from chatd.client.screen_display import ScreenDisplay
-from chatd.client.screen_lines import HintLine, SearchLine, TitleLine
+from chatd.client.screen_lines import HintLine, SearchLine, TitleLine, placeholder
 from chatd.client.scrollback import Scrollback
+from chatd.client.search import MessageSearch
 from chatd.client.shown_entries import ShownEntries
+from chatd.client.switcher import SwitcherDialog, SwitchTarget, switch_targets
 from chatd.client.terminal import TerminalDriver
-from chatd.client.typed_lines import with_message_id
+from chatd.client.typing_marks import TypingMarkSender
+from chatd.client.unread_line import UnreadLine
 from chatd.client.unread_navigation import NewMessageJumper, next_unread_conversation
 from chatd.core import commands as c
 from chatd.core.refusals import Refusal
 from chatd.json_wire import objects
 
-TYPING_TOLD_SECONDS: Final = 3.0
-"""The seconds for which the client does not tell again that its user types."""
-
 REDRAW_SECONDS: Final = 0.1
 """The pause between two redraws of the lists, so that many users who arrive at once cause one redraw."""
-
-
-PASSWORD_REFUSAL_CODES: Final = ("password_required", "wrong_password")
-"""Codes of login refusals after which the client asks the user for the password of the nick."""
 
 
 class ChatApp(App[None]):
@@ -68,14 +69,15 @@ class ChatApp(App[None]):
 
     If ``nick`` is empty, the client asks the user for a nick. It asks for the password of a registered nick
     unless ``password`` has it. ``log`` is the file that the messages are written to, ``state_folder`` the
-    folder for the user's settings and unsent messages; None keeps them in memory only. After the app has
+    folder for the user's settings and unsent messages; None keeps them in memory only. The client begins in
+    the conversation where the user was last, or else with the list of rooms. After the app has
     ended, `failure` is the error that ended it, or None, and `unsent_at_exit` the number of messages without
     an ack.
     """
 
     TITLE = "chat"
     ENABLE_COMMAND_PALETTE = False
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (64, "-normal")]
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (64, "-normal"), (110, "-wide"), (160, "-huge")]
     VERTICAL_BREAKPOINTS = [(0, "-flat"), (3, "-low"), (10, "-high")]
     CSS = layout.STYLE_SHEET
     BINDINGS = layout.KEY_BINDINGS
@@ -100,18 +102,21 @@ class ChatApp(App[None]):
         self._client: ReconnectingClient | None = None
         self._lost = ""
         self._drawing = False
-        self._typing_told_at = 0.0
         # Attributes, because the client may still report something after the widgets have left the screen.
         self._title = TitleLine(self.memory, address)
         self.outbox = Outbox(lambda why: self._tell(why, "trouble"))
+        self._unread = UnreadLine(self.memory)
         self._places = ConversationList(self.memory, self.outbox, id="places")
         self._shown_entries = ShownEntries(self.memory, self.outbox)
         self._scrollback = Scrollback(self.memory, self._shown_entries, id="scrollback")
         self._people = MemberList(self.memory, id="people")
         self._bar = ProgressBar(id="progress", show_eta=False)
         self._search_line = SearchLine()
-        self._composer = Composer(self.queue_line, self.memory.completion_names, id="composer")
+        self._composer = Composer(
+            self.queue_line, self.memory.known_names, lambda: self.memory.here, id="composer"
+        )
         self._hint = HintLine()
+        self._search: MessageSearch | None = None
         self.history = HistoryLoader(self.memory, self._scrollback, self._bar, self._answer)
         self._directory_loader = DirectoryLoader(self.memory, self._answer, self._draw_soon, REDRAW_SECONDS)
         self._answers = ScreenDisplay(
@@ -121,13 +126,18 @@ class ChatApp(App[None]):
             add_text=self._tell,
             show_place=self._show_place,
             choose_room=self._list_rooms,
+            show_help=self.action_show_help,
+            copy=self.copy_to_clipboard,
             unsent_changed=self._unsent_changed,
         )
         self._outgoing = OutgoingQueue(
-            lambda command, ref: self._ask(command, ref), self._answers, self.outbox
+            lambda command, ref: self._ask(command, ref),
+            self._answers,
+            self.outbox,
+            known=self.memory.known_names,
         )
         self._state_folder = state_folder
-        self._has_account_files = False
+        self._has_opened_outbox = False
         self._client_commands = ClientCommandRunner(
             self.memory, self.outbox, self._outgoing, self._tell, self._put_into_composer
         )
@@ -135,11 +145,14 @@ class ChatApp(App[None]):
         self._has_warned_of_leaving = False
         self._is_unsent_redraw_due = False
         self._read_marks = ReadMarkKeeper(self.memory, self._ask, self._draw_soon)
+        self._typing_marks = TypingMarkSender(self.memory, self._ask, time.monotonic)
         self._new_messages = NewMessageJumper(self.memory, self._scrollback, self.history)
+        self._login_dialogs = LoginDialogs(self, address, self._log_in)
 
     def compose(self) -> ComposeResult:
         """Yield the widgets of the screen from top to bottom."""
         yield self._title
+        yield self._unread
         with Horizontal():
             yield self._places
             yield self._scrollback
@@ -165,25 +178,17 @@ class ChatApp(App[None]):
         if self.memory.nick:
             self._log_in(self.memory.nick, self._password)
         else:
-            self._ask_nick()
+            self._login_dialogs.ask_nick()
 
     # Login.
 
-    def _ask_nick(self, why: str = "") -> None:
-        self.push_screen(NickDialog(str(self._address), self.memory.nick, why), self._log_in)
-
-    def _ask_password(self, why: str) -> None:
-        def log_in(password: str | None) -> None:
-            if password:
-                self._log_in(self.memory.nick, password)
-            else:
-                self._ask_nick()
-
-        self.push_screen(PasswordDialog(why), log_in)
-
-    def _log_in(self, nick: str | None, password: str = "") -> None:
-        assert nick  # the dialog returns nothing else
+    def _log_in(self, nick: str, password: str = "") -> None:
+        """Log in, in the conversation where the user was last: what is typed goes there from the start."""
         self.memory.nick = nick
+        if self._state_folder is not None:
+            stem = account_file_stem(self._address, nick)
+            self.memory.settings = AccountSettings(self._state_folder / f"{stem}{SETTINGS_SUFFIX}")
+        self._show_place(self.memory.settings.last_place or LOBBY)
         self._client = ReconnectingClient(self._address, nick, self, password=password, patience=math.inf)
         self._run_client(self._client)
 
@@ -193,10 +198,7 @@ class ChatApp(App[None]):
             await client.run()
         except RefusedByServer as refused:
             if not self.memory.has_logged_in:
-                if refused.code in PASSWORD_REFUSAL_CODES:
-                    self._ask_password(str(refused))
-                else:
-                    self._ask_nick(str(refused))
+                self._login_dialogs.ask_again(self.memory.nick, refused)
                 return
             self.failure = refused
         except ConnectionLost as lost:
@@ -211,13 +213,12 @@ class ChatApp(App[None]):
         self.memory.on_login(welcome)
         self._read_marks.start_session(welcome)
         self._shown_entries.is_connected = True
-        if not self._has_account_files:
-            self._open_account_files()
+        if not self._has_opened_outbox:
+            self._open_outbox()
         if text := _("connected again") if again else translated_greeting(welcome.msg):
             self._tell(text, "answer")
         is_course_work = isinstance(welcome, codec.CourseworkWelcome)
-        if is_course_work:
-            self._typing_told_at = math.inf
+        self._typing_marks.is_supported = not is_course_work
         self._read_lists(again, is_course_work)
 
     def disconnected(self, why: str) -> None:
@@ -236,8 +237,7 @@ class ChatApp(App[None]):
         if trouble := self._conversation_log.write_received(news, self.memory.nick):
             self._tell(trouble, "trouble")
         if self.memory.here is not here:
-            self._exchange_drafts(here, self.memory.here)
-            self._show_place(self.memory.here)
+            self._go_to(self.memory.here, here)
         elif isinstance(news, objects.GroupEvent) and ConversationRef("group", news.group).key == here.key:
             if self._directory_loader.record_member_change() == 1:
                 self._read_members()
@@ -276,11 +276,20 @@ class ChatApp(App[None]):
     async def _read_lists(self, again: bool, course_work: bool) -> None:
         await self._directory_loader.read_users()
         if course_work:  # such a server may close the connection at a request for groups
+            if not again:
+                self._go_to(LOBBY)
             self._draw_soon()
             return
-        groups = await self._directory_loader.read_groups(joined=True)
+        groups = await self._directory_loader.read_groups()
+        here = self.memory.here
+        if not again and here.kind == "group" and here.key not in joined_group_keys(groups):
+            self._go_to(LOBBY)
+            if not self.outbox.of(here):
+                self.memory.drop_conversation(here)
+        self._directory_loader.add_conversations(groups)
         self._refresh_members()
-        if not again:
+        if not again and self.memory.settings.last_place is None:
+            self._remember_place()
             self._choose_room(groups)
         await self._read_marks.read_counts()
         if not again:
@@ -309,7 +318,7 @@ class ChatApp(App[None]):
         If the line is malformed, show why and return False; else return True.
         """
         self._has_warned_of_leaving = False
-        if (command := parse_client_command(text)) is not None:
+        if (command := parse_immediate_command(text)) is not None:
             self._client_commands.run(*command)
             self._show()
             return True
@@ -340,23 +349,18 @@ class ChatApp(App[None]):
         assert self._client is not None  # nothing is asked before the login
         return self._client.ask(command, ref)
 
-    def _open_account_files(self) -> None:
-        """Use the settings of the user, and send the messages that earlier runs of the client have left."""
-        self._has_account_files = True
+    def _open_outbox(self) -> None:
+        """Keep unsent messages on disk from now on, and send those that earlier runs have left."""
+        self._has_opened_outbox = True
         if self._state_folder is None:
             return
-        stem = account_file_stem(self._address, self.memory.nick)
-        self.memory.settings = AccountSettings(self._state_folder / f"{stem}{SETTINGS_SUFFIX}")
-        left = self.outbox.open_file(OutboxFile(self._state_folder, stem))
-        waiting = [message for message in left if not message.failure]
+        left = self._outgoing.open_file(
+            OutboxFile(self._state_folder, account_file_stem(self._address, self.memory.nick))
+        )
         for message in left:
             self.memory.conversation(conversation_of(message))  # to have it in the list
-        for message in waiting:
-            self._outgoing.resend(message)
-        if waiting:
-            self._tell(
-                _("sending messages of your last session: {count}").format(count=len(waiting)), "answer"
-            )
+        if waiting := sum(not message.failure for message in left):
+            self._tell(_("sending messages of your last session: {count}").format(count=waiting), "answer")
 
     def _unsent_changed(self) -> None:
         """Redraw unsent messages where they are or were shown, and again when they have waited for long."""
@@ -396,15 +400,18 @@ class ChatApp(App[None]):
     def switch_conversation(self, place: ConversationRef) -> None:
         """Show the conversation ``place``, and cancel the conversation switches of queued lines."""
         self._outgoing.cancel_queued_switches()
-        self._exchange_drafts(self.memory.here, place)
-        self._show_place(place)
+        self._go_to(place)
 
-    def _exchange_drafts(self, old: ConversationRef, new: ConversationRef) -> None:
-        """Keep what is in the input box as the draft of ``old``, and put the draft of ``new`` there."""
-        if old.key != new.key:
-            draft = self._composer.exchange_draft(self.memory.drafts.pop(new.key, ""))
+    def _go_to(self, place: ConversationRef, old: ConversationRef | None = None) -> None:
+        """Show ``place`` with its draft, and keep what is in the input box as the draft of ``old``, which is
+        the current conversation by default.
+        """
+        old = old or self.memory.here
+        if old.key != place.key:
+            draft = self._composer.exchange_draft(self.memory.drafts.pop(place.key, ""))
             if draft.strip():
                 self.memory.drafts[old.key] = draft
+        self._show_place(place)
 
     def _show_place(self, place: ConversationRef) -> None:
         self.memory.switch_conversation(place)
@@ -413,8 +420,14 @@ class ChatApp(App[None]):
         self.history.found = None
         self._scrollback.show()
         self._mark_if_seen()
-        self._refresh_members()
         self._draw_soon()
+        if self.memory.has_logged_in:  # else the lists are read after the login
+            self._refresh_members()
+            self._remember_place()
+
+    def _remember_place(self) -> None:
+        with suppress(OSError):  # then the next start begins elsewhere
+            self.memory.settings.set_last_place(self.memory.here)
 
     @on(NameList.Chosen)
     def _chosen(self, event: NameList.Chosen) -> None:
@@ -445,6 +458,27 @@ class ChatApp(App[None]):
         """Give the list of users the keyboard focus."""
         focus(self._people)
 
+    def action_show_help(self) -> None:
+        """Show the keys and the commands, with examples for the current conversation."""
+        others = [one.name for one in self.memory.participants() if one.name != self.memory.nick]
+        self.push_screen(HelpScreen(self.memory.here, others[0] if others else ""))
+
+    def action_switch(self) -> None:
+        """Let the user find a conversation, a user or a command by a few letters, and go there."""
+
+        def go(target: SwitchTarget | None) -> None:
+            focus(self._composer)
+            if target is None:
+                return
+            if target.place is not None:
+                self.switch_conversation(target.place)
+            elif target.is_whole:
+                self.queue_line(target.typed)
+            else:
+                self._composer.begin(target.typed)
+
+        self.push_screen(SwitcherDialog(switch_targets(self.memory)), go)
+
     def action_run_command(self, line: str) -> None:
         """Run ``line`` as if the user had typed it."""
         self.queue_line(line)
@@ -453,6 +487,24 @@ class ChatApp(App[None]):
         """Switch between the dark and the light theme."""
         self.theme = "textual-light" if self.current_theme.dark else "textual-dark"
         self.call_after_refresh(self._draw)  # the colours of nicks depend on the background
+
+    def _copy_selected(self, text: str) -> None:
+        """Copy the selected ``text`` to the clipboard of the terminal, if that allows it."""
+        self.copy_to_clipboard(text)
+        self._hint.show(_("copied: {count} characters").format(count=len(text)))
+
+    @on(TextSelected)
+    def _text_selected(self) -> None:
+        if text := self.screen.get_selected_text():
+            self._copy_selected(text)
+
+    async def action_copy_or_quit(self) -> None:
+        """Copy the selected text, if there is one; else leave."""
+        if text := self.screen.get_selected_text():
+            self._copy_selected(text)
+            self.screen.clear_selection()
+        else:
+            await self.action_quit()
 
     async def action_quit(self) -> None:
         """Log out from the daemon and end the app. Ask once if something would be left unsent."""
@@ -555,20 +607,35 @@ class ChatApp(App[None]):
         self._scrollback.scroll_pages(pages)
 
     def action_search(self) -> None:
-        """Show the search line and give it the keyboard focus."""
+        """Show the search line and give it the keyboard focus; if it is shown, search further back."""
+        if self._search_line.is_open and self._search_line.text:
+            self.action_step_search(1)
         self._search_line.open()
 
     def action_focus_composer(self) -> None:
         """Stop the search, hide the search line, and give the input box the keyboard focus."""
         self.workers.cancel_group(self, "searching")
+        self._search = None
         self._search_line.close()
         focus(self._composer)
 
     @on(Input.Submitted, "#search")
+    def _search_submitted(self) -> None:
+        self.action_step_search(1)
+
     @work(exclusive=True, group="searching")
-    async def _search(self, event: Input.Submitted) -> None:
-        if text := event.value.strip().casefold():
-            await self.history.search(text, lambda: self._hint.show(_("nothing further back")))
+    async def action_step_search(self, step: int) -> None:
+        """Show the next older message with the search text, or the next newer one if ``step`` is -1."""
+        text = self._search_line.text
+        if not text or not self._search_line.is_open:
+            return
+        search = self._search
+        if search is None or search.text != text or not search.stays_valid:
+            search = MessageSearch(self.memory, self.history, text, self._search_line.show_state)
+            self._search = search
+        if not await (search.show_older() if step > 0 else search.show_newer()):
+            self._hint.show(_("nothing further back") if step > 0 else _("nothing further forward"))
+        await search.count_older()
 
     def _tell(self, text: str, kind: EntryKind) -> None:
         self.memory.add_client_text(text, kind, datetime.now(UTC))
@@ -582,26 +649,13 @@ class ChatApp(App[None]):
     def _hinted(self, event: Composer.HintChanged) -> None:
         self._has_warned_of_leaving = False
         self._hint.show(event.hint)
-        text, now = self._composer.text, time.monotonic()
-        # A command is nothing that one types to others.
-        if text.strip() and text[0] != "/" and now >= self._typing_told_at + TYPING_TOLD_SECONDS:
-            self._typing_told_at = now
-            self._tell_typing()
+        if self._composer.has_typed and not self._lost and self.memory.has_logged_in:
+            if self._typing_marks.is_due(self._composer.text):
+                self._send_typing_mark()
 
     @work(exclusive=True, group="typing")
-    async def _tell_typing(self) -> None:
-        """Tell those in the current conversation that the user types."""
-        if not self.memory.has_logged_in or self._lost:
-            return
-        here = self.memory.here
-        group, dest = (here.name if here.kind == kind else None for kind in ("group", "direct"))
-        try:
-            await self._ask(c.SendTyping(group, dest))
-        except RefusedByServer as refused:
-            if refused.code == "unknown_action":
-                self._typing_told_at = math.inf  # an older daemon
-        except ConnectionLost:
-            pass
+    async def _send_typing_mark(self) -> None:
+        await self._typing_marks.send()
 
     @on(Scrollback.NewestReached)
     def _draw_soon(self) -> None:
@@ -614,9 +668,11 @@ class ChatApp(App[None]):
         self._drawing = False
         self._mark_if_seen()
         self._read_marks.wake()
+        self._composer.placeholder = placeholder(self.memory.here)
         self._title.show(self._outgoing.unsent, self.outbox.failed_count, bool(self._lost))
         is_unread = next_unread_conversation(self.memory) is not None
         is_new_above = self.memory.shown_conversation.read.new_after is not None
         self._hint.show_unread(is_unread, is_new_above and not self._scrollback.shows_new_line)
+        self._unread.draw()
         self._places.draw()
         self._people.draw()

@@ -9,7 +9,7 @@ from chatd.client.language import _
 from chatd.client.memory import Conversation, Memory, ScreenEntry
 from chatd.client.outbox import Outbox
 from chatd.client.outbox_file import UnsentMessage
-from chatd.client.render import one_line, sanitize, speaker_label
+from chatd.client.render import one_line, sanitize
 
 
 class ShownEntries:
@@ -50,9 +50,10 @@ class ShownEntries:
         else:
             state = _("waiting")
         text = _("a picture") if message.kind == "image" else sanitize(message.text)
-        label = speaker_label(self._memory.nick, self._memory.nick)
         at = datetime.fromtimestamp(message.at, UTC)
-        return ScreenEntry(at, f"{label} {text} ({state})", "failed" if message.failure else "pending")
+        return ScreenEntry(
+            at, f"{text} ({state})", "failed" if message.failure else "pending", self._memory.nick
+        )
 
     def _with_new_line(self, conversation: Conversation) -> list[ScreenEntry]:
         entries = conversation.entries

@@ -2,29 +2,38 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from chatd.client.codec import ConversationRef
 from chatd.client.history import SCROLL_PAGE_SIZE, HistoryLoader
 from chatd.client.memory import Conversation, Memory, ScreenEntry, entry_from_message
 from chatd.client.scrollback import Scrollback
 
 
+def unread_rank(memory: Memory, conversation: Conversation) -> int:
+    """Return how early the user wants to see ``conversation``, less being earlier.
+
+    Private messages and mentions come first, then other messages and invitations, then muted conversations,
+    and at last those where nothing is unread.
+    """
+    if not conversation.has_news:
+        return 3
+    if memory.settings.is_muted(conversation.place):
+        return 2
+    return 0 if conversation.personal_count else 1
+
+
 def next_unread_conversation(memory: Memory) -> ConversationRef | None:
     """Return the conversation with unread messages to visit next, or None if there is none.
 
-    Private messages and mentions come before other messages and invitations, muted conversations last; among
-    equals, the next one in the list after the conversation on the screen.
+    They are in the order of `unread_rank`; among equals, the next one in the list after the conversation on
+    the screen comes first.
     """
     listed = memory.listed_conversations()
     here = listed.index(memory.shown_conversation)
     following = [*listed[here + 1 :], *listed[:here]]
     unread = [one for one in following if one.has_news]
-
-    def rank(conversation: Conversation) -> int:
-        if memory.settings.is_muted(conversation.place):
-            return 2
-        return 0 if conversation.personal_count else 1
-
-    return min(unread, key=rank).place if unread else None
+    return min(unread, key=partial(unread_rank, memory)).place if unread else None
 
 
 class NewMessageJumper:

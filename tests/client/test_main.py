@@ -148,7 +148,9 @@ class OnATerminal(ChatTestCase):
         """Is marked as such, and what it sends in another encoding is understood in that."""
         bob = self.text("bob")
         for encoding, said in (("utf-8", "h\N{REPLACEMENT CHARACTER}llo"), ("latin-1", "h\xe9llo")):
-            terminal = self.chats_at("-n", "alice", PYTHONIOENCODING=encoding).sees(b"Join a room")
+            state = str(self.folder / encoding)  # of somebody who was never here, and is shown the rooms
+            terminal = self.chats_at("-n", "alice", PYTHONIOENCODING=encoding, XDG_STATE_HOME=state)
+            terminal.sees(b"Join a room")
             terminal.presses(b"\x1b").presses(b"\x1b[27uh\xe9llo\r")
             bob.hears_until(f"MSG alice {said}\n".encode())
             self.assertEqual(terminal.presses(b"\x03").ends(), 0)
@@ -169,7 +171,8 @@ class OnATerminal(ChatTestCase):
         """Their number and 128; the others are told, and the terminal is as it was."""
         bob = self.text("bob")
         for number, code in ((signal.SIGTERM, 143), (signal.SIGHUP, 129)):
-            terminal = self.chats_at("-n", "alice").sees(b"Join a room")
+            state = str(self.folder / str(code))
+            terminal = self.chats_at("-n", "alice", XDG_STATE_HOME=state).sees(b"Join a room")
             self.assertFalse(terminal.echoes)
             terminal.process.send_signal(number)
             self.assertEqual(terminal.ends(), code)

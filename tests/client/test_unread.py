@@ -64,7 +64,9 @@ class Unread(ScreenTestCase):
                 await self.leave(alice)
             self.say(bob, "news")
             async with self.at_screen("alice") as alice:
-                await alice.sees("@bob", "── new messages ──", "bob said: news")
+                await alice.sees("bob said: again", "lobby 1")
+                await alice.presses("f6")
+                await alice.sees("── new messages ──", "bob said: news")
                 await alice.until(lambda: alice.app.memory.conversation(BOB).read.server_mark == 2)
                 self.assertEqual(alice.app.memory.conversation(BOB).unread, 0)
 
@@ -164,10 +166,10 @@ class Unread(ScreenTestCase):
                 await alice.until(lambda: not alice.app.app_focus)
                 self.say(bob, "one", "two")
                 await alice.sees("lobby 2", "bob said: two")
-                lines = alice.lines
+                lines = alice.view
                 rule = next(at for at, line in enumerate(lines) if "new messages" in line)
-                self.assertIn("bob said: before", lines[rule - 1])
-                self.assertIn("bob said: one", lines[rule + 1])
+                self.assertIn(" bob before", lines[rule - 1])
+                self.assertIn(" bob one", lines[rule + 1])
                 alice.app.post_message(AppFocus())
                 await alice.until(lambda: "lobby 2" not in alice.screen)
                 await alice.until(lambda: alice.app.memory.conversation(LOBBY).read.server_mark == 3)
