@@ -17,14 +17,14 @@ from chatd.core.accounts import Credential, Secret
 from chatd.core.answers import Answer, Profile
 from chatd.core.counters import Histogram
 from chatd.core.events import Conversation, Delivery, LogEntry, User
-from chatd.core.read_marks import Mark
+from chatd.core.read_marks import ReadMarkPosition
 from chatd.core.records import (
     NO_FILTER,
     EntryRow,
     EntrySlice,
+    JournalRecord,
     LogFilter,
-    PageWindow,
-    Record,
+    PageIdWindow,
     SearchQuery,
     SearchStep,
     Snapshot,
@@ -39,8 +39,9 @@ class PasswordHasher(Protocol):
     """The interface of an object that hashes and verifies passwords in a thread.
 
     ``client_network`` is the IPv4 address or IPv6 network of the client that sent the password, or None if
-    the client is on the daemon's own machine. The passwords of different networks are processed in turn.
-    Every Deferred fails with `Refusal` ``rate_limited`` if too many passwords wait.
+    the client is on the daemon's own machine. The networks take turns, so that many passwords from one
+    network do not delay those from others. Every Deferred fails with `Refusal` ``rate_limited`` if too many
+    passwords wait.
     """
 
     def hash(self, password: Secret, client_network: str | None) -> Deferred[Secret]:
@@ -66,13 +67,14 @@ class Clock(Protocol):
 
 
 class JournalTask(Protocol):
-    """The interface of a task in the journal's queue: records to write, and the methods to call afterwards.
+    """The interface of a task in the journal's queue: records to write, and methods to call afterwards.
 
-    When all earlier tasks are completed, the journal calls `on_commit` or `on_rollback`.
+    The journal completes the tasks in the order of the queue. It calls `on_commit` when the records of this
+    task are on disk and all earlier tasks are completed. It calls `on_rollback` if the transaction fails.
     """
 
     @property
-    def records(self) -> Sequence[Record]:
+    def records(self) -> Sequence[JournalRecord]:
         """The records to write; may be empty. A user or conversation record precedes the entry drafts that
         refer to it.
         """
@@ -90,20 +92,30 @@ class JournalTask(Protocol):
         """
 
     def on_rollback(self) -> None:
-        """Handle that the transaction was rolled back. This task and all later ones are not on disk."""
+        """Handle that this task is given up: its transaction, or an earlier one, was rolled back.
+
+        Neither this task nor any later task in the queue is on disk.
+        """
 
     def on_bug(self) -> None:
-        """Report a bug: another method of this task raised an exception, which is being handled."""
+        """Report that another method of this task has raised an exception, which is a bug.
+
+        The journal calls this method in the ``except`` block, so that the exception can be logged.
+        """
 
 
 class Journal(Protocol):
-    """The interface of the writer of the log. Tasks wait in one queue, and entries get their ids and seqs."""
+    """The interface of the writer of the log.
+
+    Tasks wait in one queue and are written in its order. The journal gives each log entry its id, which
+    numbers all entries, and its seq, which numbers the entries of one conversation.
+    """
 
     last_delivered_id: int
     """The id of the last log entry whose task was completed."""
 
     database_bytes: int
-    """The size of the database on the disk, as it was measured last."""
+    """The size of the database on the disk in bytes, when it was last measured."""
 
     is_failing: bool
     """Whether the last transaction failed."""
@@ -127,32 +139,38 @@ class Journal(Protocol):
     def submit(self, task: JournalTask) -> None:
         """Append ``task`` to the queue."""
 
-    def submit_records(self, *records: Record) -> Deferred[Sequence[LogEntry]]:
-        """Return a Deferred that fires when all earlier tasks are completed and ``records`` are on disk.
+    def submit_records(self, *records: JournalRecord) -> Deferred[Sequence[LogEntry]]:
+        """Append ``records`` to the queue as one task.
 
-        Its result is the log entries made of the drafts among ``records``. It fails with `NotStored` if a
-        transaction was rolled back.
+        Return a Deferred that fires when all earlier tasks are completed and ``records`` are on disk. Its
+        result is the log entries that were made of the drafts among ``records``. It fails with `NotStored` if
+        a transaction was rolled back.
         """
 
-    def move_read_marker(self, user: User, last: int) -> None:
-        """Move the read marker of ``user`` forward to the entry id ``last``; never back. It is written to
+    def move_last_seen_id(self, user: User, last_id: int) -> None:
+        """Move the last seen id of ``user`` forward to the entry id ``last_id``. It never moves back.
+
+        The last seen id is written to disk within seconds.
+        """
+
+    def get_last_seen_id(self, user: User) -> int:
+        """Return the last seen id of ``user``: the id of the last entry that the user is assumed to have
+        received.
+        """
+
+    def move_read_mark(self, user: User, conversation: Conversation, last_id: int, at: int = 0) -> bool:
+        """Move the read mark of ``user`` in ``conversation`` forward to the entry id ``last_id``.
+
+        ``at`` is the time that a client has given instead of the id, in milliseconds since 1970, or 0. The
+        mark never moves back (see `ReadMarkPosition.moved_to`). Return whether it has moved. It is written to
         disk within seconds.
+
+        ``conversation`` must be on disk. Call this method only when all tasks that were submitted before are
+        completed: one of them may delete the mark.
         """
 
-    def get_read_marker(self, user: User) -> int:
-        """Return the read marker of ``user``: the id of the last entry known to have gone to the user."""
-
-    def move_read_mark(self, user: User, conversation: Conversation, last: int, at: int = 0) -> bool:
-        """Move the read mark of ``user`` in ``conversation`` forward to the entry id ``last``, for which a
-        client has given the time ``at``, or 0; never back, as `Mark.moved_to` says. Return whether it has
-        moved. It is written to disk within seconds.
-
-        ``conversation`` is on disk. Call this in the turn of a task, so that the mark is not deleted by what
-        was submitted before.
-        """
-
-    def get_read_mark(self, user: User, conversation: Conversation) -> Mark:
-        """Return the read mark of ``user`` in ``conversation``: `NO_MARK` if the user has set none."""
+    def get_read_mark(self, user: User, conversation: Conversation) -> ReadMarkPosition:
+        """Return the read mark of ``user`` in ``conversation``: `NO_READ_MARK` if the user has set none."""
 
     def last_id_in(self, conversation: Conversation) -> int:
         """Return the id of the last entry of ``conversation`` that is on disk, or 0 if it has none."""
@@ -160,7 +178,8 @@ class Journal(Protocol):
     def last_seq_in(self, conversation: Conversation) -> int:
         """Return the seq of the last entry of ``conversation`` that is on disk, or 0 if it has none.
 
-        This is the number of all entries ever stored in it, also those deleted since.
+        This is the number of all entries that were ever stored in the conversation, including those deleted
+        since.
         """
 
     def resume_from(self, snapshot: Snapshot) -> None:
@@ -169,19 +188,18 @@ class Journal(Protocol):
     def start_indexing(self) -> None:
         """Index for search what an earlier process has left. New entries are indexed without this call."""
 
-    def erase_deleted(self) -> Deferred[bool]:
-        """Remove from the disk what is left of deleted texts: empty the write-ahead log, which keeps older
-        pages.
+    def erase_deleted_texts(self) -> Deferred[bool]:
+        """Empty the write-ahead log, whose older pages may contain texts that were deleted since.
 
         Return a Deferred that fires afterwards. Its result is False if the write-ahead log can't be emptied
-        now; then call again later.
+        now. In that case call again later.
         """
 
     def when_drained(self) -> Deferred[None]:
         """Return a Deferred that fires when no task waits and no transaction is under way."""
 
     def close(self) -> Deferred[None]:
-        """Write the last read markers and read marks, and close the database.
+        """Write the pending last seen ids and read marks, and close the database.
 
         Return a Deferred that fires after that.
         """
@@ -199,7 +217,7 @@ class Archive(Protocol):
     def page(
         self,
         conversation: Conversation,
-        window: PageWindow,
+        window: PageIdWindow,
         max_body_bytes: int,
         max_id: int,
         log_filter: LogFilter = NO_FILTER,
@@ -228,9 +246,9 @@ class Archive(Protocol):
 
         The entries are those in ``conversations``, and events of any conversation with ``user`` as their
         subject. There are at most ``limit`` entries with at most ``max_body_bytes`` bytes of bodies; a single
-        entry may have more bytes. Entries that ``log_filter`` hides are left out. If the query stopped early
-        because it examined too many of them, the result has a ``resume_id``: call again with this as
-        ``after``.
+        entry may have more bytes. Entries that ``log_filter`` hides are left out. If the query has stopped
+        early because too many entries were hidden, the result has a ``resume_id``: pass it as ``after`` to go
+        on.
         """
 
     def conversation_entries(
@@ -265,9 +283,9 @@ class Archive(Protocol):
         user.
         """
 
-    def user_ids_joined_since(self, conversation: Conversation, id: int) -> Deferred[list[int]]:
+    def user_ids_joined_before(self, conversation: Conversation, id: int) -> Deferred[list[int]]:
         """Return a Deferred of the ids of the users whose last joining of the group of ``conversation`` has a
-        larger id than ``id``.
+        smaller id than ``id``.
         """
 
     def entry(self, id: int) -> Deferred[EntryRow | None]:
@@ -285,37 +303,44 @@ class Archive(Protocol):
     def unread_counts(
         self, ranges: Iterable[UnreadRange], user: User, log_filter: LogFilter = NO_FILTER
     ) -> Deferred[list[int]]:
-        """Return a Deferred of the number of messages unread by ``user`` in each of ``ranges``, as a list.
+        """Return a Deferred of a list: for each of ``ranges``, the number of messages that ``user`` has not
+        read.
 
-        Unread are messages by other users in the range that ``log_filter`` does not hide.
+        These are messages of other users in the range that ``log_filter`` does not hide. Only the last 1,000
+        messages of a range are examined.
         """
 
     def first_ids_since(self, times: Sequence[int], max_id: int) -> Deferred[list[int]]:
-        """Return a Deferred of a list: for each of ``times``, the place in the log where that time begins.
+        """Return a Deferred of a list: for each of ``times``, an id that separates earlier entries from later
+        ones.
 
-        The times are in milliseconds since 1970. The place is an id up to ``max_id`` + 1: entries with this
-        id and larger ones have that time or a later one, entries with smaller ids an earlier one. Among old
-        entries, whose times may go back, this holds for one entry and the one before it.
+        The times are in milliseconds since 1970. Entries with smaller ids are earlier than the time. Entries
+        from this id up to ``max_id`` have that time or a later one. If all entries up to ``max_id`` are
+        earlier, the id is ``max_id`` + 1. There need not be an entry with this id.
+
+        Some old entries may be out of the order of time, because the clock was set back. In that case the
+        last entry before the id is earlier, and the first entry from the id on is not.
         """
 
     def last_messages(
         self, conversations: Iterable[Conversation], max_id: int, log_filter: LogFilter = NO_FILTER
     ) -> Deferred[list[tuple[int, int] | None]]:
-        """Return a Deferred of a list: for each of ``conversations``, in their order, the id and the time of
-        its last message.
+        """Return a Deferred of a list: for each of ``conversations``, the id and the time of its last
+        message.
 
-        That is the last one with id <= ``max_id`` that ``log_filter`` does not hide, looked for among the
-        last 1,000. It is None if there is no such message.
+        The times are in milliseconds since 1970. Only the last 1,000 messages with id <= ``max_id`` are
+        examined. Messages that ``log_filter`` hides are skipped. An item is None if no such message is found.
         """
 
     def entry_times(
         self, places: Iterable[tuple[Conversation, int]], log_filter: LogFilter = NO_FILTER
     ) -> Deferred[list[int | None]]:
-        """Return a Deferred of a list: for each of ``places``, a conversation and an id, the time of the last
-        entry of the conversation with this id or a smaller one.
+        """Return a Deferred of a list: for each of ``places``, a time in milliseconds since 1970.
 
-        The times are in milliseconds since 1970; None if there is no such entry, or if it came before the
-        reader of ``log_filter`` may read. Entries of ignored users count.
+        A place is a conversation and an entry id. Its time is that of the last entry of the conversation with
+        this id or a smaller one. The item is None if there is no such entry, or if the entry was made before
+        the reader of ``log_filter`` has joined and is hidden for this reason. Entries of ignored users are
+        not skipped.
         """
 
     def search(self, query: SearchQuery, start: int, end: int, limit: int) -> Deferred[SearchStep]:
@@ -361,28 +386,32 @@ class DeliveryEncoder(Protocol):
     def encode_delivery(self, delivery: Delivery) -> Payloads:
         """Return the payloads of ``delivery``, or no payloads if clients of this dialect are not sent it."""
 
-    def encode_for_affected_user(self, delivery: Delivery) -> Payloads:
+    def encode_for_subject(self, delivery: Delivery) -> Payloads:
         """Return the payloads of an event for its subject, such as the invited or the kicked user.
 
-        The subject is sent them even while in a different TP6 room.
+        The subject is sent the event even if the client does not show the conversation, as in another room of
+        the TP6 chat room. `encode_delivery` returns no payloads in that case.
         """
 
 
 class Dialect(Protocol):
-    """The interface of a dialect: it decodes requests and encodes answers (JSON, text, TP6 or IRC), and names
-    the encoder of its deliveries.
+    """The interface of a dialect, such as JSON, text, TP6 or IRC: it decodes requests and encodes answers.
 
-    A dialect object never changes. Sessions share it, or have one of their own if what the client has said
-    decides how its next request is meant; then a request names the dialect that is spoken afterwards.
+    Its `delivery_encoder` encodes deliveries. A dialect object never changes. In most dialects, sessions
+    share one object. In the others, the meaning of a request depends on what the client has sent before.
+    There each session, or each group of sessions in the same state, has its own object, and a request names
+    the object that replaces it.
     """
 
     @property
     def wire(self) -> str:
-        """The name of the wire on which clients speak this dialect, as a listener has it."""
+        """The name of the wire on which clients speak this dialect, such as ``irc``, as in ``listen`` of
+        chatd.toml.
+        """
 
     @property
     def delivery_encoder(self) -> DeliveryEncoder:
-        """The encoder of what is delivered to clients of this dialect; it may be the dialect itself."""
+        """The encoder of the deliveries to clients of this dialect. It may be the dialect itself."""
 
     @property
     def greeting(self) -> Payloads:
@@ -390,22 +419,28 @@ class Dialect(Protocol):
 
     @property
     def requires_login(self) -> bool:
-        """Whether every request before a login, except the login, is refused with the advice to log in."""
+        """Whether a client must log in before other requests, which are refused with the advice to log in."""
 
     @property
     def has_channels(self) -> bool:
-        """Whether clients see the lobby and groups as chat channels: with the members who are online.
+        """Whether clients show the lobby and groups as channels, as in IRC, with the members who are online.
 
-        Such a client is shown the channels of its user in the welcome, and a group when its user joins it.
+        The welcome shows such a client the channels of its user. When the user joins a group, the client is
+        shown the channel of the group.
         """
 
     @property
     def enters_lobby(self) -> bool:
-        """Whether clients are in the lobby from the login on, or only after they have entered it."""
+        """Whether clients are in the lobby from the login on.
+
+        If it is false, a client is in the lobby only after it has sent the command to enter it.
+        """
 
     @property
-    def hears_of_watched_users(self) -> bool:
-        """Whether a client is told what the users whom it watches say to be, even if it shares no channel."""
+    def receives_watched_user_changes(self) -> bool:
+        """Whether a client is told of profile changes of the users whom it watches and shares no channel
+        with.
+        """
 
     @property
     def shows_own_messages(self) -> bool:
@@ -413,11 +448,14 @@ class Dialect(Protocol):
 
     @property
     def login_history_scope(self) -> Literal["nothing", "none", "directs", "missed", "all"]:
-        """The conversations whose last page of messages is sent to a returning user.
+        """Which messages a returning user is sent after the login, as one of these values:
 
-        ``all`` means all conversations, ``missed`` those with missed messages, ``directs`` the direct ones
-        among these. With ``none``, missed direct messages are sent like live ones. After ``directs`` and
-        ``none`` a `HistoryHint` may follow. With ``nothing``, the client reads the log itself.
+        - ``all``: the last page of every conversation.
+        - ``missed``: the last page of each conversation that has missed messages.
+        - ``directs``: the last page of each direct conversation that has missed messages. A `HistoryHint` may
+          follow.
+        - ``none``: the missed direct messages, each like a new message. A `HistoryHint` may follow.
+        - ``nothing``: no messages, because the client reads the log itself.
         """
 
     @property
@@ -425,7 +463,7 @@ class Dialect(Protocol):
         """The maximum size of an answer that is a list, such as a page of the log, in bytes."""
 
     @property
-    def pace_seconds(self) -> float:
+    def seconds_between_writes(self) -> float:
         """The seconds between two writes to a client; 0 if the client can tell where each frame ends."""
 
     def decode(self, payload: bytes) -> Request | None:
@@ -435,7 +473,9 @@ class Dialect(Protocol):
         """
 
     def encode_answer(self, request: Request, answer: Answer) -> Payloads:
-        """Return the payloads of the answer to ``request``, empty if the dialect has no such answer."""
+        """Return the payloads of the answer to ``request``, or no payloads if the dialect has no such
+        answer.
+        """
 
     def encode_refusal(self, request: Request | None, refusal: Refusal) -> Payloads:
         """Return the payloads that tell the client of ``refusal``.
@@ -449,13 +489,13 @@ class FrameFormat(NamedTuple):
     """The format in which deliveries are written to a client: the encoder of its dialect, and the framing of
     its carrier.
 
-    ``wrap`` puts a payload into a frame. ``joinable`` says whether several frames may be written at once:
-    it is false for clients that need a delay between two writes.
+    ``wrap`` puts a payload into a frame. ``frames_may_be_joined`` says whether several frames may be written
+    at once: it is false for clients that need a delay between two writes.
     """
 
     encoder: DeliveryEncoder
     wrap: FrameWrapper
-    joinable: bool
+    frames_may_be_joined: bool
 
 
 class Carrier(Protocol):
@@ -517,25 +557,25 @@ class Requester(Protocol):
     def internal_error(self, request: Request | None) -> None:
         """Log the exception that is being handled, a bug, and refuse ``request`` with an internal error.
 
-        If ``request`` is None, the client is told of the error all the same.
+        If ``request`` is None, the client is nevertheless told that an internal error has occurred.
         """
 
     def pausing_input(self) -> AbstractContextManager[None]:
-        """Return a context manager. While its block runs, no further command of the client is decided."""
+        """Return a context manager that makes the client's next commands wait until its block ends."""
 
 
 class Client(Requester, Protocol):
     """The interface that a session, which serves one connected client, offers to the chat."""
 
     profile: Profile
-    """What the client says of its user."""
+    """What the client has said about its user, for other clients to show."""
 
     in_lobby: bool
-    """Whether the client is sent what is said in the lobby, and who arrives and departs."""
+    """Whether the client is in the lobby: it is sent the messages there, and the arrivals and departures."""
 
     @property
-    def updates_read_marker(self) -> bool:
-        """Whether the entries sent to the client move its user's read marker."""
+    def updates_last_seen_id(self) -> bool:
+        """Whether the entries sent to the client move its user's last seen id."""
 
     missed_range: tuple[int, int | None]
     """The range of entry ids that the user has missed, as a tuple (after, last): after < id <= last.
@@ -552,18 +592,22 @@ class Client(Requester, Protocol):
     """
 
     @property
-    def certificate_name(self) -> str:
+    def client_certificate_name(self) -> str:
         """The common name in the client's verified TLS certificate; empty if it has shown none."""
 
     password: Secret | None
     """The password that the client has given for its next hello, or None."""
 
-    verified: Credential | Token | None
-    """The credential or token that the client has proved to have, for its hello as that user; else None."""
+    verified_credential: Credential | Token | None
+    """What the client has proved to have before its login: a credential or a token; None if it has proved
+    nothing.
+
+    The next login as the same user needs no password.
+    """
 
     @property
     def dialect(self) -> Dialect:
-        """The dialect (JSON, text or TP6) in which the daemon writes to the client."""
+        """The dialect (JSON, text, TP6 or IRC) in which the daemon writes to the client."""
 
     @property
     def frame_format(self) -> FrameFormat:
@@ -571,7 +615,9 @@ class Client(Requester, Protocol):
 
     @property
     def is_closing(self) -> bool:
-        """Whether the session ignores everything that the client still sends."""
+        """Whether the session is about to end or has ended. It ignores everything that the client still
+        sends.
+        """
 
     @property
     def is_closed(self) -> bool:
@@ -581,34 +627,35 @@ class Client(Requester, Protocol):
     def last_received_id(self) -> int | None:
         """The id of the last entry that the client is assumed to have received.
 
-        None means that the id is unknown, or that the client's entries don't count as read.
+        It is None if the id is unknown, or if the session does not move its user's last seen id.
         """
 
-    def send_unrequested(self, request: Request, answer: Answer) -> None:
-        """Send ``answer`` to a client that did not ask for it, in the form of an answer to ``request``, which
-        the client has never sent.
+    def push_answer(self, request: Request, answer: Answer) -> None:
+        """Send ``answer`` to a client that did not ask for it, such as the missed messages after a login.
+
+        It is encoded as the answer to ``request``, which the daemon has made up for this purpose.
         """
 
-    def deliver(self, frame: bytes) -> None:
+    def send_stored(self, frame: bytes) -> None:
         """Send ``frame``, which contains log entries, or hold it back while missed entries are sent."""
 
-    def send(self, frame: bytes) -> None:
-        """Send a frame that contains no log entry."""
+    def send_unstored(self, frame: bytes) -> None:
+        """Send ``frame``, which contains no log entry."""
 
     def send_missed_entries(
         self, entries: Iterable[tuple[LogEntry, bool]], sent: Callable[[LogEntry], None] | None
     ) -> None:
         """Send log entries that the client has missed, in their order, each encoded like a live delivery.
 
-        Each is paired with whether it is an event about the client's user. ``sent`` is called with each
-        entry, except those that the dialect has no form for, which are not sent.
+        Each entry is paired with whether it is an event about the client's user. ``sent`` is called with each
+        entry that was sent. Entries that the dialect has no form for are not sent.
         """
 
-    def log_in(self, user: User, updates_read_marker: bool, token: Token | None) -> None:
+    def log_in(self, user: User, updates_last_seen_id: bool, token: Token | None) -> None:
         """Make ``user`` the user of this session.
 
-        ``updates_read_marker`` says whether the entries sent to the client move the user's read marker. The
-        client has logged in with ``token``, or with None.
+        ``updates_last_seen_id`` says whether the entries sent to the client move the user's last seen id.
+        ``token`` is the token that the client has logged in with, or None.
         """
 
     def undo_login(self) -> None:
@@ -618,10 +665,10 @@ class Client(Requester, Protocol):
         """Hold back live deliveries until `release_deliveries` is called."""
 
     def release_deliveries(self) -> bool:
-        """Send the live deliveries that were held back, and later deliveries at once. Return True.
+        """Send the live deliveries that were held back, and stop holding back. Return True.
 
-        Return False if there were too many deliveries to hold back. They are discarded, and holding back
-        begins anew.
+        If there were too many to hold back, discard them, begin to hold back anew, and return False. The
+        caller then sends the discarded entries from the log.
         """
 
     def wait_until_writable(self) -> Deferred[None] | None:

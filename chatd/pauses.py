@@ -8,6 +8,6 @@ from chatd.boundaries import Clock
 
 
 async def pause(clock: Clock, seconds: float) -> None:
-    """Wait for ``seconds``, measured by ``clock``."""
+    """Wait until ``seconds`` have passed on ``clock``, without blocking the reactor."""
     # deferLater is annotated for a whole reactor, and needs no more than a clock.
     await deferLater(clock, seconds, lambda: None)  # type: ignore[arg-type]

@@ -99,7 +99,7 @@ class Options(usage.Options):
         raise SystemExit(0)
 
 
-def read_configuration(options: Options, file: Path | None = None) -> Config:
+def config_from_options(options: Options, file: Path | None = None) -> Config:
     """Return the configuration: ``options`` override chatd.toml, which overrides the defaults.
 
     The file read is ``file`` if given, else the one that ``options`` name, else `DEFAULT_CONFIG_FILE`, if
@@ -149,10 +149,10 @@ def makeService(options: Options | None = None) -> Daemon:
 
     def read_again() -> Config:
         # A file that is gone is an error: its limits must not turn into the defaults.
-        return read_configuration(options, file if existed or file.exists() else None)
+        return config_from_options(options, file if existed or file.exists() else None)
 
     try:
-        return assemble(read_configuration(options), use_monotonic_clock(reactor), _user(), read_again)
+        return assemble(config_from_options(options), use_monotonic_clock(reactor), _user(), read_again)
     except (ConfigError, StoreError) as error:
         raise SystemExit(f"chatd: {error}") from None
 

@@ -18,7 +18,7 @@ from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.connections.session import MAX_ANONYMOUS_REFUSALS, REFUSAL_LINGER_SECONDS
-from chatd.connections.welcome_buffer import MAX_LINE_BY_LINE_SECONDS, QUIET_SECONDS
+from chatd.connections.welcome_buffer import MAX_LINE_BY_LINE_DURATION_SECONDS, QUIET_SECONDS
 from tests.support.effort import STEP, effort
 from tests.support.in_memory_daemon import HINT, Peer, Stage, StageTestCase
 
@@ -321,9 +321,9 @@ class ReferenceClient(StageTestCase):
         self.missed(500)
         bob = self.stage.connect("text").says("IAM bob")
         bob.hears()
-        writes = writes_over_time(bob, QUIET_SECONDS + MAX_LINE_BY_LINE_SECONDS - 0.05)
+        writes = writes_over_time(bob, QUIET_SECONDS + MAX_LINE_BY_LINE_DURATION_SECONDS - 0.05)
         self.assertTrue(all(write.count(b"\n") == 1 for _, write in writes))
-        self.assertApproximates(len(writes), MAX_LINE_BY_LINE_SECONDS / PACE, 5)
+        self.assertApproximates(len(writes), MAX_LINE_BY_LINE_DURATION_SECONDS / PACE, 5)
         rest = [write for _, write in writes_over_time(bob, 0.1)]
         self.assertGreater(rest[-1].count(b"\n"), 300)
         self.assertTrue(rest[-1].endswith(b"PRV ted 499\n" + HINT_LINE))

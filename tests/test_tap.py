@@ -26,7 +26,7 @@ from chatd import __version__
 from chatd.core.limits import Limits
 from chatd.daemon.config import Config, ConfigError, LogConfig, MetricsConfig, TlsConfig
 from chatd.daemon.wiring import ParsedListener, assemble, parse_listener
-from chatd.tap import Options, read_configuration
+from chatd.tap import Options, config_from_options
 from tests.support.certificates import self_signed
 from tests.support.daemon_process import (
     PATIENCE,
@@ -59,7 +59,7 @@ class ConfigurationTests(FolderTestCase):
         """What the command line asks for."""
         options = Options()
         options.parseOptions(arguments)
-        return read_configuration(options)
+        return config_from_options(options)
 
     def test_nothing_said_means_the_defaults(self) -> None:
         self.assertEqual(

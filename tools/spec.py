@@ -22,7 +22,7 @@ from chatd.core.declarations import ID_MAX, CommandDeclaration, FieldDeclaration
 from chatd.core.limits import Limits
 from chatd.core.names import RESERVED_NAMES
 from chatd.core.refusals import REASON_SENTENCES, REFUSAL_SENTENCES, RETRY_AFTER_SECONDS_BY_CODE
-from chatd.core.typed_commands import COMMANDS_BY_KEYWORD, COMMANDS_BY_SEMICOLON_WORD
+from chatd.core.typed_commands import COMMANDS_BY_SEMICOLON_WORD, COMMANDS_BY_TEXT_VERB
 from chatd.daemon.metrics import METRICS
 from chatd.dialects.irc import IrcDialect
 from chatd.dialects.irc_numerics import NUMERICS_BY_REFUSAL, NUMERICS_BY_VERB_AND_REFUSAL
@@ -48,13 +48,13 @@ def commands() -> str:
     for row in COMMANDS.values():
         typed = [
             f"`{form}`"
-            for form in (row.keyword_usage, row.preferred_usage if row.semicolon_word else "")
+            for form in (row.text_verb_usage, row.preferred_usage if row.semicolon_word else "")
             if form
         ]
         rows.append(
             (
                 row.name,
-                ", ".join(f"`{action}`" for action in row.actions),
+                ", ".join(f"`{action}`" for action in row.json_actions),
                 ", ".join(typed),
                 f"`{row.slash_usage}`" if row.slash_word else "",
                 _WHO[row.required_role],
@@ -70,7 +70,7 @@ def fields() -> str:
     """The table of fields: meaning, accepted values and other names."""
     seen: dict[str, FieldDeclaration] = {}
     for row in COMMANDS.values():
-        if row.actions:
+        if row.json_actions:
             seen.update(row.fields)
     rows = [("field", "what it is", "accepts", "other names")]
     for name, field in seen.items():
@@ -147,7 +147,7 @@ def metrics() -> str:
 
 def irc_capabilities() -> str:
     """The capabilities that IRC clients may ask for, and the verbs that they may send."""
-    offered = IrcDialect(Limits()).offered.items()
+    offered = IrcDialect(Limits()).offered_capabilities.items()
     capabilities = (f"`{name}={value}`" if value else f"`{name}`" for name, value in offered)
     verbs = (f"`{verb}`" for verb in sorted(VERBS))
     sentences = (f"Capabilities: {' '.join(capabilities)}.", f"Verbs: {' '.join(verbs)}.")
@@ -184,20 +184,22 @@ def control_errors() -> str:
 
 def grammar() -> str:
     """The grammar of the lines that a text client may send, in ABNF (RFC 5234)."""
-    keyword = [f"{row.name + '-line':<18}= {_abnf_keyword(row)}" for row in COMMANDS_BY_KEYWORD.values()]
+    text_verb = [
+        f"{row.name + '-line':<18}= {_abnf_text_verb(row)}" for row in COMMANDS_BY_TEXT_VERB.values()
+    ]
     typed = [f"{row.name + '-typed':<18}= {_abnf_typed(row)}" for row in COMMANDS_BY_SEMICOLON_WORD.values()]
     return "\n".join(
         (
             "```abnf",
             "line              = (seed-line / typed-line) [CR] LF / [CR] LF",
             "seed-line         = "
-            + " / ".join(f"{row.name}-line" for row in COMMANDS_BY_KEYWORD.values())
+            + " / ".join(f"{row.name}-line" for row in COMMANDS_BY_TEXT_VERB.values())
             + ' / "LST"',
             "typed-line        = "
             + "\n                  / ".join(
                 f"{row.name}-typed" for row in COMMANDS_BY_SEMICOLON_WORD.values()
             ),
-            *keyword,
+            *text_verb,
             *typed,
             "name              = 1*64(%x21-3A / %x3C-7E / UTF8-non-ascii)  ; and chapter 2",
             "text              = *(%x00-09 / %x0B-7F / UTF8-non-ascii)",
@@ -212,10 +214,10 @@ def grammar() -> str:
 def schemas() -> str:
     """The JSON Schema of each action."""
     return "\n".join(
-        f"<details><summary><code>{row.actions[0]}</code></summary>\n\n"
+        f"<details><summary><code>{row.json_actions[0]}</code></summary>\n\n"
         f"```json\n{_laid_out(schema_of(row))}\n```\n\n</details>"
         for row in COMMANDS.values()
-        if row.actions
+        if row.json_actions
     )
 
 
@@ -225,7 +227,7 @@ def schema_of(row: CommandDeclaration) -> dict[str, Any]:
         "type": "string",
         "description": "the sender's nick; other names: " + ", ".join(SENDER_KEYS[1:]),
     }
-    properties: dict[str, Any] = {"action": {"enum": list(row.actions)}, "from": sender}
+    properties: dict[str, Any] = {"action": {"enum": list(row.json_actions)}, "from": sender}
     required = ["action"]
     for name, field in row.fields.items():
         if field.is_sender:
@@ -267,9 +269,9 @@ def _schema_of_field(field: FieldDeclaration) -> dict[str, Any]:
     return {"type": "string", "minLength": 0 if field.kind == "note" else 1}
 
 
-def _abnf_keyword(row: CommandDeclaration) -> str:
-    parts = [f'"{row.keyword}"']
-    for name in row.keyword_fields:
+def _abnf_text_verb(row: CommandDeclaration) -> str:
+    parts = [f'"{row.text_verb}"']
+    for name in row.text_verb_fields:
         kind = row.fields[name].kind
         parts.append(f"SP {'text' if kind in ('text', 'secret') else 'name'}")
     return " ".join(parts)

@@ -17,10 +17,10 @@ from zope.interface import implementer
 from chatd.boundaries import Dialect, FrameWrapper
 from chatd.carriers.foreign import HTTP, TLS, TLS_FIRST_BYTE, ForeignProtocol, HttpRequestLineDetector
 from chatd.connections.factory import Sessions
-from chatd.connections.login_deadlines import UndetectedConnection
+from chatd.connections.login_deadlines import ConnectionBeforeDetection
 from chatd.connections.session import Session
 from chatd.core.language import N_
-from chatd.core.refusals import Phrase, Refusal
+from chatd.core.refusals import Refusal, TranslatableText
 
 MAX_FIRST_LINE_BYTES: Final = 64 * 1024
 """The maximum size of a first line that may turn out to be an HTTP request line, in bytes. A carrier may have
@@ -46,23 +46,25 @@ class SessionCarrier(Protocol):
     ``detector`` is the `Detector` that has accepted and counted the connection before, if any; it also sends
     the greeting.
 
-    Unless the subclass sets ``refuses_http`` to false, the carrier refuses a client that begins with TLS or
-    whose first line is an HTTP request line, and drops the rest of its data: otherwise a web page could have
-    a browser send chat commands. That can't happen on a WebSocket, which a handshake has opened. On a
-    wire whose frames are not lines, a frame may end before the first line does. It is passed on at once,
-    unless the subclass waits while `may_be_http` is true: while what came so far may begin an HTTP request.
+    The carrier refuses a client that begins with TLS or whose first line is an HTTP request line, and drops
+    the rest of its data. Otherwise a web page could have a browser send chat commands. A subclass for
+    WebSockets sets ``refuses_http`` to false, because the opening handshake prevents that.
+
+    If frames are not lines, a frame may be complete before the first line is. Such a frame is passed on at
+    once, although the first line may still turn out to be HTTP. A subclass may wait with it while
+    `may_be_http` is true.
     """
 
     _log = Logger()
 
     refuses_http = True
-    """Whether a client is refused that begins with TLS or with an HTTP request line."""
+    """Whether a client that begins with TLS or with an HTTP request line is refused."""
 
     transport: Any
     session: Session
 
     def __init__(
-        self, sessions: Sessions, dialect: Dialect, detector: UndetectedConnection | None = None
+        self, sessions: Sessions, dialect: Dialect, detector: ConnectionBeforeDetection | None = None
     ) -> None:
         self.input_ended = False
         """Whether the client has closed its side of the connection and sends nothing more."""
@@ -90,8 +92,10 @@ class SessionCarrier(Protocol):
 
     @staticmethod
     def dequeue_next_write(frames: deque[bytes]) -> bytes:
-        """Take the next frame from the front of the queue ``frames`` and return it. It is written alone: a
-        client that gets paced writes takes each read for one frame.
+        """Take the next frame from the front of the queue ``frames`` and return it.
+
+        It is written alone, because a client that needs a delay between two writes takes each read for one
+        frame.
         """
         return frames.popleft()
 
@@ -145,7 +149,7 @@ class SessionCarrier(Protocol):
             self.refuse_foreign_protocol(HTTP)
         elif is_http is None and line.bytes_read > MAX_FIRST_LINE_BYTES:
             self.session.refuse_and_close(
-                Refusal("too_long", what=Phrase(N_("the first line")), limit=MAX_FIRST_LINE_BYTES)
+                Refusal("too_long", what=TranslatableText(N_("the first line")), limit=MAX_FIRST_LINE_BYTES)
             )
 
     def refuse_and_close(self, refusal: Refusal) -> None:
@@ -155,7 +159,7 @@ class SessionCarrier(Protocol):
     def refuse_foreign_protocol(self, foreign: ForeignProtocol) -> None:
         """Refuse a client that speaks the protocol ``foreign``, such as HTTP, and close its connection."""
         self._log.info("{peer} speaks {name}", peer=self.session.peer, name=foreign.name)
-        self.refuse_and_close(Refusal("bad_request", why=Phrase(foreign.why)))
+        self.refuse_and_close(Refusal("bad_request", why=TranslatableText(foreign.why)))
 
     def readConnectionLost(self) -> None:
         """Handle a half-close: the client sends nothing more, but may still read."""

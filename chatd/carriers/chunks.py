@@ -14,9 +14,9 @@ from chatd.boundaries import Dialect
 from chatd.carriers.carrier import SessionCarrier
 from chatd.carriers.silence_timer import SilenceTimer
 from chatd.connections.factory import Sessions
-from chatd.connections.login_deadlines import UndetectedConnection
+from chatd.connections.login_deadlines import ConnectionBeforeDetection
 from chatd.core.language import N_
-from chatd.core.refusals import Phrase, Refusal
+from chatd.core.refusals import Refusal, TranslatableText
 
 MAX_WRITE_BYTES: Final = 1000
 """The maximum size of one write to a client, in bytes. Most clients read 1,024 bytes at a time and decode
@@ -30,19 +30,20 @@ and 255 were seen in real clients, 128 is a guess.
 
 
 class IdleDelimitedCarrier(SessionCarrier):
-    """A carrier whose frames end at a silence in the client's stream. A chunk is a piece of the stream up to
-    a silence, to a newline that is the last byte of a read, or to the end of the stream.
+    """A carrier that separates frames by pauses: a frame is what the client sends without a pause.
 
-    A chunk is one frame. But if the chunk ends in a newline, or the client has not logged in, each line of
-    the chunk is a frame. Empty frames are ignored, and one CR before a newline is dropped.
+    The stream is cut into chunks. A chunk ends when the client is silent for `FRAME_GAP_SECONDS`, after a
+    newline that is the last byte of a read, and at the end of the stream. A chunk is one frame, with two
+    exceptions: if it ends in a newline, or if the client has not logged in, each of its lines is a frame.
+    Empty frames are ignored. A CR before a newline is dropped.
 
     While the session pauses the carrier, the carrier still reads, up to ``limits.line`` bytes, and goes on to
-    separate chunks by silence. If it stopped reading, two writes of the client would arrive as one read and
-    could not be told apart.
+    look for pauses. If it did not, two writes of the client would arrive as one read, and the pause between
+    them would be lost.
     """
 
     def __init__(
-        self, sessions: Sessions, dialect: Dialect, detector: UndetectedConnection | None = None
+        self, sessions: Sessions, dialect: Dialect, detector: ConnectionBeforeDetection | None = None
     ) -> None:
         super().__init__(sessions, dialect, detector)
         limits = sessions.limits
@@ -92,7 +93,7 @@ class IdleDelimitedCarrier(SessionCarrier):
         frame = self._cut()
         if len(frame) > self._limit:
             self.session.refuse_and_close(
-                Refusal("too_long", what=Phrase(N_("the message")), limit=self._limit)
+                Refusal("too_long", what=TranslatableText(N_("the message")), limit=self._limit)
             )
         elif frame:
             self.session.receive(frame)

@@ -30,7 +30,7 @@ from chatd.carriers.carrier import SessionCarrier
 from chatd.carriers.foreign import ForeignProtocol
 from chatd.carriers.tls import TlsLayer, tls_failure_reason
 from chatd.connections.factory import Sessions, format_peer
-from chatd.core.refusals import Refusal, rate_limited_refusal, reason_phrase
+from chatd.core.refusals import Refusal, rate_limited_refusal, refusal_reason
 from chatd.core.wires import OpeningBytes
 
 GREETING_DELAY_SECONDS: Final = 0.5
@@ -81,9 +81,10 @@ class HttpProtocol(Interface):
 
 
 class HttpChoice(NamedTuple):
-    """HTTP on a port: the first bytes of its clients, and what makes the protocol for such a connection.
+    """The choice of HTTP on a port that serves several protocols.
 
-    A client that asks for a WebSocket there gets a carrier in the end (`Detector.open_session`).
+    ``openings`` are the first bytes of HTTP clients. ``make_protocol`` makes the Twisted protocol of such a
+    connection. If the client then opens a WebSocket, `Detector.open_session` gives the connection a carrier.
     """
 
     openings: tuple[OpeningBytes, ...]
@@ -91,19 +92,19 @@ class HttpChoice(NamedTuple):
     greeting: bytes = b""
 
 
-Choice = WireChoice | HttpChoice
+ProtocolChoice = WireChoice | HttpChoice
 """One of the protocols that a port serves: a wire, or HTTP."""
 
 
 def match_opening_bytes(
     read: bytes, table: Sequence[tuple[OpeningBytes, T]], final: bool, default: T
 ) -> T | None:
-    """Return the first target in ``table`` whose opening bytes are a prefix of ``read``, the client's first
-    bytes.
+    """Return the first target in ``table`` with opening bytes that ``read``, the client's first bytes, begins
+    with.
 
-    Return ``default`` if no opening bytes can match any more. Return None if more bytes are needed. If
-    ``final`` is true, the client sends nothing more for now: this counts as a line end, and the result is
-    never None.
+    Return ``default`` if no opening bytes can match any more, and None if more bytes are needed. If ``final``
+    is true, the client sends nothing more for now. In that case ``read`` is treated as if a line end
+    followed, and the result is never None.
     """
     read = read[:MAX_UNDECIDED_BYTES]
     possible = False
@@ -135,7 +136,7 @@ class Detector(Protocol):
 
     def __init__(
         self,
-        choices: Sequence[Choice],
+        choices: Sequence[ProtocolChoice],
         foreign: Sequence[ForeignProtocol],
         certificate: IOpenSSLContextFactory | None,
         tls_only: bool,
@@ -143,7 +144,7 @@ class Detector(Protocol):
     ) -> None:
         self._default, *others = choices
         self._is_single = not others
-        targets: list[Choice | ForeignProtocol] = [*others, *foreign]
+        targets: list[ProtocolChoice | ForeignProtocol] = [*others, *foreign]
         self._table = [(opening, target) for target in targets for opening in target.openings]
         self._certificate = certificate
         self._tls_only = tls_only
@@ -162,16 +163,16 @@ class Detector(Protocol):
         if not self._sessions.add_undetected(self):
             protocol = self._open(self._default)
             if not isinstance(protocol, SessionCarrier):  # otherwise, the session is refused
-                protocol.refuse_and_close(rate_limited_refusal(reason_phrase("many_connections")))
+                protocol.refuse_and_close(rate_limited_refusal(refusal_reason("many_connections")))
             return
         if self._tls_only:
             self._limit_handshake()
         self._wait()
 
     @property
-    def certificate_name(self) -> str:
+    def client_certificate_name(self) -> str:
         """The common name in the client's verified TLS certificate; empty if it has shown none."""
-        return "" if self._tls is None else self._tls.certificate_name
+        return "" if self._tls is None else self._tls.client_certificate_name
 
     def dataReceived(self, data: bytes) -> None:
         """Pass ``data`` on if the protocol is detected; otherwise add it to the first bytes and detect."""
@@ -210,9 +211,10 @@ class Detector(Protocol):
             self._sessions.undetected_connection_lost(self)
 
     def use_default_wire(self) -> None:
-        """Give the connection to the default protocol, unless another one is detected already.
+        """Give the connection to the default protocol of its port, unless a protocol is detected already.
 
-        No greeting is sent, and the bytes read so far are dropped.
+        The daemon calls this when it stops, to tell the client so in that protocol. No greeting is sent, and
+        the bytes read so far are dropped.
         """
         if self._protocol is None:
             self._open(self._default)
@@ -249,7 +251,7 @@ class Detector(Protocol):
         else:
             self._hand_over(found)
 
-    def _hand_over(self, choice: Choice) -> None:
+    def _hand_over(self, choice: ProtocolChoice) -> None:
         """Give the connection and the bytes read so far to the protocol of ``choice``, and greet the client
         unless it was greeted before.
         """
@@ -259,7 +261,7 @@ class Detector(Protocol):
         read, self._read = self._read, b""
         protocol.dataReceived(read)
 
-    def _open(self, choice: Choice) -> SessionCarrier | HttpProtocol:
+    def _open(self, choice: ProtocolChoice) -> SessionCarrier | HttpProtocol:
         self._stop_waiting()
         if self._tls is None:
             _cancel(self._handshake_deadline)

@@ -17,9 +17,9 @@ from chatd.boundaries import Dialect, FrameWrapper
 from chatd.carriers.carrier import SessionCarrier
 from chatd.carriers.silence_timer import SilenceTimer
 from chatd.connections.factory import Sessions
-from chatd.connections.login_deadlines import UndetectedConnection
+from chatd.connections.login_deadlines import ConnectionBeforeDetection
 from chatd.core.language import N_
-from chatd.core.refusals import Phrase, Refusal, reason_phrase
+from chatd.core.refusals import Refusal, TranslatableText, refusal_reason
 
 TEXT_FRAME_TYPE: Final = 1
 LONG_TEXT_TYPE: Final = 2
@@ -31,13 +31,15 @@ _decoder: Final = codecs.getincrementaldecoder("utf-8")
 
 
 class Header(NamedTuple):
-    """The header of a received frame: whether it is an image (``is_image``) or a text, the ``body_length`` of
-    its body in the client's unit, and ``header_bytes``, the size of the header.
+    """The header of a received frame.
+
+    ``is_image`` says whether the frame is an image or a text. ``body_length`` is the length of the body, in
+    bytes or in characters, whichever the client counts. ``header_length`` is the size of the header in bytes.
     """
 
     is_image: bool
     body_length: int
-    header_bytes: int
+    header_length: int
 
 
 def wrap_length_prefixed(payload: bytes) -> bytes:
@@ -64,7 +66,7 @@ class LengthPrefixedCarrier(SessionCarrier):
     """
 
     def __init__(
-        self, sessions: Sessions, dialect: Dialect, detector: UndetectedConnection | None = None
+        self, sessions: Sessions, dialect: Dialect, detector: ConnectionBeforeDetection | None = None
     ) -> None:
         super().__init__(sessions, dialect, detector)
         limits = sessions.limits
@@ -132,7 +134,7 @@ class LengthPrefixedCarrier(SessionCarrier):
         header = self._header()
         if header is None:
             return None
-        begin = self._start + header.header_bytes
+        begin = self._start + header.header_length
         end = self._end_of(header, begin)
         if end is None:
             return None
@@ -143,7 +145,7 @@ class LengthPrefixedCarrier(SessionCarrier):
     def _header(self) -> Header | None:
         first, at = self._buffer[self._start], self._start + 1
         if first not in _TYPES:
-            raise Refusal("bad_request", why=reason_phrase("frame_type", first=first))
+            raise Refusal("bad_request", why=refusal_reason("frame_type", first=first))
         digits = 2
         if first != TEXT_FRAME_TYPE:
             if self._held < 2:
@@ -152,7 +154,7 @@ class LengthPrefixedCarrier(SessionCarrier):
             digits = self._buffer[at]
             at += 1
         if digits == 0:
-            raise Refusal("bad_request", why=reason_phrase("frame_length"))
+            raise Refusal("bad_request", why=refusal_reason("frame_length"))
         size = at + digits - self._start
         if self._held < size:
             self._need = size
@@ -160,7 +162,7 @@ class LengthPrefixedCarrier(SessionCarrier):
         length = int.from_bytes(self._buffer[at : at + digits])
         limit = self._limits.image if first == IMAGE_FRAME_TYPE else self._limits.message
         if length > limit:
-            raise Refusal("too_long", what=Phrase(N_("the frame")), limit=limit)
+            raise Refusal("too_long", what=TranslatableText(N_("the frame")), limit=limit)
         return Header(first == IMAGE_FRAME_TYPE, length, size)
 
     def _end_of(self, header: Header, begin: int) -> int | None:
@@ -168,7 +170,7 @@ class LengthPrefixedCarrier(SessionCarrier):
             return self._end_of_characters(header, begin)
         end = begin + header.body_length
         if len(self._buffer) < end:
-            self._need = header.header_bytes + header.body_length
+            self._need = header.header_length + header.body_length
             return None
         body = self._buffer[begin:end]
         if self._counts == "bytes" or body.isascii():
@@ -200,7 +202,7 @@ class LengthPrefixedCarrier(SessionCarrier):
         missing = header.body_length - len(text)
         if missing <= 0:
             return begin + len(text[: header.body_length].encode())
-        self._need = header.header_bytes + len(text.encode()) + missing  # a character is at least a byte
+        self._need = header.header_length + len(text.encode()) + missing  # a character is at least a byte
         if is_broken and self._held >= self._need:
             raise Refusal("bad_utf8")
         return None

@@ -11,9 +11,9 @@ from twisted.python.failure import Failure
 from chatd.boundaries import Dialect, FrameWrapper
 from chatd.carriers.carrier import SessionCarrier, wrap_line
 from chatd.connections.factory import Sessions
-from chatd.connections.login_deadlines import UndetectedConnection
+from chatd.connections.login_deadlines import ConnectionBeforeDetection
 from chatd.core.language import N_
-from chatd.core.refusals import Phrase, Refusal, reason_phrase
+from chatd.core.refusals import Refusal, TranslatableText, refusal_reason
 from chatd.json_wire.scanner import JsonScanner, ScanFault
 
 NEWLINE_WAIT_SECONDS: Final = 0.04
@@ -36,7 +36,7 @@ class HasNewlineVariant(Protocol):
         """The variant of this dialect for clients that end each JSON value with a newline."""
 
 
-def wrap_without_framing(payload: bytes) -> bytes:
+def payload_as_frame(payload: bytes) -> bytes:
     """Return ``payload`` unchanged: a JSON value needs no delimiter."""
     return payload
 
@@ -47,7 +47,7 @@ class JsonStreamCarrier(SessionCarrier):
     """
 
     def __init__(
-        self, sessions: Sessions, dialect: Dialect, detector: UndetectedConnection | None = None
+        self, sessions: Sessions, dialect: Dialect, detector: ConnectionBeforeDetection | None = None
     ) -> None:
         super().__init__(sessions, dialect, detector)
         limits = sessions.limits
@@ -66,7 +66,7 @@ class JsonStreamCarrier(SessionCarrier):
         return (
             wrap_line
             if isinstance(dialect, HasNewlineVariant) and dialect.newline_delimited
-            else wrap_without_framing
+            else payload_as_frame
         )
 
     def buffer(self, data: bytes) -> None:
@@ -88,13 +88,13 @@ class JsonStreamCarrier(SessionCarrier):
             self.session.receive(value)
         elif value.kind == "too_long":
             self.session.refuse_and_close(
-                Refusal("too_long", what=Phrase(N_("a JSON value")), limit=self._limits.json)
+                Refusal("too_long", what=TranslatableText(N_("a JSON value")), limit=self._limits.json)
             )
         elif value.kind == "too_deep":
-            why = reason_phrase("too_deep", limit=self._limits.depth)
+            why = refusal_reason("too_deep", limit=self._limits.depth)
             self.session.refuse_and_close(Refusal("bad_json", why=why))
         else:
-            self.session.reject_frame(Refusal("bad_json", why=reason_phrase("cut_off")))
+            self.session.reject_frame(Refusal("bad_json", why=refusal_reason("cut_off")))
         return True
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:

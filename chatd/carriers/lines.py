@@ -9,9 +9,9 @@ from twisted.protocols.basic import LineOnlyReceiver
 from chatd.boundaries import Dialect, FrameWrapper
 from chatd.carriers.carrier import SessionCarrier
 from chatd.connections.factory import Sessions
-from chatd.connections.login_deadlines import UndetectedConnection
+from chatd.connections.login_deadlines import ConnectionBeforeDetection
 from chatd.core.language import N_
-from chatd.core.refusals import Phrase, Refusal
+from chatd.core.refusals import Refusal, TranslatableText
 
 
 class LineCarrier(SessionCarrier, LineOnlyReceiver):
@@ -25,7 +25,7 @@ class LineCarrier(SessionCarrier, LineOnlyReceiver):
     delimiter = b"\n"
 
     def __init__(
-        self, sessions: Sessions, dialect: Dialect, detector: UndetectedConnection | None = None
+        self, sessions: Sessions, dialect: Dialect, detector: ConnectionBeforeDetection | None = None
     ) -> None:
         super().__init__(sessions, dialect, detector)
         limits = sessions.limits
@@ -56,7 +56,9 @@ class LineCarrier(SessionCarrier, LineOnlyReceiver):
             return False
         line = self._lines.popleft().removesuffix(b"\r")
         if len(line) > self._limit:
-            self.session.refuse_and_close(Refusal("too_long", what=Phrase(N_("the line")), limit=self._limit))
+            self.session.refuse_and_close(
+                Refusal("too_long", what=TranslatableText(N_("the line")), limit=self._limit)
+            )
         elif line:
             self.session.receive(line)
         return True

@@ -18,7 +18,7 @@ class TlsLayer:
         return self._connection.get_peer_finished() is not None
 
     @property
-    def certificate_name(self) -> str:
+    def client_certificate_name(self) -> str:
         """The common name in the subject of the client's certificate, as the CA has written it.
 
         It is empty if the client has shown no certificate, or one whose subject has not exactly one common

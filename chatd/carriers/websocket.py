@@ -20,9 +20,9 @@ from websockets.protocol import Side
 from chatd.boundaries import Dialect, FrameWrapper
 from chatd.carriers.carrier import SessionCarrier
 from chatd.connections.factory import Sessions
-from chatd.connections.login_deadlines import UndetectedConnection
+from chatd.connections.login_deadlines import ConnectionBeforeDetection
 from chatd.core.language import N_
-from chatd.core.refusals import Phrase, Refusal
+from chatd.core.refusals import Refusal, TranslatableText
 
 PING_SECONDS: Final = 20.0
 """Seconds between two checks whether a client was silent. A silent client is sent a ping at each check.
@@ -70,10 +70,10 @@ def _wrap(start: int, payload: bytes) -> bytes:
 class WebSocketCarrier(SessionCarrier):
     """A carrier whose frames are text messages of a WebSocket. A message may come in several fragments.
 
-    A message has at most ``limits.json`` bytes; a longer one ends the connection, and so does what is no
-    valid WebSocket frame, no text or no UTF-8. A subclass that ``takes_binary`` messages leaves it to the
-    dialect what is in these. Pings, pongs and all fragments of a message count as requests
-    of the client, whose rate is limited. A client that is silent is sent pings.
+    A message has at most ``limits.json`` bytes. A longer message, an invalid WebSocket frame, invalid UTF-8
+    and a binary message end the connection. A subclass with ``takes_binary`` accepts binary messages, and the
+    dialect checks their content. Pings, pongs and all fragments of a message count as requests for the rate
+    limit. A client that is silent is sent pings.
     """
 
     refuses_http = False
@@ -81,7 +81,7 @@ class WebSocketCarrier(SessionCarrier):
     """Whether the client may send binary messages as well, whatever is in them."""
 
     def __init__(
-        self, sessions: Sessions, dialect: Dialect, detector: UndetectedConnection | None = None
+        self, sessions: Sessions, dialect: Dialect, detector: ConnectionBeforeDetection | None = None
     ) -> None:
         super().__init__(sessions, dialect, detector)
         self._clock = sessions.clock
@@ -162,7 +162,7 @@ class WebSocketCarrier(SessionCarrier):
         elif frame.opcode is Opcode.PONG:
             self.session.receive_control_frame()
         elif frame.opcode is Opcode.BINARY and not self.takes_binary:
-            why = Phrase(N_("send text messages, not binary ones"))
+            why = TranslatableText(N_("send text messages, not binary ones"))
             close = Close(CloseCode.UNSUPPORTED_DATA, "bad_request")
             self._refuse_and_close(Refusal("bad_request", why=why), close)
         else:
@@ -188,10 +188,10 @@ class WebSocketCarrier(SessionCarrier):
     def _fail(self, fault: Exception) -> None:
         """Refuse what could not be parsed because of ``fault``."""
         if isinstance(fault, PayloadTooBig):
-            what = Phrase(N_("a WebSocket message"))
+            what = TranslatableText(N_("a WebSocket message"))
             refusal = Refusal("too_long", what=what, limit=self._max_message_bytes)
         else:
-            refusal = Refusal("bad_request", why=Phrase(N_("that is no valid WebSocket frame")))
+            refusal = Refusal("bad_request", why=TranslatableText(N_("that is no valid WebSocket frame")))
         self._refuse_and_close(refusal, self._parser.close_sent)
 
     def _refuse_and_close(self, refusal: Refusal, close: Close | None) -> None:
@@ -210,17 +210,17 @@ class WebSocketCarrier(SessionCarrier):
             self.session.abort()
         else:
             self._unanswered_pings += 1
-            self.session.send(_PING)
+            self.session.send_unstored(_PING)
 
 
 class LenientWebSocketCarrier(WebSocketCarrier):
-    """A carrier that sends text messages, and takes text and binary ones: a line is a line."""
+    """A WebSocket carrier that sends text messages, and accepts text and binary messages alike."""
 
     takes_binary = True
 
 
 class BinaryWebSocketCarrier(LenientWebSocketCarrier):
-    """A carrier that sends binary messages, and takes text and binary ones."""
+    """A WebSocket carrier that sends binary messages, and accepts text and binary messages alike."""
 
     @staticmethod
     def wrapper_for(dialect: Dialect) -> FrameWrapper:

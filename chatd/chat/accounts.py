@@ -32,7 +32,7 @@ AccountCommand = c.Register | c.ChangePassword | c.Unregister | c.EndOtherSessio
 
 
 class Authenticator:
-    """Verifies passwords, slowing down clients that guess them or links, and hashes new passwords."""
+    """Verifies passwords and hashes new ones. It limits the guesses of passwords and of invitation links."""
 
     def __init__(self, authority: Authority, passwords: PasswordHasher, clock: Clock, limits: Limits) -> None:
         self._authority = authority
@@ -43,9 +43,10 @@ class Authenticator:
     async def verify_password(self, nick: str, password: Secret, client_network: str | None) -> Credential:
         """Return the credential of the user ``nick``, if ``password`` is the user's password.
 
-        ``client_network`` is the IPv4 address or IPv6 network of the client, or None for this machine. Raises
-        `Refusal` ``wrong_password``, and ``rate_limited`` after too many wrong passwords from
-        ``client_network``. The refusal of an unregistered nick takes as long as that of a wrong password.
+        ``client_network`` is the IPv4 address or IPv6 network of the client, or None for the daemon's own
+        machine. Raises `Refusal` ``wrong_password``, and ``rate_limited`` after too many wrong passwords from
+        ``client_network``. The refusal of an unregistered nick takes as long as the refusal of a wrong
+        password.
         """
         key = await self._check_attempt(nick, client_network)
         credential = find_credential(self._authority.state, nick)
@@ -92,12 +93,12 @@ class Authenticator:
         return key
 
     @contextmanager
-    def limiting_link_guesses(self, user: User, client_network: str | None) -> Iterator[None]:
-        """Return a context manager for the use of an invitation link.
+    def limiting_invitation_link_guesses(self, user: User, client_network: str | None) -> Iterator[None]:
+        """Return a context manager for the use of an invitation link, which limits wrong guesses.
 
-        If its block raises `Refusal` ``bad_link``, a wrong password of ``user`` from ``client_network`` is
-        counted. Raises `Refusal` ``rate_limited`` on entry if ``user`` or ``client_network`` has used up its
-        attempts.
+        If its block raises `Refusal` ``bad_link``, this counts like a wrong password for ``user`` from
+        ``client_network``. After too many wrong guesses by ``user`` or from ``client_network``, entering the
+        block raises `Refusal` ``rate_limited``.
         """
         # The delay for a nick that many guess at is for its password: nobody else guesses under it here.
         self._guard.check_attempt(user.key, client_network)
@@ -162,7 +163,8 @@ class AccountService:
     def register_before_login(self, client: Client, request: Request, command: RegisterBeforeLogin) -> None:
         """Register the nick of ``command`` for ``client``, which has not logged in yet.
 
-        By that it has proved who it is, for its login. The client's next command waits for the answer.
+        The next login of the client with this nick needs no password. The client's next command waits for the
+        answer.
         """
         self._turns.run_coroutine(
             client, request, self._register_before_login(client, request, command), paused=True
@@ -173,15 +175,17 @@ class AccountService:
     ) -> None:
         self._committer.check_state()
         rules.check_new_password(command.password, self._policy)
-        login = self._authority.decide_registration(client, command.nick)
-        self._authority.count_registration(client, login)
+        login = self._authority.decide_login_for_registration(client, command.nick)
+        self._authority.count_registration_as_login(client, login)
         hashed = await self._authenticator.hash_password(command.password, client.client_network)
         if client.is_closing:
             return
         self._committer.check_state()
-        login = self._authority.decide_registration(client, command.nick)  # the nick may be taken now
+        login = self._authority.decide_login_for_registration(
+            client, command.nick
+        )  # the nick may be taken now
         await self._committer.commit(rules.register_before_login(login, hashed, self._authority.now()))
-        client.verified = self._authority.state.credentials.get(login.user.id)
+        client.verified_credential = self._authority.state.credentials.get(login.user.id)
         client.answer(request, Authenticated(login.user))
 
     async def _change_password(
@@ -189,20 +193,24 @@ class AccountService:
     ) -> None:
         rules.require_credential(self._committer.state, user)
         rules.check_new_password(command.new, self._policy)
-        verified = await self._authenticator.verify_password(
+        verified_credential = await self._authenticator.verify_password(
             user.nick, command.password, client.client_network
         )
         hashed = await self._authenticator.hash_password(command.new, client.client_network)
-        await self._committer.commit(rules.change_password(self._committer.state, verified, hashed))
+        await self._committer.commit(
+            rules.change_password(self._committer.state, verified_credential, hashed)
+        )
         client.answer(request, AccountChanged(user.nick, True))
         self._presence.end_sessions(user, client, Refusal("password_changed", nick=user.nick))
 
     async def _unregister(self, client: Client, request: Request, user: User, command: c.Unregister) -> None:
         rules.require_credential(self._committer.state, user)
-        verified = await self._authenticator.verify_password(
+        verified_credential = await self._authenticator.verify_password(
             user.nick, command.password, client.client_network
         )
-        await self._committer.commit(rules.unregister(self._committer.state, verified, self._authority.now()))
+        await self._committer.commit(
+            rules.unregister(self._committer.state, verified_credential, self._authority.now())
+        )
         self._presence.announce_account(client, user, False)
         client.answer(request, AccountChanged(user.nick, False))
         self._presence.end_sessions(user, None, Refusal("account_closed", nick=user.nick))

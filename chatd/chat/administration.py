@@ -41,22 +41,26 @@ class AdministrationService:
         """
         return rules.list_operators(self._committer.state, self._policy)
 
-    async def appoint(self, nick: str) -> ModerationEntry:
+    async def appoint_server_operator(self, nick: str) -> ModerationEntry:
         """Appoint ``nick`` as a server operator. Return the entry of the moderation log, which is on disk.
 
         Raises `Refusal` ``bad_nick``, ``no_such_user``, ``already_server_operator``, ``shutting_down`` or
         ``storage_failed``.
         """
         now = self._authority.now()
-        return await self._carry_out(rules.appoint(self._committer.state, nick, self._policy, now))
+        return await self._carry_out(
+            rules.appoint_server_operator(self._committer.state, nick, self._policy, now)
+        )
 
-    async def dismiss(self, nick: str) -> ModerationEntry:
+    async def dismiss_server_operator(self, nick: str) -> ModerationEntry:
         """Dismiss the appointed server operator ``nick``. Return the moderation log entry, which is on disk.
 
         Raises `Refusal` ``not_appointed``, ``configured_operator``, ``shutting_down`` or ``storage_failed``.
         """
         now = self._authority.now()
-        return await self._carry_out(rules.dismiss(self._committer.state, nick, self._policy, now))
+        return await self._carry_out(
+            rules.dismiss_server_operator(self._committer.state, nick, self._policy, now)
+        )
 
     async def export_user(self, nick: str) -> Export:
         """Record an export of the user ``nick`` in the moderation log, and return the export.
@@ -64,7 +68,7 @@ class AdministrationService:
         Raises `Refusal` ``no_such_user``, ``shutting_down`` or ``storage_failed``.
         """
         state, now = self._committer.state, self._authority.now()
-        user = state.user(nick)
+        user = state.require_user(nick)
         await self._carry_out(rules.record_export(state, "user", user.nick, now))
         last_id = self._authority.journal.last_delivered_id
         return Export(self._archive, self._committer, now, last_id, user=user)

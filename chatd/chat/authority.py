@@ -27,7 +27,7 @@ from chatd.core.channel_commands import BanAccount, SetProfile, ShowChannel, Sho
 from chatd.core.channels import (
     ChannelQuery,
     channels_of,
-    count_users,
+    chat_statistics,
     describe_user,
     find_users,
     show_channel,
@@ -36,13 +36,13 @@ from chatd.core.channels import (
 from chatd.core.events import ENTERING_EVENT_KINDS, ChatEvent, User
 from chatd.core.group_bans import check_not_banned_by_network, with_banned_networks
 from chatd.core.limits import Limits
-from chatd.core.link_rules import link_deletions_by, use_link
+from chatd.core.link_rules import link_deletions_by, use_invitation_link
 from chatd.core.login import Login, decide_login
 from chatd.core.moderation_rules import check_not_blocked, check_not_muted
 from chatd.core.profiles import make_profile
 from chatd.core.quotas import check_quotas, check_storage
 from chatd.core.read_mark_rules import read_mark_deletions_by
-from chatd.core.records import EntryDraft, Record, Snapshot
+from chatd.core.records import EntryDraft, JournalRecord, Snapshot
 from chatd.core.refusals import Refusal
 from chatd.core.rules import Decision, decide
 from chatd.core.token_rules import check_command_scope, check_decision_scope
@@ -50,13 +50,13 @@ from chatd.core.tokens import Token
 from chatd.pauses import pause
 from chatd.store.errors import StoreError
 
-RELOAD_RETRY_SECONDS: Final = 1.0
+STATE_RELOAD_RETRY_SECONDS: Final = 1.0
 """Pause in seconds between attempts to read the database again after a failed transaction."""
 
 DAY_MILLISECONDS: Final = 86_400_000
 """The milliseconds of a day."""
 
-JOIN_COMMANDS: Final = frozenset((c.Join, c.EnterRoom, c.UseLink))
+JOIN_COMMANDS: Final = frozenset((c.Join, c.EnterGroup, c.UseInvitationLink))
 """The commands that make a user a member of a group, which a ban by address forbids."""
 
 BAN_COMMANDS: Final = frozenset((c.Ban, BanAccount, c.Unban))
@@ -80,11 +80,11 @@ tasks of the commit are completed.
 
 
 class Authority:
-    """Decides commands and applies the decisions to the state in memory at once.
+    """Decides commands, and applies the decisions to the state in memory at once.
 
-    ``now`` returns the current time in seconds since 1970. The time is shown with log entries and does not
-    order them; no entry gets an earlier time than the entry before it, also if the clock was set back.
-    ``on_commit`` is called after each commit, once all tasks of the commit are completed.
+    ``now`` returns the current time in seconds since 1970, for new log entries. No entry gets an earlier time
+    than the entry before it, even if the clock was set back. Entries are ordered by id, not by time.
+    ``on_commit`` is called after each commit, when all tasks of the commit are completed.
     """
 
     _log = Logger()
@@ -144,14 +144,17 @@ class Authority:
         """Return the current time in milliseconds since 1970-01-01 UTC."""
         return int(self._now() * 1000)
 
-    def log_in(self, client: Client, hello: c.Hello, verified: Credential | Token | None) -> Login:
-        """Log ``client`` in under the nick that ``hello`` asks for, and return the login. Raises `Refusal`.
+    def log_in(self, client: Client, hello: c.Hello, verified_credential: Credential | Token | None) -> Login:
+        """Log ``client`` in under the nick that ``hello`` asks for, and return the login.
 
-        ``verified`` is the credential that the password of the hello was verified against, or the token that
-        it is the secret of, or None. The caller has to apply and store the login's decision.
+        ``verified_credential`` is what the password of the hello was verified against: the credential of a
+        user, or a token. It is None if the hello has no password that was verified. The caller has to apply
+        and store the ``decision`` of the login. Raises `Refusal`.
         """
-        token = verified if isinstance(verified, Token) else None
-        login = decide_login(self.state, self._names, hello, verified, client.certificate_name)
+        token = verified_credential if isinstance(verified_credential, Token) else None
+        login = decide_login(
+            self.state, self._names, hello, verified_credential, client.client_certificate_name
+        )
         check_not_blocked(self.state, login.user.key, client.client_network, self.now())
         self._login_guard.check_login(client.client_network, is_new=not login.returning)
         # What a program has read, its user has not.
@@ -164,16 +167,23 @@ class Authority:
         self._most_online = max(self._most_online, len(self._names))
         return login
 
-    def decide_registration(self, client: Client, nick: str) -> Login:
-        """Return the login as ``nick`` that ``client`` might have, which is not registered. Raises `Refusal`
-        like `log_in`.
+    def decide_login_for_registration(self, client: Client, nick: str) -> Login:
+        """Decide whether ``client`` may register ``nick`` before its login.
+
+        Return the login that the client would have with the nick. Nothing is changed, and the client is not
+        logged in. Raises `Refusal` like `log_in`.
         """
         login = decide_login(self.state, self._names, c.Hello(nick))
         check_not_blocked(self.state, login.user.key, client.client_network, self.now())
         return login
 
-    def count_registration(self, client: Client, login: Login) -> None:
-        """Count ``login``, from `decide_registration`, like a login. Raises `Refusal` ``rate_limited``."""
+    def count_registration_as_login(self, client: Client, login: Login) -> None:
+        """Count a registration before the login towards the client network's limits of logins and of new
+        nicks.
+
+        ``login`` is the result of `decide_login_for_registration`. Raises `Refusal` ``rate_limited`` if a
+        limit is exceeded.
+        """
         self._login_guard.check_login(client.client_network, is_new=not login.returning)
 
     def expire_invitations(self) -> None:
@@ -201,14 +211,19 @@ class Authority:
     def channel(self, reader: User, name: str, token: Token | None = None) -> Channel:
         """Return the group called ``name``, or the lobby if ``name`` is empty, with its online members.
 
-        Raises `Refusal` ``no_such_group``, also for a session whose ``token`` is not for the group.
+        Raises `Refusal` ``no_such_group`` if there is no such group, or if it is outside the scope of
+        ``token``, the token of the reader's session.
         """
         return show_channel(self.state, self.online_users.values(), self.profile_of, reader, name, token)
 
     def answer_channel_query(self, reader: User, command: ChannelQuery, token: Token | None) -> Answer:
-        """Return what ``command`` asks for. Raises `Refusal` ``no_such_group``."""
+        """Return the answer to ``command``, a question of ``reader`` about a channel, about users or for
+        statistics.
+
+        ``token`` is the token of the reader's session, or None. Raises `Refusal` ``no_such_group``.
+        """
         if isinstance(command, ShowStatistics):
-            return count_users(self.state, self.online_user_count, self._most_online, reader, self.now())
+            return chat_statistics(self.state, self.online_user_count, self._most_online, reader, self.now())
         operator_ids = self.operator_sessions.user_ids()
         if isinstance(command, ShowChannel):
             online = self.online_users.values()
@@ -216,7 +231,7 @@ class Authority:
                 self.state, online, self.profile_of, reader, command.group, token, operator_ids
             )
         if isinstance(command, ShowUsers):
-            earlier = self.earlier_profiles.of
+            earlier = self.earlier_profiles.profiles_of
             return show_users(self.state, self.profile_of, earlier, reader, command, token, operator_ids)
         online = self.online_users.values()
         return find_users(self.state, online, self.profile_of, command, operator_ids)
@@ -228,8 +243,11 @@ class Authority:
     def channels_of(
         self, reader: User, token: Token | None, in_lobby: bool, read_times: Mapping[int, int]
     ) -> tuple[Channel, ...]:
-        """Return the groups of ``reader``, and if ``in_lobby`` the lobby, with their online members, and with
-        the times of the read marks that ``read_times`` has for the ids of conversations.
+        """Return the groups of ``reader`` as channels, with their online members.
+
+        If ``in_lobby`` is true, the lobby is among them. Conversations outside the scope of ``token``, the
+        token of the reader's session, are left out. ``read_times`` maps conversation ids to the reader's read
+        marks, as times in milliseconds since 1970.
         """
         online = self.online_users.values()
         return channels_of(self.state, online, self.profile_of, reader, token, in_lobby, read_times)
@@ -284,8 +302,8 @@ class Authority:
         """
         state = self.state
         self.check_write_permission(user, is_leave=isinstance(command, c.Leave))
-        if isinstance(command, c.UseLink):
-            decision = use_link(state, user, command, self.now())
+        if isinstance(command, c.UseInvitationLink):
+            decision = use_invitation_link(state, user, command, self.now())
         else:
             decision = decide(state, user, command)
         if token is not None:
@@ -301,21 +319,21 @@ class Authority:
     def check_write_permission(self, user: User, is_leave: bool = False) -> None:
         """Check that ``user`` may change anything.
 
-        Raises `Refusal` ``registered_only`` or ``account_closed`` by the account policy, ``muted`` while
-        muted. If ``is_leave`` is true, the command is a leave, which a mute permits.
+        Raises `Refusal` ``registered_only`` or ``account_closed`` by the account policy, and ``muted`` if the
+        user is muted. If ``is_leave`` is true, the command is a leave, which a mute permits.
         """
         if self.state.credentials or self._policy.names == "registered":
             check_may_write(self.state, user, self._policy)
-        if self.state.sanctions and not is_leave:
+        if self.state.mutes_and_blocks and not is_leave:
             check_not_muted(self.state, user, self.now())
 
     def apply(
         self, decision: Decision, sent_ref: str | int | None = None
-    ) -> tuple[list[Record], list[Audience]]:
-        """Apply ``decision`` to the state. Return the records to store and the audience of each event.
+    ) -> tuple[list[JournalRecord], list[Audience]]:
+        """Apply ``decision`` to the state. Return the records to store, and the audience of each event.
 
-        The invitation links and the read marks that the decision puts an end to are deleted.
-        ``sent_ref`` is the client's own id of the request, which is stored with a message.
+        Among the records are those that delete the invitation links and read marks that end with the
+        decision. ``sent_ref`` is the client's own id of the request, which is stored with a message.
         """
         state = self.state
         changes = (*decision.records, *read_mark_deletions_by(decision))
@@ -324,7 +342,7 @@ class Authority:
         for change in changes:
             state.apply(change)
         self.operator_sessions.remove_lapsed()
-        records: list[Record] = [*changes]
+        records: list[JournalRecord] = [*changes]
         # Only messages are told apart by their ref: other commands are refused, or harmless, the second time.
         ref = None
         if sent_ref is not None and decision.events and decision.events[0].is_message:
@@ -337,21 +355,19 @@ class Authority:
             records.append(EntryDraft(event, at, ref))
         return records, audiences
 
-    def shown_farewell(self, client: Client, user: User) -> str:
-        """Return what ``client``, the last session of ``user``, has said when quitting, if it may be shown.
+    def visible_quit_message(self, client: Client, user: User) -> str:
+        """Return the farewell of ``client``, the last session of ``user``, as others are shown it.
 
-        It may not if the session may not change its profile, or if anybody ignores the user: a departure is
-        sent to everyone.
+        It is empty if the session may not change its profile. It is also empty if anybody ignores ``user``,
+        because the departure is sent to everyone alike.
         """
-        farewell = client.profile.farewell
-        if not farewell or self.state.ignored_by.get(user.id):
+        quit_message = client.profile.quit_message
+        if not quit_message or self.state.ignored_by.get(user.id):
             return ""
-        return farewell if self.may_change_profile(user, client.token) else ""
+        return quit_message if self.may_change_profile(user, client.token) else ""
 
     def may_change_profile(self, user: User, token: Token | None) -> bool:
-        """Return whether a session of ``user``, which has logged in with ``token``, may say what others are
-        shown of the user.
-        """
+        """Return whether a session of ``user`` with ``token`` may change the profile that others see."""
         try:
             if token is not None:
                 check_command_scope(self.state, token, SetProfile())
@@ -361,16 +377,17 @@ class Authority:
         return True
 
     def _describe_users(self, event: ChatEvent) -> ChatEvent:
-        """Return ``event``, which is not applied yet, with what its receivers may be told of its users.
+        """Return ``event``, which is not applied yet, with what its receivers are told about its users.
 
-        None of that is stored. Of somebody whom anybody ignores they are told no texts.
+        That is not stored. If anybody ignores a user, the receivers are not told the texts in the user's
+        profile.
         """
         if bool(self.state.credentials) and self.state.is_registered(event.actor):
             event = replace(event, actor_is_registered=True)
         if event.kind in ENTERING_EVENT_KINDS:
             profile = self.profile_of(event.actor)
             if profile is None:
-                return replace(event, is_offline=True)
+                return replace(event, actor_is_offline=True)
             if self.state.ignored_by.get(event.actor.id):
                 return replace(event, realname=event.actor.nick)
             return replace(event, realname=profile.realname, away=profile.away)
@@ -381,9 +398,9 @@ class Authority:
         return event
 
     def _next_entry_at(self) -> int:
-        """Return the time of the next entries: the present, but not before that of the last entry.
+        """Return the time of the next entries: the present one, but not earlier than that of the last entry.
 
-        So a place in the log can be found by its time.
+        So an entry can be found by its time.
         """
         now = self.now()
         if now < self._last_at - CLOCK_WARNING_MILLISECONDS and not self._clock_is_behind:
@@ -419,7 +436,7 @@ class Authority:
                 self._log.error("can't read the database: {why}", why=str(error))
             except Exception:
                 self._log.failure("can't understand the database")
-            await pause(self._clock, RELOAD_RETRY_SECONDS)
+            await pause(self._clock, STATE_RELOAD_RETRY_SECONDS)
         self.state = snapshot.state
         self._last_at = snapshot.last_at
         self.journal.resume_from(snapshot)

@@ -1,6 +1,6 @@
-"""Carries out the commands of clients that see groups as chat channels, as IRC clients do.
+"""Carries out the commands of clients that show groups as channels, as IRC clients do.
 
-None of them is stored: they concern one session, or pass from client to client.
+These commands are not stored: they change one session, or are passed on from one client to others.
 """
 
 from __future__ import annotations
@@ -23,25 +23,25 @@ from chatd.core.answers import (
     LobbyEntered,
     LobbyLeft,
     ProfileChanged,
-    TransientSent,
+    TransientMessageSent,
     Unchanged,
 )
 from chatd.core.audience import Audience
-from chatd.core.channel_commands import EnterLobby, LeaveLobby, SendTransient, SetProfile, WatchUsers
-from chatd.core.channels import address_transient
+from chatd.core.channel_commands import EnterLobby, LeaveLobby, SendTransientMessage, SetProfile, WatchUsers
+from chatd.core.channels import resolve_transient_receivers
 from chatd.core.commands import Command, SendToLobby, SendTyping
-from chatd.core.events import LOBBY, TYPING_TAG, ProfileAnnounced, Transient, User
+from chatd.core.events import LOBBY, TYPING_TAG, ProfileChangeDelivery, TransientMessage, User
 from chatd.core.profiles import changed_profile
-from chatd.core.refusals import Refusal, rate_limited_refusal, reason_phrase
+from chatd.core.refusals import Refusal, rate_limited_refusal, refusal_reason
 from chatd.core.requests import Request
 from chatd.core.state import NO_USER_IDS
 from chatd.core.tokens import token_covers
 from chatd.store.errors import NotStored
 
-CLIENT_QUESTIONS_BURST: Final = 20
+CLIENT_TO_CLIENT_QUERY_BURST: Final = 20
 """The number of questions and answers from client to client that one user may be sent at once."""
 
-CLIENT_QUESTION_SECONDS: Final = 1.0
+CLIENT_TO_CLIENT_QUERY_SECONDS: Final = 1.0
 """The seconds after which a user may be sent another one."""
 
 TYPING_MARKS_BURST: Final = 5
@@ -50,12 +50,14 @@ TYPING_MARKS_BURST: Final = 5
 TYPING_MARK_SECONDS: Final = 1.0
 """The seconds after which a user may send another one."""
 
-ChannelCommand = SetProfile | EnterLobby | LeaveLobby | SendTransient | SendTyping | WatchUsers
+ChannelCommand = SetProfile | EnterLobby | LeaveLobby | SendTransientMessage | SendTyping | WatchUsers
 
 
 class ChannelService:
-    """Changes what a session says of its user, whether it is in the lobby, and whom it watches, and passes on
-    what is not stored.
+    """Carries out the commands of clients that show channels.
+
+    They change the profile of a session, let it enter or leave the lobby, change its watch list, or send
+    transients, which are messages between clients that are not stored.
     """
 
     def __init__(
@@ -76,9 +78,11 @@ class ChannelService:
         self._watch_lists = watch_lists
         self._journal = authority.journal
         # Clients answer such questions by themselves, which uses up the credit of their users.
-        self._questions = TokenBuckets(clock, lambda: CLIENT_QUESTIONS_BURST, CLIENT_QUESTION_SECONDS)
+        self._questions = TokenBuckets(
+            clock, lambda: CLIENT_TO_CLIENT_QUERY_BURST, CLIENT_TO_CLIENT_QUERY_SECONDS
+        )
         self._typing_marks = TokenBuckets(clock, lambda: TYPING_MARKS_BURST, TYPING_MARK_SECONDS)
-        self._transient_numbers = count(1)
+        self._transient_message_numbers = count(1)
 
     def execute(self, client: Client, request: Request, user: User, command: ChannelCommand) -> None:
         """Carry out ``command`` of ``user``. Raises `Refusal`."""
@@ -87,8 +91,8 @@ class ChannelService:
             self._turns.run_coroutine(client, request, self._set_profile(client, request, user, command))
         elif isinstance(command, EnterLobby | LeaveLobby):
             self._enter_lobby(client, request, user, isinstance(command, EnterLobby))
-        elif isinstance(command, SendTransient):
-            self._send_transient(client, request, user, command)
+        elif isinstance(command, SendTransientMessage):
+            self._send_transient_message(client, request, user, command)
         elif isinstance(command, SendTyping):
             self._send_typing(client, request, user, command)
         else:
@@ -114,31 +118,37 @@ class ChannelService:
         """Send what IRC clients tell each other by a tag. Raises `Refusal`."""
         wait = self._typing_marks.seconds_until_token(user.id)
         if wait > 0:
-            raise rate_limited_refusal(reason_phrase("many_typing_marks"), wait)
+            raise rate_limited_refusal(refusal_reason("many_typing_marks"), wait)
         self._typing_marks.take_token(user.id)
         dest = None if command.group else command.dest
         tags = ((TYPING_TAG, command.state),)
-        self._send_transient(client, request, user, SendTransient(command.group or "", dest, tags=tags))
+        self._send_transient_message(
+            client, request, user, SendTransientMessage(command.group or "", dest, tags=tags)
+        )
 
-    def _send_transient(self, client: Client, request: Request, user: User, command: SendTransient) -> None:
+    def _send_transient_message(
+        self, client: Client, request: Request, user: User, command: SendTransientMessage
+    ) -> None:
         self._authority.check_write_permission(user)
         state = self._authority.state
-        conversation, dest, audience = address_transient(state, user, command)
+        conversation, dest, audience = resolve_transient_receivers(state, user, command)
         if command.text and dest is not None:
             wait = self._questions.seconds_until_token(dest.id)
             if wait > 0:
-                raise rate_limited_refusal(reason_phrase("many_questions"), wait)
+                raise rate_limited_refusal(refusal_reason("many_questions"), wait)
             self._questions.take_token(dest.id)
         now = self._authority.now()
-        number = next(self._transient_numbers)
+        number = next(self._transient_message_numbers)
         for_operators = command.receivers == "operators"
-        sent = Transient(
+        sent = TransientMessage(
             command.kind, user, conversation, dest, command.tags, command.text, now, number, for_operators
         )
-        self._turns.run_coroutine(client, request, self._deliver_transient(client, request, sent, audience))
+        self._turns.run_coroutine(
+            client, request, self._deliver_transient_message(client, request, sent, audience)
+        )
 
-    async def _deliver_transient(
-        self, client: Client, request: Request, sent: Transient, audience: Audience
+    async def _deliver_transient_message(
+        self, client: Client, request: Request, sent: TransientMessage, audience: Audience
     ) -> None:
         # Unlike other answers, it does not send what was gathered: many of these are sent at once.
         is_gathered = not (client.dialect.shows_own_messages or request.label)
@@ -150,8 +160,8 @@ class ChannelService:
         finally:
             if not is_gathered:
                 self._dispatcher.flush()
-        client.answer(request, TransientSent(sent))
-        self._dispatcher.send_transient(sent, audience)
+        client.answer(request, TransientMessageSent(sent))
+        self._dispatcher.send_transient_message(sent, audience)
 
     async def _set_profile(self, client: Client, request: Request, user: User, command: SetProfile) -> None:
         await self._turns.wait_for_turn()
@@ -163,7 +173,7 @@ class ChannelService:
             return
         if (before.away, before.realname) == (after.away, after.realname):
             return
-        announced = ProfileAnnounced(
+        announced = ProfileChangeDelivery(
             user,
             after.away if after.away != before.away else None,
             after.realname if after.realname != before.realname else None,
@@ -193,7 +203,7 @@ class ChannelService:
 
 
 def is_for_lobby(command: Command) -> bool:
-    """Return whether ``command`` says something in the lobby, which only a client there may do."""
-    if isinstance(command, SendTransient):
+    """Return whether ``command`` sends something to the lobby, for which the client must be in the lobby."""
+    if isinstance(command, SendTransientMessage):
         return command.dest is None and not command.group
     return isinstance(command, SendToLobby)

@@ -15,24 +15,28 @@ from chatd.chat.authority import Authority
 from chatd.chat.dispatch import Dispatcher
 from chatd.chat.turns import TurnQueue, not_stored_refusal
 from chatd.core.answers import Channel
-from chatd.core.audience import Audience, user_ids_without_reason
+from chatd.core.audience import Audience, user_ids_not_shown_reason
 from chatd.core.events import ENTERING_EVENT_KINDS, ChatEvent, LogEntry
-from chatd.core.records import Record
+from chatd.core.records import JournalRecord
 from chatd.core.rules import Decision
 from chatd.core.state import NO_USER_IDS, State
 
 
 class AppliedDecision(msgspec.Struct, frozen=True, eq=False):
-    """A decision that was applied to the state in memory and has to be stored.
+    """A decision that was applied to the state in memory and still has to be stored.
 
-    ``records`` are the records to store. ``audiences``, ``private_flags`` and ``channels`` have an item for
-    each event: the users who receive it, whether its conversation was private when it was decided, and the
-    group that it has made its actor a member of, if a session of the actor shows channels, else None.
+    ``records`` are the records to store. The other attributes have one item for each event of the decision:
+
+    - ``audiences``: the users who receive the event.
+    - ``private_conversation_flags``: whether the conversation of the event was private when the event was
+      decided.
+    - ``channels``: the group that the event has made its actor a member of, if a session of the actor shows
+      channels; else None.
     """
 
-    records: list[Record]
+    records: list[JournalRecord]
     audiences: list[Audience]
-    private_flags: list[bool]
+    private_conversation_flags: list[bool]
     channels: list[Channel | None]
 
 
@@ -67,12 +71,15 @@ class Committer:
         state = self._authority.state
         private = [state.is_private(event.conversation) for event in decision.events]
         records, audiences = self._authority.apply(decision)
-        return AppliedDecision(records, audiences, private, list(map(self.entered_channel, decision.events)))
+        return AppliedDecision(
+            records, audiences, private, list(map(self.channel_entered_by, decision.events))
+        )
 
-    def entered_channel(self, event: ChatEvent) -> Channel | None:
-        """Return the group that ``event``, which was applied, has made its actor a member of, as a channel.
+    def channel_entered_by(self, event: ChatEvent) -> Channel | None:
+        """Return the group that the actor of ``event`` has become a member of, as a channel, or None.
 
-        Return None for other events, and if no session of the actor shows channels.
+        ``event`` must have been applied. The result is None if the event makes nobody a member, or if no
+        session of the actor shows channels.
         """
         if event.kind in ENTERING_EVENT_KINDS and any(
             client.dialect.has_channels for client in self._authority.sessions_of(event.actor)
@@ -82,11 +89,11 @@ class Committer:
 
     def deliver(self, applied: AppliedDecision, entries: Sequence[LogEntry]) -> None:
         """Deliver ``entries``, the log entries of the events of ``applied``, which are on disk."""
-        details = zip(applied.audiences, applied.private_flags, applied.channels, strict=True)
+        details = zip(applied.audiences, applied.private_conversation_flags, applied.channels, strict=True)
         for entry, (audience, private, channel) in zip(entries, details, strict=True):
             self._dispatcher.deliver(entry, audience, None, private)
             if channel is not None:
-                self._dispatcher.show_channel(entry, channel, None)
+                self._dispatcher.show_channel_in_other_sessions(entry, channel, None)
 
     async def commit(self, decision: Decision) -> None:
         """Apply ``decision`` to the state, wait until its records are on disk, and deliver its events.
@@ -109,8 +116,8 @@ class Committer:
         """
         applied = self.apply(decision)
         (entry,) = await self._turns.store(*applied.records)
-        hidden = without_text_for | user_ids_without_reason(self._authority.state, entry.event)
-        (audience,), (private,) = applied.audiences, applied.private_flags
+        hidden = without_text_for | user_ids_not_shown_reason(self._authority.state, entry.event)
+        (audience,), (private,) = applied.audiences, applied.private_conversation_flags
         self._dispatcher.deliver(entry, audience, author, private, hidden)
         self._dispatcher.flush()
         return entry

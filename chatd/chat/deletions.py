@@ -10,7 +10,7 @@ from chatd.chat.commits import Committer
 from chatd.chat.messages import MessageFinder
 from chatd.chat.turns import TurnQueue
 from chatd.core.answers import Ack, Answer, Moderated
-from chatd.core.channel_commands import RedactMessage
+from chatd.core.channel_commands import DeleteMessageInConversation
 from chatd.core.commands import DeleteMessage
 from chatd.core.deletion_rules import delete_as_server_operator, delete_as_user
 from chatd.core.events import CONSOLE, LogEntry, User
@@ -24,9 +24,11 @@ from chatd.core.requests import Request
 class DeletionService:
     """Deletes the texts of messages.
 
-    What a server operator deletes is an entry of the moderation log, and answered like all commands of server
-    operators. Everyone else is sent an ack for the event ``deleted``. ``message_lock`` is held by whoever
-    changes a message: whether that has a text is read from the database.
+    A deletion by a server operator adds an entry to the moderation log, and is answered like the other
+    commands of server operators. Any other user is sent an ack for the event ``deleted``.
+
+    Whoever changes a message holds ``message_lock``: whether the message has a text is read from the
+    database.
     """
 
     def __init__(
@@ -52,11 +54,12 @@ class DeletionService:
     def execute(self, client: Client, request: Request, user: User, command: DeleteMessage) -> None:
         """Carry out ``command`` of ``user``. The client's next command waits for the answer.
 
-        Raises `Refusal`: for a target that the user may not see, if the command names one, for users who may
-        not write, and ``storage_failed`` while the state is read again after a failed transaction.
+        Raises `Refusal` if the command names a group or user that ``user`` may not see, or if ``user`` may
+        not write. Raises `Refusal` ``storage_failed`` while the state is read again after a failed
+        transaction. Refusals that are found later are sent to the client.
         """
         state = self._committer.state
-        if isinstance(command, RedactMessage):
+        if isinstance(command, DeleteMessageInConversation):
             requested_conversation(state, user, command)
         if self._authority.operator_sessions.operator_of(client) is not None:
             work = self._delete_as_operator(client, request, user, command)
@@ -96,7 +99,7 @@ class DeletionService:
 
     async def _erase(self, requester: Requester, request: Request, answer: Answer) -> None:
         """Empty the write-ahead log, which has the deleted text, and send ``answer``."""
-        await self._authority.journal.erase_deleted()
+        await self._authority.journal.erase_deleted_texts()
         requester.answer(request, answer)
 
     async def _message(self, user: User, command: DeleteMessage) -> LogEntry:
@@ -106,7 +109,7 @@ class DeletionService:
         """
         message = await self._messages.find(command.id)
         state = self._committer.state
-        if isinstance(command, RedactMessage):
+        if isinstance(command, DeleteMessageInConversation):
             if requested_conversation(state, user, command).id != message.event.conversation.id:
                 raise no_such_message_refusal(command.id)
         return message

@@ -42,9 +42,10 @@ class DeliveryLog:
         """Log that ``what`` was sent to ``client``: an entry, an arrival, a departure, an announcement or a
         page.
 
-        An empty page is not logged, nor is a read mark, which is private. A page read forward is logged by
-        its first id, one read backward by its last id. The client may have got fewer entries of the page,
-        because the dialect leaves out entries at the other end to keep the answer below its maximum size.
+        Empty pages are not logged. Read marks are not logged either, because they are private. For a page,
+        the line names the id at which the reading began: the first id of a page that was read forward, the
+        last id of one that was read backward. The client may have got fewer entries, because the dialect may
+        leave out those at the other end to keep the answer below its maximum size.
         """
         if isinstance(what, ReadMarkMoved):
             return

@@ -17,7 +17,7 @@ from chatd.chat.delivery_log import DeliveryLog
 from chatd.chat.fanout import (
     DeliverToAll,
     Fanout,
-    RecipientGroups,
+    RecipientsByFrameFormat,
     deliver_to_each,
     frame_payloads,
     group_by_frame_format,
@@ -27,29 +27,29 @@ from chatd.core.audience import Audience, without_text
 from chatd.core.channel_commands import ShowChannel
 from chatd.core.events import (
     LOBBY,
-    AccountAnnounced,
-    Announced,
-    Arrived,
+    AccountChangeDelivery,
     Conversation,
-    Departed,
+    GroupMemberArrived,
     LogEntry,
-    MemberArrived,
-    ProfileAnnounced,
+    MultiUserDelivery,
+    OperatorAnnouncement,
+    ProfileChangeDelivery,
     ReadMarkMoved,
-    SharedDelivery,
-    Transient,
+    TransientMessage,
     User,
+    UserArrived,
+    UserDeparted,
 )
 from chatd.core.requests import Request
 from chatd.core.state import NO_USER_IDS
 from chatd.core.tokens import token_covers
 
-UNREQUESTED_CHANNEL_REQUEST: Final = Request(ShowChannel(), "channel")
+PLACEHOLDER_CHANNEL_REQUEST: Final = Request(ShowChannel(), "channel")
 """The request that the daemon pretends to answer when it tells a client that its user has entered a channel
 elsewhere, or that a channel was closed.
 """
 
-NO_PLACE: Final = 0
+NO_CONVERSATION_ID: Final = 0
 """The id of no conversation: no token that is limited to some conversations covers it."""
 
 MAX_REMEMBERED_AUDIENCES: Final = 1_000
@@ -77,15 +77,15 @@ class Membership(NamedTuple):
 
 
 class Dispatcher:
-    """Sends entries, arrivals and departures to the sessions that are logged in.
+    """Sends entries, arrivals, departures and announcements to the sessions that are logged in.
 
-    Consecutive deliveries to one audience are gathered. They are sent when a delivery to another audience
-    follows or `flush` is called. Log entries are sent by `flush_entries` too; arrivals, departures and
-    announcements after a short delay.
+    Consecutive deliveries to the same audience are gathered and sent together. They are sent when a delivery
+    to another audience follows, or when `flush` is called. Log entries are sent by `flush_entries` at the
+    latest, other deliveries after a short delay.
 
-    ``on_delivery(delivery, private)`` is called once for each delivery, in order, to write the conversation
-    log. ``delivery_log`` logs each delivery with its recipients; it is None unless the log level is debug,
-    which may change. ``deliver_to_all`` gives a frame to the sessions that get it.
+    ``on_delivery(delivery, private)`` is called once for each delivery, in order, and writes the conversation
+    log. ``delivery_log`` logs the recipients of each delivery. It is None unless the log level is debug, and
+    is replaced when the level changes. ``deliver_to_all`` gives a frame to several sessions.
     """
 
     _log = Logger()
@@ -93,7 +93,7 @@ class Dispatcher:
     def __init__(
         self,
         clock: Clock,
-        on_delivery: Callable[[SharedDelivery, bool], None] | None,
+        on_delivery: Callable[[MultiUserDelivery, bool], None] | None,
         delivery_log: DeliveryLog | None,
         deliver_to_all: DeliverToAll = deliver_to_each,
     ) -> None:
@@ -107,7 +107,7 @@ class Dispatcher:
         # others need not be asked for either.
         self._limited: dict[int, list[Client]] = {}
         # The sessions of audiences, by the id of the conversation, with the audience itself.
-        self._groups: dict[int | None, tuple[Audience, RecipientGroups]] = {}
+        self._groups: dict[int | None, tuple[Audience, RecipientsByFrameFormat]] = {}
         self._fanout: Fanout | None = None
         self._channel_clients = 0
 
@@ -116,40 +116,46 @@ class Dispatcher:
         """Whether any session shows groups as chat channels."""
         return self._channel_clients > 0
 
-    def announce_arrival(self, client: Client, user: User, arrived: Arrived) -> None:
+    def announce_arrival(self, client: Client, user: User, arrived: UserArrived) -> None:
         """Send the arrival of ``user`` to all sessions that were added before."""
         self._log.info("{nick} arrived from {peer}", nick=user.nick, peer=client.peer)
         self._announce(arrived)
 
-    def announce_to_members(self, delivery: MemberArrived, audience: Audience) -> None:
+    def announce_to_members(self, delivery: GroupMemberArrived, audience: Audience) -> None:
         """Send the arrival of a member to the sessions of ``audience``, the members of the group."""
         self._fanout_to(audience, False, delivery.conversation.id).add(delivery)
 
-    def send_transient(self, transient: Transient, audience: Audience) -> None:
-        """Send ``transient`` to the sessions of ``audience``, but not to those of its author unless it is for
-        the author. A limited token is for no message to a user.
+    def send_transient_message(self, transient: TransientMessage, audience: Audience) -> None:
+        """Send ``transient`` to the sessions of ``audience``.
+
+        A transient to a conversation is not sent to the sessions of its author. A transient to a user is not
+        sent to sessions whose token is limited to some conversations.
         """
-        place = NO_PLACE if transient.conversation is None else transient.conversation.id
+        conversation_id = NO_CONVERSATION_ID if transient.conversation is None else transient.conversation.id
         own = self.sessions_of(transient.user) if transient.dest is None else ()
-        self._fanout_to(audience, False, place).add(transient, without=own)
+        self._fanout_to(audience, False, conversation_id).add(transient, without=own)
 
     def announce_change(
         self,
-        delivery: ProfileAnnounced | AccountAnnounced,
+        delivery: ProfileChangeDelivery | AccountChangeDelivery,
         author: Client,
         groups: Sequence[Membership],
         watchers: Collection[Client],
         ignoring: frozenset[int] = NO_USER_IDS,
     ) -> None:
-        """Send what a user, a member of ``groups``, says to be, or that the user has registered or
-        unregistered, in the session ``author``, to all other sessions, but not to those of the users with ids
-        in ``ignoring``: else it would reach them like a message.
+        """Announce that a user has changed the profile, has registered, or has unregistered.
 
-        A session outside the lobby is sent it if it shows one of the ``groups`` as a channel, or if it is one
-        of the ``watchers`` of the user and its dialect hears of them.
+        - ``author`` is the session in which that happened. It is not sent the announcement.
+        - ``ignoring`` are the ids of users who are not sent it. They ignore the user, and a profile may
+          contain words of the user.
+        - ``groups`` are the groups of the user, and ``watchers`` the sessions that watch the user.
+
+        All other sessions in the lobby are sent the announcement. A session outside the lobby is sent it if
+        the session shows one of ``groups`` as a channel, or if the session is one of ``watchers`` and its
+        dialect hears of watched users.
         """
         self._fanout_to(ignoring or None, False, LOBBY.id).add(delivery, author)
-        watching = {one for one in watchers if one.dialect.hears_of_watched_users}
+        watching = {one for one in watchers if one.dialect.receives_watched_user_changes}
         self._send_outside_lobby(delivery, groups, author, watching, ignoring)
 
     def sessions_of(self, user: User) -> list[Client]:
@@ -159,9 +165,9 @@ class Dispatcher:
     def add_client(self, client: Client, user: User) -> None:
         """Send ``client``, a session of ``user``, all deliveries from now on."""
         # This sends what was gathered before, to those present then.
-        fanout = self._fanout_to(None, stored=False, place=LOBBY.id)
+        fanout = self._fanout_to(None, stored=False, conversation_id=LOBBY.id)
         self._sessions_like(client).setdefault(user.id, []).append(client)
-        self.forget_recipients()
+        self.clear_audience_cache()
         fanout.add_recipient(client)
         self._channel_clients += client.dialect.has_channels
 
@@ -172,21 +178,22 @@ class Dispatcher:
         if client not in sessions:
             return False
         sessions.remove(client)
-        self.forget_recipients()
+        self.clear_audience_cache()
         self._channel_clients -= client.dialect.has_channels
         if not sessions:
             del present[user.id]
         return True
 
-    def forget_recipients(self) -> None:
-        """Find out anew which sessions get what, because one was added, removed, or has another frame
-        format.
+    def clear_audience_cache(self) -> None:
+        """Drop the cached recipients, so that the next delivery determines them anew.
+
+        Call this when a session was added or removed, or has another frame format.
         """
         self._groups.clear()
 
     def _sessions_like(self, client: Client) -> dict[int, list[Client]]:
-        is_limited = client.token is not None and client.token.is_limited
-        return self._limited if is_limited or not client.in_lobby else self._present
+        is_limited_to_conversations = client.token is not None and client.token.is_limited_to_conversations
+        return self._limited if is_limited_to_conversations or not client.in_lobby else self._present
 
     def set_in_lobby(self, client: Client, user: User, in_lobby: bool) -> None:
         """Have ``client``, a session of ``user``, enter or leave the lobby."""
@@ -196,7 +203,7 @@ class Dispatcher:
             self.add_client(client, user)
         client.in_lobby = in_lobby
 
-    def announce_departure(self, departed: Departed, groups: Sequence[Membership] = ()) -> None:
+    def announce_departure(self, departed: UserDeparted, groups: Sequence[Membership] = ()) -> None:
         """Send the departure of a user, a member of ``groups``, to all sessions that are logged in.
 
         A session outside the lobby is sent it if it shows one of the ``groups`` as a channel.
@@ -207,14 +214,16 @@ class Dispatcher:
 
     def _send_outside_lobby(
         self,
-        delivery: Departed | ProfileAnnounced | AccountAnnounced,
+        delivery: UserDeparted | ProfileChangeDelivery | AccountChangeDelivery,
         groups: Sequence[Membership],
         author: Client | None = None,
         watching: Collection[Client] = (),
         ignoring: frozenset[int] = NO_USER_IDS,
     ) -> None:
-        """Send ``delivery``, about a member of ``groups``, to the sessions outside the lobby that show one of
-        these as a channel, or are ``watching`` the user, but not to ``author`` and the users ``ignoring`` it.
+        """Send ``delivery``, which is about a member of ``groups``, to sessions outside the lobby.
+
+        These are the sessions that show one of ``groups`` as a channel, or are in ``watching``. ``author``
+        and the sessions of users with ids in ``ignoring`` are left out.
         """
         if not (self._channel_clients and self._limited):
             return
@@ -229,7 +238,10 @@ class Dispatcher:
             and not _covers(client, LOBBY.id)
             and (
                 client in watching
-                or any(client.user.id in ids and _covers(client, place) for place, ids in places)
+                or any(
+                    client.user.id in ids and _covers(client, conversation_id)
+                    for conversation_id, ids in places
+                )
             )
         ]
         if outside:
@@ -238,17 +250,18 @@ class Dispatcher:
             fanout.add(delivery)
             fanout.flush(outside)
 
-    def broadcast_announcement(self, announced: Announced) -> None:
+    def broadcast_announcement(self, announced: OperatorAnnouncement) -> None:
         """Send an announcement of a server operator to all logged-in sessions. The scopes of tokens do not
         apply.
         """
         self._announce(announced, None)
 
-    def deliver_to_other_sessions(self, moved: ReadMarkMoved, client: Client, only_time: bool) -> None:
-        """Send ``moved`` to the sessions of its user, except ``client`` and those with a token, at once.
+    def send_read_mark_to_other_sessions(self, moved: ReadMarkMoved, client: Client, only_time: bool) -> None:
+        """Send ``moved`` at once to the sessions of its user, except ``client`` and sessions with a token.
 
-        Sessions with a token have no part in what their user has read. If ``only_time`` is true, the id of
-        the mark is what it was: only sessions with channels, which show its time, are told.
+        Sessions with a token have no part in what their user has read. If ``only_time`` is true, the mark has
+        a new time and the same id. In that case only sessions that show channels are sent it, because only
+        they show the time.
         """
         sessions = self.sessions_of(moved.user)
         if only_time:
@@ -266,15 +279,16 @@ class Dispatcher:
         without_text_for: frozenset[int] = NO_USER_IDS,
         former: User | None = None,
     ) -> None:
-        """Gather ``entry`` for the sessions of ``audience``, except ``author``, the session that asked for
-        it.
+        """Gather ``entry`` for the sessions of ``audience``, except ``author``, whose command has caused it.
 
-        ``private`` says whether the entry was in a private group or a direct conversation when it was
-        decided. Recipients whose ids are in ``without_text_for`` get the entry without its text: they ignore
-        the user who wrote it, or may not read the message that it is about. The sessions of the user whom an
-        event is about are sent it at once.
-        ``former`` is a user who has just left the group: sessions of that user that show channels do not get
-        the entry.
+        - ``private`` says whether the conversation was a private group or a direct one when the entry was
+          decided.
+        - ``without_text_for`` are the ids of users who are sent the entry without its text: they ignore its
+          author, or may not read the message that it is about.
+        - ``former`` is a user who has just left the group. Sessions of that user that show channels are not
+          sent the entry.
+
+        The sessions of the user whom an event is about are sent it at once.
         """
         if self.delivery_log is not None:
             self.delivery_log.log_received(author, entry, private)
@@ -291,9 +305,12 @@ class Dispatcher:
         if entry.event.kind == "closed" and self._channel_clients:
             self._close_channel(entry, audience)
 
-    def show_channel(self, entry: LogEntry, channel: Channel, author: Client | None) -> None:
-        """Show ``channel``, a group that the actor of ``entry`` has entered in the session ``author``, in the
-        other sessions of that user that show channels.
+    def show_channel_in_other_sessions(
+        self, entry: LogEntry, channel: Channel, author: Client | None
+    ) -> None:
+        """Show ``channel`` in the other sessions of the actor of ``entry``, if they show channels.
+
+        ``channel`` is the group that the actor has entered by ``entry``, in the session ``author``.
         """
         self.flush()
         for client in self.sessions_of(entry.event.actor):
@@ -331,29 +348,33 @@ class Dispatcher:
             without = [one for one in self.sessions_of(former) if one.dialect.has_channels]
         self._fanout_to(audience, True, event.conversation.id).add(entry, author, subject, without)
 
-    def _announce(self, delivery: Arrived | Departed | Announced, place: int | None = LOBBY.id) -> None:
+    def _announce(
+        self,
+        delivery: UserArrived | UserDeparted | OperatorAnnouncement,
+        conversation_id: int | None = LOBBY.id,
+    ) -> None:
         if self._on_delivery is not None:
             self._on_delivery(delivery, False)
-        self._fanout_to(None, stored=False, place=place).add(delivery)
+        self._fanout_to(None, stored=False, conversation_id=conversation_id).add(delivery)
 
-    def _fanout_to(self, audience: Audience, stored: bool, place: int | None) -> Fanout:
+    def _fanout_to(self, audience: Audience, stored: bool, conversation_id: int | None) -> Fanout:
         """Return a fan-out to which deliveries for ``audience`` can be added.
 
         That is the current fan-out if it has the identical audience, kind (``stored`` entries, or arrivals,
-        departures and announcements) and ``place``: the id of the conversation that the deliveries belong to,
-        None if they are for everyone whatever the scope of the session. Otherwise the current fan-out is sent
-        and a new one begun.
+        departures and announcements) and ``conversation_id``: the id of the conversation that the deliveries
+        belong to, None if they are for everyone whatever the scope of the session. Otherwise the current
+        fan-out is sent and a new one begun.
         """
         fanout = self._fanout
         if (
             fanout is None
             or fanout.audience is not audience
             or fanout.stored is not stored
-            or fanout.place != place
+            or fanout.conversation_id != conversation_id
         ):
             self.flush()
             sent = None if self.delivery_log is None else self.delivery_log.log_sent
-            fanout = self._fanout = Fanout(audience, stored, sent, place, self._deliver_to_all)
+            fanout = self._fanout = Fanout(audience, stored, sent, conversation_id, self._deliver_to_all)
             if not stored:
                 self._clock.callLater(self._presence_delay(), self._flush_presence, fanout)
         return fanout
@@ -378,55 +399,59 @@ class Dispatcher:
         fanout, self._fanout = self._fanout, None
         if fanout is not None:
             try:
-                fanout.flush_groups(self._recipient_groups(fanout.audience, fanout.place))
+                fanout.flush_by_frame_format(self._recipient_groups(fanout.audience, fanout.conversation_id))
             except Exception:
                 # The journal's task that is completed now has no part in this bug.
                 self._log.failure("bug in the fan-out to {audience}", audience=fanout.audience or "everyone")
 
-    def _recipient_groups(self, audience: Audience, place: int | None) -> RecipientGroups:
+    def _recipient_groups(self, audience: Audience, conversation_id: int | None) -> RecipientsByFrameFormat:
         """Return the sessions of `_recipients` by their frame format.
 
         They are remembered: most audiences are the identical object from one message to the next.
         """
-        known = self._groups.get(place)
+        known = self._groups.get(conversation_id)
         if known is not None and known[0] is audience:
             return known[1]
-        groups = group_by_frame_format(self._recipients(audience, place))
+        groups = group_by_frame_format(self._recipients(audience, conversation_id))
         if len(self._groups) >= MAX_REMEMBERED_AUDIENCES:
             self._groups.clear()
-        self._groups[place] = (audience, groups)
+        self._groups[conversation_id] = (audience, groups)
         return groups
 
-    def _recipients(self, audience: Audience, place: int | None) -> Iterator[Client]:
-        """Return the logged-in sessions of the users in ``audience`` that may get what is in ``place``.
+    def _recipients(self, audience: Audience, conversation_id: int | None) -> Iterator[Client]:
+        """Return the logged-in sessions of the users in ``audience`` that may receive deliveries in
+        ``conversation_id``.
 
-        ``place`` is the id of a conversation, or None for everywhere.
+        ``conversation_id`` is the id of a conversation, or None for all conversations.
         """
         recipients = _sessions_of(audience, self._present)
-        return chain(recipients, self._limited_to(place, audience)) if self._limited else recipients
+        return chain(recipients, self._limited_to(conversation_id, audience)) if self._limited else recipients
 
-    def _limited_to(self, place: int | None, audience: Audience) -> Iterator[Client]:
-        """Return those among the recipients that are outside the lobby or whose token is limited, and that
-        may get what is in ``place``.
+    def _limited_to(self, conversation_id: int | None, audience: Audience) -> Iterator[Client]:
+        """Return the sessions among the recipients that are outside the lobby or have a limited token.
+
+        Only those are returned that may receive deliveries in ``conversation_id``.
         """
         return (
             client
             for client in _sessions_of(audience, self._limited)
-            if place is None or _covers(client, place)
+            if conversation_id is None or _covers(client, conversation_id)
         )
 
 
-def _covers(client: Client, place: int) -> bool:
-    """Return whether ``client`` may get what is in the conversation with the id ``place``."""
-    return (client.in_lobby or place != LOBBY.id) and (client.token is None or client.token.covers(place))
+def _covers(client: Client, conversation_id: int) -> bool:
+    """Return whether ``client`` may receive deliveries of the conversation with that id."""
+    return (client.in_lobby or conversation_id != LOBBY.id) and (
+        client.token is None or client.token.covers(conversation_id)
+    )
 
 
 def _tell(client: Client, answer: Answer) -> None:
     """Send ``answer``, which nobody has asked for, to ``client`` in the order of the log."""
     for frame in frame_payloads(
-        client.frame_format, client.dialect.encode_answer(UNREQUESTED_CHANNEL_REQUEST, answer)
+        client.frame_format, client.dialect.encode_answer(PLACEHOLDER_CHANNEL_REQUEST, answer)
     ):
-        client.deliver(frame)
+        client.send_stored(frame)
 
 
 def _sessions_of(audience: Audience, present: Mapping[int, list[Client]]) -> Iterator[Client]:

@@ -1,4 +1,4 @@
-"""What departed users were called: the profiles of their last sessions, in memory only."""
+"""The profiles of the last sessions of departed users, in memory only."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ class EarlierProfiles:
         if len(self._profiles) > MAX_REMEMBERED_USERS:
             del self._profiles[next(iter(self._profiles))]
 
-    def of(self, user: User) -> tuple[Profile, ...]:
+    def profiles_of(self, user: User) -> tuple[Profile, ...]:
         """Return the profiles of ended sessions of ``user``, the latest first."""
         return self._profiles.get(user.id, ())
 
     def forget(self, user: User) -> None:
-        """Forget what ``user`` was called."""
+        """Forget all remembered profiles of ``user``."""
         self._profiles.pop(user.id, None)

@@ -16,6 +16,7 @@ from chatd.core.events import User
 from chatd.core.limits import Limits
 from chatd.core.quotas import check_storage
 from chatd.core.requests import Request
+from chatd.core.state import NO_USER_IDS
 
 
 class EditService:
@@ -52,14 +53,19 @@ class EditService:
         async with self._lock:
             message = await self._messages.find(command.id)
             await self._messages.check_not_hidden(user, message)
-            newcomers = await self._messages.user_ids_joined_since(message)
+            early_ids = await self._messages.user_ids_joined_before(message)
             # Meanwhile the state may have been read again, and the user muted or put out.
             self._authority.check_write_permission(user)
             state, token = self._committer.state, client.token
             decision = edit_message(state, user, message, command, token, client.last_id_at_login)
             check_storage(decision, self._authority.journal.database_bytes, self._limits)
-            entry = await self._committer.commit_event(decision, client, newcomers)
+            group = state.group_of(message.event.conversation)
+            # Those who join meanwhile are members already, and not among those who were read.
+            late_ids = (
+                NO_USER_IDS if group is None or early_ids is None else frozenset(group.members) - early_ids
+            )
+            entry = await self._committer.commit_event(decision, client, late_ids)
             # At once, as clients take the entries that they are told of in the order of their ids.
             client.answer(request, Ack(entry))
         # The write-ahead log has the earlier text.
-        await self._authority.journal.erase_deleted()
+        await self._authority.journal.erase_deleted_texts()

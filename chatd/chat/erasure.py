@@ -26,7 +26,7 @@ from chatd.store.errors import NotStored, ReadFailed
 ERASE_STEP_ENTRIES: Final = 200
 """Maximum number of log entries whose texts are erased in one transaction."""
 
-ERASE_SCAN_ENTRIES: Final = 10_000
+MAX_ENTRIES_SCANNED_FOR_ERASURE: Final = 10_000
 """Maximum number of log entries that are looked at for one step."""
 
 ERASE_STEP_PAUSE_SECONDS: Final = 0.02
@@ -92,10 +92,10 @@ class UserEraser:
             self._next.cancel()
 
     async def erase(self, nick: str) -> ErasureResult:
-        """Erase all that the database has of the user ``nick``, and return what was done.
+        """Erase all that the database has of the user ``nick``. Return the result.
 
         The sessions of the user are ended first. Raises `Refusal` ``no_such_user``, ``configured_operator``,
-        ``shutting_down`` or ``storage_failed``; the erasure goes on later if it had begun.
+        ``shutting_down`` or ``storage_failed``. If the erasure had begun, it goes on later.
         """
         self._check_running()
         try:
@@ -110,7 +110,7 @@ class UserEraser:
     async def _end_sessions(self, nick: str) -> User:
         """End all sessions of the user ``nick``, and return the user, who has none then. Raises `Refusal`."""
         while True:
-            user = self._committer.state.user(nick)
+            user = self._committer.state.require_user(nick)
             rules.check_may_erase(user, self._policy)
             if not self._authority.sessions_of(user):
                 self._authority.earlier_profiles.forget(user)
@@ -149,7 +149,7 @@ class UserEraser:
                 if after >= last:
                     complete = await self._complete(user)
                     return ErasureResult(user.nick, entries, complete)
-                end = min(after + ERASE_SCAN_ENTRIES, last)
+                end = min(after + MAX_ENTRIES_SCANNED_FOR_ERASURE, last)
                 found = await self._archive.entry_ids_to_erase(user, after, ERASE_STEP_ENTRIES, end)
                 if found:
                     self._check_running()
@@ -166,7 +166,7 @@ class UserEraser:
         """Empty the write-ahead log, then mark the erasure of ``user`` as complete. Return whether it is."""
         if user.id not in self._committer.state.erasing:
             return True
-        if not await self._authority.journal.erase_deleted():
+        if not await self._authority.journal.erase_deleted_texts():
             if self._next is None and not self._stopped:
                 self._next = self._clock.callLater(CHECKPOINT_RETRY_SECONDS, self.start)
             return False

@@ -17,15 +17,16 @@ EXPORT_PAGE_ENTRIES: Final = 200
 EXPORT_PAGE_BYTES: Final = 256 * 1024
 """Maximum number of bytes of bodies in a page of an export; a single entry may have more."""
 
-EXPORT_SCAN_ENTRIES: Final = 10_000
+MAX_ENTRIES_SCANNED_FOR_EXPORT: Final = 10_000
 """Maximum number of entries that are looked at for one page of a user's export."""
 
 
 class Export:
-    """The export of a ``user`` or of the group of a ``conversation``; the other one is None.
+    """The export of a user or of a group.
 
-    ``at`` is the time when the export began, in milliseconds since 1970. ``last_id`` is the id of the last
-    log entry at that time: the export contains no later entries.
+    For a user, ``user`` is set and ``conversation`` is None. For a group, ``conversation`` is set and
+    ``user`` is None. ``at`` is the time when the export began, in milliseconds since 1970. ``last_id`` is the
+    id of the last log entry at that time. Later entries are not exported.
     """
 
     def __init__(
@@ -60,7 +61,9 @@ class Export:
         Raises `ReadFailed`, or `Refusal` ``storage_failed``.
         """
         while self._after < self.last_id:
-            end = min(self._after + EXPORT_SCAN_ENTRIES, self.last_id) if self.user else self.last_id
+            end = (
+                min(self._after + MAX_ENTRIES_SCANNED_FOR_EXPORT, self.last_id) if self.user else self.last_id
+            )
             found = await self._read(end)
             self._after = found.rows[-1][0] if found.more else end
             if found.rows:

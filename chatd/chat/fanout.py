@@ -27,24 +27,24 @@ def frame_payloads(frame_format: FrameFormat, payloads: Payloads) -> list[bytes]
 class Recipient(Protocol):
     """A session that can be sent deliveries: `chatd.connections.session.Session`.
 
-    ``deliver`` is for frames that contain log entries, which may be held back while the client gets what it
-    has missed; ``send`` is for other frames.
+    ``send_stored`` is for frames that contain log entries, which may be held back while the client gets what
+    it has missed; ``send_unstored`` is for other frames.
     """
 
     @property
     def frame_format(self) -> FrameFormat: ...
-    def deliver(self, frame: bytes) -> None: ...
-    def send(self, frame: bytes) -> None: ...
+    def send_stored(self, frame: bytes) -> None: ...
+    def send_unstored(self, frame: bytes) -> None: ...
 
 
-RecipientGroups = list[tuple[FrameFormat, list[Any]]]
+RecipientsByFrameFormat = list[tuple[FrameFormat, list[Any]]]
 """The recipients (each a `Recipient`) of one audience, by their frame format."""
 
 DeliverToAll = Callable[[Sequence[Any], bytes, bool], None]
 """A function like `deliver_to_each`."""
 
 
-def group_by_frame_format(recipients: Iterable[Recipient]) -> RecipientGroups:
+def group_by_frame_format(recipients: Iterable[Recipient]) -> RecipientsByFrameFormat:
     """Return ``recipients`` in groups of equal frame formats."""
     groups: dict[FrameFormat, list[Any]] = {}
     for recipient in recipients:
@@ -60,18 +60,17 @@ def deliver_to_each(recipients: Sequence[Recipient], frame: bytes, stored: bool)
     """
     for recipient in recipients:
         if stored:
-            recipient.deliver(frame)
+            recipient.send_stored(frame)
         else:
-            recipient.send(frame)
+            recipient.send_unstored(frame)
 
 
 class Fanout:
-    """Consecutive deliveries to ``audience``.
+    """The deliveries that are gathered for ``audience``, to be sent together.
 
-    Either all deliveries are entries of the log (``stored``), or none is. ``place`` is the id of the
-    conversation that all of them belong to, or None.
-    ``sent(recipient, delivery)`` is called to log each delivery to a session; it is None unless the log level
-    is debug.
+    If ``stored`` is true, all of them are log entries, else none is. ``conversation_id`` is the id of the
+    conversation to which all of them belong, or None if they are for everyone. ``sent(recipient, delivery)``
+    logs that a delivery was sent to a session; it is None unless the log level is debug.
     """
 
     _log = Logger()
@@ -81,11 +80,11 @@ class Fanout:
         audience: Audience,
         stored: bool,
         sent: Callable[[Any, Delivery], None] | None = None,
-        place: int | None = None,
+        conversation_id: int | None = None,
         deliver_to_all: DeliverToAll = deliver_to_each,
     ) -> None:
         self._deliver_to_all = deliver_to_all
-        self.place = place
+        self.conversation_id = conversation_id
         self.audience = audience
         self.stored = stored
         self._sent = sent
@@ -102,12 +101,12 @@ class Fanout:
         subject: Sequence[Recipient] = (),
         without: Sequence[Recipient] = (),
     ) -> None:
-        """Add ``delivery`` to the deliveries gathered for the audience.
+        """Add ``delivery`` to the gathered deliveries.
 
-        ``author``, the session that asked for the delivery, is sent the deliveries gathered before, and never
-        ``delivery``. The sessions in ``subject``, which belong to the user whom the event is about, are sent
-        the deliveries gathered before and ``delivery`` at once. The sessions in ``without`` are not sent it
-        either.
+        - ``author`` is the session that caused the delivery, and ``without`` are further sessions. They are
+          not sent ``delivery``. They are sent at once what was gathered before.
+        - ``subject`` are the sessions of the user whom the event is about. They are sent at once what was
+          gathered before, and then ``delivery``.
         """
         if author is not None:
             self._advance(author)
@@ -117,7 +116,7 @@ class Fanout:
             if recipient is not author:
                 self._advance(recipient)
                 frames = self._encode(
-                    recipient.frame_format, recipient.frame_format.encoder.encode_for_affected_user, delivery
+                    recipient.frame_format, recipient.frame_format.encoder.encode_for_subject, delivery
                 )
                 self._deliver(recipient, frames)
                 if frames and self._sent is not None:
@@ -133,9 +132,9 @@ class Fanout:
 
         ``recipients`` are the sessions of the audience.
         """
-        self.flush_groups(group_by_frame_format(recipients))
+        self.flush_by_frame_format(group_by_frame_format(recipients))
 
-    def flush_groups(self, groups: RecipientGroups) -> None:
+    def flush_by_frame_format(self, groups: RecipientsByFrameFormat) -> None:
         """Do the same as `flush` for recipients that are grouped already."""
         skip = self._skip
         for frame_format, recipients in groups:
@@ -165,7 +164,7 @@ class Fanout:
         self._skip[recipient] = len(self._deliveries) + 1
 
     def _deliver(self, recipient: Recipient, pieces: list[bytes]) -> None:
-        deliver = recipient.deliver if self.stored else recipient.send
+        deliver = recipient.send_stored if self.stored else recipient.send_unstored
         for piece in pieces:
             deliver(piece)
 
@@ -180,7 +179,7 @@ class Fanout:
         """Return the frames of all deliveries from index ``start`` on, joined if the format allows it."""
         encoded = self._encoded(frame_format)
         frames = list(chain.from_iterable(encoded[start:] if start else encoded))
-        return [b"".join(frames)] if frame_format.joinable and len(frames) > 1 else frames
+        return [b"".join(frames)] if frame_format.frames_may_be_joined and len(frames) > 1 else frames
 
     def _encoded(self, frame_format: FrameFormat) -> list[list[bytes]]:
         """Return a list with the frames of each delivery added so far. Each delivery is encoded only once."""

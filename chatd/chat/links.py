@@ -10,16 +10,16 @@ from chatd.chat.commits import Committer
 from chatd.chat.turns import TurnQueue
 from chatd.core import commands as c
 from chatd.core import link_rules as rules
-from chatd.core.answers import LinkMade
+from chatd.core.answers import InvitationLinkMade
 from chatd.core.events import User
 from chatd.core.limits import Limits
 from chatd.core.links import LINK_SECRET_BYTES, InvitationLink, link_digest, link_secret
 from chatd.core.requests import Request
 
-LinkCommand = c.MakeLink | c.ListLinks | c.RevokeLink
+InvitationLinkCommand = c.MakeInvitationLink | c.ListInvitationLinks | c.RevokeInvitationLink
 
 
-class LinkService:
+class InvitationLinkService:
     """Makes, lists and revokes invitation links."""
 
     def __init__(self, authority: Authority, committer: Committer, turns: TurnQueue, limits: Limits) -> None:
@@ -28,32 +28,40 @@ class LinkService:
         self._turns = turns
         self._limits = limits
 
-    def execute(self, client: Client, request: Request, user: User, command: LinkCommand) -> None:
+    def execute(self, client: Client, request: Request, user: User, command: InvitationLinkCommand) -> None:
         """Carry out ``command`` of ``user``. The client's next command waits for the answer."""
-        if isinstance(command, c.MakeLink):
+        if isinstance(command, c.MakeInvitationLink):
             work = self._make(client, request, user, command)
-        elif isinstance(command, c.RevokeLink):
+        elif isinstance(command, c.RevokeInvitationLink):
             work = self._revoke(client, request, user, command)
         else:
             work = self._list(client, request, user, command)
         self._turns.run_coroutine(client, request, work, paused=True)
 
-    async def _make(self, client: Client, request: Request, user: User, command: c.MakeLink) -> None:
+    async def _make(
+        self, client: Client, request: Request, user: User, command: c.MakeInvitationLink
+    ) -> None:
         self._authority.check_write_permission(user)
         link = link_secret(secrets.token_bytes(LINK_SECRET_BYTES))
         state, now = self._committer.state, self._authority.now()
-        decision = rules.make_link(state, user, command, link_digest(link), self._limits, now)
+        decision = rules.make_invitation_link(state, user, command, link_digest(link), self._limits, now)
         await self._committer.commit(decision)
         made = decision.records[-1]
         assert isinstance(made, InvitationLink)
-        client.answer(request, LinkMade(rules.link_list_item(state, made), link))
+        client.answer(request, InvitationLinkMade(rules.link_list_item(state, made), link))
 
-    async def _list(self, client: Client, request: Request, user: User, command: c.ListLinks) -> None:
-        answer = rules.list_links(self._committer.state, user, command.group, self._authority.now())
+    async def _list(
+        self, client: Client, request: Request, user: User, command: c.ListInvitationLinks
+    ) -> None:
+        answer = rules.list_invitation_links(
+            self._committer.state, user, command.group, self._authority.now()
+        )
         await self._turns.wait_for_turn()
         client.answer(request, answer)
 
-    async def _revoke(self, client: Client, request: Request, user: User, command: c.RevokeLink) -> None:
+    async def _revoke(
+        self, client: Client, request: Request, user: User, command: c.RevokeInvitationLink
+    ) -> None:
         now = self._authority.now()
-        await self._committer.commit(rules.revoke_link(self._committer.state, user, command, now))
-        client.answer(request, rules.list_links(self._committer.state, user, command.group, now))
+        await self._committer.commit(rules.revoke_invitation_link(self._committer.state, user, command, now))
+        client.answer(request, rules.list_invitation_links(self._committer.state, user, command.group, now))

@@ -7,15 +7,15 @@ from typing import Final
 
 from chatd.core.events import (
     REACTION_KINDS,
-    AccountAnnounced,
-    Announced,
-    Arrived,
+    AccountChangeDelivery,
     Conversation,
+    GroupMemberArrived,
     LogEntry,
-    MemberArrived,
-    ProfileAnnounced,
-    SharedDelivery,
-    Transient,
+    MultiUserDelivery,
+    OperatorAnnouncement,
+    ProfileChangeDelivery,
+    TransientMessage,
+    UserArrived,
 )
 from chatd.core.terminal import replace_controls
 
@@ -23,25 +23,25 @@ from chatd.core.terminal import replace_controls
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
-def format_delivery(delivery: SharedDelivery, private: bool = False) -> str:
+def format_delivery(delivery: MultiUserDelivery, private: bool = False) -> str:
     """Return ``delivery`` as one line of a log, such as ``[group wob] alice: hello`` or ``alice arrived``.
 
-    The brackets name the conversation. For a group they contain a space, which no group name does, so a group
-    called ``lobby`` can't be mistaken for the lobby. If ``private`` is true, a group is called ``private
-    group``.
+    The brackets contain the conversation: ``lobby``, ``private`` for a direct conversation, or ``group`` and
+    the name of the group. So a group called ``lobby`` can't be mistaken for the lobby. If ``private`` is
+    true, a group is shown as ``private group`` and its name.
     """
-    if isinstance(delivery, Announced):
+    if isinstance(delivery, OperatorAnnouncement):
         return f"{delivery.user.nick} announced: {_one_line(delivery.text)}"
-    if isinstance(delivery, MemberArrived):
+    if isinstance(delivery, GroupMemberArrived):
         return f"{delivery.arrived.user.nick} arrived in a group"
-    if isinstance(delivery, ProfileAnnounced):
+    if isinstance(delivery, ProfileChangeDelivery):
         return f"{delivery.user.nick} changed a profile"
-    if isinstance(delivery, Transient):
+    if isinstance(delivery, TransientMessage):
         return f"{delivery.user.nick} told clients something in passing"
-    if isinstance(delivery, AccountAnnounced):
+    if isinstance(delivery, AccountChangeDelivery):
         return f"{delivery.user.nick} {'registered' if delivery.is_registered else 'unregistered'}"
     if not isinstance(delivery, LogEntry):
-        return f"{delivery.user.nick} {'arrived' if isinstance(delivery, Arrived) else 'left'}"
+        return f"{delivery.user.nick} {'arrived' if isinstance(delivery, UserArrived) else 'left'}"
     event = delivery.event
     actor = event.actor.nick
     subject = f" {event.subject.nick}" if event.subject is not None else ""

@@ -7,7 +7,7 @@ from typing import Final
 from chatd.boundaries import Clock
 from chatd.chat.token_buckets import TokenBuckets
 from chatd.core.limits import Limits
-from chatd.core.refusals import rate_limited_refusal, reason_phrase
+from chatd.core.refusals import rate_limited_refusal, refusal_reason
 
 LOGIN_REFILL_SECONDS: Final = 0.1
 """Seconds until an address may log in once more, when it has used up ``logins_per_address``."""
@@ -33,9 +33,9 @@ class LoginGuard:
         if client_network is None:
             return
         if (wait := self._logins.seconds_until_token(client_network)) > 0:
-            raise rate_limited_refusal(reason_phrase("many_logins"), wait)
+            raise rate_limited_refusal(refusal_reason("many_logins"), wait)
         if is_new and (wait := self._new_nicks.seconds_until_token(client_network)) > 0:
-            raise rate_limited_refusal(reason_phrase("many_new_nicks"), wait)
+            raise rate_limited_refusal(refusal_reason("many_new_nicks"), wait)
         self._logins.take_token(client_network)
         if is_new:
             self._new_nicks.take_token(client_network)

@@ -7,7 +7,7 @@ from chatd.chat.commits import Committer
 from chatd.chat.turns import TurnQueue
 from chatd.core.events import LogEntry, User
 from chatd.core.message_rules import no_such_message_refusal
-from chatd.core.records import PageWindow, entry_from_row
+from chatd.core.records import PageIdWindow, entry_from_row
 from chatd.core.state import LogFilter
 
 
@@ -40,18 +40,17 @@ class MessageFinder:
         if not self.hides_older_messages(message):
             return
         hidden = LogFilter(user.id, (), frozenset((conversation.id,)))
-        window = PageWindow(1, message.id + 1, message.id - 1)
+        window = PageIdWindow(1, message.id + 1, message.id - 1)
         if not (await self._archive.page(conversation, window, 0, message.id, hidden)).rows:
             raise no_such_message_refusal(message.id)
 
-    async def user_ids_joined_since(self, message: LogEntry) -> frozenset[int]:
-        """Return the ids of the users from whom ``message`` is hidden, because they joined its group later.
-
-        There are none unless the group hides older messages. Raises `ReadFailed`.
+    async def user_ids_joined_before(self, message: LogEntry) -> frozenset[int] | None:
+        """Return the ids of the users who joined the group of ``message`` before it was sent, and have not
+        joined again since; None if no member has to have joined so early to read it. Raises `ReadFailed`.
         """
         if not self.hides_older_messages(message):
-            return frozenset()
-        return frozenset(await self._archive.user_ids_joined_since(message.event.conversation, message.id))
+            return None
+        return frozenset(await self._archive.user_ids_joined_before(message.event.conversation, message.id))
 
     def hides_older_messages(self, message: LogEntry) -> bool:
         """Return whether ``message`` is in a group that hides what was sent before a member joined."""

@@ -16,10 +16,10 @@ from chatd.core.account_rules import check_new_password
 from chatd.core.accounts import AccountPolicy
 from chatd.core.answers import Moderated, OperatorRights, PreparedAnswer
 from chatd.core.channel_commands import BecomeOperator
-from chatd.core.events import Announced, User
+from chatd.core.events import OperatorAnnouncement, User
 from chatd.core.moderation import ModerationEntry, is_in_network, parse_network
 from chatd.core.names import parse_nick
-from chatd.core.refusals import Refusal, reason_phrase
+from chatd.core.refusals import Refusal, refusal_reason
 from chatd.core.requests import Request
 from chatd.core.rules import Decision
 
@@ -84,8 +84,8 @@ class ModerationService:
     def become_operator(self, client: Client, request: Request, command: BecomeOperator) -> None:
         """Verify the password of ``command``, then let ``client`` act with the rights of that operator.
 
-        The client's next command waits for the answer. Who is no operator is refused like a wrong password,
-        with ``wrong_password``, after the same time.
+        The client's next command waits for the answer. If the account is not an operator's, the command is
+        refused with ``wrong_password``, after the same time. So a client can't find out who is an operator.
         """
         self._turns.run_coroutine(
             client, request, self._become_operator(client, request, command), paused=True
@@ -123,7 +123,7 @@ class ModerationService:
             if act.kind == "announce":
                 # The users are told who speaks, the moderation log with whose rights.
                 speaker = client.user or act.operator
-                self._dispatcher.broadcast_announcement(Announced(speaker, act.reason, act.at))
+                self._dispatcher.broadcast_announcement(OperatorAnnouncement(speaker, act.reason, act.at))
             self._end_sessions(act)
 
     async def _decide(self, client: Requester, command: ModerationCommand) -> Decision:
@@ -161,12 +161,12 @@ class ModerationService:
             filter(None, (parse_network(address) for address in addresses if address is not None))
         )
         if not networks:
-            raise Refusal("bad_request", why=reason_phrase("own_machine"))
+            raise Refusal("bad_request", why=refusal_reason("own_machine"))
         return networks
 
     def _end_sessions(self, act: ModerationEntry) -> None:
         """End the sessions that ``act``, which is on disk, applies to."""
-        why = act.reason or reason_phrase("no_reason")
+        why = act.reason or refusal_reason("no_reason")
         network = parse_network(act.target)
         if act.kind == "block" and network is not None:
             for client in self._authority.all_sessions():

@@ -16,7 +16,10 @@ from chatd.core.state import State
 
 
 class OperatorSessions:
-    """Knows with which operator's rights each session acts. ``get_state`` returns the present state."""
+    """Knows which sessions act with the rights of a server operator's account.
+
+    ``get_state`` returns the present state.
+    """
 
     def __init__(self, get_state: Callable[[], State], policy: AccountPolicy) -> None:
         self._get_state = get_state
@@ -25,9 +28,10 @@ class OperatorSessions:
         self._credentials: dict[Requester, Credential] = {}
 
     def add(self, client: Client, credential: Credential) -> bool:
-        """Have ``client`` act with the rights of the account of ``credential``, whose password it has given.
+        """Give ``client`` the rights of the account of ``credential``, whose password it has given.
 
-        Return False, and change nothing, if that is no operator's, or if the password has changed since.
+        Return False and change nothing if the account is not a server operator's, or if its password was
+        changed after it was verified.
         """
         if self._operator_with(credential) is None:
             return False
@@ -39,17 +43,19 @@ class OperatorSessions:
         return self._credentials.pop(client, None) is not None
 
     def remove_lapsed(self) -> None:
-        """Take the rights of accounts that are no operators any more, or have another password, from all
-        sessions. They don't come back by themselves.
+        """Take an account's rights from all sessions if it is no longer an operator's or has a new password.
+
+        A session does not get the rights back by itself.
         """
         for client, credential in tuple(self._credentials.items()):
             if self._operator_with(credential) is None:
                 del self._credentials[client]
 
     def operator_of(self, requester: Requester) -> User | None:
-        """Return the server operator with whose rights ``requester`` acts, or None if it has none.
+        """Return the server operator with whose rights ``requester`` acts, or None if it has no such rights.
 
-        That is the operator whose password it has given, else its own user. A token gives no such rights.
+        This is the operator whose password the session has given (see `add`). Otherwise it is the session's
+        own user, if that user is a server operator and the session has no token.
         """
         credential = self._credentials.get(requester)
         operator = None if credential is None else self._operator_with(credential)

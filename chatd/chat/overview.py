@@ -1,4 +1,4 @@
-"""Figures and lists for the administrator of the machine: what no user of the chat is shown."""
+"""Figures and lists for the administrator of the machine, which no user of the chat is shown."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from chatd.core.events import User
 class ChatCounts(msgspec.Struct, frozen=True):
     """Numbers of what the chat holds.
 
-    ``logged_in`` counts sessions, ``online`` the users who have one, ``users`` all users that ever were,
-    ``accounts`` the registered ones, ``groups`` also private and empty ones. ``last_id`` is the id of the
-    last delivered log entry, ``journal_queue`` the number of tasks that wait for the next transaction.
+    ``logged_in`` is the number of sessions that are logged in, ``online`` that of the users who have one.
+    ``users`` is the number of all users ever known, ``accounts`` that of the registered ones. ``groups`` is
+    the number of groups, including private and empty ones. ``last_id`` is the id of the last delivered log
+    entry, ``journal_queue`` the number of tasks that wait for the next transaction.
     """
 
     logged_in: int
@@ -27,8 +28,9 @@ class ChatCounts(msgspec.Struct, frozen=True):
 
 
 class GroupOverview(msgspec.Struct, frozen=True):
-    """A group with the number of its members and of its log entries. ``entries`` counts also those deleted
-    since.
+    """A group with the number of its members and of its log entries.
+
+    ``entries`` includes the entries that were deleted since.
     """
 
     group: str
@@ -39,9 +41,9 @@ class GroupOverview(msgspec.Struct, frozen=True):
 
 
 class Overview:
-    """Returns counts, the list of groups, and whether a user is registered, read from ``authority``.
+    """The figures of the chat for the administrator, read from ``authority``.
 
-    For the control socket; no user of the chat sees these figures.
+    The control socket shows them. No user of the chat sees them.
     """
 
     def __init__(self, authority: Authority) -> None:

@@ -17,7 +17,7 @@ from typing import Final
 from chatd.boundaries import Clock
 from chatd.chat.token_buckets import TokenBuckets
 from chatd.core.limits import Limits
-from chatd.core.refusals import rate_limited_refusal, reason_phrase
+from chatd.core.refusals import rate_limited_refusal, refusal_reason
 
 ADDRESS_REFILL_SECONDS: Final = 3.0
 """The seconds after which an address gets a further attempt, once ``wrong_passwords`` are used up."""
@@ -25,7 +25,7 @@ ADDRESS_REFILL_SECONDS: Final = 3.0
 NICK_REFILL_SECONDS: Final = 10.0
 """Seconds in which the bucket of a nick, or of a nick and an address, regains one attempt."""
 
-GUESSED_NICK_DELAY_SECONDS: Final = 1.0
+PASSWORD_DELAY_OF_ATTACKED_NICK_SECONDS: Final = 1.0
 """The seconds by which each password for a nick is delayed, after many wrong ones from all addresses.
 
 The delay is short, so that an attacker can't lock out the user of the nick.
@@ -37,7 +37,7 @@ MAX_REMEMBERED_SUCCESSES: Final = 10_000
 
 
 class PasswordGuard:
-    """The rate limits for passwords: they decide whether and when a password may be verified."""
+    """The rate limits for passwords: they say whether and when a password may be verified."""
 
     def __init__(self, clock: Clock, limits: Limits) -> None:
         self._by_network = TokenBuckets(clock, lambda: limits.wrong_passwords, ADDRESS_REFILL_SECONDS)
@@ -51,13 +51,15 @@ class PasswordGuard:
         self._trusted: OrderedDict[tuple[str, str | None], None] = OrderedDict()
 
     def check_attempt(self, nick: str, client_network: str | None) -> float:
-        """Check that a password for ``nick`` may be verified. Return the seconds to wait before that.
+        """Check that a password for ``nick`` may be verified now. Return the seconds to wait before that.
 
-        Three token buckets of wrong passwords limit the attempts. If the bucket of ``nick``, over all
-        networks, is empty, the attempt is delayed. If the bucket of ``nick`` with ``client_network`` is
-        empty, the attempt is refused. If the bucket of ``client_network`` alone is empty, it is refused as
-        well, except from the daemon's own machine, where proxies run, and for a nick that has logged in from
-        there before.
+        Three token buckets count wrong passwords:
+
+        - for ``nick``, from all networks: if it is empty, the attempt is delayed.
+        - for ``nick`` from ``client_network``: if it is empty, the attempt is refused.
+        - from ``client_network``, for all nicks: if it is empty, the attempt is refused. This bucket does not
+          apply to the daemon's own machine, where proxies run, nor to a nick that has logged in from this
+          network before.
 
         ``client_network`` is the IPv4 address or IPv6 network of the client, None for the daemon's own
         machine. Raises `Refusal` ``rate_limited``.
@@ -66,8 +68,8 @@ class PasswordGuard:
         if client_network is not None and (nick, client_network) not in self._trusted:
             wait = max(wait, self._by_network.seconds_until_token(client_network))
         if wait > 0:
-            raise rate_limited_refusal(reason_phrase("many_wrong_passwords"), wait)
-        return GUESSED_NICK_DELAY_SECONDS if self._by_nick.seconds_until_token(nick) > 0 else 0.0
+            raise rate_limited_refusal(refusal_reason("many_wrong_passwords"), wait)
+        return PASSWORD_DELAY_OF_ATTACKED_NICK_SECONDS if self._by_nick.seconds_until_token(nick) > 0 else 0.0
 
     def count_failure(self, nick: str, client_network: str | None) -> None:
         """Count a wrong password for ``nick`` from ``client_network``."""

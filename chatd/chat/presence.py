@@ -15,14 +15,21 @@ from chatd.chat.dispatch import Dispatcher, Membership
 from chatd.chat.read_marks import ReadMarkService
 from chatd.chat.replay import Replay
 from chatd.chat.token_expiry import TokenExpiry
-from chatd.chat.turns import TurnQueue, not_read_refusal, not_stored_refusal
+from chatd.chat.turns import TurnQueue, not_stored_refusal, read_failed_refusal
 from chatd.chat.watch_lists import WatchLists
 from chatd.core.accounts import Credential, Secret
 from chatd.core.answers import Authenticated, Channel, Goodbye, Welcome
 from chatd.core.channel_commands import Authenticate
 from chatd.core.commands import Hello, Identify
 from chatd.core.counters import Counters
-from chatd.core.events import AccountAnnounced, Arrived, Conversation, Departed, MemberArrived, User
+from chatd.core.events import (
+    AccountChangeDelivery,
+    Conversation,
+    GroupMemberArrived,
+    User,
+    UserArrived,
+    UserDeparted,
+)
 from chatd.core.limits import Limits
 from chatd.core.login import Login, find_certified_credential, find_credential, find_user
 from chatd.core.refusals import Refusal
@@ -73,12 +80,14 @@ class PresenceService:
         )
 
     def log_in(self, client: Client, request: Request, hello: Hello) -> bool:
-        """Begin to log ``client`` in with ``hello``. Return True if the caller has to decide ``request`` now.
+        """Begin the login of ``client``. Return True if the caller has to decide ``request`` now.
 
-        ``hello`` is the command of ``request``, or a hello implied by the sender that another command names.
-        If the result is False, the caller has nothing more to do: ``request`` is the hello, which is answered
-        later, or is submitted again after the login. Raises `Refusal`; a refusal that is found later, such as
-        that of a wrong password, is sent to the client.
+        ``hello`` is the command of ``request``. If ``request`` has another command and names its sender
+        before any login, ``hello`` is a login with the sender's nick. If the result is False, the caller has
+        nothing more to do: a hello is answered later, and any other request is submitted again after the
+        login.
+
+        Raises `Refusal`. A refusal that is found later, such as of a wrong password, is sent to the client.
         """
         user = find_user(self._authority.state, hello.nick)
         marked = [] if user is None else self._read_marks.marked_conversations(user, client)
@@ -94,7 +103,8 @@ class PresenceService:
     ) -> None:
         """Look up the times of the read marks of ``user`` in ``marked``, then begin to log ``client`` in.
 
-        They have to be known before the decision: what is decided leaves in order.
+        The times must be known before the login is decided, because its welcome contains them and must not
+        wait.
         """
         read_times = await self._read_marks.times_of_marks(user, marked)
         if self._authority.recovering:
@@ -122,10 +132,12 @@ class PresenceService:
         password, client.password = hello.password or client.password, None
         # A nick that is not registered has no password; some course-work clients send one with every hello.
         credential = find_credential(self._authority.state, hello.nick)
-        verified = client.verified
-        if password is None and verified is not None and credential is not None:
-            is_same_user = verified.user.id == credential.user.id
-            return self._decide(client, request, hello, verified if is_same_user else None, read_times)
+        verified_credential = client.verified_credential
+        if password is None and verified_credential is not None and credential is not None:
+            is_same_user = verified_credential.user.id == credential.user.id
+            return self._decide(
+                client, request, hello, verified_credential if is_same_user else None, read_times
+            )
         needs_user = credential is not None or isinstance(request.command, Identify)
         if password is None or not (needs_user or is_token_secret(password)):
             return self._decide(client, request, hello, None, read_times)
@@ -134,24 +146,26 @@ class PresenceService:
         return False
 
     def authenticate(self, client: Client, request: Request, command: Authenticate) -> None:
-        """Begin to verify the password or the certificate by which ``client`` proves who its user is.
+        """Begin to verify the password or certificate with which ``client`` proves who its user is.
 
-        Once that is proved, the client keeps what was verified, for its next hello with that nick.
+        If it is valid, the session remembers that: its next login with the same nick needs no password.
         """
         verifying = self._verify_client(client, request, command)
         self._turns.run_coroutine(client, request, verifying, paused=True)
 
     async def _verify_client(self, client: Client, request: Request, command: Authenticate) -> None:
-        verified: Credential | Token
+        verified_credential: Credential | Token
         with self._counting_refusals():
             if command.password is None:
-                name = client.certificate_name
-                verified = find_certified_credential(self._authority.state, command.nick, name)
+                name = client.client_certificate_name
+                verified_credential = find_certified_credential(self._authority.state, command.nick, name)
             else:
-                verified = await self._verify_password(command.nick, command.password, client.client_network)
+                verified_credential = await self._verify_password(
+                    command.nick, command.password, client.client_network
+                )
         await self._turns.wait_for_turn()
-        client.verified = verified
-        client.answer(request, Authenticated(verified.user))
+        client.verified_credential = verified_credential
+        client.answer(request, Authenticated(verified_credential.user))
 
     async def _log_in_later(
         self,
@@ -162,10 +176,12 @@ class PresenceService:
         read_times: Mapping[int, int],
     ) -> None:
         with self._counting_refusals():
-            verified = await self._verify_password(hello.nick, password, client.client_network)
+            verified_credential = await self._verify_password(hello.nick, password, client.client_network)
             if self._authority.recovering:
                 raise not_stored_refusal()
-            if not client.is_closing and self._decide(client, request, hello, verified, read_times):
+            if not client.is_closing and self._decide(
+                client, request, hello, verified_credential, read_times
+            ):
                 client.submit_after_pause(request)
 
     def _decide(
@@ -173,22 +189,22 @@ class PresenceService:
         client: Client,
         request: Request,
         hello: Hello,
-        verified: Credential | Token | None,
+        verified_credential: Credential | Token | None,
         read_times: Mapping[int, int],
     ) -> bool:
-        login = self._authority.log_in(client, hello, verified)
+        login = self._authority.log_in(client, hello, verified_credential)
         applied = self._committer.apply(login.decision)
         sessions = [one for one in self._authority.sessions_of(login.user) if not one.is_closing]
         for other in sessions:
             if other is not client and other.last_received_id is not None:
-                self._journal.move_read_marker(login.user, other.last_received_id)
+                self._journal.move_last_seen_id(login.user, other.last_received_id)
         # Programs with tokens must not end the sessions of their user, nor of each other.
         alike = [one for one in sessions if same_token(one.token, client.token)]
         for oldest in alike[: -self._limits.sessions_per_user]:
             self.end_session(oldest, None, Refusal("session_replaced", nick=login.user.nick))
         if client.token is not None and client.token.expires is not None:
             self._token_expiry.watch()
-        catches_up = hello.since is not None or (login.returning and client.updates_read_marker)
+        catches_up = hello.since is not None or (login.returning and client.updates_last_seen_id)
         is_hello = isinstance(request.command, Hello | Identify)
         channels: tuple[Channel, ...] = ()
         if client.dialect.has_channels:
@@ -239,7 +255,7 @@ class PresenceService:
         except ReadFailed as error:
             # The client can't go on with a gap: it has to come back.
             self._turns.log_read_failure(error)
-            self.end_session(client, None, not_read_refusal())
+            self.end_session(client, None, read_failed_refusal())
         except Exception:
             # The client has half arrived: it has to come back.
             client.internal_error(request)
@@ -257,9 +273,9 @@ class PresenceService:
         if not login.has_other_session:
             self._announce_arrival(client, login, memberships)
         cursor = client.last_id_at_login = self._journal.last_delivered_id
-        # A session with a token has no part in the read marker of its user.
-        seen = self._journal.get_read_marker(user) if returning and client.token is None else cursor
-        client.missed_range = (seen, cursor if client.updates_read_marker else None)
+        # A session with a token has no part in the last seen id of its user.
+        seen = self._journal.get_last_seen_id(user) if returning and client.token is None else cursor
+        client.missed_range = (seen, cursor if client.updates_last_seen_id else None)
         if request is not None:
             is_registered = self._authority.state.is_registered(user)
             client.answer(request, Welcome(user, returning, cursor, seen, channels, is_registered))
@@ -267,7 +283,10 @@ class PresenceService:
             self._dispatcher.add_client(client, user)
 
     def memberships(self, user: User) -> list[Membership]:
-        """Return the groups of ``user`` as they are now: later changes are announced by their events."""
+        """Return the groups of ``user``, with their members at this moment.
+
+        The result does not follow later changes.
+        """
         return [
             Membership(group.conversation, group.audience, group.role(user) in ("owner", "operator"))
             for group in self._authority.state.groups_of(user)
@@ -279,18 +298,18 @@ class PresenceService:
         now = self._authority.now()
         # An arrival is sent to everyone, those who ignore the user among them.
         realname = user.nick if self._authority.state.ignored_by.get(user.id) else client.profile.realname
-        arrived = Arrived(user, login.returning, now, realname, is_registered)
+        arrived = UserArrived(user, login.returning, now, realname, is_registered)
         self._dispatcher.announce_arrival(client, user, arrived)
         self._watch_lists.announce(user, True)
         if self._dispatcher.has_channel_clients:
             for conversation, audience, is_operator in memberships:
-                member = MemberArrived(arrived, conversation, is_operator)
+                member = GroupMemberArrived(arrived, conversation, is_operator)
                 self._dispatcher.announce_to_members(member, audience)
 
     def announce_account(self, client: Client, user: User, is_registered: bool) -> None:
         """Announce to the others that ``user`` has registered or unregistered in the session ``client``."""
         if self._dispatcher.has_channel_clients:
-            announced = AccountAnnounced(user, is_registered, self._authority.now())
+            announced = AccountChangeDelivery(user, is_registered, self._authority.now())
             watchers = self._watch_lists.watchers_of(user)
             self._dispatcher.announce_change(announced, client, self.memberships(user), watchers)
 
@@ -308,7 +327,7 @@ class PresenceService:
         with suppress(NotStored):
             await self._turns.wait_for_turn()
         user = client.user
-        self.depart(client)
+        self.log_out(client)
         if request is not None:
             client.answer(request, Goodbye(user))
         if refusal is not None:
@@ -333,7 +352,7 @@ class PresenceService:
         """Stop the search for sessions whose token has expired."""
         self._token_expiry.stop()
 
-    def depart(self, client: Client) -> None:
+    def log_out(self, client: Client) -> None:
         """Free the nick of ``client``, which is leaving, at once, unless its user has other sessions.
 
         Then announce the departure to the other clients when all earlier tasks of the journal are completed.
@@ -347,12 +366,14 @@ class PresenceService:
         if self._authority.sessions_of(user):
             return
         is_registered = self._authority.state.is_registered(user)
-        farewell = self._authority.shown_farewell(client, user)
-        departed = Departed(user, self._authority.now(), is_registered, farewell)
+        quit_message = self._authority.visible_quit_message(client, user)
+        departed = UserDeparted(user, self._authority.now(), is_registered, quit_message)
         groups = self.memberships(user) if self._dispatcher.has_channel_clients else []
         self._turns.run_coroutine(client, None, self._announce_departure(client, departed, groups))
 
-    async def _announce_departure(self, client: Client, departed: Departed, groups: list[Membership]) -> None:
+    async def _announce_departure(
+        self, client: Client, departed: UserDeparted, groups: list[Membership]
+    ) -> None:
         with suppress(NotStored):
             await self._journal.submit_records()
         # Without a user its arrival was rolled back, so that nobody knows of it.

@@ -11,7 +11,7 @@ from chatd.chat.commits import Committer
 from chatd.chat.messages import MessageFinder
 from chatd.chat.turns import TurnQueue
 from chatd.core.answers import Ack
-from chatd.core.channel_commands import ReactInChannel, SendTransient, UnreactInChannel
+from chatd.core.channel_commands import ReactInChannel, SendTransientMessage, UnreactInChannel
 from chatd.core.commands import ReactToMessage, TakeReactionBack
 from chatd.core.events import User
 from chatd.core.limits import Limits
@@ -70,7 +70,7 @@ class ReactionService:
             async with self._lock:
                 await self._store(client, request, user, command)
         except Refusal as refusal:
-            if refusal.code != "no_such_message" or not isinstance(request.otherwise, SendTransient):
+            if refusal.code != "no_such_message" or not isinstance(request.otherwise, SendTransientMessage):
                 raise
             self._channels.execute(client, request, user, request.otherwise)
 

@@ -10,12 +10,12 @@ from chatd.chat.authority import Authority
 from chatd.chat.dispatch import Dispatcher
 from chatd.chat.turns import TurnQueue, not_stored_refusal
 from chatd.core.answers import ReadMark
-from chatd.core.channel_commands import MarkReadUntil
+from chatd.core.channel_commands import MarkReadUntilTime
 from chatd.core.commands import MarkRead
 from chatd.core.events import LOBBY, Conversation, ReadMarkMoved, User
 from chatd.core.queries import requested_conversation
 from chatd.core.read_mark_rules import check_may_mark
-from chatd.core.read_marks import NO_MARK, Mark
+from chatd.core.read_marks import NO_READ_MARK, ReadMarkPosition
 from chatd.core.requests import Request
 from chatd.core.rules import Decision, user_with_open_account
 
@@ -26,8 +26,9 @@ BEFORE_ALL_ENTRIES: Final = 1
 class ReadMarkService:
     """Moves the read marks of users forward, and tells the user's other sessions.
 
-    Dialects with channels name times instead of ids. They are shown the time that one of them has set, or
-    that of the entry, which ``archive`` looks up.
+    Clients that show channels give a time instead of an entry id, and are shown a time. This is the time that
+    such a client has given, or the time of the last entry up to the mark, whichever is later. ``archive``
+    looks up the time of the entry.
     """
 
     def __init__(
@@ -39,7 +40,7 @@ class ReadMarkService:
         self._turns = turns
 
     def execute(
-        self, client: Client, request: Request, user: User, command: MarkRead | MarkReadUntil
+        self, client: Client, request: Request, user: User, command: MarkRead | MarkReadUntilTime
     ) -> None:
         """Carry out ``command`` of ``user``. Raises `Refusal`."""
         conversation = requested_conversation(self._authority.state, user, command)
@@ -51,20 +52,25 @@ class ReadMarkService:
             self._turns.run_coroutine(client, request, moving, paused=True)
 
     def marked_conversations(self, user: User, client: Client) -> list[Conversation]:
-        """Return the lobby and the groups of ``user`` in which the user has set a read mark; none for a
-        ``client`` that does not show them as channels, or has a token.
+        """Return the conversations among the lobby and the user's groups in which ``user`` has set a read
+        mark.
+
+        The result is empty if ``client`` does not show channels, because it shows no read marks at the login.
+        It is also empty if ``client`` has logged in with a token, because programs have no part in what their
+        user has read.
         """
         if not client.dialect.has_channels or client.token is not None:
             return []
         readable = [LOBBY, *self._authority.state.direct_and_group_conversations_of(user)]
         mark_in = self._authority.journal.get_read_mark
-        return [one for one in readable if not one.pair and mark_in(user, one) != NO_MARK]
+        return [one for one in readable if not one.pair and mark_in(user, one) != NO_READ_MARK]
 
     async def times_of_marks(self, user: User, conversations: Sequence[Conversation]) -> dict[int, int]:
-        """Return the times that show the read marks of ``user`` in ``conversations``, by the ids of these.
+        """Return the read marks of ``user`` in ``conversations`` as times, by conversation id.
 
-        The time of a mark is the one that a client has given, or that of the last entry up to it if that is
-        later, in milliseconds since 1970. Raises `ReadFailed`.
+        The time of a mark is the one that a client has given, or the time of the last entry up to the mark,
+        whichever is later, in milliseconds since 1970. Conversations without such a time are left out. Raises
+        `ReadFailed`.
         """
         marks = [self._authority.journal.get_read_mark(user, one) for one in conversations]
         places = [(one, mark.id) for one, mark in zip(conversations, marks, strict=True)]
@@ -121,11 +127,11 @@ class ReadMarkService:
             self._tell_others(client, user, conversation, mark, shown_at, only_time)
 
     async def _stored(self, user: User, conversation: Conversation) -> Conversation:
-        """Return ``conversation`` as it is on disk, in a turn of its own.
+        """Return ``conversation`` as it is on disk, when all earlier tasks of the journal are completed.
 
-        Two users who never sent each other a message have none: it is made, if ``user`` might write one. A
-        mark is kept for them, as clients expect to get back what they have set. Raises `Refusal` and
-        `NotStored`.
+        Two users who never sent each other a message have no conversation on disk. It is made, if ``user``
+        may write, so that the mark can be stored: clients expect to get back what they have set. Raises
+        `Refusal` and `NotStored`.
         """
         authority = self._authority
         if not conversation.pair:
@@ -150,14 +156,15 @@ class ReadMarkService:
         client: Client,
         user: User,
         conversation: Conversation,
-        mark: Mark,
+        mark: ReadMarkPosition,
         at: int | None,
         only_time: bool = False,
     ) -> None:
-        """Send the user's other sessions the mark, unless it has moved on and they are told of that.
+        """Send the mark to the user's other sessions, unless it has moved again and they are sent the later
+        one.
 
-        If ``only_time`` is true, only its time has moved.
+        If ``only_time`` is true, the mark has a new time and the same id.
         """
         if mark == self._authority.journal.get_read_mark(user, conversation):
             moved = ReadMarkMoved(user, conversation, mark.id, at)
-            self._dispatcher.deliver_to_other_sessions(moved, client, only_time)
+            self._dispatcher.send_read_mark_to_other_sessions(moved, client, only_time)

@@ -25,14 +25,14 @@ from chatd.core.audience import without_ignored_reason
 from chatd.core.events import LOBBY, Conversation, LogEntry, User
 from chatd.core.limits import Limits
 from chatd.core.queries import PageRequest
-from chatd.core.read_marks import NO_MARK, Mark
-from chatd.core.records import EntrySlice, PageWindow, UnreadRange, entry_from_row
+from chatd.core.read_marks import NO_READ_MARK, ReadMarkPosition
+from chatd.core.records import EntrySlice, PageIdWindow, UnreadRange, entry_from_row
 from chatd.core.requests import Request
 from chatd.core.rules import require_group_member
 from chatd.core.state import State
 from chatd.core.tokens import token_covers
 
-CATCH_UP_PAGE_ENTRIES: Final = 500
+CATCH_UP_PAGE_ENTRIES: Final = 800
 """Maximum number of missed entries that are read from the log at a time for one client."""
 
 CATCH_UP_PAGE_BYTES: Final = 64 * 1024
@@ -51,16 +51,16 @@ MAX_LISTED_CONVERSATIONS: Final = 100
 MAX_ACTIVE_CONVERSATIONS: Final = 1000
 """Maximum number of conversations in a list of those whose last messages were sent between two times."""
 
-UNREQUESTED_HISTORY_REQUEST: Final = Request(c.ReadHistory(), "history")
+PLACEHOLDER_HISTORY_REQUEST: Final = Request(c.ReadHistory(), "history")
 """The request that the daemon pretends to answer when it sends a page or a list that no client asked for."""
 
 
 class Replay:
-    """Reads entries from ``archive`` and sends them to clients, which the parameters call readers.
+    """Reads entries from ``archive`` and sends them to clients. Parameters call the client ``reader``.
 
-    ``state`` returns the present state of the chat. ``sent(reader, entry or page)`` is called to log each
-    entry or page sent; it is None unless the log level is debug, which may change. Each coroutine
-    raises `ReadFailed` if the archive can't be read.
+    ``state`` returns the present state of the chat. ``sent(reader, what)`` is called to log each entry or
+    page that was sent. It is None unless the log level is debug, and is replaced when the level changes. Each
+    coroutine raises `ReadFailed` if the archive can't be read.
     """
 
     def __init__(
@@ -89,8 +89,8 @@ class Replay:
     ) -> None:
         """Answer ``request`` with the page of ``conversation`` that is ``asked`` for.
 
-        Raises `Refusal` if ``user`` may not read ``conversation`` (any more). Nothing is sent if the
-        connection is gone.
+        Raises `Refusal` if ``user`` may not read ``conversation`` when the page is read. Nothing is sent if
+        the connection is gone.
         """
         max_id = self._journal.last_delivered_id if request.max_id is None else request.max_id
         self.check_may_read(user, conversation)  # the user may have been put out meanwhile
@@ -123,7 +123,7 @@ class Replay:
     ) -> None:
         """Answer ``request`` with a list of the conversations of ``user``, most recent first.
 
-        ``command`` says how many are left out at the front, and how many there may be.
+        ``command`` has the number of conversations to skip at the front, and the maximum number to list.
         """
         conversations = self._most_recent(self.readable_conversations(reader, user))[command.skip :]
         limit = min(command.limit or MAX_LISTED_CONVERSATIONS, MAX_LISTED_CONVERSATIONS)
@@ -135,10 +135,10 @@ class Replay:
     async def send_active_conversations(
         self, reader: Client, user: User, request: Request, command: c.ListConversations
     ) -> None:
-        """Answer ``request`` with a list of the conversations of ``user`` by their last messages.
+        """Answer ``request`` with the conversations of ``user`` whose last messages are in a range of time.
 
-        The times of these lie between those of ``command``, which also says how many conversations are left
-        out and how many there may be. What ``user`` can't read, and messages of ignored users, do not count.
+        ``command`` has the range, the number of conversations to skip, and the maximum number to list.
+        Messages that ``user`` may not read, and those of ignored users, do not count as last messages.
         """
         max_id = self._journal.last_delivered_id
         first, end = await self._ids_between(command.after_time, command.before_time, max_id)
@@ -167,16 +167,17 @@ class Replay:
     async def send_missed_entries(self, reader: Client, user: User, hello: c.Hello) -> None:
         """Send the entries that ``user`` has missed, then the live deliveries that were held back meanwhile.
 
-        Call `Client.hold_deliveries` before. With a ``since`` in ``hello``, all readable entries after that
-        id are sent. A ``since`` larger than the last id of the log belongs to another log and is ignored.
-        Without a valid one, a session that moves the user's read marker gets what the dialect's
-        ``login_history_scope`` says, or only events about ``user`` if ``hello`` asks for no history; any
-        other session gets no missed entries.
+        Call `Client.hold_deliveries` before. If ``hello`` has a ``since``, all readable entries with larger
+        ids are sent. A ``since`` above the last id of the log is ignored, because it belongs to another log.
+
+        Without a valid ``since``, only a session that moves the user's last seen id is sent missed entries:
+        those that `Dialect.login_history_scope` names, or only events about ``user`` if ``hello`` asks for no
+        history.
         """
         max_id = self._journal.last_delivered_id
         if hello.since is not None and hello.since <= max_id:
             await self._follow(reader, user, self.readable_conversations(reader, user), hello.since, max_id)
-        elif reader.updates_read_marker:
+        elif reader.updates_last_seen_id:
             await self._send_history(reader, user, max_id, pages=hello.history == "send")
         while not reader.release_deliveries():
             # More came than could be held back: it is read from the log instead.
@@ -200,7 +201,7 @@ class Replay:
         elif reader.dialect.login_history_scope == "none":
             await self._follow(reader, user, directs, seen, max_id, own=False)
             if any(map(self._journal.last_id_in, conversations)):
-                reader.send_unrequested(UNREQUESTED_HISTORY_REQUEST, HistoryHint())
+                reader.push_answer(PLACEHOLDER_HISTORY_REQUEST, HistoryHint())
         else:
             if reader.dialect.login_history_scope == "directs":
                 conversations = directs
@@ -211,7 +212,7 @@ class Replay:
             if reader.dialect.login_history_scope == "directs" and any(
                 map(self._journal.last_id_in, self.readable_conversations(reader, user))
             ):
-                reader.send_unrequested(UNREQUESTED_HISTORY_REQUEST, HistoryHint())
+                reader.push_answer(PLACEHOLDER_HISTORY_REQUEST, HistoryHint())
 
     async def _send_pages(
         self, reader: Client, user: User, conversations: list[Conversation], seen: int, max_id: int
@@ -226,7 +227,7 @@ class Replay:
             size = min(room, reader.dialect.max_list_bytes)
             # A client that is sent nothing but what was missed can't scroll back for the rest.
             is_missed = reader.dialect.login_history_scope == "missed"
-            window = PageWindow(self._limits.page_max if is_missed else self._limits.page)
+            window = PageIdWindow(self._limits.page_max if is_missed else self._limits.page)
             found = await self._read_page(reader, user, conversation, window, size, max_id)
             await self._fair_queue.wait()
             if reader.is_closing:
@@ -236,7 +237,7 @@ class Replay:
             entries = self.entries(found, user)
             trimmed, reactions = self._trimmed(conversation), self._reactions(found)
             page = Page(conversation, entries, found.more, False, False, user, seen, trimmed, reactions)
-            reader.send_unrequested(UNREQUESTED_HISTORY_REQUEST, page)
+            reader.push_answer(PLACEHOLDER_HISTORY_REQUEST, page)
             if self.sent is not None:
                 self.sent(reader, page)
             await _room(reader)
@@ -248,14 +249,14 @@ class Replay:
             listed = await self._list(reader, user, others, MAX_LISTED_CONVERSATIONS)
             await self._fair_queue.wait()
             if not reader.is_closing:
-                reader.send_unrequested(UNREQUESTED_HISTORY_REQUEST, listed)
+                reader.push_answer(PLACEHOLDER_HISTORY_REQUEST, listed)
 
     async def _read_page(
         self,
         reader: Client,
         user: User,
         conversation: Conversation,
-        window: PageWindow,
+        window: PageIdWindow,
         size: int,
         max_id: int,
     ) -> EntrySlice:
@@ -275,7 +276,7 @@ class Replay:
         reader: Client,
         user: User,
         conversation: Conversation,
-        window: PageWindow,
+        window: PageIdWindow,
         around: int,
         size: int,
         max_id: int,
@@ -301,13 +302,13 @@ class Replay:
         reactions = {**earlier.reactions, **found.reactions}
         return EntrySlice(earlier.rows + found.rows, earlier.more or found.more, None, reactions)
 
-    async def page_window(self, asked: PageRequest, max_id: int) -> tuple[PageWindow, int | None]:
+    async def page_window(self, asked: PageRequest, max_id: int) -> tuple[PageIdWindow, int | None]:
         """Return the window of the page that is ``asked`` for, and the id around which it is or None."""
         first, end = await self._ids_between(asked.after_time, asked.before_time, max_id)
         around = asked.around
         if asked.around_time is not None:
             (around,) = await self._archive.first_ids_since([asked.around_time], max_id)
-        window = PageWindow(
+        window = PageIdWindow(
             min(asked.limit or self._limits.page, self._limits.page_max),
             end if asked.before is None else min(end, asked.before),
             first - 1 if asked.after is None else max(first - 1, asked.after),
@@ -344,7 +345,7 @@ class Replay:
         listed = conversations[:limit]
         # A session with a token has no part in what its user has read.
         mark_in = self._journal.get_read_mark
-        marks = {one: mark_in(user, one) if reader.token is None else NO_MARK for one in listed}
+        marks = {one: mark_in(user, one) if reader.token is None else NO_READ_MARK for one in listed}
         # Read before the counts: a client counts by itself what is later than the last entry in the list.
         lasts = {one: self._journal.last_id_in(one) for one in listed}
         ranges = [found for one in listed if (found := self._unread_range(reader, one, marks[one]))]
@@ -358,22 +359,24 @@ class Replay:
                     one.name_for(user),
                     lasts[one],
                     unread.get(one, 0),
-                    None if marks[one] == NO_MARK else marks[one].id,
+                    None if marks[one] == NO_READ_MARK else marks[one].id,
                 )
                 for one in listed
             ),
             more=len(conversations) > limit,
         )
 
-    def _unread_range(self, reader: Client, conversation: Conversation, mark: Mark) -> UnreadRange | None:
+    def _unread_range(
+        self, reader: Client, conversation: Conversation, mark: ReadMarkPosition
+    ) -> UnreadRange | None:
         """Return the range of unread messages for ``reader``, whose user has the read mark ``mark`` in
         ``conversation``. Return None if all messages count as read.
         """
         last = self._journal.last_id_in(conversation)
-        if mark != NO_MARK:
+        if mark != NO_READ_MARK:
             return UnreadRange(conversation, mark.id, last)
         # A dialect without pages was sent the missed private messages: they count as read.
-        if conversation.pair and reader.dialect.login_history_scope == "none" and reader.updates_read_marker:
+        if conversation.pair and reader.dialect.login_history_scope == "none" and reader.updates_last_seen_id:
             return None
         after, max_id = reader.missed_range
         return UnreadRange(conversation, after, last if max_id is None else max_id)
@@ -420,12 +423,12 @@ class Replay:
     def _wanted_entries(
         self, reader: Client, user: User, found: EntrySlice, own: bool
     ) -> Iterator[tuple[LogEntry, bool]]:
-        """Yield the entries of ``found`` that ``reader`` is to be sent, each with whether it is an event
-        about ``user``.
+        """Yield the entries of ``found`` to send to ``reader``, each paired with whether it is an event about
+        ``user``.
 
-        Memberships may have changed since the query, and an entry about the user may be in a conversation
-        that the token of the session is not for. If ``own`` is false, the entries written by ``user`` are
-        left out, unless they are about ``user``.
+        Entries that ``user`` may no longer read are left out, and those outside the scope of the session's
+        token. If ``own`` is false, the entries written by ``user`` are left out, unless they are about
+        ``user``.
         """
         state, token = self._state(), reader.token
         ignored = state.ignored_user_ids(user)

@@ -81,5 +81,5 @@ class ReplyService:
         if isinstance(command, SendToGroup):
             return require_group_member(state, user, command.group).conversation
         if isinstance(command, SendToUser):
-            return state.direct_conversation(user, state.user(command.dest))
+            return state.direct_conversation(user, state.require_user(command.dest))
         return LOBBY

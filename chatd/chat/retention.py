@@ -29,7 +29,7 @@ FIRST_SWEEP_DELAY_SECONDS: Final = 5.0
 SWEEP_PAUSE_SECONDS: Final = 0.02
 """Pause in seconds after each deletion, so that clients need not wait for a sweep."""
 
-TRIM_SCAN_ENTRIES: Final = 500
+MAX_ENTRIES_SCANNED_FOR_TRIM: Final = 500
 """Maximum number of log entries that are looked at for one deletion."""
 
 
@@ -42,9 +42,9 @@ class Retention:
 
     Messages are deleted when they are too old, invitation links when they have expired.
 
-    ``keep_seconds`` is the age up to which messages are kept, None for any age; a group may keep its messages
-    for a shorter time. The last entry of a conversation is never deleted, because the next entry's sequence
-    number (seq) is derived from it. If that entry is an old message, only its text is deleted.
+    ``retention_seconds`` is the age up to which messages are kept, None for any age; a group may keep its
+    messages for a shorter time. The last entry of a conversation is never deleted, because the next entry's
+    sequence number (seq) is derived from it. If that entry is an old message, only its text is deleted.
     """
 
     _log = Logger()
@@ -55,13 +55,13 @@ class Retention:
         archive: Archive,
         committer: Committer,
         clock: Clock,
-        keep_seconds: int | None,
+        retention_seconds: int | None,
     ) -> None:
         self._authority = authority
         self._archive = archive
         self._committer = committer
         self._clock = clock
-        self._keep_seconds = keep_seconds
+        self._retention_seconds = retention_seconds
         self._next: IDelayedCall | None = None
         self._stopped = False
         # Whether texts were deleted that the write-ahead log may still have.
@@ -96,7 +96,7 @@ class Retention:
                     self._must_erase = True
         if self._must_erase:
             self._must_erase = False
-            await self._authority.journal.erase_deleted()
+            await self._authority.journal.erase_deleted_texts()
 
     async def _delete_expired_links(self) -> bool:
         """Delete some invitation links that have expired. Return whether there may be more."""
@@ -110,13 +110,13 @@ class Retention:
 
     async def _trim(self, conversation: Conversation) -> bool:
         """Delete some old messages of ``conversation``. Return whether there may be more."""
-        keep_seconds = self._committer.state.keep_seconds(conversation, self._keep_seconds)
-        if self._stopped or keep_seconds is None:
+        retention_seconds = self._committer.state.retention_seconds(conversation, self._retention_seconds)
+        if self._stopped or retention_seconds is None:
             return False
-        before = self._authority.now() - keep_seconds * 1000
+        before = self._authority.now() - retention_seconds * 1000
         last = self._authority.journal.last_id_in(conversation)
         trimmed = self._committer.state.trimmed_up_to_ids.get(conversation.id, 0)
-        old = await self._archive.old_message_ids(conversation, trimmed, before, TRIM_SCAN_ENTRIES)
+        old = await self._archive.old_message_ids(conversation, trimmed, before, MAX_ENTRIES_SCANNED_FOR_TRIM)
         removed = [id for id in old if id < last]
         if removed:
             decision = Decision(records=(ConversationTrimmed(conversation, removed[-1]),))

@@ -11,7 +11,7 @@ from chatd.chat.replay import Replay
 from chatd.core.answers import SearchResult
 from chatd.core.events import User
 from chatd.core.queries import SearchRequest
-from chatd.core.records import EntrySlice, PageWindow, SearchQuery
+from chatd.core.records import EntrySlice, PageIdWindow, SearchQuery
 from chatd.core.requests import Request
 from chatd.core.state import State
 
@@ -64,7 +64,7 @@ class SearchService:
         reader.answer(request, SearchResult(user, entries, window.forward, resume_id))
 
     async def _search(
-        self, reader: Client, user: User, asked: SearchRequest, window: PageWindow, max_id: int
+        self, reader: Client, user: User, asked: SearchRequest, window: PageIdWindow, max_id: int
     ) -> tuple[list[int], int | None]:
         """Return the ids that are found in ``window``, and the bound from which to search on, None if
         everything was searched.

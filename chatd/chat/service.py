@@ -26,7 +26,7 @@ from chatd.chat.edits import EditService
 from chatd.chat.erasure import UserEraser
 from chatd.chat.fair_queue import FairQueue
 from chatd.chat.fanout import DeliverToAll, deliver_to_each
-from chatd.chat.links import LinkCommand, LinkService
+from chatd.chat.links import InvitationLinkCommand, InvitationLinkService
 from chatd.chat.messages import MessageFinder
 from chatd.chat.moderation import ModerationCommand, ModerationService
 from chatd.chat.overview import Overview
@@ -38,7 +38,7 @@ from chatd.chat.replies import ReplyService
 from chatd.chat.retention import Retention
 from chatd.chat.search import SearchService
 from chatd.chat.tokens import TokenCommand, TokenService
-from chatd.chat.turns import ChangeTask, ClientCoroutine, TurnQueue, not_read_refusal, not_stored_refusal
+from chatd.chat.turns import ChangeTask, ClientCoroutine, TurnQueue, not_stored_refusal, read_failed_refusal
 from chatd.chat.watch_lists import WatchLists
 from chatd.core import commands as c
 from chatd.core.accounts import AccountPolicy, Secret
@@ -50,30 +50,30 @@ from chatd.core.answers import (
     UserDescription,
     Welcome,
 )
-from chatd.core.audience import user_ids_without_reason
+from chatd.core.audience import user_ids_not_shown_reason
 from chatd.core.channel_commands import (
     Authenticate,
     BecomeOperator,
-    MarkReadUntil,
+    MarkReadUntilTime,
     RegisterBeforeLogin,
     ResignOperator,
 )
 from chatd.core.channels import ChannelQuery
 from chatd.core.counters import Counters
-from chatd.core.events import AnsweredMessage, ChatEvent, LogEntry, SharedDelivery, User
+from chatd.core.events import AnsweredMessage, ChatEvent, LogEntry, MultiUserDelivery, User
 from chatd.core.ignore_rules import decide_ignore
 from chatd.core.limits import Limits
 from chatd.core.login import check_claimed_sender
 from chatd.core.queries import (
     LIST_QUERIES,
-    answer_list,
+    answer_list_command,
     list_ignored,
+    page_request_of,
     requested_conversation,
-    requested_page,
     requested_search,
 )
 from chatd.core.records import Snapshot
-from chatd.core.refusals import Refusal, reason_phrase
+from chatd.core.refusals import Refusal, refusal_reason
 from chatd.core.reply_rules import SENDING_COMMANDS
 from chatd.core.requests import Request
 from chatd.core.rules import CHANGE_RULES
@@ -92,7 +92,7 @@ class Chat:
     ``journal`` writes the log; ``counters`` counts what happens. Other parts of the daemon read both.
     ``administrator`` carries out what only the administrator of the machine may ask for.
     ``eraser`` erases users, and goes on with interrupted erasures once it is started.
-    ``retention`` deletes messages that are older than ``keep_seconds``, once it is started.
+    ``retention`` deletes messages that are older than ``retention_seconds``, once it is started.
     """
 
     def __init__(
@@ -105,9 +105,9 @@ class Chat:
         limits: Limits,
         passwords: PasswordHasher,
         policy: AccountPolicy,
-        on_delivery: Callable[[SharedDelivery, bool], None] | None = None,
+        on_delivery: Callable[[MultiUserDelivery, bool], None] | None = None,
         delivery_log: DeliveryLog | None = None,
-        keep_seconds: int | None = None,
+        retention_seconds: int | None = None,
         deliver_to_all: DeliverToAll = deliver_to_each,
     ) -> None:
         self.fair_queue = FairQueue(clock)
@@ -162,7 +162,7 @@ class Chat:
             self._authority, self._authenticator, committer, self._presence, self._turns, policy
         )
         self._tokens = TokenService(self._authority, committer, self._presence, self._turns, limits)
-        self._links = LinkService(self._authority, committer, self._turns, limits)
+        self._links = InvitationLinkService(self._authority, committer, self._turns, limits)
         self._moderator = ModerationService(
             self._authority,
             self._dispatcher,
@@ -190,7 +190,7 @@ class Chat:
         self.eraser = UserEraser(
             self._authority, archive, committer, self._presence, self._turns, clock, policy
         )
-        self.retention = Retention(self._authority, archive, committer, clock, keep_seconds)
+        self.retention = Retention(self._authority, archive, committer, clock, retention_seconds)
         self._stopping = False
 
     @property
@@ -215,15 +215,17 @@ class Chat:
 
     # What sessions call.
 
-    def forget_recipients(self) -> None:
-        """Find out anew which sessions get what: one has another frame format."""
-        self._dispatcher.forget_recipients()
+    def clear_audience_cache(self) -> None:
+        """Drop the cached recipients of deliveries. Call this when a session has another frame format."""
+        self._dispatcher.clear_audience_cache()
 
     def submit(self, client: Client, request: Request) -> Refusal | None:
-        """Decide ``request`` of ``client`` at once. Return the refusal, or None if it is accepted so far.
+        """Decide ``request`` of ``client`` at once. Return its refusal, or None if it was not refused at
+        once.
 
-        The chat itself sends the answer or the refusal, also the returned one, to the client after all
-        earlier tasks of the journal are completed.
+        The chat itself sends the answer or the refusal to the client, when all earlier tasks of the journal
+        are completed. So the caller need not send the returned refusal. A request that was not refused at
+        once may still be refused later.
         """
         refused = None
         try:
@@ -236,7 +238,9 @@ class Chat:
         return refused
 
     def hold_until_others_served(self, client: Client) -> None:
-        """Decide no further command of ``client`` until its commands are answered and others were served."""
+        """Make the next commands of ``client`` wait until its earlier ones are answered and other clients are
+        served.
+        """
         self._turns.run_coroutine(client, None, self._wait_for_others(), paused=True)
 
     def end_session(self, client: Client, request: Request | None, refusal: Refusal | None = None) -> None:
@@ -248,15 +252,15 @@ class Chat:
         """
         self._presence.end_session(client, request, refusal)
 
-    def depart(self, client: Client) -> None:
-        """Log out ``client``, whose connection is gone, and update the read marker of its user.
+    def log_out(self, client: Client) -> None:
+        """Log out ``client``, whose connection is gone, and update the last seen id of its user.
 
-        The read marker moves to the last entry that the client is assumed to have received.
+        The last seen id moves to the last entry that the client is assumed to have received.
         """
-        self._presence.depart(client)
+        self._presence.log_out(client)
         user, seen = client.user, client.last_received_id
         if user is not None and seen is not None:
-            self.journal.move_read_marker(user, seen)
+            self.journal.move_last_seen_id(user, seen)
 
     async def close(self) -> None:
         """Write the remaining data to the database, and close the database."""
@@ -265,9 +269,8 @@ class Chat:
         await self.journal.close()
 
     def drain(self) -> Deferred[None]:
-        """Refuse new commands. Return a Deferred that fires when all accepted commands are answered.
-
-        By then they are on disk as well.
+        """Refuse new commands. Return a Deferred that fires when the accepted ones are on disk and
+        answered.
         """
         self._stopping = True
         self.administrator.stop()
@@ -307,8 +310,8 @@ class Chat:
             self._turns.run_coroutine(client, request, self._answer(client, request, command))
             return
         if isinstance(command, c.Quit):
-            if request.farewell:
-                client.profile = replace(client.profile, farewell=request.farewell)
+            if request.quit_or_part_message:
+                client.profile = replace(client.profile, quit_message=request.quit_or_part_message)
             self.end_session(client, request)
             return
         self._check_running(command)
@@ -342,7 +345,11 @@ class Chat:
         if self._stopping:
             raise Refusal("shutting_down")
         if self._authority.recovering:
-            raise not_read_refusal() if c.COMMANDS_BY_CLASS[type(command)].reads_log else not_stored_refusal()
+            raise (
+                read_failed_refusal()
+                if c.COMMANDS_BY_CLASS[type(command)].reads_log
+                else not_stored_refusal()
+            )
 
     def _decide_named(self, client: Client, request: Request, command: c.Command) -> None:
         user = client.user
@@ -387,10 +394,10 @@ class Chat:
             self._accounts.execute(client, request, user, command)
         elif isinstance(command, TokenCommand):
             self._tokens.execute(client, request, user, command)
-        elif isinstance(command, LinkCommand):
+        elif isinstance(command, InvitationLinkCommand):
             self._links.execute(client, request, user, command)
-        elif isinstance(command, c.UseLink):
-            with self._authenticator.limiting_link_guesses(user, client.client_network):
+        elif isinstance(command, c.UseInvitationLink):
+            with self._authenticator.limiting_invitation_link_guesses(user, client.client_network):
                 self._change(client, request, user, command)
         elif isinstance(command, c.IgnoreUser | c.UnignoreUser):
             self._turns.run_coroutine(
@@ -409,7 +416,7 @@ class Chat:
             self._turns.run_coroutine(
                 client, request, self._answer_with_list(client, request, shown), paused=True
             )
-        elif isinstance(command, c.MarkRead | MarkReadUntil):
+        elif isinstance(command, c.MarkRead | MarkReadUntilTime):
             self._read_marks.execute(client, request, user, command)
         elif isinstance(command, BecomeOperator):
             self._moderator.become_operator(client, request, command)
@@ -438,7 +445,7 @@ class Chat:
     def _list(self, requester: Requester, request: Request, user: User | None, command: c.Command) -> None:
         state, presence = self._authority.state, self._authority.online_users
         now = self._authority.now()
-        answer = answer_list(state, presence, user, command, now, requester.token)
+        answer = answer_list_command(state, presence, user, command, now, requester.token)
         self._turns.run_coroutine(
             requester, request, self._answer_with_list(requester, request, answer), paused=True
         )
@@ -451,7 +458,7 @@ class Chat:
         command: c.ListGroupMessages | c.ListGroupEvents | c.ReadHistory,
     ) -> None:
         conversation = requested_conversation(self._authority.state, user, command)
-        page = requested_page(command)
+        page = page_request_of(command)
         reading = self._replay.send_page(client, user, request, conversation, page)
         self._turns.run_coroutine(client, request, self._answer_from_log(reading), paused=True)
 
@@ -474,19 +481,21 @@ class Chat:
         if answered is not None:
             (event,) = decision.events
             decision = replace(decision, events=(replace(event, answered=answered),))
-        if (request.client_tags or request.farewell) and decision.events:
-            farewell = request.farewell if authority.may_change_profile(user, client.token) else ""
-            first = replace(decision.events[0], client_tags=request.client_tags, farewell=farewell)
+        if (request.client_tags or request.quit_or_part_message) and decision.events:
+            part_message = (
+                request.quit_or_part_message if authority.may_change_profile(user, client.token) else ""
+            )
+            first = replace(decision.events[0], client_tags=request.client_tags, part_message=part_message)
             decision = replace(decision, events=(first, *decision.events[1:]))
         if not decision.events:
             self._turns.run_coroutine(
-                client, request, self._answer(client, request, Unchanged(decision.unchanged_group_name))
+                client, request, self._answer(client, request, Unchanged(decision.already_joined_group_name))
             )
             return
         records, audiences = authority.apply(decision, request.ref)
         event = decision.events[0]
         private = authority.state.is_private(event.conversation)
-        channel = self._committer.entered_channel(event)
+        channel = self._committer.channel_entered_by(event)
         self.journal.submit(ChangeTask(self, client, request, records, audiences, private, channel))
 
     # Coroutines that wait for their turn in the journal's queue and write nothing.
@@ -520,7 +529,7 @@ class Chat:
         try:
             await self._turns.wait_for_turn()
         except NotStored:
-            raise Refusal("storage_failed", why=reason_phrase("not_answered")) from None
+            raise Refusal("storage_failed", why=refusal_reason("not_answered")) from None
         turn = self.fair_queue.wait()
         client.answer(request, answer)
         await turn
@@ -531,7 +540,7 @@ class Chat:
             await self._turns.wait_for_turn()
         except NotStored:
             reading.close()
-            raise not_read_refusal() from None
+            raise read_failed_refusal() from None
         await reading
 
     async def _wait_for_others(self) -> None:
@@ -563,11 +572,11 @@ class Chat:
         if is_newly_stored:
             event = entries[0].event
             self._count(client, event)
-            without_reason = user_ids_without_reason(self._authority.state, event)
+            without_reason = user_ids_not_shown_reason(self._authority.state, event)
             self._dispatcher.deliver(entries[0], change.audiences[0], client, change.private, without_reason)
         client.answer(request, Ack(entries[0], change.channel, self._receiver(client, entries[0].event)))
         if change.channel is not None:
-            self._dispatcher.show_channel(entries[0], change.channel, client)
+            self._dispatcher.show_channel_in_other_sessions(entries[0], change.channel, client)
         if is_newly_stored:
             # A channel that was left is gone: its clients are not told who owns the group now.
             former = entries[0].event.actor if entries[0].event.kind == "left" else None

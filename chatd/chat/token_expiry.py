@@ -17,11 +17,11 @@ CHECK_INTERVAL_SECONDS: Final = 30.0
 
 
 class TokenExpiry:
-    """Looks every `CHECK_INTERVAL_SECONDS` for sessions whose token has expired or is gone.
+    """Ends sessions whose token has expired or was revoked, even if they send no requests.
 
-    The check is repeated while any session has logged in with a token that expires. ``end(client, refusal)``
-    is called for each session found. Only sessions that send no requests are found: a request with an
-    expired token ends its session at once.
+    It looks for them every `CHECK_INTERVAL_SECONDS`, as long as any session has logged in with a token that
+    expires. ``end(client, refusal)`` is called for each session found. If a session with such a token sends a
+    request, it is ended at once, without this class.
     """
 
     def __init__(self, clock: Clock, authority: Authority, end: Callable[[Client, Refusal], None]) -> None:

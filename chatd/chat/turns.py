@@ -14,8 +14,8 @@ from chatd.chat.dispatch import Dispatcher
 from chatd.core.answers import Channel
 from chatd.core.audience import Audience
 from chatd.core.events import LogEntry, User
-from chatd.core.records import Record
-from chatd.core.refusals import Refusal, reason_phrase
+from chatd.core.records import JournalRecord
+from chatd.core.refusals import Refusal, refusal_reason
 from chatd.core.requests import Request
 from chatd.store.errors import NotStored, ReadFailed
 
@@ -56,7 +56,7 @@ class ChangeTask:
         handler: CommitObserver,
         client: Client,
         request: Request,
-        records: Sequence[Record],
+        records: Sequence[JournalRecord],
         audiences: Sequence[Audience],
         private: bool,
         channel: Channel | None = None,
@@ -87,10 +87,10 @@ class ChangeTask:
 
 
 class TurnQueue:
-    """Starts coroutines that serve clients, and orders what they send.
+    """Starts coroutines that serve clients, and keeps what they send in the order of the journal's tasks.
 
-    Before a coroutine sends something, it waits with `wait_for_turn` or `store` for its turn in the journal's
-    queue of tasks.
+    Before a coroutine sends something, it waits with `wait_for_turn` or `store` until all earlier tasks in
+    the journal's queue are completed.
     """
 
     _log = Logger()
@@ -106,7 +106,7 @@ class TurnQueue:
         """
         await self.store()
 
-    async def store(self, *records: Record) -> Sequence[LogEntry]:
+    async def store(self, *records: JournalRecord) -> Sequence[LogEntry]:
         """Wait until ``records`` are on disk and the deliveries of all earlier tasks are sent.
 
         Return the log entries that were made of the drafts among ``records``; the caller delivers them.
@@ -142,7 +142,7 @@ class TurnQueue:
                 self._refuse(client, request, not_stored_refusal())
             except ReadFailed as error:
                 self.log_read_failure(error)
-                self._refuse(client, request, not_read_refusal())
+                self._refuse(client, request, read_failed_refusal())
             except Exception:
                 client.internal_error(request)
 
@@ -170,9 +170,9 @@ class TurnQueue:
 
 def not_stored_refusal() -> Refusal:
     """Return the refusal of a command whose transaction was rolled back."""
-    return Refusal("storage_failed", why=reason_phrase("not_stored"))
+    return Refusal("storage_failed", why=refusal_reason("not_stored"))
 
 
-def not_read_refusal() -> Refusal:
+def read_failed_refusal() -> Refusal:
     """Return the refusal of a command that has to read the database while it can't be read."""
-    return Refusal("storage_failed", why=reason_phrase("not_read"))
+    return Refusal("storage_failed", why=refusal_reason("not_read"))

@@ -1,6 +1,6 @@
-"""Watch lists: the users whose arrivals and departures a session has asked to be told of.
+"""Watch lists: the users of whose arrivals and departures a session has asked to be told.
 
-A notice goes to the sessions that watch its user, and costs nobody else anything.
+A notice goes only to the sessions that watch the user, and costs other sessions nothing.
 """
 
 from __future__ import annotations
@@ -23,7 +23,10 @@ NOTICE_REQUEST: Final = Request(WatchUsers("status"), "MONITOR")
 
 
 class WatchLists:
-    """The watch lists of all sessions. A session without a list takes no room."""
+    """The watch lists of all sessions: the nicks of whose arrivals and departures a session is told.
+
+    A session without a list takes no memory.
+    """
 
     def __init__(self, authority: Authority) -> None:
         self._authority = authority
@@ -59,13 +62,13 @@ class WatchLists:
         return self._watchers.get(user.key, {}).keys()
 
     def announce(self, user: User, is_online: bool) -> None:
-        """Tell the sessions that watch ``user``, and don't know it yet, whether the user is online."""
+        """Tell the sessions that watch ``user`` whether the user is online, unless they were told already."""
         watchers = self._watchers.get(user.key, {})
         notice = WatchedUsers(online=(user,)) if is_online else WatchedUsers(offline=(user.nick,))
         for client, was_online in list(watchers.items()):
             if was_online is not is_online:
                 watchers[client] = is_online
-                client.send_unrequested(NOTICE_REQUEST, notice)
+                client.push_answer(NOTICE_REQUEST, notice)
 
     def _add(self, client: Client, nicks: str) -> WatchedUsers:
         shown: dict[str, str] = {}
@@ -99,7 +102,7 @@ class WatchLists:
             del self._watchers[key]
 
     def _status(self, client: Client, shown: dict[str, str]) -> WatchedUsers:
-        """Return who of the nicks in ``shown`` is online, and note that ``client`` knows it."""
+        """Return which of the nicks in ``shown`` are online, and record that ``client`` was told."""
         online: list[User] = []
         offline: list[str] = []
         for key, nick in shown.items():
@@ -123,7 +126,7 @@ class WatchLists:
 
     def _known_user(self, nick: str) -> User | None:
         try:
-            return self._authority.state.user(nick)
+            return self._authority.state.require_user(nick)
         except Refusal:
             return None
 

@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 from chatd.core.language import N_
-from chatd.core.typed_commands import parse_slash
+from chatd.core.typed_commands import parse_slash_line
 
 
 class ClientCommand(msgspec.Struct, frozen=True):
@@ -54,7 +54,7 @@ def parse_immediate_command(typed: str) -> tuple[str, str] | None:
 
     Return None for any other line.
     """
-    line = parse_slash(typed)
+    line = parse_slash_line(typed)
     if line is None or line.word.lower() not in IMMEDIATE_COMMANDS:
         return None
     return line.word.lower(), line.rest.strip()

@@ -15,7 +15,7 @@ from chatd.core.accounts import Secret
 from chatd.core.commands import COMMANDS_BY_CLASS, Command, Hello
 from chatd.core.events import is_action
 from chatd.core.names import BadName, parse_group, parse_nick
-from chatd.core.rules import stored_kind
+from chatd.core.rules import message_event_kind
 from chatd.json_wire import objects
 from chatd.json_wire.objects import (
     Ack,
@@ -97,7 +97,7 @@ def encode_request(command: Command, ref: str | None = None) -> bytes:
 
     Fields that have their default values are left out, because a course-work server may not know them.
     """
-    fields_sent: dict[str, Any] = {"action": COMMANDS_BY_CLASS[type(command)].actions[0]}
+    fields_sent: dict[str, Any] = {"action": COMMANDS_BY_CLASS[type(command)].json_actions[0]}
     for field in msgspec.structs.fields(command):
         value = getattr(command, field.name)
         if value != field.default:
@@ -112,7 +112,7 @@ def encode_hello_again(ref: str, shows_typing: bool) -> bytes:
     """Return a hello of a client that is logged in already, as a line of JSON. If ``shows_typing`` is true,
     it asks to be told who types.
     """
-    hello = {"action": COMMANDS_BY_CLASS[Hello].actions[0], "ref": ref}
+    hello = {"action": COMMANDS_BY_CLASS[Hello].json_actions[0], "ref": ref}
     return msgspec.json.encode({**hello, "typing": "show"} if shows_typing else hello) + b"\n"
 
 
@@ -130,8 +130,8 @@ def entry_from_ack(command: Command, ack: Ack, nick: str) -> Message | GroupEven
     """
     if isinstance(command, MESSAGE_COMMANDS):
         return Message(
-            id=ack.id, ts=ack.ts, nick=nick, msg=command.msg, kind=stored_kind(command), group=ack.group,
-            to=ack.to,
+            id=ack.id, ts=ack.ts, nick=nick, msg=command.msg, kind=message_event_kind(command),
+            group=ack.group, to=ack.to,
         )  # fmt: skip
     if isinstance(command, c.ReplyToMessage):
         kind = "action" if is_action(command.msg) else "message"
@@ -222,8 +222,8 @@ def found_conversation(message: FoundMessage) -> ConversationRef:
 def was_missed(item: HistoryMessage, page: Page) -> bool:
     """Return whether ``item`` was still unread at the login after which the daemon sent ``page``.
 
-    A page without the read marker ``seen`` holds only missed messages if it is of a group or a direct
-    conversation. The lobby's page without a read marker holds the last messages, and none counts as missed.
+    A page without the last seen id ``seen`` holds only missed messages if it is of a group or a direct
+    conversation. The lobby's page without a last seen id holds the last messages, and none counts as missed.
     """
     return page_conversation(page) != LOBBY if page.seen is None else item.id > page.seen
 

@@ -13,16 +13,16 @@ from chatd.client.typed_lines import SLASH_ALIASES
 from chatd.core.commands import Identify
 from chatd.core.declarations import CommandDeclaration
 from chatd.core.typed_commands import (
-    ACTION_HELP,
-    ACTION_SLASH_WORD,
     COMMANDS_BY_SEMICOLON_WORD,
     COMMANDS_BY_SLASH_WORD,
-    action_usage_in,
+    ME_HELP,
+    ME_SLASH_WORD,
+    translated_me_usage,
 )
 
 _COMMANDS: Final = sorted(
     [f"/{word} " for word, row in COMMANDS_BY_SLASH_WORD.items() if row.command is not Identify]
-    + [f"/{word} " for word in (*CLIENT_COMMANDS, ACTION_SLASH_WORD, *SLASH_ALIASES)]
+    + [f"/{word} " for word in (*CLIENT_COMMANDS, ME_SLASH_WORD, *SLASH_ALIASES)]
 )
 _WORDS: Final = sorted(
     f"{word};" for word, row in COMMANDS_BY_SEMICOLON_WORD.items() if row.command is not Identify
@@ -70,8 +70,8 @@ def usage_hint(typed: str, here: ConversationRef = LOBBY) -> str:
     own = CLIENT_COMMANDS.get(word[1:].lower()) if word.startswith("/") and space else None
     if own is not None:
         shown, help = own.usage, own.help
-    elif space and word.lower() == f"/{ACTION_SLASH_WORD}":
-        shown, help = action_usage_in(_), ACTION_HELP
+    elif space and word.lower() == f"/{ME_SLASH_WORD}":
+        shown, help = translated_me_usage(_), ME_HELP
     elif row is not None:
         shown, help = (slash_usage(row, here) if separator == " " else row.preferred_usage), row.help
     else:

@@ -20,7 +20,7 @@ import msgspec
 
 from chatd.client import codec
 from chatd.core import commands as c
-from chatd.core.commands import COMMANDS, COMMANDS_BY_ACTION, COMMANDS_BY_CLASS, Command
+from chatd.core.commands import COMMANDS, COMMANDS_BY_CLASS, COMMANDS_BY_JSON_ACTION, Command
 from chatd.core.declarations import CommandDeclaration
 from chatd.core.events import is_action
 from chatd.core.language import N_
@@ -73,9 +73,9 @@ _LISTED: Final = ("msg", "message", "data", "list")
 # The action of a server's object -> the declaration of its command. The action is the request's, or the
 # request's behind ``server-``.
 _ROW_BY_ACTION: Final[dict[str, CommandDeclaration]] = {
-    **{f"server-{action.removeprefix('client-')}": row for action, row in COMMANDS_BY_ACTION.items()},
+    **{f"server-{action.removeprefix('client-')}": row for action, row in COMMANDS_BY_JSON_ACTION.items()},
     "server-go": COMMANDS["quit"],
-    **COMMANDS_BY_ACTION,
+    **COMMANDS_BY_JSON_ACTION,
 }
 
 JsonObject = dict[str, Any]
@@ -145,7 +145,7 @@ class CourseworkCodec:
         fields_sent.update((key, getattr(command, field)) for field, key in fields.items())
         if isinstance(command, c.CreateGroup) and command.visibility == "private":
             fields_sent["type"] = "private"
-        fields_sent["action"] = row.actions[0]
+        fields_sent["action"] = row.json_actions[0]
         if "group" in fields:
             self._groups[row.name] = fields_sent["group"]
         return msgspec.json.encode(fields_sent)

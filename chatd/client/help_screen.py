@@ -23,11 +23,11 @@ from chatd.core.commands import COMMANDS, Identify
 from chatd.core.declarations import CommandDeclaration
 from chatd.core.language import N_
 from chatd.core.typed_commands import (
-    ACTION_HELP,
-    parse_keyword_fields,
-    parse_semicolon,
-    parse_slash,
+    ME_HELP,
+    parse_semicolon_command,
     parse_slash_fields,
+    parse_slash_line,
+    parse_text_verb_fields,
 )
 
 MAX_TYPED_COLUMNS: Final = 30
@@ -83,13 +83,13 @@ def slash_example(row: CommandDeclaration, here: ConversationRef, nick: str) -> 
     ``nick``, unless that is empty. A password is shown as the name of its field, because its blanks would
     separate fields.
     """
-    semicolon, slash = parse_semicolon(row.example), parse_slash(row.example)
+    semicolon, slash = parse_semicolon_command(row.example), parse_slash_line(row.example)
     if semicolon is not None:
         values = semicolon[1]
     elif slash is not None:
         values = parse_slash_fields(row, slash.rest)
     else:
-        values = parse_keyword_fields(row, row.example.partition(" ")[2])
+        values = parse_text_verb_fields(row, row.example.partition(" ")[2])
     if has_implied_group(row, here):
         values.pop("group", None)
     if has_implied_id(row):
@@ -109,7 +109,7 @@ def help_sections(here: ConversationRef, nick: str) -> Iterator[tuple[str, list[
     yield (
         _("Typed lines"),
         [
-            ("/me waves", _(ACTION_HELP)),
+            ("/me waves", _(ME_HELP)),
             *((one.example, _(one.help)) for one in CLIENT_COMMANDS.values()),
             ("//help", _("send the text /help")),
         ],

@@ -59,7 +59,7 @@ def slash_usage(row: CommandDeclaration, place: ConversationRef) -> str:
     """Return the usage of ``row`` at ``place``: ``/kick [group] dest [reason]`` if the group is implied, and
     ``/edit [id] msg`` for a command on the last message.
     """
-    usage = row.slash_usage_in(_)
+    usage = row.translated_slash_usage(_)
     if has_implied_id(row):
         id = _("id")
         return usage.replace(f" {id}", f" [{id}]", 1)

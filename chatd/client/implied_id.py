@@ -10,7 +10,7 @@ from typing import Final
 
 from chatd.core import commands as c
 from chatd.core.declarations import CommandDeclaration
-from chatd.core.typed_commands import parse_slash
+from chatd.core.typed_commands import parse_slash_line
 
 _FOR_OWN_MESSAGES: Final = (c.EditMessage,)
 
@@ -28,7 +28,7 @@ def with_message_id(typed: str, last_own_id: int | None, last_other_id: int | No
     ``last_own_id`` is the id of the user's last message in the current conversation, ``last_other_id`` that
     of the last one of somebody else. If it is None, and for any other line, the line is returned unchanged.
     """
-    slash = parse_slash(typed)
+    slash = parse_slash_line(typed)
     row = None if slash is None else slash.declaration
     if slash is None or row is None or not has_implied_id(row):
         return typed

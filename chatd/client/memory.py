@@ -412,7 +412,7 @@ class Memory:
         self.learn_colours(backlog)
         place = page_conversation(backlog)
         conversation = self.conversation(place)
-        # A page without a read marker has only missed messages, except in the lobby.
+        # A page without a last seen id has only missed messages, except in the lobby.
         older = backlog.more or (backlog.seen is None and place != LOBBY)
         conversation.replace_entries(map(entry_from_message, backlog.messages), older, has_newer=False)
         missed = [item for item in backlog.messages if was_missed(item, backlog) and item.nick != self.nick]

@@ -49,7 +49,7 @@ class ReadMarkKeeper:
         self._seen = self._cursor = 0
 
     def start_session(self, welcome: objects.Welcome) -> None:
-        """Begin with the session that ``welcome`` opened. Its read marker counts where there is no mark."""
+        """Begin with the session that ``welcome`` opened. Its last seen id counts where there is no mark."""
         self.is_supported = not isinstance(welcome, codec.CourseworkWelcome)
         self.has_counts = self.has_counts or not self.is_supported
         self._seen, self._cursor = welcome.seen, welcome.cursor

@@ -87,7 +87,7 @@ class ReadState:
     def record_missed(self, ids: list[int], seen: int | None, last_id: int) -> None:
         """Record a page that the daemon sent after the login.
 
-        ``ids`` are the missed messages of other users on it, ``seen`` is the read marker of the page, and
+        ``ids`` are the missed messages of other users on it, ``seen`` is the last seen id of the page, and
         ``last_id`` the id of its last message.
         """
         self.read_id = max(self.read_id, ids[0] - 1 if seen is None and ids else seen or 0)
@@ -107,7 +107,7 @@ class ReadState:
     def apply_summary(self, summary: ConversationSummary, seen: int, cursor: int) -> None:
         """Record the daemon's read mark and its count of unread messages.
 
-        Where the daemon has no mark, its count is that of the messages between the read marker ``seen`` and
+        Where the daemon has no mark, its count is that of the messages between the last seen id ``seen`` and
         ``cursor``, the end of the log at the login. The client's own mark wins if it is further ahead,
         because the daemon has not got it yet.
         """

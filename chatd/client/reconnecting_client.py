@@ -76,7 +76,7 @@ class ReconnectingClient:
     connection replays them.
 
     With ``peeks``, the daemon sends earlier entries only if ``cursor`` is given, and the session does not
-    move the user's read marker. Another session of the same user then still gets the missed entries.
+    move the user's last seen id. Another session of the same user then still gets the missed entries.
 
     The client gives up after ``patience`` seconds without a connection; if ``patience`` is infinite, it never
     gives up after its first login, whatever answers at the address. After ``quiet`` seconds without data

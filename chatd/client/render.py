@@ -26,7 +26,7 @@ from chatd.core.commands import COMMANDS, Identify
 from chatd.core.events import action_text
 from chatd.core.language import N_
 from chatd.core.terminal import CONTROL_CHARACTER_CLASS
-from chatd.core.typed_commands import ACTION_HELP, action_usage_in
+from chatd.core.typed_commands import ME_HELP, translated_me_usage
 from chatd.json_wire.objects import (
     AccountChanged,
     AnswerObject,
@@ -292,8 +292,8 @@ def render_answer(answer: AnswerObject, reader: str) -> list[str]:
     if isinstance(answer, Help):
         rows = [row for row in COMMANDS.values() if row.slash_word and row.command is not Identify]
         usages = [
-            *((row.slash_usage_in(_), row.help) for row in rows),
-            (action_usage_in(_), ACTION_HELP),
+            *((row.translated_slash_usage(_), row.help) for row in rows),
+            (translated_me_usage(_), ME_HELP),
             *((QUEUED_COMMANDS[word].usage, QUEUED_COMMANDS[word].help) for word in ("image", "paste")),
         ]
         return [_("{usage}: {help}").format(usage=usage, help=_(help)) for usage, help in usages]

@@ -15,13 +15,13 @@ from chatd.client.implied_group import NO_NAMES_KNOWN, KnownNames, fields_with_g
 from chatd.client.language import _
 from chatd.core import commands as c
 from chatd.core.limits import Limits
-from chatd.core.refusals import Refusal, reason_phrase
+from chatd.core.refusals import Refusal, refusal_reason
 from chatd.core.typed_commands import (
     SlashLine,
     is_command_with_secret,
-    parse_semicolon,
-    parse_slash,
-    unescape_slash,
+    parse_semicolon_command,
+    parse_slash_line,
+    unescape_leading_slash,
 )
 
 LARGEST_DAEMON_LIMITS: Final = Limits(message=9_600, image=64 * 1024)
@@ -90,17 +90,17 @@ def parse_typed_line(typed: str, here: ConversationRef, known: KnownNames = NO_N
     message ``/hello``, and ``/me waves`` an action. Raises `Refusal` for an unknown ``/word``, a malformed or
     too long line, and a message that looks like a command with a password or link.
     """
-    slash = parse_slash(typed)
+    slash = parse_slash_line(typed)
     if slash is not None:
         return _slash(slash, here, known)
     word, semicolon, rest = typed.partition(";")
-    command = parse_semicolon(f"{word.strip()}{semicolon}{rest}")
+    command = parse_semicolon_command(f"{word.strip()}{semicolon}{rest}")
     if command is not None:
         row, values = command
         return row.build(values, LARGEST_DAEMON_LIMITS)
     if is_command_with_secret(typed):
-        raise Refusal("bad_request", why=reason_phrase("password_in_message"))
-    return message_command(here, unescape_slash(typed))
+        raise Refusal("bad_request", why=refusal_reason("password_in_message"))
+    return message_command(here, unescape_leading_slash(typed))
 
 
 def message_command(
@@ -125,14 +125,14 @@ def _slash(typed: SlashLine, here: ConversationRef, known: KnownNames) -> TypedC
     if word == NICK_SLASH_WORD:
         told = _("a nick can't be changed: leave with /quit, and come back with chat --name {nick}")
         raise Refusal("bad_request", why=told.format(nick=typed.rest.strip() or "NICK"))
-    action = typed.action(_)
+    action = typed.action_message(_)
     if action is not None:
         return message_command(here, action)
     row = SlashLine(SLASH_ALIASES.get(word, typed.word), typed.rest).declaration
     if row is None:
         raise Refusal("unknown_action", name=f"/{typed.word[:64]}")
     if row.command is c.SendToUser:
-        return _open_direct(typed.rest, row.slash_usage_in(_))
+        return _open_direct(typed.rest, row.translated_slash_usage(_))
     values = fields_with_group(row, typed.rest, here, known, LARGEST_DAEMON_LIMITS)
     if here.kind == "group":
         if row.name == "clients":
@@ -142,14 +142,14 @@ def _slash(typed: SlashLine, here: ConversationRef, known: KnownNames) -> TypedC
     if row.name == "history" and "dest" not in values and here != LOBBY:
         values["group" if here.kind == "group" else "dest"] = here.name
     if not row.required <= values.keys():
-        raise Refusal("bad_request", why=reason_phrase("usage", usage=slash_usage(row, here)))
+        raise Refusal("bad_request", why=refusal_reason("usage", usage=slash_usage(row, here)))
     command = row.build(values, LARGEST_DAEMON_LIMITS)
-    return c.Join(command.group) if isinstance(command, c.EnterRoom) else command
+    return c.Join(command.group) if isinstance(command, c.EnterGroup) else command
 
 
 def _client_command(word: str, rest: str, here: ConversationRef) -> SendImage | SendTextFile | CopyMessages:
     """Return the command of the client ``word``, one of `QUEUED_COMMANDS`, with the argument ``rest``."""
-    usage = Refusal("bad_request", why=reason_phrase("usage", usage=QUEUED_COMMANDS[word].usage))
+    usage = Refusal("bad_request", why=refusal_reason("usage", usage=QUEUED_COMMANDS[word].usage))
     if word == "copy":
         count = rest or "1"
         if not (count.isascii() and count.isdigit() and len(count) < 4 and int(count) > 0):
@@ -164,6 +164,6 @@ def _open_direct(rest: str, usage: str) -> OpenDirect:
     """Return the command ``/msg nick text``, or ``/msg nick``, which only goes to the conversation."""
     nick, *text = rest.split(None, 1)[:2] or [""]
     if not nick:
-        raise Refusal("bad_request", why=reason_phrase("usage", usage=usage))
+        raise Refusal("bad_request", why=refusal_reason("usage", usage=usage))
     place = ConversationRef("direct", nick)
     return OpenDirect(nick, message_command(place, text[0]) if text else None)

@@ -15,12 +15,12 @@ from twisted.logger import Logger
 from chatd.boundaries import Clock, Dialect
 from chatd.chat.service import Chat
 from chatd.connections.client_network import enable_keep_alive, network_of
-from chatd.connections.login_deadlines import LoginDeadlines, UndetectedConnection
+from chatd.connections.login_deadlines import ConnectionBeforeDetection, LoginDeadlines
 from chatd.connections.outbox import FlushQueue, Outbox
 from chatd.connections.rate_limit import RateLimit
 from chatd.connections.session import Session
 from chatd.core.limits import Limits
-from chatd.core.refusals import Refusal, rate_limited_refusal, reason_phrase
+from chatd.core.refusals import Refusal, rate_limited_refusal, refusal_reason
 
 SHUTDOWN_DISCONNECT_SECONDS: Final = 2.0
 """Seconds that clients have to read their last bytes when the daemon stops; then their connections are cut.
@@ -43,7 +43,7 @@ class Sessions:
         self._flush_queue = flush_queue
         # Connections with the network that each comes from.
         self._open: dict[Session, str | None] = {}
-        self._undetected: dict[UndetectedConnection, str | None] = {}
+        self._undetected: dict[ConnectionBeforeDetection, str | None] = {}
         self._from: Counter[str] = Counter()
         self._deadlines = LoginDeadlines(clock, limits)
         self._empty: Deferred[None] | None = None
@@ -64,7 +64,7 @@ class Sessions:
         return sum([session.outbox_bytes for session in self._open])
 
     def all(self) -> list[Session]:
-        """Return all sessions, also those without a login, in the order of their connections."""
+        """Return all sessions, including those without a login, in the order of their connections."""
         return list(self._open)
 
     def _has_room(self, address: Any) -> bool:
@@ -92,11 +92,11 @@ class Sessions:
             enable_keep_alive(transport)
         self._log.info("{peer} connected", peer=format_peer(transport))
 
-    def open(self, dialect: Dialect, carrier: Any, detector: UndetectedConnection | None) -> Session:
+    def open(self, dialect: Dialect, carrier: Any, detector: ConnectionBeforeDetection | None) -> Session:
         """Return a new session for the connection of ``carrier``. Refuse the client if there are too many.
 
-        ``detector`` is what `add_undetected` was called with for this connection. Without one, the connection
-        is logged and the client is greeted.
+        ``detector`` is the connection that was passed to `add_undetected`, if any. Without one, the
+        connection is logged and the client is greeted.
         """
         transport, first_protocol = carrier.transport, detector or carrier
         address = (
@@ -109,7 +109,7 @@ class Sessions:
             carrier,
             format_address(address),
             network_of(address),
-            lambda: "" if detector is None else detector.certificate_name,
+            lambda: "" if detector is None else detector.client_certificate_name,
             RateLimit(self.limits),
             partial(
                 Outbox,
@@ -122,7 +122,7 @@ class Sessions:
             partial(self._closed, first_protocol),
         )
         if not self._has_room(address):
-            session.refuse_and_close(rate_limited_refusal(reason_phrase("many_connections")))
+            session.refuse_and_close(rate_limited_refusal(refusal_reason("many_connections")))
             return session
         self._open[session] = self._count(address)
         self._deadlines.start(first_protocol, session)
@@ -138,7 +138,7 @@ class Sessions:
         self._log.info("{peer} disconnected", peer=session.peer)
         self._check_empty()
 
-    def add_undetected(self, connection: UndetectedConnection) -> bool:
+    def add_undetected(self, connection: ConnectionBeforeDetection) -> bool:
         """Add a connection whose protocol is not detected yet. Return False if there are too many."""
         transport = connection.transport
         address = transport.getPeer()
@@ -149,11 +149,11 @@ class Sessions:
         self._accept(transport)
         return True
 
-    def remove_undetected(self, connection: UndetectedConnection) -> None:
+    def remove_undetected(self, connection: ConnectionBeforeDetection) -> None:
         """Remove ``connection`` from the undetected connections, because its protocol is known now."""
         self._discount(self._undetected.pop(connection, None))
 
-    def undetected_connection_lost(self, connection: UndetectedConnection) -> None:
+    def undetected_connection_lost(self, connection: ConnectionBeforeDetection) -> None:
         """Remove ``connection``, which was closed before its protocol was detected."""
         self.remove_undetected(connection)
         self._deadlines.forget(connection)
@@ -203,7 +203,7 @@ class Sessions:
         return self._empty.addCallback(cancel_abort)
 
     def _abort(self) -> None:
-        connections: list[Session | UndetectedConnection] = [*self._open, *self._undetected]
+        connections: list[Session | ConnectionBeforeDetection] = [*self._open, *self._undetected]
         for connection in connections:
             connection.abort()
 

@@ -12,7 +12,7 @@ from chatd.core.limits import Limits
 from chatd.core.refusals import Refusal
 
 
-class UndetectedConnection(Protocol):
+class ConnectionBeforeDetection(Protocol):
     """A connection that has no session: its wire is not detected yet, or it speaks HTTP.
 
     This is `chatd.carriers.detection.Detector`.
@@ -24,14 +24,14 @@ class UndetectedConnection(Protocol):
     """The client's address if a reverse proxy has told it; otherwise None."""
 
     @property
-    def certificate_name(self) -> str:
+    def client_certificate_name(self) -> str:
         """The common name in the client's verified TLS certificate; empty if it has shown none."""
 
     def use_default_wire(self) -> None:
-        """Give the connection to the default protocol of its port, unless another one is detected already. A
-        default wire opens a session.
+        """Give the connection to the default protocol of its port, unless a protocol is detected already.
 
-        No greeting is sent, and the bytes read so far are dropped.
+        A default wire opens a session. The daemon calls this when it stops, to tell the client so in that
+        protocol. No greeting is sent, and the bytes read so far are dropped.
         """
 
     def refuse_and_close(self, refusal: Refusal) -> None:
@@ -53,16 +53,17 @@ class LoginDeadlines:
         self._clock = clock
         self._limits = limits
         # Connections in their first seconds, with the time when those are over, the oldest first.
-        self._newcomers: dict[object, tuple[float, Session | UndetectedConnection]] = {}
+        self._newcomers: dict[object, tuple[float, Session | ConnectionBeforeDetection]] = {}
         # Connections that had no login when their time was over, the oldest first.
-        self._slow: dict[object, Session | UndetectedConnection] = {}
+        self._slow: dict[object, Session | ConnectionBeforeDetection] = {}
         self._timer: IDelayedCall | None = None
 
-    def start(self, protocol: object, connection: Session | UndetectedConnection) -> None:
-        """Start the login deadline of ``connection``, unless one runs already for the same ``protocol``.
+    def start(self, protocol: object, connection: Session | ConnectionBeforeDetection) -> None:
+        """Start the login deadline of ``connection``.
 
-        ``protocol`` is the first protocol of the connection. A running deadline then applies to
-        ``connection``, the session that has replaced the undetected connection.
+        ``protocol`` is the first protocol of the connection, which identifies it. If a deadline is running
+        for it already, ``connection`` is the session that has replaced the undetected connection. In that
+        case the running deadline goes on and applies to the session.
         """
         if protocol in self._slow:
             self._slow[protocol] = connection
@@ -99,5 +100,5 @@ class LoginDeadlines:
                 connection.refuse_and_close(Refusal("login_timeout", limit=self._limits.login_seconds))
 
 
-def _has_no_login(connection: Session | UndetectedConnection) -> bool:
+def _has_no_login(connection: Session | ConnectionBeforeDetection) -> bool:
     return not isinstance(connection, Session) or (connection.user is None and not connection.is_closing)

@@ -12,7 +12,7 @@ from zope.interface import implementer
 
 from chatd.boundaries import Clock
 from chatd.chat.fanout import Recipient
-from chatd.connections.socket_write import direct_sender, end_output, is_idle, socket_writer
+from chatd.connections.socket_write import end_output, is_idle, socket_sender, socket_writer
 
 CLOSE_TIMEOUT_SECONDS: Final = 10.0
 """Seconds that a client has to read its last bytes when its connection closes; then the connection is cut."""
@@ -29,11 +29,11 @@ class Transport(Protocol):
 
 
 class FlushQueue:
-    """The outboxes with frames to write. Each writes once, at the end of this iteration of the reactor.
+    """The outboxes that have frames to write at the end of this iteration of the reactor.
 
-    Most outboxes have one frame to write and nothing in its way. Their frames are placed and written here, in
-    one loop for all, because a message in a large room costs little else. `Outbox.put` and `Outbox.flush` do
-    the same for one outbox in whatever state.
+    Most outboxes have one frame to write, and nothing that delays it. For these, this class places and writes
+    the frames itself, in one loop, which makes a message to many users cheap. `Outbox.put` and `Outbox.flush`
+    do the same for a single outbox in any state.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -46,7 +46,7 @@ class FlushQueue:
             self._clock.callLater(0, self._flush)
         self._due.append(outbox)
 
-    def deliver_to_all(self, recipients: Sequence[DirectRecipient], frame: bytes, stored: bool) -> None:
+    def deliver_to_all(self, recipients: Sequence[RecipientWithOutbox], frame: bytes, stored: bool) -> None:
         """Give ``frame``, which is not empty, to all ``recipients``.
 
         ``stored`` says whether it contains log entries, which a recipient may hold back. See
@@ -56,16 +56,16 @@ class FlushQueue:
             self._clock.callLater(0, self._flush)
         size, add = len(frame), self._due.append
         for recipient in recipients:
-            outbox = recipient.direct_outbox
+            outbox = recipient.immediate_outbox
             if outbox is not None and outbox.is_clear:
                 outbox.is_clear = False
                 outbox.only_frame = frame
                 outbox.queued_bytes = size
                 add(outbox)
             elif stored:
-                recipient.deliver(frame)
+                recipient.send_stored(frame)
             else:
-                recipient.send(frame)
+                recipient.send_unstored(frame)
 
     def _flush(self) -> None:
         due, self._due = self._due, []
@@ -77,24 +77,24 @@ class FlushQueue:
             outbox.only_frame = None
             outbox.queued_bytes = 0
             try:
-                sent = outbox.send_directly(frame)
+                sent = outbox.send_to_socket(frame)
             except OSError:
                 sent = 0  # the socket is full or gone: the transport handles both
             if sent == len(frame):
                 outbox.is_clear = True
             else:
-                outbox.write_rest(frame[sent:])
+                outbox.write_unsent_part(frame[sent:])
 
 
-class DirectRecipient(Recipient, Protocol):
+class RecipientWithOutbox(Recipient, Protocol):
     """A recipient with an outbox: `chatd.connections.session.Session`.
 
-    ``direct_outbox`` is the outbox if frames go there at once, or None if the session holds them back or
+    ``immediate_outbox`` is the outbox if frames go there at once, or None if the session holds them back or
     buffers them first.
     """
 
     @property
-    def direct_outbox(self) -> Outbox | None: ...
+    def immediate_outbox(self) -> Outbox | None: ...
 
 
 @implementer(IPushProducer)
@@ -106,14 +106,15 @@ class Outbox:
     is called and the connection is cut. ``dropped`` says whether frames were waiting when the connection
     ended.
 
-    If ``pace_seconds`` is not 0, writes are that many seconds apart, and ``dequeue_next_write(frames)`` takes
-    the bytes of one write from the front of the queue. If more than ``max_bytes`` bytes wait because of the
-    pace, all of them are written at once.
+    If ``seconds_between_writes`` is not 0, writes are that many seconds apart, and
+    ``dequeue_next_write(frames)`` takes the bytes of one write from the front of the queue. If more than
+    ``max_bytes`` bytes wait because of the pace, all of them are written at once.
 
-    While ``is_clear`` is true, nothing waits, here or in the transport, and nothing delays the next frame.
-    Then one frame may be placed in ``only_frame`` instead of the queue: the `FlushQueue` writes it with
-    ``send_directly``, the socket's own ``send``, unless the outbox is called before. ``queued_bytes`` is the
-    number of bytes that wait to be written.
+    ``queued_bytes`` is the number of bytes that wait to be written. ``is_clear`` is true while nothing waits,
+    neither here nor in the transport, and nothing delays the next frame. Then one frame may be placed in
+    ``only_frame`` instead of the queue. At the end of the reactor's iteration, the `FlushQueue` writes it
+    with ``send_to_socket``, the socket's own ``send``. If a method of the outbox is called before that, the
+    method first moves the frame to the queue.
     """
 
     __slots__ = (
@@ -137,9 +138,9 @@ class Outbox:
         "is_clear",
         "max_bytes",
         "only_frame",
-        "pace_seconds",
         "queued_bytes",
-        "send_directly",
+        "seconds_between_writes",
+        "send_to_socket",
     )
 
     def __init__(
@@ -151,14 +152,14 @@ class Outbox:
         dequeue_next_write: Callable[[deque[bytes]], bytes],
         on_overflow: Callable[[], None],
     ) -> None:
-        self.pace_seconds = 0.0
+        self.seconds_between_writes = 0.0
         self.max_bytes = max_bytes
         self.closed = False
         self.dropped = False
         self.is_clear = False
         self.only_frame: bytes | None = None
         self.queued_bytes = 0
-        self.send_directly = direct_sender(transport)
+        self.send_to_socket = socket_sender(transport)
         self._transport = transport
         self._write = socket_writer(transport)
         self._clock = clock
@@ -177,7 +178,7 @@ class Outbox:
         transport.registerProducer(self, True)
 
     @property
-    def backed_up(self) -> bool:
+    def is_congested(self) -> bool:
         """Whether so much is queued that replays and the client's next request must await `when_drained`."""
         return self._paused or self.queued_bytes > self.max_bytes // 8
 
@@ -216,15 +217,15 @@ class Outbox:
         else:
             self._flush_soon()
 
-    def set_pace(self, pace: float) -> None:
+    def set_seconds_between_writes(self, seconds: float) -> None:
         """Set the seconds between two writes, 0 for no pause. A scheduled write follows the new pace."""
-        if pace == self.pace_seconds:
+        if seconds == self.seconds_between_writes:
             return
         self._queue_only_frame()
-        self.pace_seconds = pace
+        self.seconds_between_writes = seconds
         if self._timer is not None and not (self.closed or self._finished):
             self._timer.cancel()
-            self._timer = self._clock.callLater(pace, self._write_next) if pace else None
+            self._timer = self._clock.callLater(seconds, self._write_next) if seconds else None
             self._flush_soon()
 
     def flush_and_pause(self, seconds: float) -> None:
@@ -244,7 +245,7 @@ class Outbox:
         self._due = False
         if self._paused or self._timer is not None:
             return
-        if self.pace_seconds:
+        if self.seconds_between_writes:
             self._write_one()
         elif self._frames:
             self._write_all()
@@ -306,8 +307,10 @@ class Outbox:
     def stopProducing(self) -> None:
         """Do nothing. When a connection is gone, the protocol calls `connection_lost`."""
 
-    def write_rest(self, data: bytes) -> None:
-        """Write ``data``, which the socket did not take, before everything else."""
+    def write_unsent_part(self, data: bytes) -> None:
+        """Write ``data``, the rest of a frame of which the socket has taken only a part, before all queued
+        frames.
+        """
         self._write(data)
         self._settle()
 
@@ -336,7 +339,7 @@ class Outbox:
             return
         data = self._next_write(self._frames)
         self.queued_bytes -= len(data)
-        self._timer = self._clock.callLater(self.pace_seconds, self._write_next)
+        self._timer = self._clock.callLater(self.seconds_between_writes, self._write_next)
         if self._cut is not None:
             self._cut.reset(CLOSE_TIMEOUT_SECONDS)  # the daemon sets the pace: the client is not slow
         self._write(data)
@@ -368,5 +371,5 @@ class Outbox:
             else:
                 self._transport.loseConnection()
         self.is_clear = not (
-            self.closed or self._closing or self.queued_bytes or self.pace_seconds or self._timer
+            self.closed or self._closing or self.queued_bytes or self.seconds_between_writes or self._timer
         ) and is_idle(self._transport)

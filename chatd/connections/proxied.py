@@ -35,10 +35,10 @@ class _Collector(Protocol):
 
 
 class ProxiedConnection(HAProxyProtocolWrapper):
-    """A connection through a proxy. Its protocol is connected once the PROXY header has come, so that the
-    transport of that protocol has the address of the client from the start.
+    """A connection through a proxy, which sends a PROXY header before the data of the client.
 
-    A connection without a valid header is closed.
+    The protocol of the connection is connected after the header, so that its transport has the address of the
+    client from the start. A connection without a valid header is closed.
     """
 
     _log = Logger()

@@ -13,7 +13,7 @@ READING_COMMANDS: Final = frozenset(
 )
 """The commands that read from the log, or look through the users who are online."""
 
-SECRET_COMMANDS: Final = frozenset(
+COMMANDS_WITH_SECRET: Final = frozenset(
     command
     for command, row in COMMANDS_BY_CLASS.items()
     if any(field.kind == "secret" for field in row.fields.values()) and row.name != "hello"
@@ -41,24 +41,24 @@ class RateLimit:
         self._full_at = 0.0
 
     def charge(self, now: float, size: int, command: type | None) -> float:
-        """Charge a request of ``size`` bytes at the time ``now``, in seconds of a monotonic clock.
+        """Charge a request of ``size`` bytes. Return the used part of the credit afterwards, in seconds.
 
-        ``command`` is the class of its command, or None if it has none. Return the part of the credit that is
-        used up afterwards, in seconds.
+        ``now`` is the time of a monotonic clock in seconds. ``command`` is the class of the request's
+        command, or None. Pass the result to `wait_seconds`.
         """
         limits = self._limits
         full_at = max(now, self._full_at)
         full_at += 1 / limits.requests_per_second + size / limits.bytes_per_second
         if command in READING_COMMANDS:
             full_at += 1 / limits.reads_per_second
-        elif command in SECRET_COMMANDS:
+        elif command in COMMANDS_WITH_SECRET:
             full_at += 1
         self._full_at = full_at
         return full_at - now
 
     def wait_seconds(self, used_credit: float) -> float:
-        """Return the seconds to wait before the next request if ``used_credit`` seconds of the credit are
-        used.
+        """Return the seconds to wait before the next request, given the ``used_credit`` that `charge` has
+        returned.
 
         The result is zero or less if there is credit left.
         """

@@ -32,7 +32,7 @@ REFUSAL_LINGER_SECONDS: Final = 1.0
 If a connection is closed with bytes unread, TCP sends a reset, which may overtake the refusal.
 """
 
-ASSUMED_READ_SECONDS: Final = 5.0
+ASSUMED_RECEIVED_AFTER_SECONDS: Final = 5.0
 """Seconds after which a client is assumed to have read what was written to it, once it sends a request."""
 
 MAX_UNSENT_ANSWER_BYTES: Final = 16 * 1024
@@ -42,7 +42,7 @@ If more are in its outbox, its next command is handled in a later iteration, so 
 between the commands of a client that asks without end.
 """
 
-PIPELINING_CREDIT_SECONDS: Final = 0.5
+PIPELINING_MAX_USED_RATE_CREDIT_SECONDS: Final = 0.5
 """The used credit, in seconds, up to which a client may pipeline requests.
 
 A client that has used more has one request at a time: the next is handled when the one before is answered and
@@ -102,7 +102,7 @@ class Session:
         carrier: Carrier,
         peer: str,
         client_network: str | None,
-        find_certificate_name: Callable[[], str],
+        find_client_certificate_name: Callable[[], str],
         rate_limit: RateLimit,
         open_outbox: Callable[[Callable[[], None]], Outbox],
         on_lost: Callable[[Session], None],
@@ -111,19 +111,21 @@ class Session:
         self.token: Token | None = None
         self.phase = SessionPhase.CONNECTED
         self.is_closing = False
-        """Whether the session ignores everything that the client still sends."""
+        """Whether the session is about to end or has ended. It ignores everything that the client still
+        sends.
+        """
         self.dialect = dialect
         """The dialect (JSON, text, TP6 or IRC) in which the daemon writes to the client."""
         self.frame_format = _frame_format(dialect, carrier)
         self.peer = peer
         self.connected_at = clock.seconds()
         self.client_network = client_network
-        self._find_certificate_name = find_certificate_name
+        self._find_client_certificate_name = find_client_certificate_name
         self.password: Secret | None = None
-        self.verified: Credential | Token | None = None
+        self.verified_credential: Credential | Token | None = None
         self.profile = Profile()
         self.in_lobby = True
-        self.updates_read_marker = True
+        self.updates_last_seen_id = True
         self.missed_range: tuple[int, int | None] = (0, 0)
         self.last_id_at_login = 0
         self.last_id_at_departure: int | None = None
@@ -132,7 +134,7 @@ class Session:
         self._carrier = carrier
         self._on_lost = on_lost
         self._outbox = open_outbox(self._overflow)
-        self._outbox.set_pace(dialect.pace_seconds)
+        self._outbox.set_seconds_between_writes(dialect.seconds_between_writes)
         self._pauses = 0
         self._rate_limit = rate_limit
         self._slowed_down: IDelayedCall | None = None
@@ -148,7 +150,7 @@ class Session:
         self._telltale: Request | None = None
         self._buffer: WelcomeBuffer | None = None
         self._write: Callable[[bytes], None] = self._outbox.put
-        self.direct_outbox: Outbox | None = self._outbox
+        self.immediate_outbox: Outbox | None = self._outbox
         """The outbox, or None while frames are held back or buffered in front of it."""
         self._refusals: set[Refusal] = set()
         self._broken = False
@@ -158,9 +160,9 @@ class Session:
         self._sent_at = 0.0
 
     @property
-    def certificate_name(self) -> str:
+    def client_certificate_name(self) -> str:
         """The common name in the client's verified TLS certificate; empty if it has shown none."""
-        return self._find_certificate_name()
+        return self._find_client_certificate_name()
 
     @property
     def outbox_bytes(self) -> int:
@@ -176,12 +178,12 @@ class Session:
     def last_received_id(self) -> int | None:
         """The id of the last entry that the client is assumed to have received.
 
-        If the client or the daemon closed the connection, and no frames were waiting for the client, that is
-        the last entry delivered before it was logged out. In all other cases (the connection is open, broke,
-        or had frames waiting) it is the last entry delivered some seconds before the client's last request.
-        None means that the id is unknown, or that the client's entries don't count as read.
+        If the client or the daemon closed the connection, and no frames were waiting for the client, this is
+        the last entry delivered before the client was logged out. In all other cases (the connection is open,
+        broke, or had frames waiting) it is the last entry delivered some seconds before the client's last
+        request. It is None if the id is unknown, or if the session does not move its user's last seen id.
         """
-        if not self.updates_read_marker:
+        if not self.updates_last_seen_id:
             return None
         waits = self._held is not None or self._outbox.dropped or bool(self._buffer)
         gone = self.phase is SessionPhase.CLOSED and not self._broken
@@ -237,7 +239,7 @@ class Session:
     def _charge(self, now: float, size: int, command: type | None) -> None:
         """Charge a request of ``size`` bytes for the client's rates. Pause if it has used too much credit."""
         used = self._rate_limit.charge(now, size, command)
-        if used > PIPELINING_CREDIT_SECONDS:
+        if used > PIPELINING_MAX_USED_RATE_CREDIT_SECONDS:
             self._wait_for_next_request(used)
 
     def _wait_for_next_request(self, used: float) -> None:
@@ -258,14 +260,16 @@ class Session:
         self._resume()
 
     def reject_frame(self, refusal: Refusal) -> None:
-        """Send ``refusal`` for a frame that the carrier could not read from the input, such as one too long.
+        """Send ``refusal`` for a frame that the carrier could not read, such as one that is too long.
 
         The carrier then continues with the next frame.
         """
         self._submit(Request(refusal))
 
     def end_of_input(self) -> None:
-        """Answer the client's requests, then close the connection: the client sends nothing more."""
+        """Answer the requests that the client has sent, then close the connection, because no further ones
+        come.
+        """
         if not self.is_closing:
             self._chat.end_session(self, None)
 
@@ -288,7 +292,7 @@ class Session:
             self._slowed_down.cancel()
         self._broken = broken
         self._outbox.connection_lost()
-        self._chat.depart(self)
+        self._chat.log_out(self)
         self._on_lost(self)
 
     def _overflow(self) -> None:
@@ -300,14 +304,14 @@ class Session:
 
     def _note_progress(self, now: float) -> None:
         """Record that the client has read what was sent some seconds ago: it has sent a request ``now``."""
-        if now >= self._sent_at + ASSUMED_READ_SECONDS:
+        if now >= self._sent_at + ASSUMED_RECEIVED_AFTER_SECONDS:
             self._proven, self._sent, self._sent_at = self._sent, self._chat.last_delivered_id, now
 
     def _ask(self, request: Request) -> None:
         if (
             request.dialect_on_success is not None
             or request.dialect_after_login is not None
-            or request.next_request is not None
+            or request.request_on_success is not None
         ):
             self._awaited.add(request)
             self._pause()
@@ -338,17 +342,17 @@ class Session:
 
     # From the chat: the client's state.
 
-    def log_in(self, user: User, updates_read_marker: bool, token: Token | None) -> None:
+    def log_in(self, user: User, updates_last_seen_id: bool, token: Token | None) -> None:
         """Make ``user`` the user of this session.
 
-        ``updates_read_marker`` says whether the entries sent to the client move the user's read marker. The
-        client has logged in with ``token``, or with None.
+        ``updates_last_seen_id`` says whether the entries sent to the client move the user's last seen id.
+        ``token`` is the token that the client has logged in with, or None.
         """
         self._enter(SessionPhase.LOGGED_IN)
         self.in_lobby = self.dialect.enters_lobby
         self.user = user
         self.token = token
-        self.updates_read_marker = updates_read_marker
+        self.updates_last_seen_id = updates_last_seen_id
 
     def undo_login(self) -> None:
         """Undo the login, because its transaction was rolled back. The client has no nick afterwards."""
@@ -360,15 +364,16 @@ class Session:
         """Hold back live deliveries until `release_deliveries` is called."""
         if not self.is_closing:
             self._enter(SessionPhase.CATCHING_UP)
-        self.direct_outbox = None
+        self.immediate_outbox = None
         self._held = []
         self._held_size = 0
 
     def release_deliveries(self) -> bool:
-        """Send the live deliveries that were held back, and later deliveries at once. Return True.
+        """Send the live deliveries that were held back, and stop holding back. Return True.
 
-        Return False if there were too many deliveries to hold back. They are discarded, and holding back
-        begins anew.
+        If there were too many to hold back, discard them, begin to hold back anew, and return False. The
+        caller then sends the discarded entries from the log. A client that shows channels is refused instead,
+        because the log does not contain arrivals and departures; the result is then True.
         """
         if self.is_closing:
             return True  # what is held back stays: the client has not got it
@@ -384,7 +389,7 @@ class Session:
         for frame in held:
             self._write(frame)
         if self._buffer is None:
-            self.direct_outbox = self._outbox
+            self.immediate_outbox = self._outbox
         return True
 
     @property
@@ -411,20 +416,20 @@ class Session:
     # From the chat: what the client gets.
 
     def set_dialect(self, dialect: Dialect) -> None:
-        """Speak ``dialect`` with the client from now on."""
+        """Use ``dialect`` for what the client sends and is sent from now on."""
         self.dialect = dialect
         self._set_frame_format(_frame_format(dialect, self._carrier))
-        self._outbox.set_pace(dialect.pace_seconds)
+        self._outbox.set_seconds_between_writes(dialect.seconds_between_writes)
 
     def _set_frame_format(self, frame_format: FrameFormat) -> None:
         if frame_format != self.frame_format:
             self.frame_format = frame_format
-            self._chat.forget_recipients()
+            self._chat.clear_audience_cache()
 
     def answer(self, request: Request, answer: Answer) -> None:
-        """Send ``answer`` to ``request``, in the dialect that the request has shown the client to speak.
+        """Send ``answer`` to ``request``, in the ``detected_dialect`` of the request, if it has one.
 
-        Then submit the request that follows from ``request``, if any.
+        Then submit the ``request_on_success`` of the request, if it has one.
         """
         self._show_dialect(request)
         if request.dialect_on_success is not None:
@@ -436,14 +441,14 @@ class Session:
             self._buffer_behind(payloads, request.seconds_between_lines)
         else:
             self._reply(payloads)
-        if request.next_request is not None:
+        if request.request_on_success is not None:
             self.submit_after_pause(
-                msgspec.structs.replace(request.next_request, max_id=self._chat.last_delivered_id)
+                msgspec.structs.replace(request.request_on_success, max_id=self._chat.last_delivered_id)
             )
         self._settle(request)
 
     def refuse(self, request: Request | None, refusal: Refusal) -> None:
-        """Send ``refusal`` of ``request``, in the dialect that the request has shown the client to speak.
+        """Send ``refusal`` of ``request``, in the ``detected_dialect`` of the request, if it has one.
 
         ``request`` is None if the refusal answers no request: it says why the connection closes, or tells of
         an internal error.
@@ -463,13 +468,17 @@ class Session:
     def internal_error(self, request: Request | None) -> None:
         """Log the exception that is being handled, a bug, and refuse ``request`` with an internal error.
 
-        If ``request`` is None, the client is told of the error all the same. The connection stays open.
+        If ``request`` is None, the client is nevertheless told that an internal error has occurred. The
+        connection stays open.
         """
         self._log.failure("bug while serving {peer}", peer=self.peer)
         self.refuse(request, Refusal("internal_error"))
 
-    def send_unrequested(self, request: Request, answer: Answer) -> None:
-        """Send ``answer``, encoded as an answer to ``request``, which the client has never sent."""
+    def push_answer(self, request: Request, answer: Answer) -> None:
+        """Send ``answer`` to a client that did not ask for it, such as the missed messages after a login.
+
+        It is encoded as the answer to ``request``, which the daemon has made up for this purpose.
+        """
         for frame in frame_payloads(self.frame_format, self.dialect.encode_answer(request, answer)):
             self._write(frame)
 
@@ -478,41 +487,42 @@ class Session:
     ) -> None:
         """Send log entries that the client has missed, in their order, each encoded like a live delivery.
 
-        Each is paired with whether it is an event about the client's user. ``sent`` is called with each
-        entry, except those that the dialect has no form for, which are not sent.
+        Each entry is paired with whether it is an event about the client's user. ``sent`` is called with each
+        entry that was sent. Entries that the dialect has no form for are not sent.
         """
-        encoder, wrap, joinable = self.frame_format
+        encoder, wrap, frames_may_be_joined = self.frame_format
         has_channels, encode = self.dialect.has_channels, encoder.encode_delivery
-        frames: list[bytes] = []
+        payloads: list[bytes] = []
         for entry, is_subject in entries:
             if has_channels and not entry.event.is_message:
                 # The client was shown its channels as they are now; an old event must not change them.
-                payloads = self.dialect.encode_answer(MISSED_EVENT_REQUEST, MissedEvent(entry))
+                encoded = self.dialect.encode_answer(MISSED_EVENT_REQUEST, MissedEvent(entry))
             elif is_subject:
-                payloads = encoder.encode_for_affected_user(entry)
+                encoded = encoder.encode_for_subject(entry)
             else:
-                payloads = encode(entry)
-            frames += map(wrap, payloads)
-            if sent is not None and payloads:
+                encoded = encode(entry)
+            payloads += encoded
+            if sent is not None and encoded:
                 sent(entry)
-        for frame in [b"".join(frames)] if joinable else frames:
+        frames = map(wrap, payloads)
+        for frame in [b"".join(frames)] if frames_may_be_joined else frames:
             if self._buffer is None:
                 self._outbox.put(frame)
             else:  # which ends when it is full
                 self._buffer.put_missed_message(frame)
 
-    def send(self, frame: bytes) -> None:
-        """Send a frame that contains no log entry.
+    def send_unstored(self, frame: bytes) -> None:
+        """Send ``frame``, which contains no log entry.
 
-        For a client that shows channels it is held back like a log entry: who is in a channel follows from
-        entries, arrivals and departures in one order.
+        For a client that shows channels, it is held back like a log entry. Such a client derives who is in a
+        channel from entries, arrivals and departures, so that their order must be kept.
         """
         if self.dialect.has_channels:
-            self.deliver(frame)
+            self.send_stored(frame)
         else:
             self._write(frame)
 
-    def deliver(self, frame: bytes) -> None:
+    def send_stored(self, frame: bytes) -> None:
         """Send ``frame``, which contains log entries, or hold it back while missed entries are sent."""
         if self._held is None:
             self._write(frame)
@@ -542,7 +552,7 @@ class Session:
 
     def wait_until_writable(self) -> Deferred[None] | None:
         """Return None if a replay may send more to the client, else a Deferred that fires when it may."""
-        return self._outbox.when_drained() if self._outbox.backed_up else None
+        return self._outbox.when_drained() if self._outbox.is_congested else None
 
     def submit_after_pause(self, request: Request) -> None:
         """Submit ``request`` once the session is no longer paused, before the client's next frame."""
@@ -550,7 +560,7 @@ class Session:
 
     @contextmanager
     def pausing_input(self) -> Iterator[None]:
-        """Return a context manager. While its block runs, no frame of the client is decoded."""
+        """Return a context manager that makes the client's next frames wait until its block ends."""
         self._pause()
         try:
             yield
@@ -575,16 +585,18 @@ class Session:
 
     # Behind a hello, until it is known whether this is the reference client of the text protocol.
 
-    def _buffer_behind(self, welcome: Payloads, pace: float) -> None:
+    def _buffer_behind(self, welcome: Payloads, seconds_between_lines: float) -> None:
         """Send the first line of ``welcome``, the answer to a hello. Buffer its other lines and later frames.
 
         The buffer is written when it is clear whether this is the reference client of the text protocol.
         """
-        self._set_frame_format(self.frame_format._replace(joinable=False))
+        self._set_frame_format(self.frame_format._replace(frames_may_be_joined=False))
         first, *rest = frame_payloads(self.frame_format, welcome)
         self._outbox.put(first)
-        buffer = WelcomeBuffer(self._outbox, self._clock, pace, lambda: self._pauses == 0, self._end_buffer)
-        self._buffer, self._write, self.direct_outbox = buffer, buffer.put, None
+        buffer = WelcomeBuffer(
+            self._outbox, self._clock, seconds_between_lines, lambda: self._pauses == 0, self._end_buffer
+        )
+        self._buffer, self._write, self.immediate_outbox = buffer, buffer.put, None
         for frame in rest:
             buffer.put(frame)
         if self._telltale is None:
@@ -612,7 +624,7 @@ class Session:
         if request.convert_buffered_frame is not None and self._buffer is not None:
             self._buffer.convert_frames(request.convert_buffered_frame)
             self._outbox.flush_and_pause(
-                request.detected_dialect.pace_seconds
+                request.detected_dialect.seconds_between_writes
             )  # the welcome is a line of its own
         self._end_buffer(request.detected_dialect)
 
@@ -624,11 +636,13 @@ class Session:
         self.set_dialect(dialect or self.dialect)
         if buffer is not None:
             frames = buffer.take_all_frames()
-            for frame in frames if self.dialect.pace_seconds else [b"".join(frames)]:
+            for frame in frames if self.dialect.seconds_between_writes else [b"".join(frames)]:
                 self._outbox.put(frame)
         if self._held is None:
-            self.direct_outbox = self._outbox
+            self.immediate_outbox = self._outbox
 
 
 def _frame_format(dialect: Dialect, carrier: Carrier) -> FrameFormat:
-    return FrameFormat(dialect.delivery_encoder, carrier.wrapper_for(dialect), not dialect.pace_seconds)
+    return FrameFormat(
+        dialect.delivery_encoder, carrier.wrapper_for(dialect), not dialect.seconds_between_writes
+    )

@@ -22,28 +22,29 @@ def socket_writer(transport: Any) -> Callable[[bytes], None]:
     return partial(_write, transport) if type(transport) is Server else transport.write
 
 
-def direct_sender(transport: Any) -> Callable[[bytes], int]:
-    """Return the ``send`` of the socket of ``transport`` if it is plain TCP, else a function that sends
-    nothing and returns 0.
+def socket_sender(transport: Any) -> Callable[[bytes], int]:
+    """Return the ``send`` of the socket of ``transport`` if it is plain TCP.
 
-    ``send`` returns the number of bytes sent, and may raise `OSError`. Call it only while `is_idle` is true,
-    and write with `socket_writer` what was not sent.
+    It returns the number of bytes sent, and may raise `OSError`. For other transports, return a function that
+    sends nothing and returns 0. Call the function only while `is_idle` is true, and write the bytes that were
+    not sent with `socket_writer`.
     """
     send: Callable[[bytes], int] = transport.socket.send if type(transport) is Server else _send_nothing
     return send
 
 
 def is_idle(transport: Any) -> bool:
-    """Return whether bytes may be given to `direct_sender`: nothing that they would overtake is queued in
-    ``transport``, and it is not closing.
+    """Return whether the function of `socket_sender` may be called now.
+
+    It may not while ``transport`` has queued bytes, which it would overtake, or is closing.
     """
     return type(transport) is not Server or _is_idle(transport)
 
 
 def end_output(transport: Any) -> None:
-    """Tell the peer that nothing more comes behind what was written. ``transport`` still reads.
+    """Half-close the connection: tell the peer that nothing more comes. ``transport`` still reads.
 
-    With TLS and on other transports than sockets, do nothing: they close in both directions or not at all.
+    With TLS, and on transports that are not sockets, do nothing: they can't close one direction alone.
     """
     if isinstance(transport, Server) and not transport.TLS:
         transport.loseWriteConnection()

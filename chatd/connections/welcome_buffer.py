@@ -17,7 +17,7 @@ from chatd.connections.outbox import Outbox
 QUIET_SECONDS: Final = 0.25
 """Seconds of silence after a hello which show that the client is not the reference client."""
 
-MAX_LINE_BY_LINE_SECONDS: Final = 5.0
+MAX_LINE_BY_LINE_DURATION_SECONDS: Final = 5.0
 """Maximum number of seconds for which missed messages are written line by line to a silent client.
 
 Then the remaining messages are written at once.
@@ -25,26 +25,29 @@ Then the remaining messages are written at once.
 
 
 class WelcomeBuffer:
-    """Holds back the frames that follow a welcome, until the client's next line shows how it reads lines.
+    """Holds back the frames after a welcome until the client's next line shows how it reads lines.
 
-    The session ends the buffering with `take_all_frames`. The buffer calls ``on_end``, which has to do that,
-    if the client sends nothing for `QUIET_SECONDS`, or if too many bytes are buffered. But if missed messages
-    are among the frames of a silent client, the buffer first passes all frames to ``outbox``, one every
-    ``pace`` seconds, and calls ``on_end`` after a further silence. Time in which the client's input is not
-    read (``is_read()`` is false) does not count as silence.
+    The reference client of the text protocol takes each read for one line. The session ends the buffering
+    with `take_all_frames`. If too many bytes are buffered, or the client is silent for `QUIET_SECONDS`, the
+    buffer calls ``on_end``, which must end the buffering.
+
+    There is one exception. If missed messages are in the buffer of a silent client, all frames are first
+    passed to ``outbox``, one every ``seconds_between_lines`` seconds. ``on_end`` is called if the client is
+    silent after that. While ``is_read()`` is false, the client's input is not read, and the time does not
+    count as silence.
     """
 
     def __init__(
         self,
         outbox: Outbox,
         clock: Clock,
-        pace: float,
+        seconds_between_lines: float,
         is_read: Callable[[], bool],
         on_end: Callable[[], None],
     ) -> None:
         self._outbox = outbox
         self._clock = clock
-        self._pace = pace
+        self._pace = seconds_between_lines
         self._is_read = is_read
         self._on_end = on_end
         self._frames: list[bytes] = []
@@ -101,11 +104,11 @@ class WelcomeBuffer:
         elif self._missed:
             # LST may still come, late or from afar.
             lines = self._missed
-            self._outbox.set_pace(self._pace)
+            self._outbox.set_seconds_between_writes(self._pace)
             for frame in self.take_all_frames():
                 self._outbox.put(frame)
             self._missed = 0
             self._writes_lines = True
-            self.start_timer(min(lines * self._pace, MAX_LINE_BY_LINE_SECONDS))
+            self.start_timer(min(lines * self._pace, MAX_LINE_BY_LINE_DURATION_SECONDS))
         else:
             self._on_end()

@@ -22,19 +22,19 @@ from chatd.core.accounts import (
 from chatd.core.events import User
 from chatd.core.login import Login
 from chatd.core.names import MAX_NICK_CODE_POINTS, BadName, Name, check_reserved, parse_nick
-from chatd.core.refusals import Refusal, reason_phrase
+from chatd.core.refusals import Refusal, refusal_reason
 from chatd.core.rules import Decision, decide, has_closed_account
 from chatd.core.state import RecordedChange, State
 from chatd.core.tokens import is_token_secret
 
 
 def check_new_password(password: Secret, policy: AccountPolicy) -> None:
-    """Check that a new password is long enough for ``policy``, and has not the form of a token's secret.
+    """Check that a new password is long enough for ``policy`` and does not look like the secret of a token.
 
     Raises `Refusal` ``weak_password`` or ``bad_request``.
     """
     if is_token_secret(password):
-        raise Refusal("bad_request", why=reason_phrase("token_as_password"))
+        raise Refusal("bad_request", why=refusal_reason("token_as_password"))
     if len(password) < policy.password_min:
         raise Refusal("weak_password", limit=policy.password_min)
 
@@ -48,7 +48,7 @@ def check_may_register(state: State, user: User) -> None:
     """
     current = state.users.get(user.id)
     if current is None or current.key != user.key:
-        raise Refusal("storage_failed", why=reason_phrase("not_stored"))
+        raise Refusal("storage_failed", why=refusal_reason("not_stored"))
     if user.id in state.credentials:
         raise Refusal("already_registered", nick=user.nick)
     try:
@@ -58,7 +58,7 @@ def check_may_register(state: State, user: User) -> None:
 
 
 def require_credential(state: State, user: User) -> Credential:
-    """Return the credential of ``user``, also that of a closed account.
+    """Return the credential of ``user``, even if the account is closed.
 
     Raises `Refusal` ``not_registered`` if the user has none.
     """
@@ -90,37 +90,40 @@ def register(state: State, user: User, hashed: Secret, now: int) -> Decision:
 
 
 def register_before_login(login: Login, hashed: Secret, now: int) -> Decision:
-    """Return the decision to register the user of ``login``, who may be new, with the password hash
-    ``hashed``. ``now`` is in milliseconds since 1970.
+    """Return the decision to register the user of ``login`` with the password hash ``hashed``.
 
-    The login is decided, but the client is not logged in: what the login changes belongs to the decision.
+    ``login`` was decided but is not carried out, and its user may be new. So the result also contains what
+    the login changes, such as the record of a new user. ``now`` is in milliseconds since 1970.
     """
     decision = login.decision
     return replace(decision, records=(*decision.records, Credential(login.user, hashed, now)))
 
 
-def change_password(state: State, verified: Credential, hashed: Secret) -> Decision:
+def change_password(state: State, verified_credential: Credential, hashed: Secret) -> Decision:
     """Return the decision to replace a user's password by a new one with the hash ``hashed``.
 
-    ``verified`` is the credential that the old password was verified against. Raises `Refusal`
+    ``verified_credential`` is the credential that the old password was verified against. Raises `Refusal`
     ``wrong_password`` if the user's credential was replaced since then: by another password, or because the
     account was closed.
     """
-    _check_current(state, verified)
-    return Decision(records=(Credential(verified.user, hashed, verified.registered_at),))
+    _check_current(state, verified_credential)
+    return Decision(
+        records=(Credential(verified_credential.user, hashed, verified_credential.registered_at),)
+    )
 
 
-def unregister(state: State, verified: Credential, now: int) -> Decision:
-    """Return the decision to close the account of a user, whose password was verified against ``verified``.
+def unregister(state: State, verified_credential: Credential, now: int) -> Decision:
+    """Return the decision to close the account of a user, whose password was verified against
+    ``verified_credential``.
 
     The user leaves all groups and is renamed, and nobody can log in under the new name. This frees the nick:
     a later user with the same nick gets none of the account's conversations, memberships and groups. If the
-    nick was appointed as a server operator, it is dismissed; if chatd.toml names it, it stays named, and its
-    next registered user is a server operator. ``now`` is in milliseconds since 1970. Raises `Refusal`
-    ``wrong_password`` if the credential was replaced since it was verified.
+    nick was appointed as a server operator, it is dismissed. If chatd.toml names the nick as a server
+    operator, that stays so: the next user who registers the nick is one. ``now`` is in milliseconds since
+    1970. Raises `Refusal` ``wrong_password`` if the credential was replaced since it was verified.
     """
-    _check_current(state, verified)
-    user = verified.user
+    _check_current(state, verified_credential)
+    user = verified_credential.user
     groups = [
         conversation.name
         for conversation in state.direct_and_group_conversations_of(user)
@@ -134,16 +137,16 @@ def unregister(state: State, verified: Credential, now: int) -> Decision:
     return Decision(events, tuple(records))
 
 
-def _check_current(state: State, verified: Credential) -> None:
-    if not same_password_hash(state.credentials.get(verified.user.id), verified):
+def _check_current(state: State, verified_credential: Credential) -> None:
+    if not same_password_hash(state.credentials.get(verified_credential.user.id), verified_credential):
         raise Refusal("wrong_password")
 
 
 def with_numbered_nick(state: State, user: User, base_nick: str) -> User:
-    """Return a copy of ``user`` with another nick and key: ``base_nick`` plus ``~`` and the first number with
-    which no user has the nick, such as ``alice~1``.
+    """Return a copy of ``user`` with a free nick: ``base_nick``, ``~`` and a number, such as ``alice~1``.
 
-    ``base_nick`` is shortened if the result would be longer than a nick may be. ``state`` is not changed.
+    The number is the first one, from 1 on, that makes a nick which no user has. ``base_nick`` is shortened if
+    the nick would be too long. ``state`` is not changed.
     """
     for number in count(1):
         suffix = f"~{number}"

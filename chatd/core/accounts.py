@@ -68,9 +68,9 @@ def same_password_hash(one: Credential | None, other: Credential | None) -> bool
 
 
 class UserRenamed(msgspec.Struct, frozen=True, eq=False):
-    """A change to store, which no client is sent: a user has a new nick, because the account was closed.
+    """A record that gives a user a new nick, because the account was closed. No client is told.
 
-    ``user`` is the user as renamed: with the same id, the new nick, and its normalized form (``key``).
+    ``user`` is the user after that: with the same id, the new nick, and its normalized form (``key``).
     """
 
     user: User

@@ -9,32 +9,32 @@ import msgspec
 
 from chatd.core.accounts import Secret
 from chatd.core.declarations import CommandDeclaration
-from chatd.core.events import Conversation, LogEntry, Transient, User
+from chatd.core.events import Conversation, LogEntry, TransientMessage, User
 from chatd.core.moderation import ModerationEntry
 
 
 class PreparedAnswer(msgspec.Struct, frozen=True, eq=False):
-    """The answer to a request that needs nothing of the chat, such as IRC's ``PING``.
+    """The answer to a request that the dialect answers by itself, such as IRC's ``PING``.
 
-    The dialect has encoded the answer when it decoded the request: ``payloads`` are sent when all earlier
-    requests are answered. There may be none.
+    ``payloads`` are the encoded answer, which may have no payload. They are sent when all earlier requests
+    are answered.
     """
 
     payloads: tuple[bytes, ...] = ()
 
 
 class Profile(msgspec.Struct, frozen=True):
-    """What the client of a session says of its user, and IRC clients show.
+    """What a client has said about its user, for IRC clients to show. It is not stored.
 
-    ``username`` and ``realname`` are as IRC's ``USER`` has them. ``away`` says why the user is away; it is
-    empty while the user is not. ``farewell`` is what the user has said when quitting. ``is_bot`` says whether
-    a program writes in this session. Nothing is stored.
+    ``username`` and ``realname`` are those of IRC's ``USER``. ``away`` says why the user is away; it is empty
+    if the user is not away. ``quit_message`` is what the user has said when quitting. ``is_bot`` says whether
+    a program uses this session.
     """
 
     username: str = ""
     realname: str = ""
     away: str = ""
-    farewell: str = ""
+    quit_message: str = ""
     is_bot: bool = False
 
 
@@ -59,7 +59,7 @@ class Channel(msgspec.Struct, frozen=True, eq=False):
     topic. ``created_at`` is when the group was created; 0 for the lobby. Times are in milliseconds since
     1970. ``members`` are in the order in which they joined. ``banned`` are the nicks of the banned users. A
     reader who is no member (``is_member`` is false) is shown neither members nor bans. ``read_at`` is the
-    time that shows the reader's read mark; it is None without a mark, and in an answer to a command.
+    reader's read mark as a time. It is None if the reader has set no mark, and in the answer to a command.
     """
 
     group: str
@@ -74,14 +74,14 @@ class Channel(msgspec.Struct, frozen=True, eq=False):
     read_at: int | None = None
 
 
-class TransientSent(msgspec.Struct, frozen=True, eq=False):
-    """The answer to `SendTransient`: what was ``sent``."""
+class TransientMessageSent(msgspec.Struct, frozen=True, eq=False):
+    """The answer to `SendTransientMessage`. ``sent`` is the transient that was sent."""
 
-    sent: Transient
+    sent: TransientMessage
 
 
 class MissedEvent(msgspec.Struct, frozen=True, eq=False):
-    """What tells a client that shows channels of ``entry``, an event about its user that it has missed."""
+    """A notice to a client that shows channels: it has missed ``entry``, an event about its user."""
 
     entry: LogEntry
 
@@ -100,9 +100,9 @@ class LobbyLeft(msgspec.Struct, frozen=True, eq=False):
 
 
 class ChannelClosed(msgspec.Struct, frozen=True, eq=False):
-    """What tells a client that shows channels that a server operator has closed ``group``, one of them.
+    """A notice to a client that shows channels: a server operator has closed the channel of ``group``.
 
-    ``reason`` may be empty.
+    The user was a member of the group. ``reason`` is why it was closed; it may be empty.
     """
 
     group: str
@@ -110,11 +110,12 @@ class ChannelClosed(msgspec.Struct, frozen=True, eq=False):
 
 
 class UserDescription(msgspec.Struct, frozen=True, eq=False):
-    """What may be known of ``user``, who is offline if ``profile`` is None.
+    """What the reader may know of ``user``, who is offline if ``profile`` is None.
 
-    ``channels`` are the names of the groups that the reader may know ``user`` to be in, each with whether the
-    user is an operator there. ``earlier_profiles`` are those of sessions that have ended, as far as they are
-    remembered, the latest first. ``is_server_operator`` says whether the user is shown as one.
+    ``channels`` are pairs of the name of a group and whether the user is an operator in it, for the groups in
+    which the reader may know the user to be. ``earlier_profiles`` are the remembered profiles of sessions
+    that have ended, the latest first. ``is_server_operator`` says whether the user is shown as a server
+    operator.
     """
 
     user: User
@@ -134,11 +135,12 @@ class UserDescriptions(msgspec.Struct, frozen=True, eq=False):
 
 
 class WatchedUsers(msgspec.Struct, frozen=True, eq=False):
-    """The answer to `WatchUsers`, and the notice that a watched user has come or gone.
+    """The answer to `WatchUsers`, or the notice that a watched user has come or gone.
 
-    ``online`` and ``offline`` are those of whom the client is told whether they are online; ``offline`` are
-    nicks, also of nobody. ``listed`` are the nicks in the list, if they were asked for. ``refused`` are the
-    nicks that did not fit into the list, which has room for ``limit``.
+    - ``online`` are watched users who are online.
+    - ``offline`` are watched nicks of users who are offline, or of nobody.
+    - ``listed`` are the nicks in the watch list, if the command asked for them.
+    - ``refused`` are the nicks that did not fit into the watch list, which has room for ``limit`` nicks.
     """
 
     online: tuple[User, ...] = ()
@@ -171,11 +173,11 @@ class Statistics(msgspec.Struct, frozen=True, eq=False):
 
 
 class Ack(msgspec.Struct, frozen=True, eq=False):
-    """The ack of a command. ``entry`` is the log entry on the disk that the command has led to.
+    """The ack of a command: ``entry`` is the log entry that the command has made. It is on disk.
 
-    If a client sends a message twice with the same ref, ``entry`` is that of the first time both times.
-    ``channel`` is the group that the command has made the user a member of, for a dialect with channels;
-    otherwise None. For such a dialect ``receiver`` is what is known of the receiver of a direct message.
+    If a client sends a message twice with the same ref, both acks have the entry of the first message. For a
+    dialect with channels, ``channel`` is the group that the command has made the user a member of, and
+    ``receiver`` is what is known of the receiver of a direct message. Otherwise they are None.
     """
 
     entry: LogEntry
@@ -196,7 +198,7 @@ class Welcome(msgspec.Struct, frozen=True, eq=False):
     """The welcome: the client is logged in as ``user``. ``returning`` is true if the user was known before.
 
     ``cursor`` is the last id of the log. The client can give it as ``since`` in a later hello.
-    ``read_marker`` is the user's read marker: the entries that the user has missed have larger ids.
+    ``last_seen_id`` is the user's last seen id: the entries that the user has missed have larger ids.
     ``channels`` are the lobby and the groups of the user, for a dialect with channels; otherwise none.
     ``is_registered`` says whether the nick has a password.
     """
@@ -204,7 +206,7 @@ class Welcome(msgspec.Struct, frozen=True, eq=False):
     user: User
     returning: bool
     cursor: int
-    read_marker: int
+    last_seen_id: int
     channels: tuple[Channel, ...] = ()
     is_registered: bool = False
 
@@ -262,11 +264,11 @@ class TokenList(msgspec.Struct, frozen=True, eq=False):
     tokens: tuple[TokenListItem, ...]
 
 
-class LinkListItem(msgspec.Struct, frozen=True, eq=False):
+class InvitationLinkListItem(msgspec.Struct, frozen=True, eq=False):
     """An invitation link in a list of the links of ``group``.
 
-    ``number`` tells it from the others, ``maker`` is a nick. ``made`` and ``expires`` are times in
-    milliseconds since 1970. ``use_count`` is the number of users who have joined by the link.
+    ``number`` identifies the link among those of the group, ``maker`` is a nick. ``made`` and ``expires`` are
+    times in milliseconds since 1970. ``use_count`` is the number of users who have joined by the link.
     """
 
     group: str
@@ -277,32 +279,36 @@ class LinkListItem(msgspec.Struct, frozen=True, eq=False):
     use_count: int
 
 
-class LinkMade(msgspec.Struct, frozen=True, eq=False):
-    """The answer to ``invitelink``: the link as lists show it, and the ``secret``, which only this shows."""
+class InvitationLinkMade(msgspec.Struct, frozen=True, eq=False):
+    """The answer to ``invitelink``: ``link`` describes the new link as lists do, and ``secret`` is the link
+    itself.
 
-    link: LinkListItem
+    No later answer contains the secret.
+    """
+
+    link: InvitationLinkListItem
     secret: Secret
 
 
-class LinkList(msgspec.Struct, frozen=True, eq=False):
+class InvitationLinkList(msgspec.Struct, frozen=True, eq=False):
     """The list of the links of ``group`` that the user may see, the oldest first."""
 
     group: str
-    links: tuple[LinkListItem, ...]
+    links: tuple[InvitationLinkListItem, ...]
 
 
 class Moderated(msgspec.Struct, frozen=True, eq=False):
-    """The answer to a moderation command. ``acts`` are the entries, at least one, that it added to the
+    """The answer to a moderation command. ``entries`` are the entries, at least one, that it added to the
     moderation log.
     """
 
-    acts: tuple[ModerationEntry, ...]
+    entries: tuple[ModerationEntry, ...]
 
 
 class ModerationLog(msgspec.Struct, frozen=True, eq=False):
     """The entries of the moderation log, the latest first."""
 
-    acts: tuple[ModerationEntry, ...]
+    entries: tuple[ModerationEntry, ...]
 
 
 class IgnoredUsers(msgspec.Struct, frozen=True, eq=False):
@@ -385,15 +391,14 @@ class Reaction(NamedTuple):
 class Page(msgspec.Struct, frozen=True, eq=False):
     """A page of the log of one conversation for the user ``reader``, oldest entry first.
 
-    If ``forward`` is true, the page contains the first of the entries that were asked for, else the last.
-    ``more`` says whether there are further ones in the direction of reading: newer ones if ``forward`` is
-    true, else older ones; if the page is around a place, on either side. ``is_event_page`` is true for a page
-    of a group's events, false for a page of messages, which also contains events if the request asks for
-    them.
+    If there are more entries than the page can have, it has the first ones if ``forward`` is true, else the
+    last ones. ``more`` says whether entries were left out for that reason. For a page around an entry or a
+    time, they may be on either side. ``is_event_page`` is true for a page of a group's events. It is false
+    for a page of messages, which also contains events if the request asks for them.
 
-    ``read_marker`` is the reader's read marker on a page that is sent at a login: entries with larger ids are
-    those that the reader has missed. It is None on a page that answers a command. ``trimmed_up_to_id`` is the
-    largest id of the messages that retention has deleted from the conversation, 0 if there are none.
+    ``last_seen_id`` is the reader's last seen id on a page that is sent at a login: entries with larger ids
+    are those that the reader has missed. It is None on a page that answers a command. ``trimmed_up_to_id`` is
+    the largest id of the messages that retention has deleted from the conversation, 0 if there are none.
     ``reactions`` has the reactions to the messages of the page, by their ids.
     """
 
@@ -403,7 +408,7 @@ class Page(msgspec.Struct, frozen=True, eq=False):
     forward: bool
     is_event_page: bool
     reader: User
-    read_marker: int | None = None
+    last_seen_id: int | None = None
     trimmed_up_to_id: int = 0
     reactions: Mapping[int, Sequence[Reaction]] = {}
 
@@ -428,7 +433,7 @@ class ConversationListItem(msgspec.Struct, frozen=True, eq=False):
     ``kind`` is lobby, group or direct. ``name`` is the group's name, the other user's nick, or "lobby".
     ``last_id`` is the id of the last entry, 0 if there is none. ``read_mark`` is the user's read mark in the
     conversation, None if there is none. ``unread`` is the number of other users' messages after that mark, or
-    without one, after the user's read marker; it is counted among the last 1,000 messages.
+    without one, after the user's last seen id; it is counted among the last 1,000 messages.
     """
 
     kind: str
@@ -439,11 +444,13 @@ class ConversationListItem(msgspec.Struct, frozen=True, eq=False):
 
 
 class ReadMark(msgspec.Struct, frozen=True, eq=False):
-    """The answer to ``markread``: the read mark of ``reader`` in ``conversation`` is the entry id ``id``.
+    """The answer to ``markread``: the read mark of ``reader`` in ``conversation``.
 
-    It is 0 in a conversation that has no entry, and where the reader has marked nothing but the id 0. ``at``
-    is the time that shows the mark, in milliseconds since 1970: that which a client has given, or that of the
-    last entry up to the mark. It is None without a mark, and if the command has not asked for it.
+    ``id`` is the id of the last entry that is marked as read. It is 0 if no entry is marked.
+
+    ``at`` is the same mark as a time, in milliseconds since 1970: the time that a client has given, or the
+    time of the last entry up to ``id``, whichever is later. It is None if there is no mark, or if the command
+    did not ask for the time.
     """
 
     reader: User
@@ -511,8 +518,8 @@ Answer = (
     | OperatorRights
     | TokenMade
     | TokenList
-    | LinkMade
-    | LinkList
+    | InvitationLinkMade
+    | InvitationLinkList
     | Moderated
     | ModerationLog
     | IgnoredUsers
@@ -530,7 +537,7 @@ Answer = (
     | LobbyEntered
     | LobbyLeft
     | MissedEvent
-    | TransientSent
+    | TransientMessageSent
     | UserDescriptions
     | WatchedUsers
     | ProfileChanged

@@ -41,37 +41,37 @@ def audience(state: State, event: ChatEvent) -> Audience:
     return ignoring if addressed is None else tuple(id for id in addressed if id not in ignoring)
 
 
-def user_ids_without_reason(state: State, event: ChatEvent) -> frozenset[int]:
-    """Return the ids of the users who must not be sent the reason of ``event``, as they ignore its author.
+def user_ids_not_shown_reason(state: State, event: ChatEvent) -> frozenset[int]:
+    """Return the ids of the users who must not be sent the reason of ``event``: they ignore its author.
 
-    What a user says who leaves a group counts as a reason. The result is empty if the event has none, or is
-    not of one of the `EVENT_KINDS_WITH_IGNORABLE_REASON`.
+    The farewell of a user who leaves a group counts as a reason. The result is empty if the event has no
+    reason, or if its kind is not one of `EVENT_KINDS_WITH_IGNORABLE_REASON`.
     """
-    if event.farewell or (event.kind in EVENT_KINDS_WITH_IGNORABLE_REASON and event.reason):
+    if event.part_message or (event.kind in EVENT_KINDS_WITH_IGNORABLE_REASON and event.reason):
         return state.ignored_by.get(event.actor.id, NO_USER_IDS)
     return NO_USER_IDS
 
 
 def without_ignored_reason(entry: LogEntry, ignored: Container[int]) -> LogEntry:
-    """Return ``entry``, or a copy without the reason if it is a kick, a ban, a deletion or a departure with
-    words of farewell by an author in ``ignored``.
+    """Return ``entry``, or a copy without its reason if a user in ``ignored`` has written the reason.
 
-    ``ignored`` has the ids of users.
+    ``ignored`` contains the ids of users. Kicks, bans and deletions have a reason. The farewell of a user who
+    leaves a group counts as a reason.
     """
     event = entry.event
     if event.actor.id not in ignored:
         return entry
-    has_reason = event.farewell or event.kind in EVENT_KINDS_WITH_IGNORABLE_REASON
+    has_reason = event.part_message or event.kind in EVENT_KINDS_WITH_IGNORABLE_REASON
     return without_text(entry) if has_reason else entry
 
 
 def without_text(entry: LogEntry) -> LogEntry:
-    """Return a copy of ``entry`` without its text: the reason of a kick, a ban or a deletion, the words of
-    farewell of a departure, or the new text of an edited message.
+    """Return a copy of ``entry`` without its text: the reason of a kick, a ban or a deletion, the part
+    message of a departure, or the new text of an edited message.
     """
     event = entry.event
     body = str(event.changed_message_id) if event.kind in ("deleted", "edited") else ""
-    return replace(entry, event=replace(event, body=body, farewell=""))
+    return replace(entry, event=replace(event, body=body, part_message=""))
 
 
 def _addressed(state: State, event: ChatEvent) -> tuple[int, ...] | None:

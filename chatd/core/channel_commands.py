@@ -61,7 +61,7 @@ class ShowChannel(Command, frozen=True):
     example="JOIN #lobby",
 )
 class EnterLobby(Command, frozen=True):
-    """Have this session enter the lobby: it is sent what is said there, and who arrives and departs."""
+    """Let this session enter the lobby: it is sent the messages there, and the arrivals and departures."""
 
 
 @declare(
@@ -74,7 +74,7 @@ class EnterLobby(Command, frozen=True):
     example="PART #lobby",
 )
 class LeaveLobby(Command, frozen=True):
-    """Have this session leave the lobby. Other sessions of the user stay there."""
+    """Let this session leave the lobby. Other sessions of the user stay there."""
 
 
 @declare(
@@ -118,10 +118,10 @@ class FindUsers(Command, frozen=True):
     example="MONITOR + bob",
 )
 class WatchUsers(Command, frozen=True):
-    """Change or show the list of the users whose arrivals and departures this session is told of.
+    """Change or show the watch list: the nicks of whose arrivals and departures this session is told.
 
-    ``add`` and ``remove`` change the list by the ``nicks``, ``clear`` empties it. ``list`` asks for the nicks
-    in it, ``status`` for who of them is online.
+    ``add`` adds the ``nicks`` to the list, ``remove`` removes them, and ``clear`` empties the list. ``list``
+    asks for the nicks in the list, ``status`` for which of them are online.
     """
 
     change: _WatchChange
@@ -138,10 +138,11 @@ class WatchUsers(Command, frozen=True):
     example="AWAY :having lunch",
 )
 class SetProfile(Command, frozen=True):
-    """Change what others are shown of this session: the ``realname``, why its user is ``away``, or whether a
-    program writes in it, a bot.
+    """Change what others are shown of this session.
 
-    A field that is None is left as it is. An empty ``away`` means that the user is back.
+    ``realname`` is the name that others are shown, ``away`` says why the user is away, and ``is_bot`` whether
+    a program uses the session. A field that is None is left as it is. An empty ``away`` means that the user
+    is back.
     """
 
     realname: _Text | None = None
@@ -161,7 +162,9 @@ class SetProfile(Command, frozen=True):
     example="LUSERS",
 )
 class ShowStatistics(Command, frozen=True):
-    """Count the users, the connections and the groups."""
+    """Show the numbers of users who are online, of all users ever known, and of the groups visible to the
+    author.
+    """
 
 
 @declare(
@@ -173,12 +176,13 @@ class ShowStatistics(Command, frozen=True):
     help="show or move the time up to which you have read",
     example="MARKREAD #wob",
 )
-class MarkReadUntil(Command, frozen=True):
-    """Show the read mark of the author in the conversation of ``group``; without ``group``, in that with the
-    user ``dest``; without both, in the lobby.
+class MarkReadUntilTime(Command, frozen=True):
+    """Show the author's read mark in a conversation. With ``time``, move the mark forward before.
 
-    With ``time``, in milliseconds since 1970, move it forward to the last entry at that time or before, and
-    keep the time with it; if ``time`` is in the future, keep the present one.
+    The conversation is that of ``group``, or the direct one with the user ``dest``, or the lobby if both are
+    None. ``time`` is in milliseconds since 1970. The mark moves to the last entry that is not later than
+    ``time``. The time is stored with the mark; if ``time`` is in the future, the present time is stored
+    instead.
     """
 
     group: _Group | None = None
@@ -197,10 +201,11 @@ class MarkReadUntil(Command, frozen=True):
     example="AUTHENTICATE PLAIN",
 )
 class Authenticate(Command, frozen=True):
-    """Prove to be the registered user ``nick``, for the login with that nick that follows.
+    """Prove that the client belongs to the registered user ``nick``, before the login with that nick.
 
-    ``password`` is the user's password, or a token. Without a password, the client's TLS certificate proves
-    it; ``nick`` may be empty then.
+    ``password`` is the user's password, or the secret of a token. Without a password, the client's TLS
+    certificate is the proof. In that case ``nick`` may be empty: the user is the one whom the certificate
+    names.
     """
 
     nick: _Nick
@@ -230,8 +235,9 @@ class BanAccount(Ban, frozen=True):
     example="REGISTER * * secret",
 )
 class RegisterBeforeLogin(Command, frozen=True):
-    """Register ``nick``, which nobody has or uses, with the ``password``. That proves who the client is, like
-    `Authenticate`.
+    """Register ``nick`` with the ``password`` before the login. Nobody may have or use the nick.
+
+    The login with the nick that follows needs no password, as after `Authenticate`.
     """
 
     nick: _Nick
@@ -247,7 +253,9 @@ class RegisterBeforeLogin(Command, frozen=True):
     example="OPER judge secret",
 )
 class BecomeOperator(Command, frozen=True):
-    """Have this session act with the rights of ``account``, the server operator with the ``password``."""
+    """Let this session act with the rights of the server operator ``account``, whose password is
+    ``password``.
+    """
 
     account: _Account
     password: _Password
@@ -275,7 +283,7 @@ class ResignOperator(Command, frozen=True):
     help="delete the text of a message",
     example="REDACT #wob 17 :spam",
 )
-class RedactMessage(DeleteMessage, frozen=True):
+class DeleteMessageInConversation(DeleteMessage, frozen=True):
     """Delete a message as `DeleteMessage` does, if it is in ``group``, in the direct conversation with
     ``dest``, or in the lobby if both are None.
     """
@@ -329,11 +337,12 @@ class UnreactInChannel(TakeReactionBack, frozen=True):
     help="tell other clients in passing, without a trace in the log",
     example="TAGMSG #wob",
 )
-class SendTransient(Command, frozen=True):
-    """Send ``tags``, or a ``text`` from client to client, to the user ``dest``, or else to ``group``.
+class SendTransientMessage(Command, frozen=True):
+    """Send something that is not stored: ``tags``, such as that the author is typing, or a ``text``.
 
-    An empty ``group`` is the lobby. ``kind`` is as in `Transient`. A text is for a user, or if the
-    ``receivers`` are ``operators``, for the owner and the operators of the group.
+    The receiver is the user ``dest``, or else the members of ``group``. An empty ``group`` is the lobby. A
+    text can be sent only to a user, or to the owner and the operators of a group: in the second case
+    ``receivers`` is ``operators``. ``kind`` is as in `TransientMessage`.
     """
 
     group: _Name = ""

@@ -13,7 +13,13 @@ from msgspec.structs import replace
 
 from chatd.core.answers import Channel, ChannelMember, Profile, Statistics, UserDescription, UserDescriptions
 from chatd.core.audience import Audience
-from chatd.core.channel_commands import FindUsers, SendTransient, ShowChannel, ShowStatistics, ShowUsers
+from chatd.core.channel_commands import (
+    FindUsers,
+    SendTransientMessage,
+    ShowChannel,
+    ShowStatistics,
+    ShowUsers,
+)
 from chatd.core.events import LOBBY, Conversation, User
 from chatd.core.masks import compile_mask
 from chatd.core.refusals import Refusal
@@ -49,12 +55,12 @@ def show_channel(
     """Return the group called ``name``, or the lobby if ``name`` is empty, as ``reader`` may see it.
 
     ``online`` are the users who are online, in the order of arrival. ``operator_ids`` are the ids of those
-    who are shown as server operators. Raises `Refusal` ``no_such_group``, also if the ``token`` of the
-    reader's session is not for the group.
+    who are shown as server operators. Raises `Refusal` ``no_such_group`` if there is no such group for
+    ``reader``, or if it is outside the scope of ``token``, the token of the reader's session.
     """
     if not name:
         return Channel("", members=_members(state, online, profile_of, None, operator_ids))
-    group = state.group(name, reader)
+    group = state.require_visible_group(name, reader)
     if not token_covers(token, group.conversation):
         raise Refusal("no_such_group", group=name)
     return channel_of_group(state, profile_of, reader, group, operator_ids)
@@ -92,10 +98,10 @@ def channels_of(
     in_lobby: bool,
     read_times: Mapping[int, int],
 ) -> tuple[Channel, ...]:
-    """Return the groups of ``reader``, and if ``in_lobby`` the lobby: those that the ``token`` of the session
-    is for.
+    """Return the channels of ``reader``: the groups and, if ``in_lobby`` is true, the lobby.
 
-    ``read_times`` are the times of the reader's read marks, by the ids of the conversations.
+    Conversations outside the scope of ``token``, the token of the reader's session, are left out.
+    ``read_times`` maps conversation ids to the reader's read marks, as times in milliseconds since 1970.
     """
     shown: list[Channel] = []
     if in_lobby and token_covers(token, LOBBY):
@@ -123,13 +129,13 @@ def show_users(
 ) -> UserDescriptions:
     """Return what ``reader`` may know of the users whom ``command`` names, at most `MAX_SHOWN_USERS`.
 
-    Groups that the ``token`` of the reader's session is not for are left out. ``operator_ids`` are the ids of
-    the users who are shown as server operators.
+    Groups outside the scope of ``token``, the token of the reader's session, are left out. ``operator_ids``
+    are the ids of the users who are shown as server operators.
     """
     found: list[UserDescription] = []
     for nick in command.nicks.split()[:MAX_SHOWN_USERS]:
         try:
-            user = state.user(nick)
+            user = state.require_user(nick)
         except Refusal:
             continue
         one = describe_user(state, profile_of, user, operator_ids)
@@ -147,7 +153,7 @@ def find_users(
     command: FindUsers,
     operator_ids: AbstractSet[int],
 ) -> UserDescriptions:
-    """Return who of the users ``online`` has a nick that matches the mask of ``command``.
+    """Return the users in ``online`` whose nicks match the mask of ``command``.
 
     ``operator_ids`` are the ids of the users who are shown as server operators.
     """
@@ -167,23 +173,24 @@ def describe_user(
     return UserDescription(user, profile_of(user), state.is_registered(user), is_server_operator=is_operator)
 
 
-def count_users(state: State, online: int, most_online: int, reader: User, now: int) -> Statistics:
-    """Return the numbers of users and of the groups that ``reader`` may see, at ``now`` ms since 1970.
+def chat_statistics(state: State, online: int, most_online: int, reader: User, now: int) -> Statistics:
+    """Return the statistics for ``reader``: the numbers of users, and of the groups that the reader may see.
 
-    ``online`` users are online, and ``most_online`` were at once.
+    ``online`` is the number of users who are online, ``most_online`` the largest such number since the daemon
+    started. ``now`` is in milliseconds since 1970.
     """
     return Statistics(online, len(state.users), len(state.groups_visible_to(reader)), most_online, now)
 
 
-def address_transient(
-    state: State, sender: User, command: SendTransient
+def resolve_transient_receivers(
+    state: State, sender: User, command: SendTransientMessage
 ) -> tuple[Conversation | None, User | None, Audience]:
-    """Return where ``command`` of ``sender`` goes: the lobby or the conversation of a group, or a user, and
-    the users who are sent it.
+    """Return the destination of ``command`` of ``sender``, and the users who receive it.
 
-    Nobody who ignores the sender is among these; the sender may be. The audience of a conversation is the
-    identical object until it changes, unless somebody ignores the sender. Raises `Refusal` ``no_such_user``,
-    ``no_such_group`` or ``not_member``.
+    The destination is a conversation (the lobby or that of a group) or a user; the other one is None. Users
+    who ignore the sender are not among the receivers. The sender may be among them. The receivers in a
+    conversation are the identical object until its members change, unless somebody ignores the sender. Raises
+    `Refusal` ``no_such_user``, ``no_such_group`` or ``not_member``.
     """
     ignoring = state.ignored_by.get(sender.id, NO_USER_IDS)
     if command.dest is not None:
@@ -201,7 +208,9 @@ def address_transient(
 
 
 def _shown_groups(state: State, reader: User, user: User, token: Token | None) -> Iterable[tuple[str, bool]]:
-    """Yield the groups that ``reader`` is in as well, with whether ``user`` is an operator there."""
+    """Yield the groups that ``reader`` is in as well, each paired with whether ``user`` is an operator in
+    it.
+    """
     for conversation in state.direct_and_group_conversations_of(user):
         group = state.group_of(conversation)
         if group is not None and reader.id in group.members and token_covers(token, conversation):

@@ -16,7 +16,7 @@ TARGET_LUMINANCE: Final = 0.179
 
 
 def colour_of(user_id: int) -> str:
-    """Return the colour of the user with the id ``user_id``, as ``#rrggbb``."""
+    """Return the colour of the user with the id ``user_id``, as ``#rrggbb``. It depends only on the id."""
     hue = user_id * GOLDEN_ANGLE % 1.0
     dark, light = 0.0, 1.0
     for _ in range(12):

@@ -11,8 +11,8 @@ from typing import Annotated, Final, Literal
 
 from chatd.core.accounts import Secret
 from chatd.core.declarations import COMMANDS as COMMANDS
-from chatd.core.declarations import COMMANDS_BY_ACTION as COMMANDS_BY_ACTION
 from chatd.core.declarations import COMMANDS_BY_CLASS as COMMANDS_BY_CLASS
+from chatd.core.declarations import COMMANDS_BY_JSON_ACTION as COMMANDS_BY_JSON_ACTION
 from chatd.core.declarations import Command as Command
 from chatd.core.declarations import FieldDeclaration, declare
 from chatd.core.language import N_
@@ -143,8 +143,8 @@ _MissedEntries = Annotated[
     Literal["send", "keep"],
     FieldDeclaration(
         "choice",
-        "send: send the entries that the user missed and move the read marker. keep: send nothing and leave"
-        " the read marker where it is, also for what this session receives",
+        "send: send the entries that the user missed and move the last seen id. keep: send nothing and leave"
+        " the last seen id where it is, also for what this session receives",
         (),
         ("send", "keep"),
         is_typeable=False,
@@ -316,8 +316,8 @@ _ON_MEMBER = f"{_GROUP} not_operator no_such_user is_owner"
 
 @declare(
     "hello",
-    actions=("client-hello", "client-connection", "connection"),
-    keyword="IAM nick",
+    json_actions=("client-hello", "client-connection", "connection"),
+    text_verb="IAM nick",
     required_role="anyone",
     required_access="read",
     answer="hello",
@@ -329,10 +329,11 @@ _ON_MEMBER = f"{_GROUP} not_operator no_such_user is_owner"
 class Hello(Command, frozen=True):
     """Log in. The answer is a welcome.
 
-    Without ``nick`` the client logs in as a guest. A registered nick needs its ``password``, or a
-    token in its place. ``since`` is the id of the last entry that the client has received: the client is sent
-    all later entries. ``missed`` and ``history`` say which other entries a returning client is sent.
-    ``username`` and ``realname`` are shown to IRC clients; the nick is if they are empty.
+    Without ``nick``, the client logs in as a guest. A registered nick needs its ``password``, which may also
+    be the secret of a token. ``since`` is the id of the last entry that the client has received; the client
+    is sent all later entries. ``missed`` says whether it is sent missed entries and moves the last seen id.
+    ``history`` says whether it is sent a page of each conversation. IRC clients show the ``username`` and the
+    ``realname`` of a user. If one of them is empty, they show the nick instead.
     """
 
     nick: _Nick = ""
@@ -346,7 +347,7 @@ class Hello(Command, frozen=True):
 
 @declare(
     "password",
-    keyword="PWD password",
+    text_verb="PWD password",
     required_role="anyone",
     required_access="read",
     answer="none",
@@ -362,7 +363,7 @@ class PasswordBeforeHello(Command, frozen=True):
 
 @declare(
     "identify",
-    actions=("identify",),
+    json_actions=("identify",),
     semicolon_word="identify",
     slash_word="login",
     required_role="anyone",
@@ -374,7 +375,10 @@ class PasswordBeforeHello(Command, frozen=True):
     example="identify;alice;correct horse battery",
 )
 class Identify(Command, frozen=True):
-    """Log in with the ``nick`` and ``password`` of a registered user, or a token. The answer is a welcome."""
+    """Log in as the registered user ``nick``. The answer is a welcome.
+
+    ``password`` is the password of the user, or the secret of one of the user's tokens.
+    """
 
     nick: _Nick
     password: _Password
@@ -382,8 +386,8 @@ class Identify(Command, frozen=True):
 
 @declare(
     "quit",
-    actions=("client-quit", "quit", "client-error"),
-    keyword="BYE",
+    json_actions=("client-quit", "quit", "client-error"),
+    text_verb="BYE",
     slash_word="quit",
     required_role="anyone",
     required_access="read",
@@ -397,8 +401,8 @@ class Quit(Command, frozen=True):
 
 @declare(
     "clients",
-    actions=("client-list-clients", "list"),
-    keyword="WHO",
+    json_actions=("client-list-clients", "list"),
+    text_verb="WHO",
     slash_word="who",
     required_role="identified",
     required_access="read",
@@ -414,8 +418,8 @@ class ListClients(Command, frozen=True):
 
 @declare(
     "broadcast",
-    actions=("client-broadcast", "broadcast"),
-    keyword="MSG msg",
+    json_actions=("client-broadcast", "broadcast"),
+    text_verb="MSG msg",
     slash_word="all",
     required_role="identified",
     required_access="write",
@@ -437,8 +441,8 @@ class SendToLobby(Command, frozen=True):
 
 @declare(
     "send",
-    actions=("client-send", "send", "sendTo"),
-    keyword="PRV dest msg",
+    json_actions=("client-send", "send", "sendTo"),
+    text_verb="PRV dest msg",
     semicolon_word="s",
     slash_word="msg",
     required_role="identified",
@@ -463,10 +467,13 @@ class SendToUser(Command, frozen=True):
 
 @declare(
     "cgroupe",
-    actions=("cgroupe", "cgroup", "cgroupeprive", "cgroupeprivé"),
+    json_actions=("cgroupe", "cgroup", "cgroupeprive", "cgroupeprivé"),
     semicolon_word="cg",
     slash_word="create",
-    presets={"cgroupeprive": {"visibility": "private"}, "cgroupeprivé": {"visibility": "private"}},
+    field_presets_by_json_action={
+        "cgroupeprive": {"visibility": "private"},
+        "cgroupeprivé": {"visibility": "private"},
+    },
     required_role="identified",
     answer="ack",
     refusal_codes="bad_group group_exists too_many_groups storage_failed storage_full",
@@ -482,7 +489,7 @@ class CreateGroup(Command, frozen=True):
 
 @declare(
     "join",
-    actions=("join", "joinpr"),
+    json_actions=("join", "joinpr"),
     semicolon_word="j",
     required_role="identified",
     required_access="write",
@@ -508,7 +515,7 @@ class Join(Command, frozen=True):
     help=N_("enter a room (a group), joining it first if necessary"),
     example="/join wob",
 )
-class EnterRoom(Command, frozen=True):
+class EnterGroup(Command, frozen=True):
     """Enter ``group`` as a room, on wires where a client is in one room at a time.
 
     An author who is not a member joins the group; for a member nothing changes. An empty ``group`` is the
@@ -521,7 +528,7 @@ class EnterRoom(Command, frozen=True):
 
 @declare(
     "gbroadcast",
-    actions=("gbroadcast", "bgroup"),
+    json_actions=("gbroadcast", "bgroup"),
     semicolon_word="bg",
     slash_word="say",
     required_role="members",
@@ -545,7 +552,7 @@ class SendToGroup(Command, frozen=True):
 
 @declare(
     "members",
-    actions=("members",),
+    json_actions=("members",),
     semicolon_word="members",
     slash_word="members",
     required_role="members",
@@ -567,7 +574,7 @@ class ListMembers(Command, frozen=True):
 
 @declare(
     "msgs",
-    actions=("msgs", "messages"),
+    json_actions=("msgs", "messages"),
     semicolon_word="messages",
     slash_word="messages",
     required_role="members",
@@ -588,7 +595,7 @@ class ListGroupMessages(Command, frozen=True):
 
 @declare(
     "groups",
-    actions=("groups",),
+    json_actions=("groups",),
     semicolon_word="groups",
     slash_word="rooms",
     required_role="identified",
@@ -605,7 +612,7 @@ class ListGroups(Command, frozen=True):
 
 @declare(
     "leave",
-    actions=("leave",),
+    json_actions=("leave",),
     semicolon_word="leave",
     slash_word="leave",
     group_defaults_to_room=True,
@@ -626,7 +633,7 @@ class Leave(Command, frozen=True):
 
 @declare(
     "invite",
-    actions=("invite",),
+    json_actions=("invite",),
     semicolon_word="invite",
     slash_word="invite",
     required_role="members",
@@ -645,7 +652,7 @@ class Invite(Command, frozen=True):
 
 @declare(
     "invitelink",
-    actions=("invitelink",),
+    json_actions=("invitelink",),
     semicolon_word="invitelink",
     slash_word="invitelink",
     required_role="members",
@@ -654,7 +661,7 @@ class Invite(Command, frozen=True):
     help=N_("make a link by which whoever has it joins a group"),
     example="invitelink;wob;7d",
 )
-class MakeLink(Command, frozen=True):
+class MakeInvitationLink(Command, frozen=True):
     """Make an invitation link to ``group``, which expires after ``lifetime`` seconds.
 
     Without ``lifetime``, it lasts as long as an invitation, at most a year. Only the answer shows the link.
@@ -667,7 +674,7 @@ class MakeLink(Command, frozen=True):
 
 @declare(
     "uselink",
-    actions=("uselink",),
+    json_actions=("uselink",),
     semicolon_word="uselink",
     slash_word="uselink",
     required_role="identified",
@@ -677,7 +684,7 @@ class MakeLink(Command, frozen=True):
     help=N_("join a group by an invitation link, a private one too"),
     example="uselink;invite_0123456789abcdef0123456789abcdef01234567",
 )
-class UseLink(Command, frozen=True):
+class UseInvitationLink(Command, frozen=True):
     """Join the group that ``link`` leads to, invited by whoever has made it."""
 
     link: _InvitationLink
@@ -685,7 +692,7 @@ class UseLink(Command, frozen=True):
 
 @declare(
     "links",
-    actions=("links",),
+    json_actions=("links",),
     semicolon_word="links",
     slash_word="links",
     required_role="members",
@@ -694,15 +701,18 @@ class UseLink(Command, frozen=True):
     help=N_("list the invitation links of a group that you have made; as an operator all"),
     example="links;wob",
 )
-class ListLinks(Command, frozen=True):
-    """List the invitation links of ``group`` in force, the oldest first: one's own, or all as an operator."""
+class ListInvitationLinks(Command, frozen=True):
+    """List the invitation links of ``group`` that are in force, the oldest first.
+
+    Members see their own links, the owner and the operators all of them.
+    """
 
     group: _GroupName
 
 
 @declare(
     "revokelink",
-    actions=("revokelink",),
+    json_actions=("revokelink",),
     semicolon_word="revokelink",
     slash_word="revokelink",
     required_role="members",
@@ -711,7 +721,7 @@ class ListLinks(Command, frozen=True):
     help=N_("revoke an invitation link of a group: one of yours; as an operator any"),
     example="revokelink;wob;1",
 )
-class RevokeLink(Command, frozen=True):
+class RevokeInvitationLink(Command, frozen=True):
     """Revoke the invitation link ``number`` of ``group``: nobody can join by it any more."""
 
     group: _GroupName
@@ -720,7 +730,7 @@ class RevokeLink(Command, frozen=True):
 
 @declare(
     "uninvite",
-    actions=("uninvite",),
+    json_actions=("uninvite",),
     semicolon_word="uninvite",
     slash_word="uninvite",
     required_role="members",
@@ -730,7 +740,10 @@ class RevokeLink(Command, frozen=True):
     example="uninvite;wob;bob",
 )
 class Uninvite(Command, frozen=True):
-    """Withdraw the invitation of the user ``dest`` to ``group``: one's own, or any as an operator."""
+    """Withdraw the invitation of the user ``dest`` to ``group``.
+
+    Members may withdraw their own invitations, the owner and the operators all of them.
+    """
 
     group: _GroupName
     dest: _KnownNick
@@ -738,7 +751,7 @@ class Uninvite(Command, frozen=True):
 
 @declare(
     "decline",
-    actions=("decline",),
+    json_actions=("decline",),
     semicolon_word="decline",
     slash_word="decline",
     required_role="identified",
@@ -755,7 +768,7 @@ class Decline(Command, frozen=True):
 
 @declare(
     "kick",
-    actions=("kick",),
+    json_actions=("kick",),
     semicolon_word="kick",
     slash_word="kick",
     required_role="operators",
@@ -774,7 +787,7 @@ class Kick(Command, frozen=True):
 
 @declare(
     "ban",
-    actions=("ban",),
+    json_actions=("ban",),
     semicolon_word="ban",
     slash_word="ban",
     required_role="operators",
@@ -793,7 +806,7 @@ class Ban(Command, frozen=True):
 
 @declare(
     "unban",
-    actions=("unban",),
+    json_actions=("unban",),
     semicolon_word="unban",
     slash_word="unban",
     required_role="operators",
@@ -811,7 +824,7 @@ class Unban(Command, frozen=True):
 
 @declare(
     "states",
-    actions=("states",),
+    json_actions=("states",),
     semicolon_word="states",
     slash_word="states",
     required_role="members",
@@ -832,7 +845,7 @@ class ListGroupEvents(Command, frozen=True):
 
 @declare(
     "promote",
-    actions=("promote",),
+    json_actions=("promote",),
     semicolon_word="promote",
     slash_word="promote",
     required_role="owner",
@@ -850,7 +863,7 @@ class Promote(Command, frozen=True):
 
 @declare(
     "demote",
-    actions=("demote",),
+    json_actions=("demote",),
     semicolon_word="demote",
     slash_word="demote",
     required_role="owner",
@@ -868,7 +881,7 @@ class Demote(Command, frozen=True):
 
 @declare(
     "visibility",
-    actions=("visibility",),
+    json_actions=("visibility",),
     semicolon_word="visibility",
     slash_word="visibility",
     required_role="owner",
@@ -886,7 +899,7 @@ class SetVisibility(Command, frozen=True):
 
 @declare(
     "topic",
-    actions=("topic",),
+    json_actions=("topic",),
     semicolon_word="topic",
     slash_word="topic",
     required_role="operators",
@@ -904,7 +917,7 @@ class SetTopic(Command, frozen=True):
 
 @declare(
     "sethistory",
-    actions=("sethistory",),
+    json_actions=("sethistory",),
     semicolon_word="sethistory",
     slash_word="sethistory",
     required_role="owner",
@@ -922,7 +935,7 @@ class SetHistoryVisibility(Command, frozen=True):
 
 @declare(
     "setkeep",
-    actions=("setkeep",),
+    json_actions=("setkeep",),
     semicolon_word="setkeep",
     slash_word="setkeep",
     required_role="owner",
@@ -943,7 +956,7 @@ class SetRetention(Command, frozen=True):
 
 @declare(
     "history",
-    actions=("history",),
+    json_actions=("history",),
     semicolon_word="history",
     slash_word="history",
     required_role="identified",
@@ -954,20 +967,22 @@ class SetRetention(Command, frozen=True):
     example="history;bob",
 )
 class ReadHistory(Command, frozen=True):
-    """Read a page of the messages of ``group``; without it, of those with the user ``dest``; without both, of
-    the lobby.
+    """Read a page of messages of a conversation.
 
-    The page contains the messages between the ids ``after`` and ``before`` and between the times
-    ``after_time`` and ``before_time``, all excluded, at most ``limit``. Times are in milliseconds since 1970.
-    If there are more, ``order`` says whether it has the first of them (``oldest``) or the last; None means
-    the first if there are only lower bounds.
+    The conversation is that of ``group``, or the direct one with the user ``dest``, or the lobby if both are
+    None.
 
-    With ``around`` it has the entry with this id, or the place where it would be, and entries on both sides;
-    with ``around_time`` the place is the first entry of the log at this time or later. No other bound can be
-    combined with either of these.
-
-    With ``events`` ``all`` the page also has the events of the conversation. With ``whole_milliseconds``
-    ``yes`` it does not end between two entries with the same time, see `PageWindow`.
+    - ``after`` and ``before`` are ids, ``after_time`` and ``before_time`` are times in milliseconds since
+      1970. The page has only messages between them. The bounds themselves are excluded.
+    - ``limit`` is the maximum number of messages.
+    - ``order`` says which messages the page has if there are more: ``oldest`` for the first ones, else the
+      last ones. None means the first ones if only lower bounds are given, else the last ones.
+    - ``around`` is an id. The page has the entry with that id, if there is one, and entries on both sides.
+      ``around_time`` means the same for the first entry of the log at this time or later. Neither can be
+      combined with another bound.
+    - If ``events`` is ``all``, the page also has the events of the conversation.
+    - If ``whole_milliseconds`` is ``yes``, the page does not end between two entries with the same time (see
+      `PageIdWindow`).
     """
 
     dest: _KnownNick | None = None
@@ -986,7 +1001,7 @@ class ReadHistory(Command, frozen=True):
 
 @declare(
     "search",
-    actions=("search",),
+    json_actions=("search",),
     semicolon_word="search",
     slash_word="search",
     convert_typed_values=split_search_operators,
@@ -1020,7 +1035,7 @@ class Search(Command, frozen=True):
 
 @declare(
     "conversations",
-    actions=("conversations",),
+    json_actions=("conversations",),
     semicolon_word="conversations",
     slash_word="conversations",
     required_role="identified",
@@ -1034,8 +1049,8 @@ class ListConversations(Command, frozen=True):
     """List the author's conversations, the most recent first, without the first ``skip`` ones.
 
     With ``after_time``, ``before_time`` or both, in milliseconds since 1970, list only conversations whose
-    last message has a time between these, both excluded, with that time, oldest first. The list has at most
-    ``limit`` conversations.
+    last message is later than ``after_time`` and earlier than ``before_time``. In that case the oldest comes
+    first, each item has the time of that message, and the list has at most ``limit`` conversations.
     """
 
     skip: _SkipCount = 0
@@ -1046,7 +1061,7 @@ class ListConversations(Command, frozen=True):
 
 @declare(
     "markread",
-    actions=("markread",),
+    json_actions=("markread",),
     semicolon_word="markread",
     slash_word="markread",
     group_defaults_to_room=True,
@@ -1057,10 +1072,11 @@ class ListConversations(Command, frozen=True):
     example="markread;wob;17",
 )
 class MarkRead(Command, frozen=True):
-    """Move the author's read mark in the conversation of ``group`` forward to the entry id ``upto``; without
-    ``group``, in that with the user ``dest``; without both, in the lobby.
+    """Move the author's read mark in a conversation forward to the entry id ``upto``.
 
-    A mark never moves back, nor beyond the last entry of the conversation, where it moves without ``upto``.
+    The conversation is that of ``group``, or the direct one with the user ``dest``, or the lobby if both are
+    None. Without ``upto``, the mark moves to the last entry of the conversation. It never moves back, nor
+    beyond the last entry.
     """
 
     group: _GroupName | None = None
@@ -1070,7 +1086,7 @@ class MarkRead(Command, frozen=True):
 
 @declare(
     "ignore",
-    actions=("ignore",),
+    json_actions=("ignore",),
     semicolon_word="ignore",
     slash_word="ignore",
     required_role="identified",
@@ -1080,14 +1096,14 @@ class MarkRead(Command, frozen=True):
     example="ignore;bob",
 )
 class IgnoreUser(Command, frozen=True):
-    """Send the author no more messages and invitations of the user ``dest``, who is not told."""
+    """Stop sending messages and invitations of the user ``dest`` to the author. That user is not told."""
 
     dest: _KnownNick
 
 
 @declare(
     "unignore",
-    actions=("unignore",),
+    json_actions=("unignore",),
     semicolon_word="unignore",
     slash_word="unignore",
     required_role="identified",
@@ -1104,7 +1120,7 @@ class UnignoreUser(Command, frozen=True):
 
 @declare(
     "ignored",
-    actions=("ignored",),
+    json_actions=("ignored",),
     semicolon_word="ignored",
     slash_word="ignored",
     required_role="identified",
@@ -1118,7 +1134,7 @@ class ListIgnored(Command, frozen=True):
 
 @declare(
     "register",
-    actions=("register",),
+    json_actions=("register",),
     semicolon_word="register",
     slash_word="register",
     required_role="identified",
@@ -1136,7 +1152,7 @@ class Register(Command, frozen=True):
 
 @declare(
     "passwd",
-    actions=("passwd",),
+    json_actions=("passwd",),
     semicolon_word="passwd",
     slash_word="passwd",
     required_role="identified",
@@ -1155,7 +1171,7 @@ class ChangePassword(Command, frozen=True):
 
 @declare(
     "unregister",
-    actions=("unregister",),
+    json_actions=("unregister",),
     semicolon_word="unregister",
     slash_word="unregister",
     required_role="identified",
@@ -1176,7 +1192,7 @@ class Unregister(Command, frozen=True):
 
 @declare(
     "regain",
-    actions=("regain",),
+    json_actions=("regain",),
     semicolon_word="regain",
     slash_word="regain",
     required_role="identified",
@@ -1191,7 +1207,7 @@ class EndOtherSessions(Command, frozen=True):
 
 @declare(
     "maketoken",
-    actions=("maketoken",),
+    json_actions=("maketoken",),
     semicolon_word="maketoken",
     slash_word="maketoken",
     required_role="identified",
@@ -1216,7 +1232,7 @@ class MakeToken(Command, frozen=True):
 
 @declare(
     "tokens",
-    actions=("tokens",),
+    json_actions=("tokens",),
     semicolon_word="tokens",
     slash_word="tokens",
     required_role="identified",
@@ -1230,7 +1246,7 @@ class ListTokens(Command, frozen=True):
 
 @declare(
     "revoketoken",
-    actions=("revoketoken",),
+    json_actions=("revoketoken",),
     semicolon_word="revoketoken",
     slash_word="revoketoken",
     required_role="identified",
@@ -1247,7 +1263,7 @@ class RevokeToken(Command, frozen=True):
 
 @declare(
     "mute",
-    actions=("mute",),
+    json_actions=("mute",),
     semicolon_word="mute",
     slash_word="mute",
     required_role="server_operators",
@@ -1269,7 +1285,7 @@ class Mute(Command, frozen=True):
 
 @declare(
     "unmute",
-    actions=("unmute",),
+    json_actions=("unmute",),
     semicolon_word="unmute",
     slash_word="unmute",
     required_role="server_operators",
@@ -1286,7 +1302,7 @@ class Unmute(Command, frozen=True):
 
 @declare(
     "disconnect",
-    actions=("disconnect",),
+    json_actions=("disconnect",),
     semicolon_word="disconnect",
     slash_word="disconnect",
     required_role="server_operators",
@@ -1304,7 +1320,7 @@ class DisconnectUser(Command, frozen=True):
 
 @declare(
     "block",
-    actions=("block",),
+    json_actions=("block",),
     semicolon_word="block",
     slash_word="block",
     required_role="server_operators",
@@ -1327,7 +1343,7 @@ class Block(Command, frozen=True):
 
 @declare(
     "blockaddress",
-    actions=("blockaddress",),
+    json_actions=("blockaddress",),
     semicolon_word="blockaddress",
     slash_word="blockaddress",
     required_role="server_operators",
@@ -1347,7 +1363,7 @@ class BlockAddressesOfUser(Command, frozen=True):
 
 @declare(
     "unblock",
-    actions=("unblock",),
+    json_actions=("unblock",),
     semicolon_word="unblock",
     slash_word="unblock",
     required_role="server_operators",
@@ -1364,7 +1380,7 @@ class Unblock(Command, frozen=True):
 
 @declare(
     "give",
-    actions=("give",),
+    json_actions=("give",),
     semicolon_word="give",
     slash_word="give",
     required_role="server_operators",
@@ -1382,7 +1398,7 @@ class AssignGroupOwner(Command, frozen=True):
 
 @declare(
     "close",
-    actions=("close",),
+    json_actions=("close",),
     semicolon_word="close",
     slash_word="close",
     required_role="server_operators",
@@ -1403,7 +1419,7 @@ class CloseGroup(Command, frozen=True):
 
 @declare(
     "delete",
-    actions=("delete",),
+    json_actions=("delete",),
     semicolon_word="delete",
     slash_word="delete",
     required_role="authors",
@@ -1416,7 +1432,8 @@ class CloseGroup(Command, frozen=True):
 class DeleteMessage(Command, frozen=True):
     """Delete the text of the message with the log entry ``id``, with a ``reason``.
 
-    Its author may do so, in a group the owner and the operators, and server operators.
+    The author of the message may do so, and server operators. In a group, the owner and the operators may do
+    so, too.
     """
 
     id: _MessageId
@@ -1425,7 +1442,7 @@ class DeleteMessage(Command, frozen=True):
 
 @declare(
     "edit",
-    actions=("edit",),
+    json_actions=("edit",),
     semicolon_word="edit",
     slash_word="edit",
     required_role="author",
@@ -1445,7 +1462,7 @@ class EditMessage(Command, frozen=True):
 
 @declare(
     "reply",
-    actions=("reply",),
+    json_actions=("reply",),
     semicolon_word="reply",
     slash_word="reply",
     required_role="identified",
@@ -1465,7 +1482,7 @@ class ReplyToMessage(Command, frozen=True):
 
 @declare(
     "react",
-    actions=("react",),
+    json_actions=("react",),
     semicolon_word="react",
     slash_word="react",
     required_role="identified",
@@ -1485,7 +1502,7 @@ class ReactToMessage(Command, frozen=True):
 
 @declare(
     "unreact",
-    actions=("unreact",),
+    json_actions=("unreact",),
     semicolon_word="unreact",
     slash_word="unreact",
     required_role="identified",
@@ -1505,7 +1522,7 @@ class TakeReactionBack(Command, frozen=True):
 
 @declare(
     "typing",
-    actions=("typing",),
+    json_actions=("typing",),
     required_role="identified",
     required_access="write",
     answer="typing",
@@ -1525,7 +1542,7 @@ class SendTyping(Command, frozen=True):
 
 @declare(
     "announce",
-    actions=("announce",),
+    json_actions=("announce",),
     semicolon_word="announce",
     slash_word="announce",
     required_role="server_operators",
@@ -1542,7 +1559,7 @@ class Announce(Command, frozen=True):
 
 @declare(
     "resetpassword",
-    actions=("resetpassword",),
+    json_actions=("resetpassword",),
     semicolon_word="resetpassword",
     slash_word="resetpassword",
     required_role="server_operators",
@@ -1561,7 +1578,7 @@ class ResetPassword(Command, frozen=True):
 
 @declare(
     "usertokens",
-    actions=("usertokens",),
+    json_actions=("usertokens",),
     semicolon_word="usertokens",
     slash_word="usertokens",
     required_role="server_operators",
@@ -1578,7 +1595,7 @@ class ListUserTokens(Command, frozen=True):
 
 @declare(
     "revokeusertoken",
-    actions=("revokeusertoken",),
+    json_actions=("revokeusertoken",),
     semicolon_word="revokeusertoken",
     slash_word="revokeusertoken",
     required_role="server_operators",
@@ -1597,7 +1614,7 @@ class RevokeUserToken(Command, frozen=True):
 
 @declare(
     "modlog",
-    actions=("modlog",),
+    json_actions=("modlog",),
     semicolon_word="modlog",
     slash_word="modlog",
     required_role="server_operators",
@@ -1607,15 +1624,15 @@ class RevokeUserToken(Command, frozen=True):
     example="modlog;",
 )
 class ListModerations(Command, frozen=True):
-    """List the moderation log, the latest act first; ``skip`` leaves out the first ones."""
+    """List the moderation log, the latest act first, without the first ``skip`` acts."""
 
     skip: _SkipCount = 0
 
 
 @declare(
     "help",
-    actions=("help",),
-    keyword="HELP",
+    json_actions=("help",),
+    text_verb="HELP",
     slash_word="help",
     required_role="anyone",
     required_access="read",

@@ -50,7 +50,7 @@ from __future__ import annotations
 from typing import Final
 
 # fmt: off
-PROTOTYPES: Final[dict[int, str]] = {
+CONFUSABLE_PROTOTYPES: Final[dict[int, str]] = {
 0x5AD:'\u0596', 0x5AE:'\u0598', 0x5A8:'\u0599', 0x5A4:'\u059a', 0x1AB4:'\u06db', 0x20DB:'\u06db',
 0x619:'\u0313', 0x8F3:'\u0313', 0x343:'\u0313', 0x315:'\u0313', 0x64F:'\u0313', 0x65D:'\u0314',
 0x59C:'\u0301', 0x59D:'\u0301', 0x618:'\u0301', 0x747:'\u0301', 0x341:'\u0301', 0x954:'\u0301',

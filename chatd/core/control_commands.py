@@ -134,4 +134,4 @@ CONTROL_ERROR_SENTENCES: Final = {
 
 def server_operator_commands() -> dict[str, CommandDeclaration]:
     """Return the declarations of all commands of server operators, by their name in JSON."""
-    return {row.actions[0]: row for row in COMMANDS.values() if row.is_for_server_operators}
+    return {row.json_actions[0]: row for row in COMMANDS.values() if row.is_for_server_operators}

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 
 
 class Histogram:
-    """A count of observed values in buckets.
+    """The numbers of observed values, by buckets.
 
-    ``bounds`` are the upper bounds of the buckets, in ascending order; each belongs to its bucket. ``counts``
-    has the number of values in each bucket, and last those above all bounds. ``total`` is the sum of the
+    ``bounds`` are the inclusive upper bounds of the buckets, in ascending order. ``counts`` has the number of
+    values in each bucket. Its last item is the number of values above all bounds. ``total`` is the sum of all
     values.
     """
 

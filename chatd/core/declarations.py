@@ -14,7 +14,7 @@ import msgspec
 
 from chatd.core.accounts import Secret
 from chatd.core.limits import Limits
-from chatd.core.refusals import REFUSAL_SENTENCES, Phrase, Refusal, reason_phrase
+from chatd.core.refusals import REFUSAL_SENTENCES, Refusal, TranslatableText, refusal_reason
 from chatd.core.times import parse_rfc3339
 
 RequiredRole = Literal[
@@ -107,7 +107,7 @@ class FieldDeclaration(msgspec.Struct, frozen=True):
         if self.kind in ("id", "count"):
             return self._number(name, value)
         if not isinstance(value, str):
-            raise Refusal("bad_request", why=reason_phrase("no_string", name=Phrase(name)))
+            raise Refusal("bad_request", why=refusal_reason("no_string", name=TranslatableText(name)))
         if self.kind == "text":
             return check_size(value, name, limits.image if image else limits.message, allow_blank=False)
         if self.kind == "note":
@@ -116,7 +116,9 @@ class FieldDeclaration(msgspec.Struct, frozen=True):
             return _secret(name, check_size(value, name, limits.password))
         if self.kind == "choice" and value not in self.choices:
             choices = ", ".join(self.choices)
-            raise Refusal("bad_request", why=reason_phrase("no_choice", name=Phrase(name), choices=choices))
+            raise Refusal(
+                "bad_request", why=refusal_reason("no_choice", name=TranslatableText(name), choices=choices)
+            )
         return value
 
     def _number(self, name: str, value: object) -> int:
@@ -124,7 +126,9 @@ class FieldDeclaration(msgspec.Struct, frozen=True):
         if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20:
             value = int(value)
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= ID_MAX:
-            raise Refusal("bad_request", why=reason_phrase("no_number", name=Phrase(name), low=low))
+            raise Refusal(
+                "bad_request", why=refusal_reason("no_number", name=TranslatableText(name), low=low)
+            )
         return value
 
 
@@ -145,7 +149,9 @@ def parse_duration(name: str, value: object) -> int:
     seconds = 0 if found is None or isinstance(value, bool) else int(found[1]) * _UNITS[found[2]]
     if not 0 < seconds <= DURATION_MAX_SECONDS:
         limit = DURATION_MAX_SECONDS // _UNITS["d"]
-        raise Refusal("bad_request", why=reason_phrase("no_duration", name=Phrase(name), limit=limit))
+        raise Refusal(
+            "bad_request", why=refusal_reason("no_duration", name=TranslatableText(name), limit=limit)
+        )
     return seconds
 
 
@@ -158,14 +164,14 @@ def parse_time(name: str, value: object) -> int:
     try:
         return parse_rfc3339(value if isinstance(value, str) else "")
     except ValueError:
-        raise Refusal("bad_request", why=reason_phrase("no_time", name=Phrase(name))) from None
+        raise Refusal("bad_request", why=refusal_reason("no_time", name=TranslatableText(name))) from None
 
 
 def _secret(name: str, value: str) -> Secret:
     """Return the password in ``value``, normalized. Raises `Refusal` ``bad_request``."""
     secret = Secret.parse(value)
     if secret is None:
-        raise Refusal("bad_request", why=reason_phrase("bad_secret", name=Phrase(name)))
+        raise Refusal("bad_request", why=refusal_reason("bad_secret", name=TranslatableText(name)))
     return secret
 
 
@@ -176,7 +182,7 @@ def check_size(text: str, what: str, limit: int, allow_blank: bool = True) -> st
     blank and ``allow_blank`` is false.
     """
     if len(text) * 4 > limit and len(text.encode()) > limit:
-        raise Refusal("too_long", what=Phrase(what), limit=limit)
+        raise Refusal("too_long", what=TranslatableText(what), limit=limit)
     if not allow_blank and not text.strip():
         raise Refusal("empty")
     return text
@@ -193,12 +199,12 @@ class CommandDeclaration(msgspec.Struct, frozen=True, eq=False):
     """The declaration of one command: its names, fields, answer, refusals and help.
 
     ``command`` is the class of the command, ``name`` its key in `COMMANDS` and its name in SPEC.md.
-    ``actions`` are the command's names in JSON, the canonical one first; ``presets`` maps those names that
-    imply field values to these values. ``semicolon_word`` is typed before the first ``;``, ``slash_word``
-    after a ``/`` in the TP6 chat room. ``keyword`` is the verb in the text protocol, ``keyword_fields`` are
-    the fields that follow the verb. A name that is empty means that the command has no such form. If
-    ``group_defaults_to_room`` is true, the group may be omitted in the TP6 chat room: the default is the room
-    where the user is.
+    ``json_actions`` are the command's names in JSON, the canonical one first;
+    ``field_presets_by_json_action`` maps those names that imply field values to these values.
+    ``semicolon_word`` is typed before the first ``;``, ``slash_word`` after a ``/`` in the TP6 chat room.
+    ``text_verb`` is the verb in the text protocol, ``text_verb_fields`` are the fields that follow the verb.
+    A name that is empty means that the command has no such form. If ``group_defaults_to_room`` is true, the
+    group may be omitted in the TP6 chat room: the default is the room where the user is.
 
     ``convert_typed_values``, if not None, converts the unchecked values of a line that a person has typed.
 
@@ -211,11 +217,11 @@ class CommandDeclaration(msgspec.Struct, frozen=True, eq=False):
 
     command: type[Command]
     name: str
-    actions: tuple[str, ...]
-    presets: Mapping[str, Mapping[str, str]]
+    json_actions: tuple[str, ...]
+    field_presets_by_json_action: Mapping[str, Mapping[str, str]]
     semicolon_word: str
-    keyword: str
-    keyword_fields: tuple[str, ...]
+    text_verb: str
+    text_verb_fields: tuple[str, ...]
     slash_word: str
     group_defaults_to_room: bool
     convert_typed_values: Callable[[Mapping[str, object]], dict[str, object]] | None
@@ -243,13 +249,17 @@ class CommandDeclaration(msgspec.Struct, frozen=True, eq=False):
                 checked[name] = field.check(name, value, limits, image)
             elif name in self.required:
                 raise Refusal(
-                    "bad_request", why=reason_phrase("missing", command=self.name, name=Phrase(name))
+                    "bad_request",
+                    why=refusal_reason("missing", command=self.name, name=TranslatableText(name)),
                 )
         return self.command(**checked)
 
     @property
     def is_for_server_operators(self) -> bool:
-        """Whether server operators may use the command as such, also on the control socket."""
+        """Whether the role of a server operator gives the right to use the command.
+
+        The control socket takes the commands for which this is true.
+        """
         return self.required_role in ("authors", "server_operators")
 
     @property
@@ -269,23 +279,27 @@ class CommandDeclaration(msgspec.Struct, frozen=True, eq=False):
 
     @property
     def preferred_usage(self) -> str:
-        """The usage line: ``kick;group;dest[;reason]``, else ``MSG msg``, else ``/join group``."""
+        """The usage of the command in the first form that it has: with ``;``, in the text protocol, or with
+        ``/``.
+
+        Examples are ``kick;group;dest[;reason]``, ``IAM nick`` and ``/join group``.
+        """
         if self.semicolon_word:
             parts = [f";{name}" if name in self.required else f"[;{name}]" for name in self.typeable_fields]
             return self.semicolon_word + ("".join(parts) or ";")
-        return self.keyword_usage or self.slash_usage
+        return self.text_verb_usage or self.slash_usage
 
     @property
-    def keyword_usage(self) -> str:
+    def text_verb_usage(self) -> str:
         """The usage of the command in the text protocol: ``PRV dest msg``; empty if it has no verb there."""
-        return " ".join((self.keyword, *self.keyword_fields)) if self.keyword else ""
+        return " ".join((self.text_verb, *self.text_verb_fields)) if self.text_verb else ""
 
     @property
     def slash_usage(self) -> str:
         """The usage in the TP6 chat room: ``/kick group dest [reason]``; empty if there is no ``/`` form."""
-        return self.slash_usage_in(str)
+        return self.translated_slash_usage(str)
 
-    def slash_usage_in(self, translate: Callable[[str], str]) -> str:
+    def translated_slash_usage(self, translate: Callable[[str], str]) -> str:
         """Return `slash_usage` with the names of the fields translated by ``translate``."""
         if not self.slash_word:
             return ""
@@ -306,7 +320,7 @@ Those without a name are made by a dialect that has words of its own for them, a
 COMMANDS_BY_CLASS: Final[dict[type[Command], CommandDeclaration]] = {}
 """The declarations of all commands by the command's class."""
 
-COMMANDS_BY_ACTION: Final[dict[str, CommandDeclaration]] = {}
+COMMANDS_BY_JSON_ACTION: Final[dict[str, CommandDeclaration]] = {}
 """The declarations of all commands by each of their names in JSON."""
 
 
@@ -317,10 +331,10 @@ def declare(
     answer: AnswerName,
     help: str,
     example: str,
-    actions: tuple[str, ...] = (),
-    presets: Mapping[str, Mapping[str, str]] | None = None,
+    json_actions: tuple[str, ...] = (),
+    field_presets_by_json_action: Mapping[str, Mapping[str, str]] | None = None,
     semicolon_word: str = "",
-    keyword: str = "",
+    text_verb: str = "",
     slash_word: str = "",
     group_defaults_to_room: bool = False,
     convert_typed_values: Callable[[Mapping[str, object]], dict[str, object]] | None = None,
@@ -329,7 +343,7 @@ def declare(
 ) -> Callable[[CommandClass], CommandClass]:
     """Return a class decorator that declares a command. The fields are taken from the command's class.
 
-    ``keyword`` is the verb in the text protocol and the fields that follow it: ``PRV dest msg``. The
+    ``text_verb`` is the verb in the text protocol and the fields that follow it: ``PRV dest msg``. The
     ``refusal_codes`` are separated by spaces. For the other parameters see `CommandDeclaration`.
     """
 
@@ -338,16 +352,16 @@ def declare(
         fields = {f.name: _field_of(hints[f.name]) for f in msgspec.structs.fields(command)}
         codes = tuple(refusal_codes.split())
         assert set(codes) <= set(REFUSAL_SENTENCES), codes
-        verb, *verb_fields = keyword.split() or [""]
+        verb, *verb_fields = text_verb.split() or [""]
         assert set(verb_fields) <= set(fields), verb_fields
         row = CommandDeclaration(
             command=command,
             name=name,
-            actions=actions,
-            presets=presets or {},
+            json_actions=json_actions,
+            field_presets_by_json_action=field_presets_by_json_action or {},
             semicolon_word=semicolon_word,
-            keyword=verb,
-            keyword_fields=tuple(verb_fields),
+            text_verb=verb,
+            text_verb_fields=tuple(verb_fields),
             slash_word=slash_word,
             group_defaults_to_room=group_defaults_to_room,
             convert_typed_values=convert_typed_values,
@@ -361,9 +375,9 @@ def declare(
             required=frozenset(f.name for f in msgspec.structs.fields(command) if f.required),
         )
         COMMANDS_BY_CLASS[command] = row
-        if actions or semicolon_word or keyword or slash_word:
+        if json_actions or semicolon_word or text_verb or slash_word:
             COMMANDS[name] = row
-        COMMANDS_BY_ACTION.update(dict.fromkeys(actions, row))
+        COMMANDS_BY_JSON_ACTION.update(dict.fromkeys(json_actions, row))
         return command
 
     return enter

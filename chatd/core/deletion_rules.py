@@ -20,8 +20,8 @@ def delete_as_server_operator(
 ) -> Decision:
     """Return the decision of a server operator to delete ``message``, the log entry that ``command`` names.
 
-    It has an entry of the moderation log. ``now`` is in milliseconds since 1970. Raises `Refusal`
-    ``no_such_message`` if the entry is not a message, or has no text any more.
+    The decision also adds an entry to the moderation log. ``now`` is in milliseconds since 1970. Raises
+    `Refusal` ``no_such_message`` if the log entry is not a message, or has no text any more.
     """
     decision = _deletion(operator, message, command)
     record = state.build_moderation_entry(operator, "delete", str(message.id), now, reason=command.reason)
@@ -38,13 +38,14 @@ def delete_as_user(
 ) -> Decision:
     """Return the decision of ``user`` to delete ``message``, the log entry that ``command`` names.
 
-    Authors delete their messages, the owner and the operators of a group all messages in it. A session with a
-    ``token`` deletes messages of its user alone. ``last_id_at_login`` is as for `is_certain_author`.
+    Users may delete their own messages. The owner and the operators of a group may delete all messages in it.
+    A session with a ``token`` may delete only messages of its user. ``last_id_at_login`` is as for
+    `is_certain_author`.
 
     Raises `Refusal` ``no_such_message`` if the entry is not a message, has no text any more, or is in a
-    conversation that the user may not read or that is out of the token's scope. What the user may read and
-    not delete is refused with ``not_operator`` in a group, else with ``not_server_operator``, and with
-    ``out_of_scope`` for a session with a token.
+    conversation that the user may not read or that is outside the scope of ``token``. For a message that the
+    user may read but not delete, raises ``out_of_scope`` with a token, else ``not_operator`` in a group, else
+    ``not_server_operator``.
     """
     check_conversation_of(state, user, message, token)
     decision = _deletion(user, message, command)

@@ -40,9 +40,9 @@ def check_may_erase(user: User, policy: AccountPolicy) -> None:
 def erase(state: State, user: User, now: int) -> Decision:
     """Return the decision that begins the erasure of ``user``. The user must have no session.
 
-    The user gets a neutral nick that nobody can log in with, leaves all groups, declines all invitations and
-    is no appointed server operator any more. Topics that the user has set are removed, and the nick, and what
-    the user has written, from the moderation log. The user's texts in the chat log are erased afterwards, in
+    The user gets a neutral nick that nobody can log in with, leaves all groups, and declines all invitations.
+    An appointment as a server operator ends. Topics that the user has set are removed. The user's nick and
+    words are removed from the moderation log. The user's texts in the chat log are erased afterwards, in
     steps, by `chatd.chat.erasure`. ``now`` is in milliseconds since 1970. Call `check_may_erase` before.
     """
     renamed = with_numbered_nick(state, user, ERASED_NICK_PREFIX)
@@ -52,11 +52,11 @@ def erase(state: State, user: User, now: int) -> Decision:
     if user.key in state.appointed:
         dismissal = state.build_moderation_entry(CONSOLE, "dismiss", renamed.nick, now)
         records.append(replace(dismissal, id=record.id + 1))
-    return Decision(tuple(_farewell(state, user)), tuple(records))
+    return Decision(tuple(_leaving_events(state, user)), tuple(records))
 
 
-def _farewell(state: State, user: User) -> Iterator[ChatEvent]:
-    """Yield the events by which groups lose ``user``, and the topics of that user."""
+def _leaving_events(state: State, user: User) -> Iterator[ChatEvent]:
+    """Yield the events by which ``user`` leaves all groups, and those that remove the topics of the user."""
     for group in state.all_groups():
         if group.topic and group.topic_author == user.id:
             yield ChatEvent("topic", group.conversation, CONSOLE)

@@ -61,7 +61,7 @@ def action_text(body: str) -> str:
 
 
 MEMBERSHIP_END_KINDS: Final[frozenset[EventKind]] = frozenset(("left", "kicked", "banned", "closed"))
-"""The kinds of events that end memberships: ``closed`` those of all members, the others that of one."""
+"""The kinds of events that end memberships: ``closed`` ends all memberships of a group, the others one."""
 
 
 class User(msgspec.Struct, frozen=True, eq=False):
@@ -85,10 +85,11 @@ A database migration fixes its id and its nick. No client can have or take that 
 
 
 class Conversation(msgspec.Struct, frozen=True, eq=False, dict=True):
-    """A conversation: the lobby, a group's or that of two users. Its log entries have seqs without gaps.
+    """A conversation: the lobby, that of a group, or the direct one of two users.
 
-    ``name`` is the shown name of the group, empty for other conversations. ``pair`` holds the two users of a
-    direct conversation, the one with the lower id first. A user's notes to themselves have that user twice.
+    Its log entries are numbered without gaps (``seq``). ``name`` is the name of the group as it is shown,
+    empty for other conversations. ``pair`` holds the two users of a direct conversation, the one with the
+    lower id first. It holds the same user twice for notes to oneself.
     """
 
     id: int
@@ -143,14 +144,21 @@ class ChatEvent(msgspec.Struct, frozen=True, eq=False):
     ``answered`` is the message that this one answers, or that a reaction is to; else None. ``is_edited`` says
     whether the message has another text than it was sent with. Both are stored.
 
-    ``was_member`` is true for a ``banned`` event that put out a member. ``actor_is_registered`` says whether
-    the author had a password when the event was decided, or when it was read from the log, ``actor_is_bot``
-    whether the session in which it was decided is a program's. A ``created`` or ``joined`` event has what is
-    known of the new member when it is decided: the ``realname``, why the member is ``away`` (empty if not),
-    and ``is_offline``, true if no client of that user is connected. A ``promoted`` event that makes a new
-    owner has the ``former_owner``, if that user is still a member. ``client_tags`` are the tags that an IRC
-    client has given to a message, for other such clients, as pairs of a key and a value. A ``left`` event has
-    the ``farewell`` of its actor, empty if none was said or it may not be shown. None of these is stored.
+    The following attributes are known when the event is decided, and are not stored:
+
+    - ``was_member``: whether a ``banned`` event has removed a member.
+    - ``actor_is_registered``: whether the author had a password. For an event that is read from the log, it
+      says whether the author has one at that time.
+    - ``actor_is_bot``: whether the session in which the event was decided is a program's.
+    - ``realname``, ``away``, ``actor_is_offline``: what is known of the new member in a ``created`` or
+      ``joined`` event. ``away`` is empty if the member is not away. ``actor_is_offline`` is true if no client
+      of that user is connected.
+    - ``former_owner``: the owner before a ``promoted`` event that makes a new owner, if that user is still a
+      member.
+    - ``client_tags``: the tags that an IRC client has given to a message for other IRC clients, as pairs of a
+      key and a value.
+    - ``part_message``: what the actor of a ``left`` event has said. It is empty if nothing was said, or if it
+      may not be shown.
 
     ``body`` depends on the kind:
 
@@ -182,10 +190,10 @@ class ChatEvent(msgspec.Struct, frozen=True, eq=False):
     actor_is_bot: bool = False
     realname: str = ""
     away: str = ""
-    is_offline: bool = False
+    actor_is_offline: bool = False
     former_owner: User | None = None
     client_tags: tuple[tuple[str, str], ...] = ()
-    farewell: str = ""
+    part_message: str = ""
     answered: AnsweredMessage | None = None
     is_edited: bool = False
 
@@ -235,11 +243,12 @@ class LogEntry(msgspec.Struct, frozen=True, eq=False, weakref=True):
     event: ChatEvent
 
 
-class Arrived(msgspec.Struct, frozen=True, eq=False, weakref=True):
+class UserArrived(msgspec.Struct, frozen=True, eq=False, weakref=True):
     """A delivery, never stored, that announces that ``user`` has arrived.
 
     ``returning`` is true if the user was known before. ``at`` is the time in milliseconds since 1970-01-01
-    UTC. ``realname`` is what the client says of its user, ``is_registered`` whether the nick has a password.
+    UTC. ``realname`` is the realname in the client's profile, ``is_registered`` says whether the nick has a
+    password.
     """
 
     user: User
@@ -249,14 +258,14 @@ class Arrived(msgspec.Struct, frozen=True, eq=False, weakref=True):
     is_registered: bool = False
 
 
-class MemberArrived(msgspec.Struct, frozen=True, eq=False, weakref=True):
+class GroupMemberArrived(msgspec.Struct, frozen=True, eq=False, weakref=True):
     """A delivery, never stored, that announces to the members of a group that another member has arrived.
 
-    It follows the `Arrived` of the same user, for dialects that show who of a group is online.
+    It follows the `UserArrived` of the same user, for dialects that show which members of a group are online.
     ``conversation`` is that of the group. ``is_operator`` says whether the user is the owner or an operator.
     """
 
-    arrived: Arrived
+    arrived: UserArrived
     conversation: Conversation
     is_operator: bool
 
@@ -271,15 +280,17 @@ class MemberArrived(msgspec.Struct, frozen=True, eq=False, weakref=True):
         return self.arrived.at
 
 
-class Transient(msgspec.Struct, frozen=True, eq=False, weakref=True):
-    """A delivery, never stored, of what clients that show channels tell each other in passing: that ``user``
-    types, a reaction to a message, or what a client asks another one.
+class TransientMessage(msgspec.Struct, frozen=True, eq=False, weakref=True):
+    """A delivery, never stored, of something that clients tell each other in passing.
 
-    It is sent to the members of the group of ``conversation``, or if it is ``for_operators``, to its owner
-    and operators; to everyone if that is the lobby, and to ``dest`` alone if there is one. ``tags`` are IRC's
-    tags, as pairs of a key and a value. ``text`` is what a client says, asks or answers as a message of the
-    ``kind``; it is empty if there are only tags. ``at`` is the time in milliseconds since 1970-01-01 UTC.
-    ``number`` tells it from the others since the daemon started.
+    Examples are that ``user`` is typing, a reaction to a message, and a question of one client to another
+    (CTCP). With ``dest``, only that user receives it. Otherwise everyone in ``conversation`` does: the
+    members of its group, or everyone if it is the lobby. With ``for_operators``, only the owner and the
+    operators of the group do.
+
+    ``tags`` are IRC tags, as pairs of a key and a value. ``text`` is the text of a message or a notice, as
+    ``kind`` says; it is empty if there are only tags. ``at`` is the time in milliseconds since 1970-01-01
+    UTC. ``number`` identifies it among all transients since the daemon started.
     """
 
     kind: Literal["tags", "message", "notice"]
@@ -294,18 +305,17 @@ class Transient(msgspec.Struct, frozen=True, eq=False, weakref=True):
 
 
 TYPING_TAG: Final = "+typing"
-"""The key of the tag of a `Transient` that says whether its user types, by one of `TYPING_STATES`."""
+"""The key of the tag of a `TransientMessage` that says whether its user types, by one of `TYPING_STATES`."""
 
 TYPING_STATES: Final = ("active", "paused", "done")
 """The values of `TYPING_TAG`: a user types, has stopped, or has sent or deleted the text."""
 
 
-class ProfileAnnounced(msgspec.Struct, frozen=True, eq=False, weakref=True):
-    """A delivery, never stored, that announces what ``user`` has said to be, at ``at`` ms since 1970.
+class ProfileChangeDelivery(msgspec.Struct, frozen=True, eq=False, weakref=True):
+    """A delivery, never stored: ``user`` has changed the profile, at ``at`` ms since 1970.
 
-    ``away`` is why the user is away, empty if not; None if that has not changed. ``realname`` is the name
-    that the user goes by; None if that has not changed. ``is_registered`` says whether the nick has a
-    password.
+    ``away`` says why the user is away; it is empty if the user is back. ``realname`` is the new realname.
+    Each of the two is None if it has not changed. ``is_registered`` says whether the nick has a password.
     """
 
     user: User
@@ -315,10 +325,10 @@ class ProfileAnnounced(msgspec.Struct, frozen=True, eq=False, weakref=True):
     is_registered: bool = False
 
 
-class AccountAnnounced(msgspec.Struct, frozen=True, eq=False, weakref=True):
-    """A delivery, never stored, that announces that ``user`` has registered, or gives up the account.
+class AccountChangeDelivery(msgspec.Struct, frozen=True, eq=False, weakref=True):
+    """A delivery, never stored: ``user`` has registered (``is_registered`` is true) or unregistered.
 
-    ``is_registered`` says which. ``at`` is the time in milliseconds since 1970-01-01 UTC.
+    ``at`` is the time in milliseconds since 1970-01-01 UTC.
     """
 
     user: User
@@ -326,20 +336,20 @@ class AccountAnnounced(msgspec.Struct, frozen=True, eq=False, weakref=True):
     at: int
 
 
-class Departed(msgspec.Struct, frozen=True, eq=False, weakref=True):
+class UserDeparted(msgspec.Struct, frozen=True, eq=False, weakref=True):
     """A delivery, never stored, that announces that ``user`` has left, at ``at`` ms since 1970-01-01 UTC.
 
-    ``is_registered`` says whether the nick has a password. ``farewell`` is what the user has said when
+    ``is_registered`` says whether the nick has a password. ``quit_message`` is what the user has said when
     quitting, and may be empty.
     """
 
     user: User
     at: int
     is_registered: bool = False
-    farewell: str = ""
+    quit_message: str = ""
 
 
-class Announced(msgspec.Struct, frozen=True, eq=False, weakref=True):
+class OperatorAnnouncement(msgspec.Struct, frozen=True, eq=False, weakref=True):
     """A delivery, never in the log, of an announcement: ``user``, a server operator, has announced ``text``.
 
     ``at`` is the time in milliseconds since 1970-01-01 UTC.
@@ -353,26 +363,32 @@ class Announced(msgspec.Struct, frozen=True, eq=False, weakref=True):
 ENTERING_EVENT_KINDS: Final[frozenset[EventKind]] = frozenset(("created", "joined"))
 """The kinds of events by which their actor becomes a member of a group."""
 
-CHANNEL_DELIVERIES: Final = (MemberArrived, ProfileAnnounced, AccountAnnounced, Transient)
+DELIVERY_TYPES_FOR_CHANNEL_CLIENTS: Final = (
+    GroupMemberArrived,
+    ProfileChangeDelivery,
+    AccountChangeDelivery,
+    TransientMessage,
+)
 """The classes of deliveries that only clients that see groups as chat channels are told of."""
 
-SharedDelivery = (
+MultiUserDelivery = (
     LogEntry
-    | Arrived
-    | MemberArrived
-    | Departed
-    | ProfileAnnounced
-    | AccountAnnounced
-    | Transient
-    | Announced
+    | UserArrived
+    | GroupMemberArrived
+    | UserDeparted
+    | ProfileChangeDelivery
+    | AccountChangeDelivery
+    | TransientMessage
+    | OperatorAnnouncement
 )
-"""A delivery to several users: a log entry, or what is never in the log."""
+"""A delivery that several users may be sent: a log entry, or a delivery that is never in the log."""
 
 
 class ReadMarkMoved(msgspec.Struct, frozen=True, eq=False, weakref=True):
-    """A delivery, never in the log, to the other sessions of ``user``: the user's read mark in
-    ``conversation`` has moved forward to the entry id ``id``. ``at`` is the time that shows it, in
-    milliseconds since 1970; None if no such session needs it.
+    """A delivery, never in the log, to the other sessions of ``user``: a read mark has moved.
+
+    The mark in ``conversation`` is now at the entry id ``id``. ``at`` is the mark as a time in milliseconds
+    since 1970, for clients that show times. It is None if no other session needs the time.
 
     No other user is sent it, and no log file mentions it: what a user has read is private.
     """
@@ -383,5 +399,5 @@ class ReadMarkMoved(msgspec.Struct, frozen=True, eq=False, weakref=True):
     at: int | None = None
 
 
-Delivery = SharedDelivery | ReadMarkMoved
+Delivery = MultiUserDelivery | ReadMarkMoved
 """A value that is sent to sessions without a request."""

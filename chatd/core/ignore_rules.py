@@ -6,7 +6,7 @@ from chatd.core import commands as c
 from chatd.core.events import User
 from chatd.core.limits import Limits
 from chatd.core.moderation import IgnoreChanged
-from chatd.core.refusals import Refusal, reason_phrase
+from chatd.core.refusals import Refusal, refusal_reason
 from chatd.core.rules import Decision
 from chatd.core.state import State
 
@@ -20,11 +20,11 @@ def decide_ignore(
 
     Raises `Refusal` ``no_such_user``, ``too_many_ignored``, or ``bad_request`` for the user's own nick.
     """
-    other = state.user(command.dest)
+    other = state.require_user(command.dest)
     ignored = state.ignored_user_ids(user)
     ignores = isinstance(command, c.IgnoreUser)
     if other.id == user.id:
-        raise Refusal("bad_request", why=reason_phrase("own_nick"))
+        raise Refusal("bad_request", why=refusal_reason("own_nick"))
     if (other.id in ignored) is ignores:
         return Decision()
     if ignores and len(ignored) >= limits.ignored:

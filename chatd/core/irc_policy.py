@@ -23,7 +23,7 @@ class IrcPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     register_before_login: bool = True
 
     def check(self) -> None:
-        """Check the values of the section. Raises `ValueError`, with the invalid value in its text."""
+        """Check the values of the section. Raises `ValueError` with a text that names the invalid value."""
         for key, name in (("server", self.server), ("network", self.network)):
             if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}", name):
                 raise ValueError(f"`{key}` is a name of letters, digits, `.`, `_` and `-`, not {name}")

@@ -14,11 +14,11 @@ from msgspec.structs import replace
 
 from chatd.core import commands as c
 from chatd.core.accounts import Secret
-from chatd.core.answers import LinkList, LinkListItem
+from chatd.core.answers import InvitationLinkList, InvitationLinkListItem
 from chatd.core.events import MEMBERSHIP_END_KINDS, ChatEvent, User
 from chatd.core.limits import Limits
-from chatd.core.links import InvitationLink, LinkDeleted, link_digest
-from chatd.core.refusals import Refusal, reason_phrase
+from chatd.core.links import InvitationLink, InvitationLinkDeleted, link_digest
+from chatd.core.refusals import Refusal, refusal_reason
 from chatd.core.rules import Decision, require_group_member
 from chatd.core.state import Group, State
 
@@ -28,8 +28,8 @@ LINK_LIFETIME_MAX_DAYS: Final = 365
 _DAY_SECONDS: Final = 86_400
 
 
-def make_link(
-    state: State, user: User, command: c.MakeLink, digest: Secret, limits: Limits, now: int
+def make_invitation_link(
+    state: State, user: User, command: c.MakeInvitationLink, digest: Secret, limits: Limits, now: int
 ) -> Decision:
     """Return the decision to make the link that ``command`` asks for, with ``user`` as its maker.
 
@@ -41,17 +41,17 @@ def make_link(
     days = min(limits.invitation_days, LINK_LIFETIME_MAX_DAYS)
     lifetime = days * _DAY_SECONDS if command.lifetime is None else command.lifetime
     if lifetime > LINK_LIFETIME_MAX_DAYS * _DAY_SECONDS:
-        raise Refusal("bad_request", why=reason_phrase("long_lifetime", limit=LINK_LIFETIME_MAX_DAYS))
+        raise Refusal("bad_request", why=refusal_reason("long_lifetime", limit=LINK_LIFETIME_MAX_DAYS))
     links = state.links_of(group.conversation)
     expired = [link for link in links if link.has_expired(now)]
     if len(links) - len(expired) >= limits.links_per_group:
         raise Refusal("too_many_links", group=group.name, limit=limits.links_per_group)
     number = links[-1].number + 1 if links else 1
     link = InvitationLink(digest, group.conversation, number, user.id, now, now + lifetime * 1000)
-    return Decision(records=(*map(LinkDeleted, expired), link))
+    return Decision(records=(*map(InvitationLinkDeleted, expired), link))
 
 
-def use_link(state: State, user: User, command: c.UseLink, now: int) -> Decision:
+def use_invitation_link(state: State, user: User, command: c.UseInvitationLink, now: int) -> Decision:
     """Return the decision to let ``user`` join the group of the link in ``command``, public or not.
 
     The decision has an ``invited`` event of the maker of the link, then a ``joined`` event. Quotas and bans
@@ -70,24 +70,26 @@ def use_link(state: State, user: User, command: c.UseLink, now: int) -> Decision
     return Decision((invited, joined), (replace(link, use_count=link.use_count + 1),))
 
 
-def list_links(state: State, user: User, name: str, now: int) -> LinkList:
+def list_invitation_links(state: State, user: User, name: str, now: int) -> InvitationLinkList:
     """Return the list of the links of the group called ``name`` that ``user`` may see, the oldest first.
 
     Raises `Refusal` ``no_such_group`` or ``not_member``.
     """
     group = require_group_member(state, user, name)
-    return LinkList(
+    return InvitationLinkList(
         group.name, tuple(link_list_item(state, link) for link in _visible_links(state, user, group, now))
     )
 
 
-def link_list_item(state: State, link: InvitationLink) -> LinkListItem:
+def link_list_item(state: State, link: InvitationLink) -> InvitationLinkListItem:
     """Return ``link`` as a list shows it."""
     maker = state.users[link.maker_id].nick
-    return LinkListItem(link.conversation.name, link.number, maker, link.made, link.expires, link.use_count)
+    return InvitationLinkListItem(
+        link.conversation.name, link.number, maker, link.made, link.expires, link.use_count
+    )
 
 
-def revoke_link(state: State, user: User, command: c.RevokeLink, now: int) -> Decision:
+def revoke_invitation_link(state: State, user: User, command: c.RevokeInvitationLink, now: int) -> Decision:
     """Return the decision to delete a link that ``user`` may see.
 
     Raises `Refusal` ``no_such_group``, ``not_member`` or ``no_such_link``.
@@ -95,12 +97,13 @@ def revoke_link(state: State, user: User, command: c.RevokeLink, now: int) -> De
     group = require_group_member(state, user, command.group)
     for link in _visible_links(state, user, group, now):
         if link.number == command.number:
-            return Decision(records=(LinkDeleted(link),))
+            return Decision(records=(InvitationLinkDeleted(link),))
     raise Refusal("no_such_link", number=command.number, group=group.name)
 
 
-def link_deletions_by(state: State, events: Iterable[ChatEvent]) -> Iterator[LinkDeleted]:
-    """Yield the records that delete the links which ``events``, not yet applied to ``state``, put an end to.
+def link_deletions_by(state: State, events: Iterable[ChatEvent]) -> Iterator[InvitationLinkDeleted]:
+    """Yield the records that delete the links that end with ``events``, which are not applied to ``state``
+    yet.
 
     A link ends when its maker leaves the group or is removed. When a group is closed, all its links end.
     """
@@ -109,12 +112,12 @@ def link_deletions_by(state: State, events: Iterable[ChatEvent]) -> Iterator[Lin
             former = (event.subject or event.actor).id
             for link in state.links_of(event.conversation):
                 if event.kind == "closed" or link.maker_id == former:
-                    yield LinkDeleted(link)
+                    yield InvitationLinkDeleted(link)
 
 
 def delete_expired_links(state: State, now: int, limit: int) -> Decision:
     """Return the decision to delete the links that have expired, at most ``limit`` of them."""
-    expired = (LinkDeleted(link) for link in state.links.values() if link.has_expired(now))
+    expired = (InvitationLinkDeleted(link) for link in state.links.values() if link.has_expired(now))
     return Decision(records=tuple(islice(expired, limit)))
 
 

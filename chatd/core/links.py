@@ -33,9 +33,10 @@ def link_digest(secret: Secret) -> Secret:
 class InvitationLink(msgspec.Struct, frozen=True, eq=False):
     """A link to the group of ``conversation``. ``digest`` identifies it.
 
-    ``number`` tells the link from the group's other links. ``maker_id`` is the id of the user who has made
-    it: a member, because the link is deleted when the maker leaves. ``made`` and ``expires`` are times in
-    milliseconds since 1970. ``use_count`` is the number of users who have joined by the link.
+    ``number`` identifies the link among those of the group. ``maker_id`` is the id of the user who has made
+    the link. The maker is a member, because the link is deleted when the maker leaves. ``made`` and
+    ``expires`` are times in milliseconds since 1970. ``use_count`` is the number of users who have joined by
+    the link.
     """
 
     digest: Secret
@@ -51,7 +52,7 @@ class InvitationLink(msgspec.Struct, frozen=True, eq=False):
         return self.expires <= now
 
 
-class LinkDeleted(msgspec.Struct, frozen=True, eq=False):
+class InvitationLinkDeleted(msgspec.Struct, frozen=True, eq=False):
     """A record that deletes ``link``."""
 
     link: InvitationLink

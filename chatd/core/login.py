@@ -13,7 +13,7 @@ from chatd.core.accounts import CLOSED_ACCOUNT_HASH, Credential, same_password_h
 from chatd.core.commands import Hello
 from chatd.core.events import ChatEvent, User
 from chatd.core.names import BadName, Name, check_new_nick, check_reserved, parse_nick
-from chatd.core.refusals import Refusal, reason_phrase
+from chatd.core.refusals import Refusal, refusal_reason
 from chatd.core.rules import Decision
 from chatd.core.state import State
 from chatd.core.tokens import Token
@@ -37,37 +37,46 @@ def decide_login(
     state: State,
     nick_keys_in_use: Container[str],
     hello: Hello,
-    verified: Credential | Token | None = None,
-    certificate_name: str = "",
+    verified_credential: Credential | Token | None = None,
+    client_certificate_name: str = "",
 ) -> Login:
     """Decide the login command ``hello`` and return the accepted login.
 
-    ``nick_keys_in_use`` holds the keys of the nicks of all live sessions. ``verified`` is the credential that
-    the password of the hello was verified against, or the token whose secret the hello has in place of the
-    password, or None for a hello without a password. ``certificate_name`` is the common name in the client's
-    verified TLS certificate, empty without one. A certificate replaces the password if its name equals the
-    registered nick, letter by letter.
+    ``nick_keys_in_use`` holds the keys of the nicks of all open sessions. ``verified_credential`` is the
+    credential or the token that the password of the hello was verified against. It is None for a hello
+    without a password. ``client_certificate_name`` is the common name in the client's verified TLS
+    certificate, or empty. If it equals the registered nick, letter by letter, no password is needed.
 
     A hello without a nick logs in as a guest, with a name that no user has had. A returning user may keep a
     nick that is no longer allowed for new users, unless it is reserved. A registered user may have several
     sessions. A returning user who is not registered loses the role of owner or operator in all groups: the
     client may be somebody else's.
 
-    Raises `Refusal` ``bad_nick``; ``nick_taken`` if an unregistered user has a session already;
-    ``password_required``; ``wrong_password``, also if the credential or token ``verified`` is another user's,
-    or was replaced or deleted since it was verified.
+    Raises `Refusal` ``bad_nick``, ``password_required`` or ``wrong_password``, or ``nick_taken`` if an
+    unregistered user has a session already. ``wrong_password`` also means that ``verified_credential``
+    belongs to another user, or was replaced or deleted since it was verified.
     """
     name = _requested_name(state, hello.nick) if hello.nick else _guest_name(state)
     known, online = state.find_user(name), name.key in nick_keys_in_use
     credential = None if known is None else state.credentials.get(known.id)
-    if isinstance(verified, Token):
-        if known is None or known.id != verified.user.id or verified.digest not in state.tokens:
+    if isinstance(verified_credential, Token):
+        if (
+            known is None
+            or known.id != verified_credential.user.id
+            or verified_credential.digest not in state.tokens
+        ):
             raise Refusal("wrong_password", nick=hello.nick)
-        verified = credential
-    if verified is None and known is not None and _is_certified(known, credential, certificate_name):
-        verified = credential
-    if not same_password_hash(credential, verified):
-        raise Refusal("password_required" if verified is None else "wrong_password", nick=hello.nick)
+        verified_credential = credential
+    if (
+        verified_credential is None
+        and known is not None
+        and _is_certified(known, credential, client_certificate_name)
+    ):
+        verified_credential = credential
+    if not same_password_hash(credential, verified_credential):
+        raise Refusal(
+            "password_required" if verified_credential is None else "wrong_password", nick=hello.nick
+        )
     if online and credential is None:
         raise Refusal("nick_taken", nick=hello.nick)
     if known is not None:
@@ -96,7 +105,7 @@ def find_user(state: State, nick: str) -> User | None:
 
 
 def find_credential(state: State, nick: str) -> Credential | None:
-    """Return the credential of the user with the nick ``nick``, also that of a closed account.
+    """Return the credential of the user with the nick ``nick``, even if the account is closed.
 
     Return None if there is no such user, the user is not registered, or ``nick`` is no valid nick.
     """
@@ -104,14 +113,15 @@ def find_credential(state: State, nick: str) -> Credential | None:
     return None if user is None else state.credentials.get(user.id)
 
 
-def find_certified_credential(state: State, nick: str, certificate_name: str) -> Credential:
-    """Return the credential of the registered user whom a certificate with ``certificate_name`` is for.
+def find_certified_credential(state: State, nick: str, client_certificate_name: str) -> Credential:
+    """Return the credential of the registered user whose nick is ``client_certificate_name``.
 
-    ``nick`` is the user's nick as the client gives it, or empty. Raises `Refusal` ``wrong_password`` if the
-    certificate is not for that user, or for none.
+    ``client_certificate_name`` is the common name in the client's TLS certificate. ``nick`` is the nick that
+    the client gives, or empty. Raises `Refusal` ``wrong_password`` if no registered user has this name, or if
+    ``nick`` is another user's.
     """
-    credential = find_credential(state, certificate_name)
-    if credential is None or not _is_certified(credential.user, credential, certificate_name):
+    credential = find_credential(state, client_certificate_name)
+    if credential is None or not _is_certified(credential.user, credential, client_certificate_name):
         raise Refusal("wrong_password")
     if nick and find_credential(state, nick) is not credential:
         raise Refusal("wrong_password")
@@ -127,13 +137,14 @@ def _lost_roles(state: State, user: User) -> tuple[ChatEvent, ...]:
     )
 
 
-def _is_certified(user: User, credential: Credential | None, certificate_name: str) -> bool:
-    """Return whether a certificate with ``certificate_name`` proves that a client is the registered ``user``.
+def _is_certified(user: User, credential: Credential | None, client_certificate_name: str) -> bool:
+    """Return whether a certificate with ``client_certificate_name`` proves that a client is the registered
+    ``user``.
 
     Other spellings of the nick prove nothing: the CA may have signed ``ALICE`` for somebody else.
     """
     is_open = credential is not None and credential.hash != CLOSED_ACCOUNT_HASH
-    return is_open and certificate_name == user.nick
+    return is_open and client_certificate_name == user.nick
 
 
 def _requested_name(state: State, nick: str) -> Name:
@@ -145,7 +156,7 @@ def _requested_name(state: State, nick: str) -> Name:
             check_new_nick(name)
             alike = state.find_similar_user(name)
             if alike is not None:
-                raise BadName(reason_phrase("look_alike", name=alike.nick))
+                raise BadName(refusal_reason("look_alike", name=alike.nick))
         return name
     except BadName as bad:
         raise Refusal("bad_nick", nick=nick, why=bad.reason) from None

@@ -13,8 +13,9 @@ WILDCARDS: Final = frozenset("*?")
 def compile_mask(mask: str) -> re.Pattern[str]:
     """Return a pattern whose ``fullmatch`` tells whether the key of a nick matches ``mask``.
 
-    Case and character width make no difference, as for nicks. A match takes time that is linear in the length
-    of the key for each part of the mask, whatever the mask is.
+    In a mask, ``*`` stands for any characters and ``?`` for one character. Case and character width make no
+    difference. No mask makes a match slow: the time is at most proportional to the length of the key times
+    the number of parts of the mask.
     """
     folded = normalize("NFC", normalize("NFKC", mask).casefold())
     first, *others = re.sub(r"\*+", "*", folded).split("*")

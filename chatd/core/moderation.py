@@ -57,7 +57,7 @@ class BannedNetworks(msgspec.Struct, frozen=True, eq=False):
 
 
 class IgnoreChanged(msgspec.Struct, frozen=True, eq=False):
-    """A record that ``user`` ignores the user ``other`` from now on, or, if ``ignored`` is false, no more."""
+    """A record that ``user`` ignores the user ``other`` from now on, or no longer if ``ignored`` is false."""
 
     user: User
     other: User
@@ -72,10 +72,11 @@ class ConversationTrimmed(msgspec.Struct, frozen=True, eq=False):
 
 
 class UserErased(msgspec.Struct, frozen=True, eq=False):
-    """A record that erases a user, except for the texts that the log has of the user.
+    """A record that replaces the data of a user by a neutral nick. The user's texts in the log are erased
+    later.
 
-    ``user`` has the id of that user and the neutral nick and key that replace the user's own.
-    ``redacted_entries`` replace the entries of the moderation log with the same ids.
+    ``user`` has the same id as before, and the neutral nick and key. ``redacted_entries`` replace the entries
+    of the moderation log with the same ids.
     """
 
     user: User
@@ -103,11 +104,21 @@ class ErasureCompleted(msgspec.Struct, frozen=True, eq=False):
 class ModerationEntry(msgspec.Struct, frozen=True, eq=False):
     """An act of a server operator, as an entry of the moderation log.
 
-    ``id`` counts from 1, ``at`` is in milliseconds since 1970. ``target`` is a nick, an IP network in CIDR
-    notation, a group, a group and a nick, a nick and the name of a token, the id of a message, or ``user`` or
-    ``group`` and the name of what was exported; it is empty for an announcement, whose text is the
-    ``reason``, and for an erasure. ``until`` is when a mute or block ends, in milliseconds since 1970; it is
-    None if it lasts until it is lifted, and for the other kinds.
+    ``id`` counts from 1, ``at`` is in milliseconds since 1970. ``until`` is when a mute or block ends, in
+    milliseconds since 1970. It is None if the mute or block lasts until it is lifted, and for the other
+    kinds.
+
+    ``target`` depends on ``kind``:
+
+    - ``block``, ``unblock``: a nick, or an IP network in CIDR notation.
+    - ``close``: a group.
+    - ``give``: a group and the nick of its new owner.
+    - ``delete``: the id of the message.
+    - ``revokeusertoken``: a nick and the name of the token.
+    - ``export``: ``user`` or ``group``, and the name of what was exported.
+    - ``announce``: empty; the text is the ``reason``.
+    - ``erase``: empty.
+    - the other kinds: a nick.
     """
 
     id: int
@@ -119,9 +130,9 @@ class ModerationEntry(msgspec.Struct, frozen=True, eq=False):
     reason: str = ""
 
     def is_active(self, now: int) -> bool:
-        """Return whether the time of this mute or block is not over at ``now``, in milliseconds since 1970.
+        """Return whether this mute or block still lasts at ``now``, in milliseconds since 1970.
 
-        Whether another entry has lifted it, only `State.unlifted_sanction` knows.
+        Only its end (``until``) is checked. For whether it was lifted, see `State.latest_mute_or_block`.
         """
         return self.until is None or self.until > now
 
@@ -129,8 +140,9 @@ class ModerationEntry(msgspec.Struct, frozen=True, eq=False):
 class ServerOperator(msgspec.Struct, frozen=True):
     """A nick that the configuration or the administrator has made a server operator.
 
-    ``configured`` and ``appointed`` say which of the two, or both. ``registered`` is true if the nick has the
-    operator's rights now: it is registered and its account is not closed.
+    ``configured`` says whether the configuration names the nick, ``appointed`` whether the administrator has
+    appointed it. Both may be true. ``registered`` is true if the nick has the operator's rights now: it is
+    registered and its account is not closed.
     """
 
     nick: str
@@ -152,7 +164,8 @@ def target_key(kind: Literal["mute", "block"], target: str) -> str:
 def parse_network(text: str) -> str | None:
     """Return the IP network that ``text`` names, in CIDR notation, or None if it names none.
 
-    An IPv4 address is a network of one address. An IPv6 address, or a smaller network, stands for its /64.
+    An IPv4 address is a network of one address. An IPv6 address, or an IPv6 network smaller than a /64, is
+    widened to its /64.
     """
     try:
         network = ip_network(text, strict=False)

@@ -23,7 +23,7 @@ from chatd.core.moderation import (
     target_key,
 )
 from chatd.core.names import BadName, check_reserved, parse_nick
-from chatd.core.refusals import Refusal, reason_phrase
+from chatd.core.refusals import Refusal, refusal_reason
 from chatd.core.rules import Decision, has_closed_account, user_with_open_account
 from chatd.core.state import State
 from chatd.core.token_rules import revoke_token
@@ -47,7 +47,7 @@ def is_configured_operator(key: str, policy: AccountPolicy) -> bool:
     return any(parse_nick(nick).key == key for nick in policy.operators)
 
 
-def appoint(state: State, nick: str, policy: AccountPolicy, now: int) -> Decision:
+def appoint_server_operator(state: State, nick: str, policy: AccountPolicy, now: int) -> Decision:
     """Return the decision to appoint ``nick`` as a server operator.
 
     The appointment takes effect once the nick is registered.
@@ -68,7 +68,7 @@ def appoint(state: State, nick: str, policy: AccountPolicy, now: int) -> Decisio
     return Decision(records=(state.build_moderation_entry(CONSOLE, "appoint", shown, now),))
 
 
-def dismiss(state: State, nick: str, policy: AccountPolicy, now: int) -> Decision:
+def dismiss_server_operator(state: State, nick: str, policy: AccountPolicy, now: int) -> Decision:
     """Return the decision to dismiss ``nick``, an appointed server operator.
 
     Raises `Refusal` ``configured_operator`` if only chatd.toml names the nick, else ``not_appointed``.
@@ -107,7 +107,7 @@ def check_not_muted(state: State, user: User, now: int) -> None:
 
     Raises `Refusal` ``muted``.
     """
-    mute = state.unlifted_sanction("mute", user.key)
+    mute = state.latest_mute_or_block("mute", user.key)
     if mute is not None and mute.is_active(now):
         raise Refusal("muted", why=_why(mute), **_time_left(mute, now))
 
@@ -118,7 +118,7 @@ def check_not_blocked(state: State, key: str, client_network: str | None, now: i
     ``client_network`` is None for the daemon's own machine, ``now`` in milliseconds since 1970. Raises
     `Refusal` ``blocked``.
     """
-    block = state.unlifted_sanction("block", key)
+    block = state.latest_mute_or_block("block", key)
     if block is not None and block.is_active(now):
         raise Refusal("blocked", why=_why(block), **_time_left(block, now))
     for network, block in state.blocked_networks.items() if client_network is not None else ():
@@ -151,8 +151,8 @@ def decide_moderation(
         record = state.build_moderation_entry(operator, "mute", target.nick, now, until, command.reason)
         return Decision(records=(record,))
     if isinstance(command, c.Unmute):
-        target = state.user(command.dest)
-        mute = state.unlifted_sanction("mute", target.key)
+        target = state.require_user(command.dest)
+        mute = state.latest_mute_or_block("mute", target.key)
         if mute is None or not mute.is_active(now):
             raise Refusal("not_muted", nick=target.nick)
         return Decision(records=(state.build_moderation_entry(operator, "unmute", target.nick, now),))
@@ -223,7 +223,7 @@ def user_to_moderate(state: State, nick: str, policy: AccountPolicy) -> User:
 
     Raises `Refusal` ``no_such_user`` or ``is_server_operator``.
     """
-    user = state.user(nick)
+    user = state.require_user(nick)
     if is_server_operator(state, user, policy):
         raise Refusal("is_server_operator", nick=user.nick)
     return user
@@ -250,7 +250,7 @@ def _block_target(state: State, target: str, policy: AccountPolicy) -> str:
 def _unblock(state: State, operator: User, command: c.Unblock, now: int) -> Decision:
     target = parse_network(command.target) or command.target
     try:
-        block = state.unlifted_sanction("block", target_key("block", target))
+        block = state.latest_mute_or_block("block", target_key("block", target))
     except BadName:
         block = None
     if block is None or not block.is_active(now):
@@ -286,10 +286,10 @@ def _end(duration: int | None, now: int) -> int | None:
     return None if duration is None else now + duration * 1000
 
 
-def _why(sanction: ModerationEntry) -> str:
-    return sanction.reason or reason_phrase("no_reason")
+def _why(mute_or_block: ModerationEntry) -> str:
+    return mute_or_block.reason or refusal_reason("no_reason")
 
 
-def _time_left(sanction: ModerationEntry, now: int) -> dict[str, int]:
-    """Return the seconds until ``sanction`` ends, as a detail of a refusal; nothing if it has no end."""
-    return {} if sanction.until is None else {"seconds": ceil((sanction.until - now) / 1000)}
+def _time_left(mute_or_block: ModerationEntry, now: int) -> dict[str, int]:
+    """Return the seconds until ``mute_or_block`` ends, as a detail of a refusal; nothing if it has no end."""
+    return {} if mute_or_block.until is None else {"seconds": ceil((mute_or_block.until - now) / 1000)}

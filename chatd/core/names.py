@@ -16,9 +16,9 @@ from unicodedata import category, normalize
 
 from precis_i18n import get_profile
 
-from chatd.core.confusables import PROTOTYPES
+from chatd.core.confusables import CONFUSABLE_PROTOTYPES
 from chatd.core.language import N_
-from chatd.core.refusals import Phrase, reason_phrase
+from chatd.core.refusals import TranslatableText, refusal_reason
 
 MAX_NICK_CODE_POINTS = 32
 """The maximum length of a nick, in code points after NFC normalization."""
@@ -84,7 +84,8 @@ _PRECIS = get_profile("NicknameCaseMapped")
 
 # Skeletons of single ASCII characters. `skeleton` replaces m by rn, and takes its slow path for % and ".
 _ASCII = "".join(
-    alike if len(alike := PROTOTYPES.get(code, chr(code))) == 1 else chr(code) for code in range(128)
+    alike if len(alike := CONFUSABLE_PROTOTYPES.get(code, chr(code))) == 1 else chr(code)
+    for code in range(128)
 )
 
 ALPHABET_NAMES_TO_TRANSLATE: Final = (
@@ -111,13 +112,17 @@ _LIKE_GUEST = re.compile(r"guest[ol2-9]*", re.IGNORECASE)
 class BadName(ValueError):
     """The error for a name that is not allowed. ``reason`` is a sentence about it for the user."""
 
-    def __init__(self, reason: Phrase) -> None:
+    def __init__(self, reason: TranslatableText) -> None:
         super().__init__(reason)
         self.reason = reason
 
 
 class Name(NamedTuple):
-    """A valid name: ``shown`` (in NFC, case kept), and ``key``. Names with equal keys are the same name."""
+    """A valid name of a user or a group.
+
+    ``shown`` is the name as it was written, in NFC. ``key`` is its form for comparison, without the
+    differences of case and character width. Names with equal keys are the same name.
+    """
 
     shown: str
     key: str
@@ -136,7 +141,7 @@ def parse_group(text: str) -> Name:
 def check_reserved(name: Name) -> None:
     """Raise `BadName` if ``name`` is reserved. Case and character width make no difference."""
     if name.key in RESERVED_NAMES or _GUEST.fullmatch(name.key):
-        raise BadName(reason_phrase("reserved", name=name.key))
+        raise BadName(refusal_reason("reserved", name=name.key))
 
 
 def check_new_name(name: Name) -> None:
@@ -147,23 +152,24 @@ def check_new_name(name: Name) -> None:
     check_reserved(name)
     for form in name:
         if form.startswith(_STARTS):
-            raise BadName(reason_phrase("start", char=form[0]))
+            raise BadName(refusal_reason("start", char=form[0]))
     _check_marks(name.shown)
     for look in skeletons(name):
         if word := _RESERVED_SKELETONS.get(look):
-            raise BadName(reason_phrase("look_alike", name=word))
+            raise BadName(refusal_reason("look_alike", name=word))
         if _LIKE_GUEST.fullmatch(look):
-            raise BadName(reason_phrase("look_alike", name="guest"))
+            raise BadName(refusal_reason("look_alike", name="guest"))
 
 
 def check_new_nick(name: Name) -> None:
     """Check that a new user may take the nick ``name``. Raises `BadName`.
 
-    It may not begin with a character that IRC clients would take for the user's role.
+    The nick may not begin with a character such as ``+`` or ``%``, which IRC clients show before a nick as a
+    mark of the user's role.
     """
     for form in name:
         if form.startswith(_NICK_STARTS):
-            raise BadName(reason_phrase("start", char=form[0]))
+            raise BadName(refusal_reason("start", char=form[0]))
     check_new_name(name)
 
 
@@ -175,7 +181,7 @@ def skeleton(text: str) -> str:
     """
     if text.isascii() and "%" not in text and '"' not in text:
         return text.replace("m", "rn").translate(_ASCII)  # the same result, ten times as fast
-    while (alike := normalize("NFD", normalize("NFD", text).translate(PROTOTYPES))) != text:
+    while (alike := normalize("NFD", normalize("NFD", text).translate(CONFUSABLE_PROTOTYPES))) != text:
         text = alike
     return text
 
@@ -205,7 +211,7 @@ _RESERVED_SKELETONS: Final = {
 @lru_cache(MAX_CACHED_NAMES)
 def _parse(text: str, limit: int) -> Name:
     if not text:
-        raise BadName(reason_phrase("no_name"))
+        raise BadName(refusal_reason("no_name"))
     if len(text) > limit * _SHRINKS_AT_MOST:
         raise _too_long(limit)
     plain = _PLAIN.fullmatch(text)
@@ -232,7 +238,7 @@ def _identity(shown: str) -> str:
         mapped = _PRECIS.enforce(shown)
     except UnicodeEncodeError as refusal:
         culprits = ", ".join(map(_spell, refusal.object[refusal.start : refusal.end]))
-        raise BadName(reason_phrase("precis", chars=culprits)) from None
+        raise BadName(refusal_reason("precis", chars=culprits)) from None
     return normalize("NFC", mapped.casefold())
 
 
@@ -251,14 +257,14 @@ def _check_characters(shown: str) -> None:
                 wrong = "blank"
             elif not (wrong := _REFUSED_CATEGORIES.get(category(meant), "")):
                 continue
-            raise BadName(reason_phrase(wrong, char=_spell(char), syntax=" ".join(_SYNTAX)))
+            raise BadName(refusal_reason(wrong, char=_spell(char), syntax=" ".join(_SYNTAX)))
 
 
 def _check_start(form: str) -> None:
     if form.startswith("#"):
-        raise BadName(reason_phrase("start", char="#"))
+        raise BadName(refusal_reason("start", char="#"))
     if category(form[0]).startswith("M"):
-        raise BadName(reason_phrase("combining", char=_spell(form[0])))
+        raise BadName(refusal_reason("combining", char=_spell(form[0])))
 
 
 def _check_marks(shown: str) -> None:
@@ -273,19 +279,19 @@ def _check_marks(shown: str) -> None:
         if not kind.startswith("M"):
             base = char
         elif char == _DOT_ABOVE and base in _SOFT_DOTTED:
-            raise BadName(reason_phrase("hidden_mark", char=_spell(char)))
+            raise BadName(refusal_reason("hidden_mark", char=_spell(char)))
     for char in shown:
         kind = category(char)
         if kind in ("Mn", "Me"):
             marks += 1
             if marks > MAX_MARKS_PER_LETTER:
-                raise BadName(reason_phrase("marks", limit=MAX_MARKS_PER_LETTER, char=_spell(char)))
+                raise BadName(refusal_reason("marks", limit=MAX_MARKS_PER_LETTER, char=_spell(char)))
         elif kind != "Mc":
             marks = 0
     alphabets = _alphabets(shown)
     for char in shown:
         if category(char).startswith("M") and _alphabet(char) not in alphabets | _MIXES | _ANY_LETTER:
-            raise BadName(reason_phrase("hidden_mark", char=_spell(char)))
+            raise BadName(refusal_reason("hidden_mark", char=_spell(char)))
 
 
 def _check_alphabets(key: str) -> None:
@@ -297,8 +303,8 @@ def _check_alphabets(key: str) -> None:
     alphabets = _alphabets(key)
     if len(alphabets) > 1:
         *others, last = sorted(alphabet.capitalize() for alphabet in alphabets)
-        other: object = Phrase(others[0]) if len(others) == 1 else ", ".join(others)
-        raise BadName(reason_phrase("alphabets", others=other, last=Phrase(last)))
+        other: object = TranslatableText(others[0]) if len(others) == 1 else ", ".join(others)
+        raise BadName(refusal_reason("alphabets", others=other, last=TranslatableText(last)))
 
 
 def _alphabets(text: str) -> set[str]:
@@ -315,7 +321,7 @@ def _alphabet(char: str) -> str:
 
 
 def _too_long(limit: int) -> BadName:
-    return BadName(reason_phrase("long_name", limit=limit))
+    return BadName(refusal_reason("long_name", limit=limit))
 
 
 def _spell(char: str) -> str:

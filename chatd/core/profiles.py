@@ -1,6 +1,6 @@
-"""What the client of a session says of its user: the texts as they are kept, cleaned and cut.
+"""The profiles of sessions: what a client has said about its user, cleaned and cut.
 
-IRC clients show these texts. They come from other wires as well, so nothing is known of them.
+IRC clients show these texts. Clients of any wire may send them, so they are cleaned here.
 """
 
 from __future__ import annotations
@@ -22,7 +22,10 @@ MAX_AWAY_BYTES: Final = 390
 
 
 def make_profile(nick: str, username: str = "", realname: str = "") -> Profile:
-    """Return the profile of the user called ``nick``, who is not away. An empty text means the nick."""
+    """Return the profile of the user called ``nick``, who is not away.
+
+    An empty ``username`` or ``realname`` is replaced by the nick.
+    """
     return Profile(
         clean_text(username, MAX_USERNAME_BYTES) or nick, clean_text(realname, MAX_REALNAME_BYTES) or nick
     )
@@ -36,12 +39,13 @@ def changed_profile(profile: Profile, command: SetProfile) -> Profile:
     if command.away is not None:
         away = clean_text(command.away, MAX_AWAY_BYTES)
     is_bot = profile.is_bot if command.is_bot is None else command.is_bot == "yes"
-    return Profile(profile.username, realname, away, profile.farewell, is_bot)
+    return Profile(profile.username, realname, away, profile.quit_message, is_bot)
 
 
 def clean_text(text: str, max_bytes: int) -> str:
-    """Return ``text`` without blanks at its ends, with U+FFFD for each control character, and cut to
-    ``max_bytes`` of UTF-8 between two characters.
+    """Return ``text`` cleaned for a profile and cut to ``max_bytes`` of UTF-8 between two characters.
+
+    Blanks at its ends are removed, and control characters are replaced by U+FFFD.
     """
     cleaned = replace_controls(text.strip())
     if len(cleaned) * 4 > max_bytes:

@@ -1,7 +1,7 @@
 """Queries: pure functions that answer the commands which list what the daemon has in memory.
 
-`answer_list` answers the commands in `LIST_QUERIES`. `requested_conversation` returns the conversation that a
-command reads or marks as read, `requested_page` which part of its log a command reads.
+`answer_list_command` answers the commands in `LIST_QUERIES`. `requested_conversation` returns the
+conversation that a command reads or marks as read, `page_request_of` which part of its log a command reads.
 """
 
 from __future__ import annotations
@@ -24,10 +24,15 @@ from chatd.core.answers import (
     ModerationLog,
     TokenList,
 )
-from chatd.core.channel_commands import MarkReadUntil, ReactInChannel, RedactMessage, UnreactInChannel
+from chatd.core.channel_commands import (
+    DeleteMessageInConversation,
+    MarkReadUntilTime,
+    ReactInChannel,
+    UnreactInChannel,
+)
 from chatd.core.events import LOBBY, Conversation, User
 from chatd.core.records import PageContents
-from chatd.core.refusals import Phrase, Refusal, reason_phrase
+from chatd.core.refusals import Refusal, TranslatableText, refusal_reason
 from chatd.core.rules import require_group_member
 from chatd.core.search import SearchTerm, parse_search_terms
 from chatd.core.state import Group, State
@@ -38,7 +43,7 @@ OnlineUsers = Mapping[str, User]
 """The users who are logged in, in the order of arrival, by their key."""
 
 
-def answer_list(
+def answer_list_command(
     state: State,
     presence: OnlineUsers,
     reader: User | None,
@@ -64,34 +69,36 @@ def requested_conversation(
     | c.ListGroupEvents
     | c.ReadHistory
     | c.MarkRead
-    | MarkReadUntil
-    | RedactMessage
+    | MarkReadUntilTime
+    | DeleteMessageInConversation
     | ReactInChannel
     | UnreactInChannel
     | c.Search,
 ) -> Conversation:
-    """Return the conversation that the user ``reader`` asks for, marks as read, searches, or names with the
-    id of a message, in ``command``.
+    """Return the conversation that ``command`` of the user ``reader`` names.
 
-    That is the one of ``group`` if ``command`` has a group, else the one with the user ``dest``, else the
-    lobby. For two users who never sent each other a message, return an empty conversation with the id 0,
-    which is not in ``state``. Raises `Refusal` ``no_such_group``, ``not_member`` or ``no_such_user``.
+    This is the conversation of ``group`` if ``command`` has a group, or the direct one with the user
+    ``dest``, or the lobby if both are None. For two users who never sent each other a message, return an
+    empty conversation with the id 0, which is not in ``state``. Raises `Refusal` ``no_such_group``,
+    ``not_member`` or ``no_such_user``.
     """
     if command.group is not None:
         return require_group_member(state, reader, command.group).conversation
     if command.dest is None:
         return LOBBY
-    friend = state.user(command.dest)
+    friend = state.require_user(command.dest)
     pair = (reader, friend) if reader.id < friend.id else (friend, reader)
     return state.direct_conversation(reader, friend) or Conversation(0, "direct", pair=pair)
 
 
 class PageRequest(msgspec.Struct, frozen=True, eq=False):
-    """The page that a command asks for: ids, times in milliseconds since 1970, and how it is cut.
+    """The page that a command asks for.
 
-    The entries lie between ``after`` and ``before``, and between ``after_time`` and ``before_time``, all
-    excluded; or, if there is one, around the id ``around`` or the time ``around_time``. ``limit`` is None if
-    the command has none. The other fields are those of `PageWindow`.
+    Its entries lie between the ids ``after`` and ``before`` and between the times ``after_time`` and
+    ``before_time``, in milliseconds since 1970. These bounds are excluded. Instead of bounds, there may be an
+    id ``around`` or a time ``around_time``: the page then has entries on both sides of it. ``limit`` is the
+    maximum number of entries, or None if the command gives none. The other attributes are those of
+    `PageIdWindow`.
     """
 
     limit: int | None
@@ -106,7 +113,7 @@ class PageRequest(msgspec.Struct, frozen=True, eq=False):
     whole_milliseconds: bool = False
 
 
-def requested_page(command: c.ListGroupMessages | c.ListGroupEvents | c.ReadHistory) -> PageRequest:
+def page_request_of(command: c.ListGroupMessages | c.ListGroupEvents | c.ReadHistory) -> PageRequest:
     """Return the page that ``command`` asks for.
 
     Raises `Refusal` ``bad_request`` if it has ``around`` or ``around_time`` and another bound.
@@ -118,7 +125,7 @@ def requested_page(command: c.ListGroupMessages | c.ListGroupEvents | c.ReadHist
     bounds = {name: getattr(command, name) for name in _BOUNDS}
     given = [name for name, bound in bounds.items() if bound is not None]
     if len(given) > 1 and given[-1] in _CENTRES:
-        raise Refusal("bad_request", why=reason_phrase("around_alone", name=Phrase(given[-1])))
+        raise Refusal("bad_request", why=refusal_reason("around_alone", name=TranslatableText(given[-1])))
     return PageRequest(
         command.limit,
         **bounds,
@@ -150,9 +157,11 @@ def requested_search(state: State, reader: User, command: c.Search) -> SearchReq
         conversation = LOBBY
     elif command.group is not None or command.dest is not None:
         conversation = requested_conversation(state, reader, command)
-    author = None if command.author is None else state.user(command.author)
+    author = None if command.author is None else state.require_user(command.author)
     if not command.words and conversation is None and author is None:
-        raise Refusal("bad_request", why=reason_phrase("missing", command="search", name=Phrase("words")))
+        raise Refusal(
+            "bad_request", why=refusal_reason("missing", command="search", name=TranslatableText("words"))
+        )
     bounds = {
         name: getattr(command, name)
         for name in ("before", "after", "before_time", "after_time")
@@ -251,7 +260,7 @@ def _user_tokens(
     now: int,
     command: c.ListUserTokens,
 ) -> TokenList:
-    return list_tokens(state, state.user(command.dest))
+    return list_tokens(state, state.require_user(command.dest))
 
 
 def _help(

@@ -12,7 +12,7 @@ from chatd.core.refusals import Refusal
 from chatd.core.rules import Decision
 from chatd.core.state import State
 
-EVENT_KINDS_ALWAYS_STORED: Final[frozenset[EventKind]] = frozenset(
+EVENT_KINDS_STORED_WHEN_FULL: Final[frozenset[EventKind]] = frozenset(
     (
         "left",
         "kicked",
@@ -35,8 +35,8 @@ those that keep order in it.
 def check_quotas(state: State, decision: Decision, limits: Limits) -> None:
     """Check that ``decision``, not yet applied to ``state``, exceeds none of the quotas in ``limits``.
 
-    The invitation that the use of a link creates is not counted, because the same decision uses it up. Raises
-    `Refusal` ``too_many_groups``, ``group_full`` or ``too_many_invitations``.
+    An invitation link creates an invitation that the same decision uses up. Such an invitation is not
+    counted. Raises `Refusal` ``too_many_groups``, ``group_full`` or ``too_many_invitations``.
     """
     for event in decision.events:
         if not event.is_message and not _is_used_up(decision, event):
@@ -67,9 +67,9 @@ def check_storage(decision: Decision, database_bytes: int, limits: Limits) -> No
     """Check that ``decision`` may be stored in a database of ``database_bytes`` bytes.
 
     If the size exceeds ``limits.database_size``, the first event of the decision must be of one of the
-    `EVENT_KINDS_ALWAYS_STORED`; a decision without events may always be stored. Raises `Refusal`
+    `EVENT_KINDS_STORED_WHEN_FULL`; a decision without events may always be stored. Raises `Refusal`
     ``storage_full``.
     """
     if database_bytes > limits.database_size and decision.events:
-        if decision.events[0].kind not in EVENT_KINDS_ALWAYS_STORED:
+        if decision.events[0].kind not in EVENT_KINDS_STORED_WHEN_FULL:
             raise Refusal("storage_full")

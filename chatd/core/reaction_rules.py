@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Final
@@ -29,6 +30,13 @@ MAX_REACTIONS: Final = 200
 
 ZERO_WIDTH_JOINER: Final = "\u200d"
 """The invisible character that joins emojis to one."""
+
+# The characters with Unicode's property Default_Ignorable_Code_Point whose category is not Cf, except
+# the variation selectors of emojis; and the symbols that are drawn as nothing or as a box.
+_INVISIBLE: Final = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2065\u2800\u3164\ufe00-\ufe0d\uffa0\ufff0-\ufff8\ufffc\ufffd"
+    "\U00016fe4\U0001d159\U000e0000-\U000e0fff]"
+)
 
 StoredReactions = Sequence[tuple[str, int]]
 """The reactions to a message that were not taken back: each with the id of the user."""
@@ -84,6 +92,8 @@ def parse_reaction(text: str) -> str:
         raise refusal
     kinds = ["J" if one == ZERO_WIDTH_JOINER else category(one) for one in reaction]
     if any(kind[0] == "Z" or kind in ("Cc", "Cf", "Cs", "Co") for kind in kinds):
+        raise refusal
+    if _INVISIBLE.search(reaction):
         raise refusal
     marks = [kind[0] == "M" for kind in kinds]
     joins = [kind == "J" for kind in kinds]

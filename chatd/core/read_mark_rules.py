@@ -17,7 +17,8 @@ from chatd.core.state import State
 
 
 def check_may_mark(state: State, user: User, conversation: Conversation) -> None:
-    """Check that ``user`` may still mark ``conversation`` as read, when the command has its turn.
+    """Check that ``user`` may mark ``conversation`` as read, when the earlier tasks of the journal are
+    completed.
 
     Raises `Refusal` ``no_such_group`` or ``not_member`` if the user has left or lost the group, and
     ``account_closed`` if the account was closed.
@@ -29,7 +30,7 @@ def check_may_mark(state: State, user: User, conversation: Conversation) -> None
 
 
 def read_mark_deletions_by(decision: Decision) -> Iterator[ReadMarksDeleted]:
-    """Yield the records that delete the read marks which ``decision`` puts an end to.
+    """Yield the records that delete the read marks that end with ``decision``.
 
     The mark in a group ends with the membership. All marks of a user end when the account is closed or the
     user is erased.

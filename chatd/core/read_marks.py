@@ -9,28 +9,28 @@ import msgspec
 from chatd.core.events import Conversation, User
 
 
-class Mark(NamedTuple):
-    """A read mark: entries with ids up to ``id`` are read; 0 if there is none, or if nothing is read.
+class ReadMarkPosition(NamedTuple):
+    """A read mark: how far a user has read in a conversation.
 
-    ``at`` is the latest time that a client has given instead of an id, in milliseconds since 1970; 0 if none
-    has. A mark that is shown as a time is shown as ``at``, or as the time of the entry ``id`` if that is
-    later.
+    Entries with ids up to ``id`` are read; 0 means that no entry is. ``at`` is the latest time that a client
+    has given instead of an id, in milliseconds since 1970; 0 means that no client has given one. Some clients
+    show a mark as a time. This is ``at`` or the time of the entry ``id``, whichever is later.
     """
 
     id: int
     at: int
 
-    def moved_to(self, id: int, at: int) -> Mark:
-        """Return the mark after a client has marked everything up to ``id`` as read, at the time ``at``, or 0
-        if the client has given no time.
+    def moved_to(self, id: int, at: int) -> ReadMarkPosition:
+        """Return the mark after a client has marked all entries up to ``id`` as read.
 
-        A mark moves if the id is larger, or if the id is the same and the time is later. Neither part of it
-        ever goes back, though the times of the log may. If it does not move, return the same object.
+        ``at`` is the time that the client has given instead of an id, in milliseconds since 1970, or 0. A
+        mark moves if ``id`` is larger, or if ``id`` is the same and ``at`` is later. Neither its id nor its
+        time ever becomes smaller. If the mark does not move, return the same object.
         """
-        return Mark(id, max(at, self.at)) if (id, at) > self else self
+        return ReadMarkPosition(id, max(at, self.at)) if (id, at) > self else self
 
 
-NO_MARK: Final = Mark(0, 0)
+NO_READ_MARK: Final = ReadMarkPosition(0, 0)
 """The mark where a user has set none."""
 
 

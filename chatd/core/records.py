@@ -8,7 +8,7 @@ import msgspec
 from msgspec.structs import replace
 
 from chatd.core.events import AnsweredMessage, ChatEvent, Conversation, LogEntry
-from chatd.core.read_marks import Mark
+from chatd.core.read_marks import ReadMarkPosition
 from chatd.core.search import SearchTerm
 from chatd.core.state import NO_FILTER as NO_FILTER
 from chatd.core.state import LogFilter as LogFilter
@@ -32,10 +32,10 @@ class EntryDraft(msgspec.Struct, frozen=True, eq=False):
 PageContents = Literal["messages", "events", "all"]
 """What a page of the log has: messages, events, or both in one order."""
 
-MAX_EXTRA_ENTRIES: Final = 500
+MAX_SAME_MILLISECOND_ENTRIES: Final = 500
 """The maximum number of entries that a page has beyond its limit, so that it ends between two times."""
 
-Record = RecordedChange | EntryDraft
+JournalRecord = RecordedChange | EntryDraft
 """A value that the journal writes to the database."""
 
 
@@ -43,11 +43,11 @@ class Snapshot(msgspec.Struct, frozen=True, eq=False):
     """A copy of all data that the daemon keeps in memory, read from the database in one transaction.
 
     ``last_id`` is the id of the last log entry, ``last_at`` its time in milliseconds since 1970; both are 0
-    if the log is empty. ``seqs`` maps the id of each conversation to the seq of its
-    last entry, ``last_ids`` to the id of that entry. ``read_markers`` maps the id of each user to the user's
-    read marker, which is the id of the last entry that was sent to the user. ``read_marks`` maps the id of
-    each user who has set read marks to these, by the ids of conversations. ``database_bytes`` is the size of
-    the database on the disk.
+    if the log is empty. ``seqs`` maps the id of each conversation to the seq of its last entry, ``last_ids``
+    to the id of that entry. ``last_seen_ids`` maps the id of each user to the user's last seen id, which is
+    the id of the last entry that was sent to the user. ``read_marks`` maps user ids to the user's read marks,
+    by conversation id; users without read marks are left out. ``database_bytes`` is the size of the database
+    on the disk.
     """
 
     state: State
@@ -55,8 +55,8 @@ class Snapshot(msgspec.Struct, frozen=True, eq=False):
     last_at: int
     seqs: dict[int, int]
     last_ids: dict[int, int]
-    read_markers: dict[int, int]
-    read_marks: dict[int, dict[int, Mark]]
+    last_seen_ids: dict[int, int]
+    read_marks: dict[int, dict[int, ReadMarkPosition]]
     database_bytes: int
 
 
@@ -71,16 +71,16 @@ class UnreadRange(NamedTuple):
     max_id: int
 
 
-class PageWindow(msgspec.Struct, frozen=True, eq=False):
+class PageIdWindow(msgspec.Struct, frozen=True, eq=False):
     """The entries of one conversation that a page is to have.
 
-    Those are messages, the conversation's events, or both, as ``contents`` says, with ``after`` < id <
-    ``before``. If there are more than ``limit``, the page has the first of them if ``forward`` is true, else
-    the last.
+    ``contents`` says whether these are messages, events or both. Their ids lie between ``after`` and
+    ``before``, both excluded. If there are more than ``limit``, the page has the first ones if ``forward`` is
+    true, else the last ones.
 
-    If ``whole_milliseconds`` is true, the page does not end between two entries with the same time: it goes
-    on to the last of these. That may take `MAX_EXTRA_ENTRIES` entries more than ``limit``, and twice as many
-    bytes as a page may have, but no more.
+    If ``whole_milliseconds`` is true and the page would end between entries with the same time, it goes on to
+    the last of them. For this purpose it may have up to `MAX_SAME_MILLISECOND_ENTRIES` entries more than
+    ``limit``, and up to twice the bytes of a page.
     """
 
     limit: int
@@ -116,25 +116,26 @@ class SearchStep(msgspec.Struct, frozen=True, eq=False):
     resume_id: int | None
 
 
-EntryRow = tuple[int, int, int, int, Any, int, int | None, int | None, int | None, int | None, str]
-"""A row of the log table: id, conversation, seq, at, kind, actor, subject, answered, answered_author, edited,
-body.
+EntryRow = tuple[int, int, int, int, Any, int, int | None, str | None, str]
+"""A row of the log table: id, conversation, seq, at, kind, actor, subject, changes, body.
 
-The conversation and the users are given by their ids. ``answered`` is the id of the message that this one
-answers, ``edited`` the id of its last edit. The body of an ``edited`` event is as in `ChatEvent`.
+The conversation and the users are given by their ids. ``changes`` is None for most entries. Else it is a JSON
+array of the id of the message that this one answers, the id of that message's author, and the id of the last
+edit of this message; each may be null. The body of an ``edited`` event is as in `ChatEvent`.
 """
+
+_decode_changes = msgspec.json.Decoder(tuple[int | None, int | None, int | None]).decode
 
 
 class EntrySlice(msgspec.Struct, frozen=True, eq=False):
-    """Rows of the log table, ascending by id.
+    """A part of the log that a query has read: its rows in ascending order of ids.
 
-    A query stops at a limit of rows, of bytes, or of examined entries. If it has stopped because it has
-    examined too many entries, ``resume_id`` is the id of the last entry that it has examined, ``more`` is
-    true, and the next query continues from there. Else ``resume_id`` is None, and ``more`` says whether rows
-    were left out.
+    A query stops at a limit of rows, of bytes or of examined entries. ``more`` says whether there may be
+    further rows. If the limit of examined entries was reached, ``resume_id`` is the id of the last examined
+    entry, and the next query continues from there. Otherwise ``resume_id`` is None.
 
-    For a page, ``reactions`` maps the ids of messages to the reactions to them, the oldest first: each with
-    the id of the user.
+    For a page, ``reactions`` maps the ids of messages to the reactions to them, the oldest first. Each is a
+    pair of the reaction and the id of the user.
     """
 
     rows: list[EntryRow]
@@ -148,12 +149,13 @@ def entry_from_row(state: State, row: EntryRow) -> LogEntry:
 
     Raises `KeyError` if ``state`` does not know the conversation or the actor.
     """
-    id, conversation, seq, at, kind, actor, subject, answered, answered_author, edited, body = row
+    id, conversation, seq, at, kind, actor, subject, changes, body = row
     about = None if subject is None else state.users.get(subject)
     author = state.user_by_id(actor)
     is_registered = actor in state.credentials and state.is_registered(author)
     event = ChatEvent(kind, state.conversations[conversation], author, about, body, False, is_registered)
-    if answered is not None or edited is not None:  # few are
+    if changes is not None:
+        answered, answered_author, edited = _decode_changes(changes)
         message = _answered_message(state, answered, answered_author)
         event = replace(event, answered=message, is_edited=edited is not None)
     return LogEntry(id, seq, at, event)

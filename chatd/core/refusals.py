@@ -167,7 +167,7 @@ DETAIL_MAX_CHARACTERS: Final = 256
 """The maximum number of characters of a value that is inserted into a refusal's sentence."""
 
 
-class Phrase(str):
+class TranslatableText(str):
     """An English sentence, or a word to be inserted into one, that can be translated later.
 
     As a text it is the English sentence with its details. ``template`` is the sentence with placeholders, as
@@ -196,9 +196,9 @@ class Phrase(str):
         return _filled(self.template, self.details, translate)
 
 
-def reason_phrase(key: str, **details: object) -> Phrase:
+def refusal_reason(key: str, **details: object) -> TranslatableText:
     """Return the sentence that `REASON_SENTENCES` has for ``key``, with ``details`` filled in."""
-    return Phrase(REASON_SENTENCES[key], **details)
+    return TranslatableText(REASON_SENTENCES[key], **details)
 
 
 class Refusal(Exception):
@@ -241,7 +241,7 @@ class Refusal(Exception):
 
 
 def rate_limited_refusal(
-    why: Phrase, seconds: float = RETRY_AFTER_SECONDS_BY_CODE["rate_limited"]
+    why: TranslatableText, seconds: float = RETRY_AFTER_SECONDS_BY_CODE["rate_limited"]
 ) -> Refusal:
     """Return the refusal of a request that exceeds a rate limit; ``why`` says which.
 
@@ -251,16 +251,22 @@ def rate_limited_refusal(
 
 
 def _filled(template: str, details: dict[str, object], translate: Callable[[str], str]) -> str:
-    """Return ``template``, translated and filled with ``details``. `Phrase` values are translated too."""
+    """Return ``template``, translated and filled with ``details``. `TranslatableText` values are translated
+    too.
+    """
     return translate(template).format(
         **{
-            name: value.translated(translate) if isinstance(value, Phrase) else value
+            name: value.translated(translate) if isinstance(value, TranslatableText) else value
             for name, value in details.items()
         }
     )
 
 
 def _cut(value: object) -> object:
-    if isinstance(value, Phrase) or not isinstance(value, str) or len(value) <= DETAIL_MAX_CHARACTERS:
+    if (
+        isinstance(value, TranslatableText)
+        or not isinstance(value, str)
+        or len(value) <= DETAIL_MAX_CHARACTERS
+    ):
         return value
     return f"{value[:DETAIL_MAX_CHARACTERS]}…"

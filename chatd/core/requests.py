@@ -18,33 +18,32 @@ if TYPE_CHECKING:
 class Request(msgspec.Struct, frozen=True, eq=False):
     """A request of a client: one decoded frame.
 
-    ``command`` is the command to run, or a `Refusal` if the frame contains no valid command, or the
-    `PreparedAnswer` to a request that needs nothing of the chat. ``command_word``
-    is the word that the client used for the command, empty if it used none. ``ref`` is the client's own id of
-    the request, which the answer repeats. ``label`` is an id that the answer repeats too, but that is not
-    stored. ``context`` has what else of the request its dialect needs to encode the answer or the refusal;
-    nobody else reads it. ``sender`` is the nick that the request names as its sender, empty
-    if it names none; nobody has checked it.
+    ``command`` is the command to run, or a `Refusal` if the frame contains no valid command, or a
+    `PreparedAnswer` if the dialect answers the request by itself. ``command_word`` is the word that the
+    client used for the command, empty if it used none. ``ref`` is the client's own id of the request, which
+    the answer repeats. ``label`` is another id that the answer repeats; it is not stored. ``encoder_context``
+    is whatever else the dialect needs to encode the answer or the refusal; only the dialect reads it.
+    ``sender`` is the nick that the request names as its sender, empty if it names none. It is not checked.
 
     - ``detected_dialect`` is the dialect that this request reveals the client to speak. The session changes
       to it at once if the client is not logged in yet, else when it answers the request.
     - ``dialect_on_success`` is the dialect that the session uses after the request has succeeded.
     - ``dialect_after_login(answer)``, if not None, returns the dialect that the session uses after the
       request, a hello or an `Authenticate`, has succeeded with ``answer``.
-    - ``next_request`` is submitted after the request has succeeded. If ``next_request``,
+    - ``request_on_success`` is submitted after the request has succeeded. If ``request_on_success``,
       ``dialect_on_success`` or ``dialect_after_login`` is set, the session decodes no further frame until the
       request is answered.
     - ``further_requests`` are in the same frame. They are submitted right after this request, whether it
       succeeds or not.
-    - ``seconds_between_lines`` is the time that the session waits between two lines that it sends, until the
-      next request shows which client it is. It is 0 except in a hello that may come from the reference client
-      of the text protocol.
+    - ``seconds_between_lines`` is the pause between two lines that the session sends after a hello. It is 0
+      unless the client may be the reference client of the text protocol, which takes each read for one line.
+      The client's next request shows whether it is, and ends the pauses.
     - ``convert_buffered_frame`` is a function that re-encodes one frame, already encoded but not yet sent to
       the client, into ``detected_dialect``. It is None if such frames are sent as they are.
-    - ``label_part`` says where the answer stands among those that share the ``label``: it is ``whole`` for a
-      request without further ones, else ``first``, ``middle`` or ``last``.
-    - ``farewell`` is what the user says when this request, a ``quit``, ends the session, or, a ``leave``, the
-      membership in a group.
+    - ``position_in_labelled_answer`` says which of the answers with the same ``label`` the answer is:
+      ``first``, ``middle`` or ``last`` if there are several, else ``whole``.
+    - ``quit_or_part_message`` is what the user says at the end of the session (with ``quit``) or of the
+      membership in a group (with ``leave``).
     - ``client_tags`` are tags of a message that are passed on to IRC clients, and not stored.
     - ``otherwise`` is the command that is carried out in the place of ``command`` if that names a message
       which the user can't answer or react to; None if the request is refused then.
@@ -59,14 +58,14 @@ class Request(msgspec.Struct, frozen=True, eq=False):
     detected_dialect: Dialect | None = None
     dialect_on_success: Dialect | None = None
     dialect_after_login: Callable[[Welcome | Authenticated], Dialect] | None = None
-    next_request: Request | None = None
+    request_on_success: Request | None = None
     further_requests: tuple[Request, ...] = ()
     max_id: int | None = None
     seconds_between_lines: float = 0.0
     convert_buffered_frame: Callable[[bytes], bytes] | None = None
     label: str = ""
-    context: tuple[str, ...] = ()
-    farewell: str = ""
+    encoder_context: tuple[str, ...] = ()
+    quit_or_part_message: str = ""
     client_tags: tuple[tuple[str, str], ...] = ()
-    label_part: Literal["whole", "first", "middle", "last"] = "whole"
+    position_in_labelled_answer: Literal["whole", "first", "middle", "last"] = "whole"
     otherwise: Command | None = None

@@ -15,22 +15,23 @@ from chatd.core.accounts import CLOSED_ACCOUNT_HASH
 from chatd.core.channel_commands import BanAccount
 from chatd.core.events import LOBBY, ChatEvent, EventKind, User, is_action
 from chatd.core.names import BadName, Name, check_new_name, parse_group
-from chatd.core.refusals import Refusal, reason_phrase
+from chatd.core.refusals import Refusal, refusal_reason
 from chatd.core.state import Group, RecordedChange, State
 
 
 class Decision(msgspec.Struct, frozen=True, eq=False):
-    """The result of an accepted command: records to store, then events to append to the log.
+    """The result of an accepted command: records to store, and events to append to the log.
 
-    ``records`` never enter the log. ``events`` are in order; the ack names the entry of the first one.
-    ``unchanged_group_name`` is used only in a decision of `decide` without events: the command changes
-    nothing, because the user is already in the group with this name, empty for the lobby. The caller passes
-    the records, then the events, to `State.apply`.
+    ``records`` are stored first and do not enter the log. ``events`` are in order; the ack names the log
+    entry of the first one. The caller passes the records, then the events, to `State.apply`.
+
+    If a command to enter a group, or the lobby, changes nothing because the user is in it already, there are
+    no events. ``already_joined_group_name`` is then the name of the group, or empty for the lobby.
     """
 
     events: tuple[ChatEvent, ...] = ()
     records: tuple[RecordedChange, ...] = ()
-    unchanged_group_name: str = ""
+    already_joined_group_name: str = ""
 
 
 def decide(state: State, actor: User, command: c.Command) -> Decision:
@@ -47,7 +48,7 @@ def require_group_member(state: State, actor: User, name: str) -> Group:
 
     Raises `Refusal` ``no_such_group`` or ``not_member``.
     """
-    group = state.group(name, actor)
+    group = state.require_visible_group(name, actor)
     if actor.id not in group.members:
         raise Refusal("not_member", group=group.name)
     return group
@@ -80,7 +81,7 @@ def _user_except_owner(state: State, group: Group, nick: str) -> User:
 
     Raises `Refusal` ``no_such_user`` or ``is_owner``.
     """
-    user = state.user(nick)
+    user = state.require_user(nick)
     if group.is_owner(user):
         raise Refusal("is_owner", nick=user.nick, group=group.name)
     return user
@@ -97,13 +98,13 @@ def user_with_open_account(state: State, nick: str) -> User:
 
     Raises `Refusal` ``no_such_user``, also if the account is closed.
     """
-    user = state.user(nick)
+    user = state.require_user(nick)
     if has_closed_account(state, user):
         raise Refusal("no_such_user", nick=user.nick)
     return user
 
 
-def stored_kind(command: c.SendToLobby | c.SendToUser | c.SendToGroup) -> EventKind:
+def message_event_kind(command: c.SendToLobby | c.SendToUser | c.SendToGroup) -> EventKind:
     """Return the kind of the log entry that ``command`` makes.
 
     A message whose text is an action becomes one, on whatever wire it was sent.
@@ -112,7 +113,7 @@ def stored_kind(command: c.SendToLobby | c.SendToUser | c.SendToGroup) -> EventK
 
 
 def _broadcast(state: State, actor: User, command: c.SendToLobby) -> Decision:
-    return Decision((ChatEvent(stored_kind(command), LOBBY, actor, None, command.msg),))
+    return Decision((ChatEvent(message_event_kind(command), LOBBY, actor, None, command.msg),))
 
 
 def _send(state: State, actor: User, command: c.SendToUser) -> Decision:
@@ -123,12 +124,14 @@ def _send(state: State, actor: User, command: c.SendToUser) -> Decision:
         pair = (actor, dest) if actor.id < dest.id else (dest, actor)
         conversation = state.build_conversation("direct", pair=pair)
         records = (conversation,)
-    return Decision((ChatEvent(stored_kind(command), conversation, actor, dest, command.msg),), records)
+    return Decision(
+        (ChatEvent(message_event_kind(command), conversation, actor, dest, command.msg),), records
+    )
 
 
 def _group_broadcast(state: State, actor: User, command: c.SendToGroup) -> Decision:
     group = require_group_member(state, actor, command.group)
-    return Decision((ChatEvent(stored_kind(command), group.conversation, actor, None, command.msg),))
+    return Decision((ChatEvent(message_event_kind(command), group.conversation, actor, None, command.msg),))
 
 
 def _create(state: State, actor: User, command: c.CreateGroup) -> Decision:
@@ -145,7 +148,7 @@ def _create(state: State, actor: User, command: c.CreateGroup) -> Decision:
         if alike is not None:
             seen = alike.is_visible_to(actor)
             raise BadName(
-                reason_phrase("look_alike", name=alike.name) if seen else reason_phrase("look_taken")
+                refusal_reason("look_alike", name=alike.name) if seen else refusal_reason("look_taken")
             )
     except BadName as bad:
         raise Refusal("bad_group", group=command.group, why=bad.reason) from None
@@ -174,12 +177,12 @@ def _join(state: State, actor: User, command: c.Join) -> Decision:
     return Decision((joined, ChatEvent("promoted", group.conversation, actor, actor, "owner")))
 
 
-def _enter(state: State, actor: User, command: c.EnterRoom) -> Decision:
+def _enter(state: State, actor: User, command: c.EnterGroup) -> Decision:
     if not command.group:
         return Decision()  # everyone is in the lobby
     group = state.find_group(command.group)
     if group is not None and actor.id in group.members:
-        return Decision(unchanged_group_name=group.name)
+        return Decision(already_joined_group_name=group.name)
     if group is None and command.missing == "create":
         return _create(state, actor, c.CreateGroup(command.group))
     return _join(state, actor, c.Join(command.group))
@@ -209,7 +212,7 @@ def _invite(state: State, actor: User, command: c.Invite) -> Decision:
 
 def _uninvite(state: State, actor: User, command: c.Uninvite) -> Decision:
     group = require_group_member(state, actor, command.group)
-    guest = state.user(command.dest)
+    guest = state.require_user(command.dest)
     invitation = group.invited.get(guest.id)
     if invitation is None:
         raise Refusal("no_such_invitation", nick=guest.nick, group=group.name)
@@ -219,7 +222,7 @@ def _uninvite(state: State, actor: User, command: c.Uninvite) -> Decision:
 
 
 def _decline(state: State, actor: User, command: c.Decline) -> Decision:
-    group = state.group(command.group, actor)
+    group = state.require_visible_group(command.group, actor)
     if actor.id not in group.invited:
         raise Refusal("no_such_invitation", nick=actor.nick, group=group.name)
     return Decision((ChatEvent("declined", group.conversation, actor),))
@@ -253,7 +256,7 @@ def _ban_account(state: State, actor: User, command: BanAccount) -> Decision:
 
 def _unban(state: State, actor: User, command: c.Unban) -> Decision:
     group = require_group_operator(state, actor, command.group)
-    subject = state.user(command.dest)
+    subject = state.require_user(command.dest)
     if subject.id not in group.banned:
         raise Refusal("not_banned", nick=subject.nick, group=group.name)
     return Decision((ChatEvent("unbanned", group.conversation, actor, subject),))
@@ -304,7 +307,7 @@ CHANGE_RULES: Final[dict[type[c.Command], Callable[[State, User, Any], Decision]
     c.SendToUser: _send,
     c.CreateGroup: _create,
     c.Join: _join,
-    c.EnterRoom: _enter,
+    c.EnterGroup: _enter,
     c.SendToGroup: _group_broadcast,
     c.Leave: _leave,
     c.Invite: _invite,

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from chatd.core.accounts import CLOSED_ACCOUNT_HASH, Credential, UserRenamed
 from chatd.core.colours import colour_of
 from chatd.core.events import CONSOLE, LOBBY, MESSAGE_CHANGE_KINDS, ChatEvent, Conversation, User
-from chatd.core.links import InvitationLink, LinkDeleted
+from chatd.core.links import InvitationLink, InvitationLinkDeleted
 from chatd.core.moderation import (
     BannedNetworks,
     ConversationTrimmed,
@@ -44,13 +44,13 @@ class LogFilter(msgspec.Struct, frozen=True, eq=False):
     """A filter that hides log entries from one reader, in the conversations that the reader may read.
 
     ``user_id`` is the id of the reader. ``ignored_user_ids`` are the ids of the users whose messages and
-    invitations are hidden. In the conversations with the ids ``since_joining_conversation_ids``, the entries
-    before the reader's last ``joined`` event are hidden.
+    invitations are hidden. In the conversations with the ids ``conversation_ids_readable_since_joining``, the
+    entries before the reader's last ``joined`` event are hidden.
     """
 
     user_id: int = 0
     ignored_user_ids: tuple[int, ...] = ()
-    since_joining_conversation_ids: frozenset[int] = frozenset()
+    conversation_ids_readable_since_joining: frozenset[int] = frozenset()
 
 
 NO_FILTER: Final = LogFilter()
@@ -74,8 +74,8 @@ class Group:
     ``invited`` maps user ids to invitations, ``banned_networks`` maps the ids of banned users to the networks
     that their bans apply to. ``topic_author`` is the id of the user who has set the topic, None if nobody
     has; ``topic_at`` is when that was, ``created_at`` when the group was created, in milliseconds since 1970.
-    ``visibility`` is public or private. ``history`` says whether members read ``all`` of the log, or
-    only what came ``since_joining``. Messages older than ``keep_seconds`` are deleted; None means that the
+    ``visibility`` is public or private. ``history`` says whether members read ``all`` of the log, or only
+    what came ``since_joining``. Messages older than ``retention_seconds`` are deleted; None means that the
     group sets no such age.
 
     ``owner`` is None if an unregistered owner has lost the group by logging in again, and while the group is
@@ -92,10 +92,10 @@ class Group:
         "created_at",
         "history",
         "invited",
-        "keep_seconds",
         "members",
         "operators",
         "owner",
+        "retention_seconds",
         "topic",
         "topic_at",
         "topic_author",
@@ -108,7 +108,7 @@ class Group:
         self.closed = False
         self.visibility = "public"
         self.history = "all"
-        self.keep_seconds: int | None = None
+        self.retention_seconds: int | None = None
         self.topic = ""
         self.topic_author: int | None = None
         self.topic_at = 0
@@ -188,8 +188,8 @@ class Group:
         _CHANGES[event.kind](self, event, event.subject or event.actor)
         self._audience = None
 
-    def rename(self, user: User) -> None:
-        """Replace the member or owner with the id of ``user`` by ``user``, which has a new nick."""
+    def replace_renamed_user(self, user: User) -> None:
+        """Put ``user``, who has a new nick, in the place of the member or owner with the same id."""
         if user.id in self.members:
             self.members[user.id] = user
         if self.is_owner(user):
@@ -238,7 +238,7 @@ class Group:
         self.history = event.body
 
     def _set_keep(self, event: ChatEvent, user: User) -> None:
-        self.keep_seconds = int(event.body) if event.body else None
+        self.retention_seconds = int(event.body) if event.body else None
 
     def _set_topic(self, event: ChatEvent, user: User) -> None:
         self.topic = event.body
@@ -284,7 +284,7 @@ RecordedChange = (
     | Token
     | TokenDeleted
     | InvitationLink
-    | LinkDeleted
+    | InvitationLinkDeleted
     | UserErased
     | TextsErased
     | ErasureCompleted
@@ -299,22 +299,24 @@ StateChange = RecordedChange | ChatEvent
 class State:
     """The state of the whole chat: all users, groups and conversations, which can be found by name or id.
 
-    ``users`` and ``conversations`` map ids, in ascending order, to users and conversations; `CONSOLE` is not
-    among the users, but `user_by_id` returns it. ``credentials`` maps the ids of the registered users to
-    their credentials. ``tokens`` maps the digest of each token to the token, ``links`` the digest of each
-    invitation link to the link. ``trimmed_up_to_ids`` maps the ids of conversations to the id up to which old
-    messages were deleted.
-
-    ``moderations`` is the moderation log, oldest entry first. ``sanctions`` maps the pairs of ``mute`` or
-    ``block`` and the key of a target (`target_key`) to the entry of the last mute or block that was not
-    lifted; its time may be over. ``blocked_networks`` maps networks in CIDR notation to the entries of such
-    blocks. ``appointed`` maps the key of each nick that was appointed as a server operator, and not
-    dismissed, to the nick. ``erasing`` maps the id of each user whose erasure is under way to the id of the
-    last log entry whose text was erased, 0 before the first.
-
-    ``invitation_times`` is a heap of the invitations that did not expire, used up or not: the time, the id of
-    the group's conversation, and the id of the invited user. ``ignored_by`` maps the id of each user whom
-    others ignore to the ids of the users who do; such a set is the identical object until it changes.
+    - ``users`` and ``conversations`` map ids, in ascending order, to users and conversations. `CONSOLE` is
+      not among the users, but `user_by_id` returns it.
+    - ``credentials`` maps the ids of the registered users to their credentials.
+    - ``tokens`` maps the digest of each token to the token, ``links`` the digest of each invitation link to
+      the link.
+    - ``trimmed_up_to_ids`` maps the ids of conversations to the id up to which old messages were deleted.
+    - ``moderations`` is the moderation log, oldest entry first.
+    - ``mutes_and_blocks`` maps pairs of a kind (``mute`` or ``block``) and the key of a target (see
+      `target_key`) to the entry of the last such act. Those that were lifted are left out; those whose time
+      is over are not.
+    - ``blocked_networks`` maps networks in CIDR notation to the entries of such blocks.
+    - ``appointed`` maps keys to nicks: those that are appointed as server operators.
+    - ``erasing`` maps the id of each user whose erasure is under way to the id of the last log entry whose
+      text was erased, 0 before the first.
+    - ``invitation_times`` is a heap of the invitations that have not expired, even if they were used. An item
+      is the time, the id of the group's conversation, and the id of the invited user.
+    - ``ignored_by`` maps the id of each ignored user to the ids of the users who ignore that user. Such a set
+      is the identical object until it changes.
     """
 
     def __init__(self) -> None:
@@ -326,7 +328,7 @@ class State:
         self.trimmed_up_to_ids: dict[int, int] = {}
         self.moderations: list[ModerationEntry] = []
         self.blocked_networks: dict[str, ModerationEntry] = {}
-        self.sanctions: dict[tuple[str, str], ModerationEntry] = {}
+        self.mutes_and_blocks: dict[tuple[str, str], ModerationEntry] = {}
         self.appointed: dict[str, str] = {}
         self.erasing: dict[int, int] = {}
         # The tokens of each user by their digests, in the order in which they were made.
@@ -354,11 +356,12 @@ class State:
     def apply(self, change: StateChange, at: int = 0) -> None:
         """Change the state as ``change`` says: add, change or delete what it contains.
 
-        A new credential deletes the user's tokens. Messages, changes of messages and the deletion of read
-        marks change nothing.
-        A group exists from its ``created`` event on. The method checks no permissions and never refuses a
-        change: the command was decided before. ``at`` is the time of an event, in milliseconds since 1970;
-        other changes need none.
+        Messages and read marks are not part of the state: a message, a change of a message, and the deletion
+        of read marks change nothing. A new credential deletes the user's tokens. A group exists from its
+        ``created`` event on.
+
+        The method checks no permissions and never refuses a change: the command was decided before. ``at`` is
+        the time of an event, in milliseconds since 1970; other changes need none.
         """
         if isinstance(change, ChatEvent):
             if not change.is_message and change.kind not in MESSAGE_CHANGE_KINDS:
@@ -385,7 +388,7 @@ class State:
         elif isinstance(change, InvitationLink):
             self.links[change.digest] = change
             self._links_of.setdefault(change.conversation.id, {})[change.number] = change
-        elif isinstance(change, LinkDeleted):
+        elif isinstance(change, InvitationLinkDeleted):
             self.links.pop(change.link.digest, None)
             self._links_of.get(change.link.conversation.id, {}).pop(change.link.number, None)
         elif isinstance(change, UserRenamed):
@@ -436,21 +439,21 @@ class State:
     def _apply_moderation(self, act: ModerationEntry) -> None:
         self.moderations.append(act)
         if act.kind in ("mute", "unmute"):
-            self._apply_sanction("mute", act)
+            self._apply_mute_or_block("mute", act)
         elif act.kind in ("block", "unblock"):
-            self._apply_sanction("block", act)
+            self._apply_mute_or_block("block", act)
         elif act.kind == "appoint":
             self.appointed[parse_nick(act.target).key] = act.target
         elif act.kind == "dismiss":
             self.appointed.pop(parse_nick(act.target).key, None)
 
-    def _apply_sanction(self, kind: Literal["mute", "block"], act: ModerationEntry) -> None:
+    def _apply_mute_or_block(self, kind: Literal["mute", "block"], act: ModerationEntry) -> None:
         key = target_key(kind, act.target)
-        self.sanctions.pop((kind, key), None)
+        self.mutes_and_blocks.pop((kind, key), None)
         if kind == "block":
             self.blocked_networks.pop(key, None)
         if act.kind == kind:
-            self.sanctions[kind, key] = act
+            self.mutes_and_blocks[kind, key] = act
             if kind == "block" and parse_network(act.target) is not None:
                 self.blocked_networks[key] = act
 
@@ -472,13 +475,13 @@ class State:
         """Return the filter of the log entries that are hidden from ``user``."""
         return LogFilter(user.id, tuple(self._ignored.get(user.id, ())), frozenset(self._since_joining))
 
-    def unlifted_sanction(self, kind: Literal["mute", "block"], key: str) -> ModerationEntry | None:
+    def latest_mute_or_block(self, kind: Literal["mute", "block"], key: str) -> ModerationEntry | None:
         """Return the last mute or block of the target with this ``key`` (see `target_key`), or None.
 
-        One that was lifted by ``unmute`` or ``unblock`` is not returned. One whose time is over is: ask its
-        ``is_active``.
+        A mute or block that was lifted by ``unmute`` or ``unblock`` is not returned. One whose time is over
+        is returned: see `ModerationEntry.is_active`.
         """
-        return self.sanctions.get((kind, key))
+        return self.mutes_and_blocks.get((kind, key))
 
     def _rename(self, old: User, new: User) -> None:
         del self._user_keys[old.key]
@@ -498,7 +501,7 @@ class State:
                 )
             )
         for group in self._group_ids.values():
-            group.rename(new)
+            group.replace_renamed_user(new)
         self._replace_moderations([act for act in self.moderations if act.operator.id == new.id])
 
     def _erase(self, change: UserErased) -> None:
@@ -515,14 +518,14 @@ class State:
     def _replace_moderations(self, acts: Sequence[ModerationEntry]) -> None:
         """Replace the entries of the moderation log that have the ids of ``acts`` by ``acts``.
 
-        Compute sanctions, blocked networks and appointments anew. The operators of the entries are taken from
-        the present users.
+        Compute the mutes and blocks, blocked networks and appointments anew. The operators of the entries are
+        taken from the present users.
         """
         if not acts:
             return
         replaced = {act.id: replace(act, operator=self.user_by_id(act.operator.id)) for act in acts}
         log, self.moderations = self.moderations, []
-        for derived in (self.sanctions, self.blocked_networks, self.appointed):
+        for derived in (self.mutes_and_blocks, self.blocked_networks, self.appointed):
             derived.clear()
         for act in log:
             self._apply_moderation(replaced.get(act.id, act))
@@ -581,7 +584,7 @@ class State:
         alike = filter(None, map(self._users_by_skeleton.get, skeletons(name)))
         return min(alike, key=lambda user: user.id, default=None)
 
-    def user(self, nick: str) -> User:
+    def require_user(self, nick: str) -> User:
         """Return the user called ``nick``. Raises `Refusal` ``no_such_user``."""
         try:
             return self._user_keys[parse_nick(nick).key]
@@ -597,7 +600,7 @@ class State:
         number = next(reversed(self.users), 0) + 1
         return User(number, name.shown, name.key, colour_of(number))
 
-    def group(self, name: str, viewer: User) -> Group:
+    def require_visible_group(self, name: str, viewer: User) -> Group:
         """Return the group called ``name``, if ``viewer`` may see it. Raises `Refusal` ``no_such_group``."""
         group = self.find_group(name)
         if group is None or not group.is_visible_to(viewer):
@@ -668,14 +671,14 @@ class State:
             return True
         return user.id in self._group_ids[conversation.id].members
 
-    def keep_seconds(self, conversation: Conversation, limit: int | None) -> int | None:
+    def retention_seconds(self, conversation: Conversation, limit: int | None) -> int | None:
         """Return the age in seconds up to which the messages of ``conversation`` are kept, None for any age.
 
         ``limit`` is the age in seconds up to which the configuration keeps messages, None for any age. A
         group may have an age of its own: the lower of the two counts.
         """
         group = self._group_ids.get(conversation.id)
-        own = None if group is None else group.keep_seconds
+        own = None if group is None else group.retention_seconds
         return min((age for age in (limit, own) if age is not None), default=None)
 
     def is_private(self, conversation: Conversation) -> bool:

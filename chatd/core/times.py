@@ -21,8 +21,8 @@ _DAYS_BEFORE_1970: Final = 719_162
 def parse_rfc3339(text: str) -> int:
     """Return the time ``text`` in milliseconds since 1970-01-01 UTC.
 
-    Digits behind the milliseconds are ignored. Raises `ValueError` for what is no time in this format, and
-    for a leap second.
+    Digits after the milliseconds are ignored. Raises `ValueError` if ``text`` is not a time in this format,
+    and for a leap second.
     """
     found = _TIME.fullmatch(text)
     if found is None:

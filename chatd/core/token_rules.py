@@ -126,7 +126,7 @@ def check_command_scope(state: State, token: Token, command: c.Command) -> None:
     needed = c.COMMANDS_BY_CLASS[type(command)].required_access
     if needed == "password" or (needed == "write" and token.access == "read"):
         raise Refusal("out_of_scope")
-    if not token.is_limited or type(command) in _FREE_OF_PLACE:
+    if not token.is_limited_to_conversations or type(command) in _FREE_OF_PLACE:
         return
     name = getattr(command, "group", None)
     if isinstance(command, c.Search):
@@ -150,10 +150,10 @@ def is_search_in_lobby(command: c.Search) -> bool:
 
 
 def check_decision_scope(token: Token, decision: Decision) -> None:
-    """Check that the events of ``decision`` are allowed with ``token``.
+    """Check that the events of ``decision`` are allowed with ``token``. Raises `Refusal` ``out_of_scope``.
 
-    `check_command_scope` lets ``enter`` pass with every token, but a decision on it may join or create a
-    group. Raises `Refusal` ``out_of_scope``.
+    This is needed for ``enter``, which every token may use. For a member of the group the command changes
+    nothing, but for others it may join or create the group.
     """
     for event in decision.events:
         if token.access == "read" or event.kind not in EVENT_KINDS_ALLOWED_WITH_TOKEN:

@@ -15,7 +15,7 @@ from chatd.core.accounts import Secret
 from chatd.core.events import Conversation, User
 
 Access = Literal["read", "write"]
-"""What a token is for: to read, or to read and to write messages."""
+"""What a token allows: to read, or to read and to write messages."""
 
 TOKEN_SECRET_BYTES: Final = 20
 """The number of random bytes in the secret of a token: 160 bits, which nobody guesses."""
@@ -38,7 +38,7 @@ def is_token_secret(password: str) -> bool:
 
 
 def token_digest(secret: Secret) -> Secret:
-    """Return what is stored of a token: the SHA-256 digest of its ``secret``, in hexadecimal.
+    """Return the SHA-256 digest of the ``secret`` of a token, in hexadecimal. Only the digest is stored.
 
     A slow hash would gain nothing: unlike a password, the secret has too many bits to be guessed.
     """
@@ -46,11 +46,12 @@ def token_digest(secret: Secret) -> Secret:
 
 
 class Token(msgspec.Struct, frozen=True, eq=False):
-    """A token of ``user``. ``digest`` identifies it, ``name`` tells it from the user's other tokens.
+    """A token of ``user``. ``digest`` identifies it, and ``name`` identifies it among the user's tokens.
 
-    ``access`` and ``conversations`` are its scope: whether it can only read, and the ids of the conversations
-    that it can be used for, None for all that the user takes part in. ``made`` and ``expires`` are times in
-    milliseconds since 1970; a token without ``expires`` holds until it is revoked.
+    ``access`` and ``conversations`` are its scope. ``access`` says whether it can only read.
+    ``conversations`` are the ids of the conversations in which it can be used, or None for all in which the
+    user takes part. ``made`` and ``expires`` are times in milliseconds since 1970; a token without
+    ``expires`` holds until it is revoked.
     """
 
     user: User
@@ -62,7 +63,7 @@ class Token(msgspec.Struct, frozen=True, eq=False):
     expires: int | None = None
 
     @property
-    def is_limited(self) -> bool:
+    def is_limited_to_conversations(self) -> bool:
         """Whether the token can be used for some conversations only."""
         return self.conversations is not None
 

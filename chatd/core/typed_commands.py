@@ -2,9 +2,9 @@
 
 A command can be typed in three forms. The last field takes the rest of the line.
 
-- ``kick;wob;bob;too loud``: on the text wire and in the client (`parse_semicolon`)
-- ``/kick wob bob too loud``: in the TP6 chat room and in the client (`parse_slash`)
-- ``PRV bob hello``: with the text protocol's verbs (`parse_keyword_fields`)
+- ``kick;wob;bob;too loud``: on the text wire and in the client (`parse_semicolon_command`)
+- ``/kick wob bob too loud``: in the TP6 chat room and in the client (`parse_slash_line`)
+- ``PRV bob hello``: with the text protocol's verbs (`parse_text_verb_fields`)
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from chatd.core.commands import COMMANDS
 from chatd.core.declarations import CommandDeclaration
 from chatd.core.events import ACTION_PREFIX
 from chatd.core.language import N_
-from chatd.core.refusals import Refusal, reason_phrase
+from chatd.core.refusals import Refusal, refusal_reason
 
 COMMANDS_BY_SEMICOLON_WORD: Final[dict[str, CommandDeclaration]] = {
     row.semicolon_word: row for row in COMMANDS.values() if row.semicolon_word
@@ -30,8 +30,8 @@ COMMANDS_BY_SLASH_WORD: Final[dict[str, CommandDeclaration]] = {
 }
 """The commands, by the word that is typed after a ``/``, in lower case."""
 
-COMMANDS_BY_KEYWORD: Final[dict[str, CommandDeclaration]] = {
-    row.keyword: row for row in COMMANDS.values() if row.keyword
+COMMANDS_BY_TEXT_VERB: Final[dict[str, CommandDeclaration]] = {
+    row.text_verb: row for row in COMMANDS.values() if row.text_verb
 }
 """The commands, by their verb in the text protocol, in capitals."""
 
@@ -40,19 +40,19 @@ INVITE_LINK_OPTION: Final = "--link"
 """The option with which ``/invite`` makes an invitation link."""
 
 
-ACTION_SLASH_WORD: Final = ACTION_PREFIX.strip("/ ")
+ME_SLASH_WORD: Final = ACTION_PREFIX.strip("/ ")
 """The word of ``/me waves``, which is no command but a message to where its author is: an action."""
 
-ACTION_FIELD: Final = "msg"
-"""The name of what follows `ACTION_SLASH_WORD`. Its usage is shown with the name translated."""
+ME_TEXT_FIELD: Final = "msg"
+"""The name of what follows `ME_SLASH_WORD`. Its usage is shown with the name translated."""
 
-ACTION_HELP: Final = N_("say what you do: * alice waves")
-"""The help line of `ACTION_SLASH_WORD`."""
+ME_HELP: Final = N_("say what you do: * alice waves")
+"""The help line of `ME_SLASH_WORD`."""
 
 
-def action_usage_in(translate: Callable[[str], str]) -> str:
+def translated_me_usage(translate: Callable[[str], str]) -> str:
     """Return the usage of an action, ``/me msg``, with the name of its field translated by ``translate``."""
-    return f"{ACTION_PREFIX}{translate(ACTION_FIELD)}"
+    return f"{ACTION_PREFIX}{translate(ME_TEXT_FIELD)}"
 
 
 class SlashLine(msgspec.Struct, frozen=True):
@@ -66,20 +66,20 @@ class SlashLine(msgspec.Struct, frozen=True):
         """The declaration of the command for the typed word, in any case; None for an unknown word."""
         return COMMANDS_BY_SLASH_WORD.get(self.word.lower())
 
-    def action(self, translate: Callable[[str], str]) -> str | None:
+    def action_message(self, translate: Callable[[str], str]) -> str | None:
         """Return the text of the message if the line is an action, such as ``/me waves``, else None.
 
         Raises `Refusal` ``bad_request`` for an action without a text; ``translate`` translates the usage in
         its sentence.
         """
-        if self.word.lower() != ACTION_SLASH_WORD:
+        if self.word.lower() != ME_SLASH_WORD:
             return None
         if not self.rest.strip():
-            raise Refusal("bad_request", why=reason_phrase("usage", usage=action_usage_in(translate)))
+            raise Refusal("bad_request", why=refusal_reason("usage", usage=translated_me_usage(translate)))
         return f"{ACTION_PREFIX}{self.rest}"
 
 
-def parse_semicolon(line: str) -> tuple[CommandDeclaration, dict[str, object]] | None:
+def parse_semicolon_command(line: str) -> tuple[CommandDeclaration, dict[str, object]] | None:
     """Parse a command ``word;field;field``. Return its declaration and its unchecked field values by name.
 
     Return None if ``line`` is no such command. Blanks around a value are removed, and an empty value is left
@@ -104,7 +104,7 @@ def _converted(declaration: CommandDeclaration, values: dict[str, object]) -> di
     return values if convert is None else convert(values)
 
 
-def parse_slash(line: str) -> SlashLine | None:
+def parse_slash_line(line: str) -> SlashLine | None:
     """Split a line such as ``/word rest``. Return None unless ``line`` begins with a ``/`` and a letter.
 
     ``/invite wob --link`` is ``/invitelink wob``.
@@ -132,12 +132,12 @@ def parse_slash_fields(declaration: CommandDeclaration, rest: str) -> dict[str, 
     return _converted(declaration, values)
 
 
-def unescape_slash(line: str) -> str:
+def unescape_leading_slash(line: str) -> str:
     """Return the message text of a line that is no command: ``//hello`` is the text ``/hello``."""
     return line[1:] if line.startswith("//") else line
 
 
-def parse_keyword_fields(declaration: CommandDeclaration, rest: str) -> dict[str, object]:
+def parse_text_verb_fields(declaration: CommandDeclaration, rest: str) -> dict[str, object]:
     """Return the unchecked field values, by name, in ``rest``, the text after a verb of the text protocol.
 
     One space separates two values. Blanks around a value are removed, except for a message text. A verb needs
@@ -145,7 +145,7 @@ def parse_keyword_fields(declaration: CommandDeclaration, rest: str) -> dict[str
     raises `Refusal` ``bad_request``. A missing field that is required everywhere is left out, and
     `CommandDeclaration.build` refuses the command.
     """
-    names = declaration.keyword_fields
+    names = declaration.text_verb_fields
     parts = [rest] if len(names) == 1 else rest.lstrip().split(" ", len(names) - 1)
     values: dict[str, object] = {}
     for name, part in zip(names, parts, strict=False):
@@ -154,19 +154,19 @@ def parse_keyword_fields(declaration: CommandDeclaration, rest: str) -> dict[str
         elif part.strip():
             values[name] = part.strip()
     if not set(names) <= values.keys() | declaration.required:
-        raise Refusal("bad_request", why=reason_phrase("usage", usage=declaration.keyword_usage))
+        raise Refusal("bad_request", why=refusal_reason("usage", usage=declaration.text_verb_usage))
     return values
 
 
 def is_command_with_secret(line: str) -> bool:
-    """Return whether ``line`` is a command with a password or link field, in any of the three forms.
+    """Return whether ``line`` is a command with a password or link field, in any of the three typed forms.
 
-    The result is false for ``hello``. Blanks before the command are ignored. In the chat room a line that
-    does not begin with ``/`` is a message: the dialect and the client refuse one for which this function
-    returns true, so that a password typed in a wrong form is not published.
+    The chat room and the client take a line without ``/`` for a message. They refuse it if the result is
+    true, so that a password is not published when its command is typed in the wrong form. Blanks before the
+    command are ignored. The result is false for ``hello``, which may begin a message.
     """
     line = line.strip()
-    slash = parse_slash(line)
+    slash = parse_slash_line(line)
     word, semicolon, _rest = line.partition(";")
     if slash is not None:
         row = slash.declaration
@@ -174,7 +174,7 @@ def is_command_with_secret(line: str) -> bool:
         row = COMMANDS_BY_SEMICOLON_WORD.get(word.strip().lower())
     else:
         verb, blank, _rest = line.partition(" ")
-        row = COMMANDS_BY_KEYWORD.get(verb) if blank else None
+        row = COMMANDS_BY_TEXT_VERB.get(verb) if blank else None
     return (
         row is not None
         and any(field.kind == "secret" for field in row.fields.values())

@@ -29,7 +29,7 @@ class Wire(msgspec.Struct, frozen=True, eq=False):
     port: a client gets the first of them with an opening (in ``openings``) that its first bytes match, or the
     first wire if none matches. ``carrier`` is a key of `chatd.daemon.wires.CARRIERS`.
     ``make_dialect(limits, **settings)`` creates the dialect; its ``settings`` are the parsed sections of
-    chatd.toml that ``sections`` names, such as ``irc``, an `IrcPolicy`.
+    chatd.toml that ``config_sections`` names, such as ``irc``, an `IrcPolicy`.
 
     ``subprotocol`` is the WebSocket subprotocol by which a client asks for the wire, empty for a wire that is
     not spoken on a WebSocket.
@@ -40,4 +40,4 @@ class Wire(msgspec.Struct, frozen=True, eq=False):
     make_dialect: Callable[..., Dialect]
     openings: tuple[OpeningBytes, ...] = ()
     subprotocol: str = ""
-    sections: tuple[Literal["irc"], ...] = ()
+    config_sections: tuple[Literal["irc"], ...] = ()

@@ -23,8 +23,8 @@ def ask(path: Path, request: Mapping[str, object], is_slow: bool) -> Iterator[di
     """Send ``request`` to the control socket at ``path``, and yield the objects of the answer as they come.
 
     Nothing is sent before the first object is asked for. The iterator ends when the daemon closes the
-    connection. If ``is_slow``, there is no time limit for the answer. Raises `NoDaemon` if no daemon listens
-    at ``path``, if it does not answer in time or at all, or if the answer is no JSON.
+    connection. If ``is_slow`` is true, there is no time limit for the answer. Raises `NoDaemon` if no daemon
+    listens at ``path``, if it does not answer in time or at all, or if the answer is not JSON.
     """
     for line in ask_for_lines(path, request, is_slow):
         try:

@@ -11,10 +11,11 @@ from chatd.store.schema import DatabaseLock
 
 
 def find_database_problems(database: Path) -> list[str]:
-    """Return what is wrong with ``database``, as sentences; none if it is sound.
+    """Return the problems of ``database``, as sentences. There are none if it is sound.
 
-    If the database exists, a process that runs as root takes the identity of the owner of its folder, for
-    good. Raises `StoreError` if a daemon uses the database, or if it does not exist or can't be read.
+    If the process runs as root and the database exists, it first changes to the user who owns the folder of
+    the database, and stays that user. Raises `StoreError` if a daemon uses the database, or if it does not
+    exist or can't be read.
     """
     if database.exists():  # else the lock would create a file beside nothing
         drop_privileges_to_owner_of(database.absolute().parent)
@@ -27,18 +28,18 @@ def find_database_problems(database: Path) -> list[str]:
 
 
 def restore_database(backup: Path, database: Path) -> RestoreResult:
-    """Put the database in the file ``backup`` in the place of ``database``, which is kept under another name.
+    """Replace ``database`` by the database in the file ``backup``. The old one is kept under another name.
 
-    A process that runs as root takes the identity of the owner of the database's folder, for good. Raises
-    `StoreError`, and leaves the database as it was, if a daemon uses it, or if ``backup`` is not sound or
-    can't be copied.
+    If the process runs as root, it first changes to the user who owns the folder of the database, and stays
+    that user. Raises `StoreError`, and leaves the database as it was, if a daemon uses it, or if ``backup``
+    is not sound or can't be copied.
     """
     drop_privileges_to_owner_of(database.absolute().parent)
     return restore(backup, database)
 
 
 def drop_privileges_to_owner_of(folder: Path) -> None:
-    """Make a process that runs as root take the identity of the owner of ``folder``, for good.
+    """If the process runs as root, change to the user who owns ``folder``, for the rest of the process.
 
     As root it would create files there that the daemon can't access. Nothing changes if the process is not
     root, if root owns the folder, or if the folder does not exist.

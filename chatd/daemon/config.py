@@ -86,7 +86,7 @@ DEFAULT_LISTENERS: Final = (
 """The wires that are served unless the configuration says otherwise, each with its endpoint."""
 
 DEFAULT_TLS_LISTENERS: Final = ("irc=ssl:6697",)
-"""What is served besides them if the daemon has a certificate."""
+"""The listeners that are served besides the default ones if the daemon has a certificate."""
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

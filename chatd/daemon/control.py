@@ -31,12 +31,12 @@ from zope.interface import implementer
 
 from chatd import __version__
 from chatd.chat.service import Chat
-from chatd.chat.turns import not_read_refusal
+from chatd.chat.turns import read_failed_refusal
 from chatd.connections.factory import Sessions
 from chatd.core.answers import Answer
 from chatd.core.control_commands import CONTROL_COMMANDS, CONTROL_ERROR_SENTENCES, server_operator_commands
 from chatd.core.events import CONSOLE
-from chatd.core.refusals import Phrase, Refusal, reason_phrase
+from chatd.core.refusals import Refusal, TranslatableText, refusal_reason
 from chatd.core.requests import Request
 from chatd.daemon.config import ConfigError
 from chatd.daemon.exports import ExportLines
@@ -251,7 +251,10 @@ class ControlConnection(LineOnlyReceiver, TimeoutMixin):
             self._fail(ControlError("too_many_connections"))
 
     def callLater(self, period: float, func: Callable[[], None]) -> IDelayedCall:
-        """Start a timer of `TimeoutMixin`."""
+        """Start a timer that calls ``func`` after ``period`` seconds. Twisted's `TimeoutMixin` calls this.
+
+        It uses the daemon's reactor instead of the global one.
+        """
         timer: IDelayedCall = self._control.reactor.callLater(period, func)
         return timer
 
@@ -310,7 +313,9 @@ class ControlConnection(LineOnlyReceiver, TimeoutMixin):
         """Refuse the request, which is too long."""
         if not self._has_request:
             self._has_request = True
-            self.refuse(None, Refusal("too_long", what=Phrase("a request"), limit=MAX_REQUEST_BYTES))
+            self.refuse(
+                None, Refusal("too_long", what=TranslatableText("a request"), limit=MAX_REQUEST_BYTES)
+            )
 
     async def _serve(self, line: bytes) -> None:
         try:
@@ -328,11 +333,14 @@ class ControlConnection(LineOnlyReceiver, TimeoutMixin):
             for field in command.fields:
                 if not isinstance(request_object.get(field), str) or not request_object[field]:
                     raise Refusal(
-                        "bad_request", why=reason_phrase("missing", command=self._name, name=Phrase(field))
+                        "bad_request",
+                        why=refusal_reason("missing", command=self._name, name=TranslatableText(field)),
                     )
                 choices = command.choices.get(field, (request_object[field],))
                 if request_object[field] not in choices:
-                    why = reason_phrase("no_choice", name=Phrase(field), choices=", ".join(choices))
+                    why = refusal_reason(
+                        "no_choice", name=TranslatableText(field), choices=", ".join(choices)
+                    )
                     raise Refusal("bad_request", why=why)
             result = await CONTROL_HANDLERS[self._name](self._control, request_object)
             await self._send_result(result)
@@ -342,7 +350,7 @@ class ControlConnection(LineOnlyReceiver, TimeoutMixin):
             self._fail(error)
         except ReadFailed as error:
             self._log.error("can't read the database: {why}", why=str(error))
-            self.refuse(None, not_read_refusal())
+            self.refuse(None, read_failed_refusal())
         except Exception:
             self.internal_error(None)
 
@@ -395,7 +403,7 @@ class ControlConnection(LineOnlyReceiver, TimeoutMixin):
         self._fail_with(refusal.code, refusal.text, refusal.retry_after)
 
     def internal_error(self, request: Request | None) -> None:
-        """Log the exception that is being handled, a bug, send an internal error, and close the
+        """Log the exception that is being handled, a bug. Send an internal error, and close the
         connection.
         """
         self._log.failure("bug on the control socket")
@@ -474,11 +482,23 @@ async def _operators(control: ControlSocket, request_object: JsonObject) -> Cont
 
 
 async def _appoint(control: ControlSocket, request_object: JsonObject) -> ControlResult:
-    return {"acts": [moderation_object(await control.chat.administrator.appoint(request_object["nick"]))]}
+    return {
+        "acts": [
+            moderation_object(
+                await control.chat.administrator.appoint_server_operator(request_object["nick"])
+            )
+        ]
+    }
 
 
 async def _dismiss(control: ControlSocket, request_object: JsonObject) -> ControlResult:
-    return {"acts": [moderation_object(await control.chat.administrator.dismiss(request_object["nick"]))]}
+    return {
+        "acts": [
+            moderation_object(
+                await control.chat.administrator.dismiss_server_operator(request_object["nick"])
+            )
+        ]
+    }
 
 
 async def _export(control: ControlSocket, request_object: JsonObject) -> ControlResult:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chatd.chat.log_lines import format_delivery
-from chatd.core.events import SharedDelivery
+from chatd.core.events import MultiUserDelivery
 from chatd.daemon.logs import LogFile
 from chatd.dialects.timestamps import format_rfc3339
 
@@ -18,7 +18,7 @@ class ConversationLog:
         self._file = file
         self._all = private
 
-    def __call__(self, delivery: SharedDelivery, private: bool) -> None:
+    def __call__(self, delivery: MultiUserDelivery, private: bool) -> None:
         """Append ``delivery`` to the log. ``private`` says that it happened in a private group or in a direct
         conversation.
         """

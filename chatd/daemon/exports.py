@@ -22,7 +22,7 @@ from chatd.json_wire import objects
 EXPORT_FORMAT_VERSION: Final = 1
 """The version of the format of an export."""
 
-FACT_LINES_PER_PAGE: Final = 200
+STATE_LINES_PER_PAGE: Final = 200
 """The maximum number of lines before the log entries (account, settings, members, memberships and links) that
 are sent in one iteration of the reactor.
 """
@@ -47,7 +47,7 @@ class ExportLines:
             "last": export.last_id,
         }
         # At once: between two pages users may join and leave.
-        self._facts = iter(tuple(self._list_facts()))
+        self._state_lines = iter(tuple(self._list_facts()))
         self._entries = 0
 
     async def next_lines(self) -> list[object]:
@@ -56,18 +56,18 @@ class ExportLines:
         Raises `ReadFailed` if the database can't be read, and `Refusal` ``storage_failed`` while the state of
         the chat is read again after a failed transaction.
         """
-        facts = list(islice(self._facts, FACT_LINES_PER_PAGE))
-        if facts:
-            return facts
+        state_lines = list(islice(self._state_lines, STATE_LINES_PER_PAGE))
+        if state_lines:
+            return state_lines
         page = await self._export.next_page()
         self._entries += len(page)
         return [_exported(entry, self._export.user) for entry in page]
 
     @property
     def footer(self) -> dict[str, object]:
-        """The last line, which says that the export is complete, and how many entries it has.
+        """The last line of a complete export, with the number of its entries.
 
-        It is true only after `next_lines` has returned an empty list.
+        Read it only after `next_lines` has returned an empty list.
         """
         return {"complete": True, "entries": self._entries}
 
@@ -115,7 +115,7 @@ def _settings(group: Group) -> dict[str, object]:
         "visibility": group.visibility,
         "topic": group.topic,
         "history": group.history,
-        "keep": group.keep_seconds or 0,
+        "keep": group.retention_seconds or 0,
         "owner": "" if group.owner is None else group.owner.nick,
         "closed": group.closed,
     }

@@ -9,7 +9,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from chatd.boundaries import Archive, Journal
 from chatd.core.events import LOBBY
-from chatd.core.records import PageWindow
+from chatd.core.records import PageIdWindow
 from chatd.store.errors import ReadFailed
 
 TRANSACTION_STALLED_SECONDS: Final = 5.0
@@ -32,7 +32,7 @@ class Health:
         return not await self.find_problems()
 
     async def find_problems(self) -> list[str]:
-        """Return a sentence for each thing that does not work; an empty list if the daemon is healthy."""
+        """Return the problems of the daemon, as sentences. There are none if it is healthy."""
         problems = []
         if self._journal.is_failing:
             problems.append("the last transaction failed")
@@ -41,7 +41,7 @@ class Health:
                 f"a transaction takes more than {TRANSACTION_STALLED_SECONDS:g} seconds;"
                 f" {len(self._journal)} tasks wait"
             )
-        reading = self._archive.page(LOBBY, PageWindow(1), 1, self._journal.last_delivered_id)
+        reading = self._archive.page(LOBBY, PageIdWindow(1), 1, self._journal.last_delivered_id)
         reading.addTimeout(DATABASE_READ_TIMEOUT_SECONDS, self._clock)
         try:
             await reading

@@ -50,22 +50,21 @@ STOP_TIMEOUT_SECONDS: Final = 4.5
 
 class Listener(msgspec.Struct, frozen=True, eq=False):
     """A port to listen on. ``name`` is its text in the configuration, such as ``text=tcp:4567``;
-    ``make_factory`` makes the Twisted factory of its connections. ``page_scheme`` is ``http`` or ``https`` if
-    browsers get the page there, and otherwise empty.
+    ``make_factory`` makes the Twisted factory of its connections. ``web_page_scheme`` is ``http`` or
+    ``https`` if browsers get the page there, and otherwise empty.
     """
 
     name: str
     make_factory: Callable[[Sessions], IProtocolFactory]
     endpoint: IStreamServerEndpoint
-    page_scheme: str = ""
+    web_page_scheme: str = ""
 
 
 class CannotStart(SystemExit, Exception):
-    """The daemon cannot start and exits with code 1. The text of the exception is one sentence, which was
-    shown to the user before.
+    """The daemon can't start and exits with code 1. The text is one sentence, which was already printed.
 
-    It is an `Exception` besides a `SystemExit`, so that twistd removes its pid file, and passes the sentence
-    on to the process that started the daemon in the background.
+    It is an `Exception` besides a `SystemExit`. Because of this, twistd removes its pid file, and passes the
+    sentence on to the process that has started the daemon in the background.
     """
 
     def __init__(self, sentence: str) -> None:
@@ -121,11 +120,11 @@ class Daemon(Service):
         self._names[port] = listener.name
         host = port.getHost()
         self._log.info("listening on {name} at {address}", name=listener.name, address=_address(host))
-        if listener.page_scheme and isinstance(host, IPv4Address | IPv6Address):
+        if listener.web_page_scheme and isinstance(host, IPv4Address | IPv6Address):
             name = "localhost" if ip_address(host.host).is_unspecified else _address(host).rpartition(":")[0]
             self._log.info(
                 "the page is at {scheme}://{name}:{port}/",
-                scheme=listener.page_scheme,
+                scheme=listener.web_page_scheme,
                 name=name,
                 port=host.port,
             )
@@ -214,7 +213,7 @@ class Daemon(Service):
         )
 
     async def _stop(self) -> None:
-        self._store.cancel_backup_and_check()
+        self._store.cancel_backups_and_checks()
         closing = [port.stopListening for port in self.ports]
         if self._control is not None:
             closing.append(self._control.stop_listening)

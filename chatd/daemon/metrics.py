@@ -81,7 +81,10 @@ LabelledValues = Mapping[tuple[str, ...], float]
 
 
 class MetricDeclaration(msgspec.Struct, frozen=True, eq=False):
-    """The declaration of a metric: ``labels`` are the names of its labels, ``read`` returns its value now."""
+    """The declaration of a metric.
+
+    ``labels`` are the names of its labels. ``read(parts)`` returns its present value.
+    """
 
     name: str
     kind: Literal["gauge", "counter", "histogram"]
@@ -164,7 +167,7 @@ METRICS: Final = (
     MetricDeclaration(
         "chatd_commit_tasks",
         "histogram",
-        "Commands stored by one transaction; 0 if it wrote read markers only.",
+        "Commands stored by one transaction; 0 if it wrote last seen ids only.",
         lambda monitored: monitored.chat.journal.commit_size_histogram,
     ),
     MetricDeclaration(

@@ -44,12 +44,14 @@ class ShortHeadChannel(http.HTTPChannel):
 
 
 class BodylessRequest(Request):
-    """An HTTP request that has no body. The connection ends with the answer, or at once if there is a body:
-    Twisted would store it, in a file if it is long, and takes 40 ms for 64 KiB of short chunks.
+    """An HTTP request without a body. The connection ends with the answer.
+
+    If the client announces a body, the connection ends at once. Twisted would store the body, in a file if it
+    is long, and would block the reactor for 40 ms to read 64 KiB of short chunks.
     """
 
     def gotLength(self, length: int | None) -> None:
-        """Have the connection end after the answer; close it at once if the client has announced a body."""
+        """Let the connection end after the answer. Close it at once if the client has announced a body."""
         self.channel.persistent = False
         self.setHeader(b"connection", b"close")
         super().gotLength(0)

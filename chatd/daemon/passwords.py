@@ -18,7 +18,7 @@ from twisted.python.threadpool import ThreadPool
 
 from chatd.core.accounts import AccountPolicy, Secret
 from chatd.core.limits import Limits
-from chatd.core.refusals import Refusal, rate_limited_refusal, reason_phrase
+from chatd.core.refusals import Refusal, rate_limited_refusal, refusal_reason
 
 T = TypeVar("T")
 
@@ -109,7 +109,7 @@ class PasswordHashQueue:
             _, refused = self._waiting[longest].pop()
             if not self._waiting[longest]:
                 del self._waiting[longest]
-            refused.errback(rate_limited_refusal(reason_phrase("many_passwords"), RETRY_AFTER_SECONDS))
+            refused.errback(rate_limited_refusal(refusal_reason("many_passwords"), RETRY_AFTER_SECONDS))
         self._go_on()
         return done
 

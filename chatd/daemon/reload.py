@@ -26,8 +26,10 @@ LOG_LEVEL_KEY: Final = "log.level"
 
 
 class ReloadResult(msgspec.Struct, frozen=True):
-    """The result of reading the configuration again: the keys whose values have changed and hold now, and
-    those whose values in the file will hold after a restart.
+    """The result of reading the configuration again: the keys whose values have changed.
+
+    ``changed`` are the keys whose new values are in force. ``needs_restart`` are the keys whose new values
+    take effect only after a restart.
     """
 
     changed: tuple[str, ...]

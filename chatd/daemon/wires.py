@@ -15,7 +15,7 @@ from twisted.internet.protocol import Protocol
 from chatd import dialects
 from chatd.carriers.carrier import SessionCarrier
 from chatd.carriers.chunks import IdleDelimitedCarrier
-from chatd.carriers.detection import Choice, Detector, HttpChoice, HttpProtocol, WireChoice
+from chatd.carriers.detection import Detector, HttpChoice, HttpProtocol, ProtocolChoice, WireChoice
 from chatd.carriers.foreign import HTTP, TLS
 from chatd.carriers.frames import LengthPrefixedCarrier
 from chatd.carriers.json_stream import JsonStreamCarrier
@@ -83,7 +83,10 @@ def choices_by_wire(limits: Limits, irc: IrcPolicy = DEFAULT_IRC_POLICY) -> dict
 
 
 def choices_by_subprotocol(limits: Limits, irc: IrcPolicy = DEFAULT_IRC_POLICY) -> dict[str, WireChoice]:
-    """Return, by subprotocol, what a client may speak on a WebSocket: `DEFAULT_SUBPROTOCOL` first."""
+    """Return the wires that a client may use on a WebSocket, by the names of their subprotocols.
+
+    The first one is `DEFAULT_SUBPROTOCOL`, for clients that name none.
+    """
     wires = [wire for wire in declared_wires() if wire.subprotocol]
     wires.sort(key=lambda wire: wire.subprotocol != DEFAULT_SUBPROTOCOL)
     return {wire.subprotocol: _choice(wire, limits, irc) for wire in wires}
@@ -91,7 +94,7 @@ def choices_by_subprotocol(limits: Limits, irc: IrcPolicy = DEFAULT_IRC_POLICY) 
 
 def _choice(wire: Wire, limits: Limits, irc: IrcPolicy) -> WireChoice:
     sections = {"irc": irc}
-    dialect = wire.make_dialect(limits, **{name: sections[name] for name in wire.sections})
+    dialect = wire.make_dialect(limits, **{name: sections[name] for name in wire.config_sections})
     return WireChoice(wire.openings, CARRIERS[wire.carrier], dialect)
 
 
@@ -104,15 +107,15 @@ def protocol_maker(
 ) -> MakeProtocol:
     """Return the function that makes the Twisted protocol of a new connection to ``wire``.
 
-    ``choices`` is the result of `choices_by_wire`; ``http`` makes the protocol of a client that speaks HTTP.
-    If the client begins with TLS, ``auto`` and ``web`` use ``certificate``, and so does every wire of a
-    ``tls_only`` port, which refuses other clients.
+    ``choices`` is the result of `choices_by_wire`. ``http`` makes the protocol of a client that speaks HTTP.
+    On ``auto`` and ``web``, a client may begin with TLS, for which ``certificate`` is used. If ``tls_only``
+    is true, this applies to every wire, and clients without TLS are refused.
     """
     if wire == WEB_WIRE_NAME:
         return partial(Detector, [HttpChoice((), http)], (TLS,), certificate, tls_only)
     offered = choices[wire]
     if wire == "auto":
-        auto: list[Choice] = [*offered, HttpChoice(HTTP.openings, http)]
+        auto: list[ProtocolChoice] = [*offered, HttpChoice(HTTP.openings, http)]
         return partial(Detector, auto, (TLS,), certificate, tls_only)
     if tls_only:
         return partial(Detector, offered, (TLS,), certificate, True)

@@ -78,12 +78,14 @@ _LOOPBACK: Final = {
 
 
 class ParsedListener(msgspec.Struct, frozen=True):
-    """A listener such as ``text=tcp:4567``, taken apart.
+    """The parts of a listener such as ``text=tcp:4567``.
 
     ``wire`` is the name of the wire, ``endpoint`` the description of a Twisted endpoint.
-    ``expects_proxy_header`` says whether a proxy sends a PROXY header first. ``tls`` says whether clients
-    must use the daemon's TLS: always (``ssl:`` without a key of its own), if the configuration asks for it,
-    or never, which is so on Unix sockets and where Twisted's endpoint has a TLS of its own.
+    ``expects_proxy_header`` says whether a proxy sends a PROXY header first.
+
+    ``tls`` says whether clients must use the daemon's TLS. It is ``always`` for ``ssl:`` without a key of its
+    own. It is ``never`` for a Unix socket, and for an endpoint of Twisted with its own TLS. Otherwise it is
+    ``configured``: ``require`` in ``[tls]`` says it.
     """
 
     wire: str
@@ -268,8 +270,8 @@ def _listener(
         factory = ChatFactory(sessions, maker)
         return ProxiedFactory(sessions, factory) if parsed.expects_proxy_header else factory
 
-    page_scheme = "https" if tls_only else "http"
-    return Listener(listener, make_factory, endpoint, page_scheme if parsed.wire == WEB_WIRE_NAME else "")
+    web_page_scheme = "https" if tls_only else "http"
+    return Listener(listener, make_factory, endpoint, web_page_scheme if parsed.wire == WEB_WIRE_NAME else "")
 
 
 def _endpoint(name: str, description: str, reactor: Any) -> IStreamServerEndpoint:

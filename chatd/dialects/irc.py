@@ -51,12 +51,17 @@ from chatd.dialects import irc_transient as transient
 from chatd.dialects.irc_channel_lines import channel_lines, entering_lines
 from chatd.dialects.irc_client import (
     CAPABILITIES,
-    IrcClient,
+    IrcClientState,
     channel_name,
     group_name,
 )
-from chatd.dialects.irc_deliveries import IrcDeliveryEncoder, event_lines, missed_event_lines, visibility_line
-from chatd.dialects.irc_labels import MAX_LABEL_BYTES, labelled, with_request_label
+from chatd.dialects.irc_deliveries import (
+    IrcDeliveryEncoder,
+    event_lines,
+    missed_event_notice_lines,
+    visibility_line,
+)
+from chatd.dialects.irc_labels import MAX_LABEL_BYTES, label_lines, with_request_label
 from chatd.dialects.irc_lines import (
     MAX_LINE_BYTES,
     BadLine,
@@ -65,7 +70,7 @@ from chatd.dialects.irc_lines import (
     parse_line,
     split_text,
 )
-from chatd.dialects.irc_typed import encode_typed, is_typed
+from chatd.dialects.irc_typed_commands import encode_typed_command_result, is_typed_command
 from chatd.dialects.irc_verbs import VERBS
 from chatd.dialects.text import TextDialect
 
@@ -80,39 +85,42 @@ Encoders = WeakValueDictionary[frozenset[str], IrcDeliveryEncoder]
 
 
 class IrcDialect:
-    """The IRC dialect for one client, with what that client has said so far.
+    """The IRC dialect for one client, with what the client has sent so far (``client``).
 
-    ``encoders`` and ``text``, the dialect of the answers to typed commands, are shared by all IRC clients;
-    only `with_client` passes them. ``wire`` is the name of the wire, ``irc`` are the daemon's settings.
+    ``encoders``, and ``text``, which is the dialect of the answers to typed commands, are shared by all IRC
+    clients; only `with_client_changes` passes them. ``wire`` is the name of the wire, ``irc`` are the
+    daemon's settings.
     """
 
     has_channels = True
     greeting: Final = ()
     requires_login = True
     max_list_bytes = MAX_LIST_BYTES
-    pace_seconds = 0.0
+    seconds_between_writes = 0.0
 
     def __init__(
         self,
         limits: Limits,
-        client: IrcClient | None = None,
+        client: IrcClientState | None = None,
         encoders: Encoders | None = None,
         wire: str = "irc",
         text: TextDialect | None = None,
         irc: IrcPolicy = DEFAULT_IRC_POLICY,
     ) -> None:
         self.limits = limits
-        self.client: IrcClient = client or IrcClient(irc)
+        self.client: IrcClientState = client or IrcClientState(irc)
         self.wire = wire
         self._encoders: Encoders = WeakValueDictionary() if encoders is None else encoders
         self._text = text or TextDialect(limits)
 
-    def with_client(self, **changes: Any) -> IrcDialect:
-        """Return the dialect for the client after ``changes`` of its `IrcClient`."""
+    def with_client_changes(self, **changes: Any) -> IrcDialect:
+        """Return a copy of this dialect in which the attributes ``changes`` of its `IrcClientState` are
+        replaced.
+        """
         return IrcDialect(self.limits, replace(self.client, **changes), self._encoders, self.wire, self._text)
 
     @property
-    def offered(self) -> dict[str, str]:
+    def offered_capabilities(self) -> dict[str, str]:
         """The capabilities that are offered, with their values."""
         registration = "before-connect" if self.client.policy.register_before_login else ""
         values = {"message": self.limits.message, "registration": registration}
@@ -120,9 +128,9 @@ class IrcDialect:
 
     @property
     def delivery_encoder(self) -> DeliveryEncoder:
-        """The encoder for the client's capabilities: the same object for all clients that have these.
+        """The encoder for the client's capabilities: the same object for all clients with these capabilities.
 
-        It is kept as long as anyone else refers to it.
+        It exists as long as any session uses it.
         """
         capabilities = self.client.capabilities
         found = self._encoders.get(capabilities)
@@ -132,28 +140,38 @@ class IrcDialect:
 
     @property
     def enters_lobby(self) -> bool:
-        """Whether the daemon is configured so."""
+        """Whether the client is in ``#lobby`` from the login on: true if ``lobby`` in ``[irc]`` is ``join``.
+
+        If ``lobby`` is ``ask``, the client is in ``#lobby`` only after it has sent ``JOIN #lobby``.
+        """
         return self.client.policy.lobby == "join"
 
     @property
-    def hears_of_watched_users(self) -> bool:
+    def receives_watched_user_changes(self) -> bool:
         """Whether the client has asked for ``extended-monitor``."""
         return "extended-monitor" in self.client.capabilities
 
     @property
     def shows_own_messages(self) -> bool:
-        """Whether the client knows what to do with messages of its own user."""
+        """Whether the client is delivered the messages that its user has sent in other sessions.
+
+        This is true if the client has the capability ``echo-message``. Other clients may not expect messages
+        of their own user.
+        """
         return "echo-message" in self.client.capabilities
 
     @property
     def login_history_scope(self) -> Literal["nothing", "missed"]:
-        """Nothing for clients that ask for history, else the messages that were missed."""
+        """``nothing`` for a client that reads the history itself with ``CHATHISTORY``, else ``missed``."""
         return "nothing" if "draft/chathistory" in self.client.capabilities else "missed"
 
     # Decoding of requests.
 
     def decode(self, payload: bytes) -> Request | None:
-        """Return the request in one line. A line that is not understood is answered with a numeric."""
+        """Return the request in one line, or None for an empty line.
+
+        For a line that is not understood, return a request that is answered with an error.
+        """
         client = self.client
         try:
             # On a WebSocket there is no line end, but some clients send one.
@@ -165,13 +183,13 @@ class IrcDialect:
             return self._bad_line(bad)
         verb = VERBS.get(line.verb)
         if not client.nick and (verb is None or not verb.before_login):
-            return self.reply(client.numeric("not_registered"))
+            return self.reply_request(client.numeric("not_registered"))
         if verb is None:
-            return self._labelled(line, self.reply(client.numeric("unknown_command", line.verb)))
+            return self._labelled(line, self.reply_request(client.numeric("unknown_command", line.verb)))
         if "batch" in line.tags and line.verb != "BATCH":
-            return multiline.batched_line(self, line)
+            return multiline.add_line_to_batch(self, line)
         if len(line.params) < verb.min_params:
-            return self._labelled(line, self.reply(client.numeric("need_more_params", line.verb)))
+            return self._labelled(line, self.reply_request(client.numeric("need_more_params", line.verb)))
         try:
             request = verb.decode(self, line)
         except Refusal as refusal:
@@ -189,66 +207,77 @@ class IrcDialect:
             return request
         if len(label.encode()) > MAX_LABEL_BYTES:
             text = f"a label has at most {MAX_LABEL_BYTES} bytes"
-            return self.fail(line.verb, "INVALID_LABEL", text)
+            return self.fail_request(line.verb, "INVALID_LABEL", text)
         return with_request_label(request, label)
 
     def _bad_line(self, bad: BadLine) -> Request | None:
         if bad.reason == "empty":
             return None
         if bad.reason == "too_long":
-            return self.reply(self.client.numeric("line_too_long"))
+            return self.reply_request(self.client.numeric("line_too_long"))
         if bad.reason == "bad_character":
-            return self.fail(bad.verb or "*", "INVALID_LINE", "send one line, without CR, LF and NUL in it")
+            return self.fail_request(
+                bad.verb or "*", "INVALID_LINE", "send one line, without CR, LF and NUL in it"
+            )
         # The token UTF8ONLY announces this answer, to clients without the capability as well.
-        return self.reply(self.client.standard_reply(bad.verb or "*", "INVALID_UTF8", "send text in UTF-8"))
+        return self.reply_request(
+            self.client.standard_reply(bad.verb or "*", "INVALID_UTF8", "send text in UTF-8")
+        )
 
-    def reply(self, *lines: bytes, dialect: IrcDialect | None = None) -> Request:
-        """Return a request that is answered with ``lines``. Then the client speaks ``dialect``, if given."""
+    def reply_request(self, *lines: bytes, dialect: IrcDialect | None = None) -> Request:
+        """Return a request that is answered with ``lines``. After that the session uses ``dialect``, if it is
+        given.
+        """
         if dialect is None:
             return Request(PreparedAnswer(lines))
         if self.client.nick:
             return Request(PreparedAnswer(lines), dialect_on_success=dialect)
         return Request(PreparedAnswer(lines), detected_dialect=dialect)
 
-    def changed(self, **changes: Any) -> Request:
-        """Return a request without an answer, after which the client is changed."""
-        return self.reply(dialect=self.with_client(**changes))
+    def client_change_request(self, **changes: Any) -> Request:
+        """Return a request that has no answer and changes what the dialect knows of the client.
+
+        ``changes`` are the new values of attributes of `IrcClientState`.
+        """
+        return self.reply_request(dialect=self.with_client_changes(**changes))
 
     def request(self, line: IrcLine, name: str, **values: object) -> Request:
-        """Return the request for the command called ``name`` with ``values``, which ``line`` asks for. If the
-        values are refused, it is a request with the refusal.
+        """Return the request of ``line`` for the command called ``name`` with ``values``.
+
+        If the values are refused, the command of the request is the refusal.
         """
         try:
             return Request(COMMANDS[name].build(values, self.limits), line.verb)
         except Refusal as refusal:
             return Request(refusal, line.verb)
 
-    def show_channel(self, line: IrcLine, channel: str, *context: str) -> Request:
+    def show_channel_request(self, line: IrcLine, channel: str, *context: str) -> Request:
         """Return the request to show ``channel`` in answer to ``line``. Raises `Refusal`.
 
-        The verb decides what is shown of it, or ``context``, if given.
+        ``context``, if given, says what is shown: only the members, or the bans. Otherwise the verb of
+        ``line`` says it.
         """
-        return Request(ShowChannel(group_name(channel)), line.verb, context=context)
+        return Request(ShowChannel(group_name(channel)), line.verb, encoder_context=context)
 
-    def fail(self, verb: str, code: str, text: str, *context: str) -> Request:
-        """Return a request that is answered with a standard reply."""
-        return self.reply(self.client.fail_line(verb, code, text, *context))
+    def fail_request(self, verb: str, code: str, text: str, *context: str) -> Request:
+        """Return a request that is answered with the error line of `IrcClientState.fail_line`."""
+        return self.reply_request(self.client.fail_line(verb, code, text, *context))
 
     # Encoding of answers.
 
     def encode_answer(self, request: Request, answer: Answer) -> Payloads:
-        """Return the lines of ``answer``, none where IRC has no answer.
+        """Return the lines of ``answer``. There are none if IRC has no such answer.
 
-        A typed command is answered with notices of the daemon. What it has changed is told in IRC's words
-        first.
+        A command that was typed to the daemon is answered with notices. If it has changed something for which
+        IRC has a line, such as a ``JOIN``, this line comes first.
         """
-        encode = _ANSWERS.get(type(answer))
-        if is_typed(request):
+        encode = _ANSWER_ENCODERS.get(type(answer))
+        if is_typed_command(request):
             changes = self._ack(request, answer) if isinstance(answer, Ack) else []
             if isinstance(request.command, Register):
                 changes = [accounts.logged_in_line(self.client, self.client.account)]
-            return labelled(self.client, request, [*changes, *self._notices(request, answer)])
-        lines = labelled(self.client, request, [] if encode is None else encode(self, request, answer))
+            return label_lines(self.client, request, [*changes, *self._notices(request, answer)])
+        lines = label_lines(self.client, request, [] if encode is None else encode(self, request, answer))
         if isinstance(answer, Ack) and messages.is_to_oneself(answer.entry.event):
             # Besides the echo, which has the label, the message is delivered.
             lines += tuple(messages.message_lines(self.client.capabilities, answer.entry))
@@ -257,43 +286,45 @@ class IrcDialect:
     def _notices(self, request: Request, result: Answer | Refusal) -> list[bytes]:
         client = self.client
         room = MAX_LINE_BYTES - len(client.notice(""))
-        lines = (line.decode() for line in encode_typed(request, result, self._text))
+        lines = (line.decode() for line in encode_typed_command_result(request, result, self._text))
         return [client.notice(piece) for line in lines for piece in split_text(line, room, MAX_NOTICE_LINES)]
 
     def encode_refusal(self, request: Request | None, refusal: Refusal) -> Payloads:
-        """Return ``refusal`` as a numeric if IRC has one, else as a standard reply or a notice. What ends the
-        connection is an ``ERROR``. A ``NOTICE`` is never answered.
+        """Return ``refusal`` as a numeric if IRC has one for it, else as a standard reply or a notice.
+
+        A refusal that ends the connection is an ``ERROR``. For a ``NOTICE``, return no lines, because it is
+        never answered.
         """
         if request is None:
             return (format_line("ERROR", refusal.text, trailing=True),)
         verb = request.command_word
-        if is_typed(request):
-            return labelled(self.client, request, self._notices(request, refusal))
+        if is_typed_command(request):
+            return label_lines(self.client, request, self._notices(request, refusal))
         if verb == "NOTICE" or (verb == "JOIN" and refusal.code == "already_member"):
-            return labelled(self.client, request, [])
-        encode = _REFUSALS.get((verb, refusal.code)) or _REFUSALS.get((verb, ""))
+            return label_lines(self.client, request, [])
+        encode = _REFUSAL_ENCODERS.get((verb, refusal.code)) or _REFUSAL_ENCODERS.get((verb, ""))
         if encode is not None:
-            return labelled(self.client, request, encode(self.client, request, refusal))
-        return labelled(self.client, request, [self.client.refusal_line(request, refusal)])
+            return label_lines(self.client, request, encode(self.client, request, refusal))
+        return label_lines(self.client, request, [self.client.refusal_line(request, refusal)])
 
     def _prepared(self, request: Request, answer: PreparedAnswer) -> Sequence[bytes]:
         return answer.payloads
 
     def _welcome(self, request: Request, answer: Welcome) -> list[bytes]:
-        return registration.welcome_lines(self.client, answer, history.max_page(self.limits))
+        return registration.welcome_lines(self.client, answer, history.max_page_entries(self.limits))
 
     def _ack(self, request: Request, answer: Ack) -> list[bytes]:
         entry, capabilities = answer.entry, self.client.capabilities
         if entry.event.is_message:
             lines = messages.message_lines(capabilities, entry) if "echo-message" in capabilities else []
-            return lines + presence.absence_lines(self.client, request, answer)
+            return lines + presence.away_reply_lines(self.client, request, answer)
         if answer.channel is not None:
             return entering_lines(self.client, answer.channel, entry.event.actor)
         if entry.event.kind == "invited" and entry.event.subject is not None:
             channel = channel_name(entry.event.conversation.name)
             return [self.client.numeric("inviting", entry.event.subject.nick, text=channel)]
-        if entry.event.kind == "visibility" and request.context:
-            return [visibility_line(capabilities, entry, *request.context)]
+        if entry.event.kind == "visibility" and request.encoder_context:
+            return [visibility_line(capabilities, entry, *request.encoder_context)]
         if entry.event.kind in REACTION_KINDS and "echo-message" not in capabilities:
             return []
         return event_lines(capabilities, entry)
@@ -304,13 +335,13 @@ class IrcDialect:
         return channel_lines(self.client, request, answer)
 
     def _missed_event(self, request: Request, answer: MissedEvent) -> list[bytes]:
-        return missed_event_lines(self.client.capabilities, answer.entry)
+        return missed_event_notice_lines(self.client.capabilities, answer.entry)
 
     def _goodbye(self, request: Request, answer: Goodbye) -> list[bytes]:
         return [format_line("ERROR", "Closing link: you have quit", trailing=True)]
 
 
-_ANSWERS: Final[dict[type, Callable[[IrcDialect, Request, Any], Sequence[bytes]]]] = {
+_ANSWER_ENCODERS: Final[dict[type, Callable[[IrcDialect, Request, Any], Sequence[bytes]]]] = {
     PreparedAnswer: IrcDialect._prepared,
     MissedEvent: IrcDialect._missed_event,
     Welcome: IrcDialect._welcome,
@@ -319,18 +350,18 @@ _ANSWERS: Final[dict[type, Callable[[IrcDialect, Request, Any], Sequence[bytes]]
     Authenticated: accounts.authenticated_lines,
     AccountChanged: accounts.registered_lines,
     Goodbye: IrcDialect._goodbye,
-    **channels.ANSWERS,
-    **transient.ANSWERS,
-    **queries.ANSWERS,
-    **operators.ANSWERS,
-    **presence.ANSWERS,
-    **information.ANSWERS,
-    **history.ANSWERS,
-    **read_marks.ANSWERS,
-    **search.ANSWERS,
+    **channels.ANSWER_ENCODERS,
+    **transient.ANSWER_ENCODERS,
+    **queries.ANSWER_ENCODERS,
+    **operators.ANSWER_ENCODERS,
+    **presence.ANSWER_ENCODERS,
+    **information.ANSWER_ENCODERS,
+    **history.ANSWER_ENCODERS,
+    **read_marks.ANSWER_ENCODERS,
+    **search.ANSWER_ENCODERS,
 }
 
-_REFUSALS: Final[dict[tuple[str, str], Callable[[IrcClient, Request, Refusal], list[bytes]]]] = {
+_REFUSAL_ENCODERS: Final[dict[tuple[str, str], Callable[[IrcClientState, Request, Refusal], list[bytes]]]] = {
     ("AUTHENTICATE", ""): accounts.authenticate_refusal_lines,
     ("CHATHISTORY", ""): history.refusal_lines,
     ("MARKREAD", ""): read_marks.refusal_lines,
@@ -339,13 +370,14 @@ _REFUSALS: Final[dict[tuple[str, str], Callable[[IrcClient, Request, Refusal], l
     **dict.fromkeys(
         (("NICK", code) for code in registration.LOGIN_REFUSALS), registration.login_refusal_lines
     ),
-    ("WHO", "no_such_group"): queries.nobody_lines,
-    **channels.REFUSALS,
-    **redaction.REFUSALS,
-    **operators.REFUSALS,
+    ("WHO", "no_such_group"): queries.empty_who_lines,
+    **channels.REFUSAL_ENCODERS,
+    **redaction.REFUSAL_ENCODERS,
+    **operators.REFUSAL_ENCODERS,
 }
-"""What encodes the refusals, by their codes, of the verbs that have lines of their own for them. The code is
-empty for all others of a verb.
+"""The functions that encode refusals for which a verb has lines of its own, by verb and code.
+
+An empty code stands for all other refusals of the verb.
 """
 
 
@@ -355,10 +387,12 @@ WIRES: Final = (
         "crlf_lines",
         IrcDialect,
         tuple(OpeningBytes(start) for start in (b"CAP ", b"NICK ", b"USER ", b"PASS ")),
-        sections=("irc",),
+        config_sections=("irc",),
     ),
     *(
-        Wire("web", carrier, partial(IrcDialect, wire="web"), subprotocol=subprotocol, sections=("irc",))
+        Wire(
+            "web", carrier, partial(IrcDialect, wire="web"), subprotocol=subprotocol, config_sections=("irc",)
+        )
         for carrier, subprotocol in (
             ("lenient_websocket", "text.ircv3.net"),
             ("binary_websocket", "binary.ircv3.net"),

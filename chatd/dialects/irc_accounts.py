@@ -1,7 +1,7 @@
 """Accounts on IRC: SASL, and the registration of a nick with a password.
 
 Sources: the IRCv3 specifications of SASL 3.1 and 3.2 and of account-registration, and RFC 4616 (PLAIN). The
-account of a user is the nick, so the nick of a client that has authenticated itself is that of the account.
+account name of a user is the nick. So a client that has authenticated itself has the account's nick.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from chatd.core.limits import Limits
 from chatd.core.names import MAX_NICK_CODE_POINTS, BadName, parse_nick
 from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
-from chatd.dialects.irc_client import IrcClient, source_of, word
+from chatd.dialects.irc_client import IrcClientState, middle_param, source_of
 from chatd.dialects.irc_lines import IrcLine, format_line
 
 if TYPE_CHECKING:
@@ -32,7 +32,9 @@ SASL_CHUNK_BYTES: Final = 400
 MAX_NICK_BYTES: Final = 4 * MAX_NICK_CODE_POINTS
 """The most bytes that a nick can have, whatever its characters."""
 
-ONLY_BEFORE_LOGIN: Final = "the nick says who you are here: to log in with a password, quit and connect again"
+SASL_AFTER_LOGIN_TEXT: Final = (
+    "the nick says who you are here: to log in with a password, quit and connect again"
+)
 """What a client that is logged in is told when it begins to authenticate itself."""
 
 CODES_BY_REFUSAL_OF_REGISTER: Final[dict[str, str]] = {
@@ -48,24 +50,26 @@ CODES_BY_REFUSAL_OF_REGISTER: Final[dict[str, str]] = {
 
 
 def authenticate(dialect: IrcDialect, line: IrcLine) -> Request:
-    """``AUTHENTICATE``: begin, go on with, or abort the proof of who the client's user is."""
+    """Decode ``AUTHENTICATE``: begin, continue or abort a SASL login."""
     client, chunk = dialect.client, line.params[0]
     if client.nick:
-        failed = client.numeric("sasl_failed", text=ONLY_BEFORE_LOGIN)
+        failed = client.numeric("sasl_failed", text=SASL_AFTER_LOGIN_TEXT)
         already = client.numeric("sasl_already")
-        return dialect.reply(client.numeric("already_registered"), already if client.account else failed)
-    ended = dialect.with_client(mechanism="", sasl_response=Secret(""))
+        return dialect.reply_request(
+            client.numeric("already_registered"), already if client.account else failed
+        )
+    ended = dialect.with_client_changes(mechanism="", sasl_response=Secret(""))
     if chunk == "*":
-        return dialect.reply(client.numeric("sasl_aborted"), dialect=ended)
+        return dialect.reply_request(client.numeric("sasl_aborted"), dialect=ended)
     if not client.mechanism:
         return _begin(dialect, chunk.upper())
     if len(chunk) > SASL_CHUNK_BYTES:
-        return dialect.reply(client.numeric("sasl_too_long"), dialect=ended)
+        return dialect.reply_request(client.numeric("sasl_too_long"), dialect=ended)
     response = Secret(client.sasl_response + (chunk if chunk != "+" else ""))
     if len(response) > _max_response_characters(dialect.limits):
         return _failed(ended, "the response is too long")
     if len(chunk) == SASL_CHUNK_BYTES:
-        return dialect.changed(sasl_response=response)
+        return dialect.client_change_request(sasl_response=response)
     try:
         text = b64decode(response, validate=True).decode()
     except ValueError:
@@ -77,8 +81,8 @@ def _begin(dialect: IrcDialect, mechanism: str) -> Request:
     client = dialect.client
     if mechanism in MECHANISMS:
         challenge = format_line("AUTHENTICATE", "+")
-        return dialect.reply(challenge, dialect=dialect.with_client(mechanism=mechanism))
-    return dialect.reply(
+        return dialect.reply_request(challenge, dialect=dialect.with_client_changes(mechanism=mechanism))
+    return dialect.reply_request(
         client.numeric("sasl_mechanisms", ",".join(MECHANISMS)),
         client.numeric("sasl_failed", text="this mechanism is not known here"),
     )
@@ -104,7 +108,9 @@ def _external(dialect: IrcDialect, response: str) -> Request:
 
 
 MECHANISMS: Final[dict[str, Callable[[IrcDialect, str], Request]]] = {"PLAIN": _plain, "EXTERNAL": _external}
-"""What decodes the response of each mechanism of SASL, for the dialect that is spoken afterwards."""
+"""The functions that decode the response of each SASL mechanism. They are given the dialect that is used
+afterwards.
+"""
 
 
 def _prove(dialect: IrcDialect, nick: str, password: str | None) -> Request:
@@ -123,7 +129,7 @@ def _proof(dialect: IrcDialect, command: Command, verb: str) -> Request:
         command,
         verb,
         detected_dialect=dialect,
-        dialect_after_login=lambda answer: dialect.with_client(verified_nick=answer.user.nick),
+        dialect_after_login=lambda answer: dialect.with_client_changes(verified_nick=answer.user.nick),
     )
 
 
@@ -131,7 +137,7 @@ def _failed(dialect: IrcDialect, text: str) -> Request:
     """Return the answer to a SASL response that is refused for the reason ``text``. ``dialect`` is spoken
     afterwards.
     """
-    return dialect.reply(dialect.client.numeric("sasl_failed", text=text), dialect=dialect)
+    return dialect.reply_request(dialect.client.numeric("sasl_failed", text=text), dialect=dialect)
 
 
 def is_same_nick(one: str, other: str) -> bool:
@@ -143,21 +149,22 @@ def is_same_nick(one: str, other: str) -> bool:
 
 
 def authenticated_lines(dialect: IrcDialect, request: Request, answer: Authenticated) -> list[bytes]:
-    """Return the lines that tell a client that it has proved to be the user of ``answer``: by SASL, or by
-    ``REGISTER`` before the login.
+    """Return the lines that tell a client that it has proved who its user is, the user of ``answer``.
+
+    The proof was ``AUTHENTICATE``, or ``REGISTER`` before the login.
     """
     if request.command_word == "REGISTER":
         return _success_lines(dialect.client, answer.user.nick)
     return [logged_in_line(dialect.client, answer.user.nick), dialect.client.numeric("sasl_success")]
 
 
-def logged_in_line(client: IrcClient, account: str) -> bytes:
+def logged_in_line(client: IrcClientState, account: str) -> bytes:
     """Return the line that tells a client that its account is ``account``."""
     mask = source_of(client.nick or account)
     return client.numeric("logged_in", mask, account, account=account)
 
 
-def authenticate_refusal_lines(client: IrcClient, request: Request, refusal: Refusal) -> list[bytes]:
+def authenticate_refusal_lines(client: IrcClientState, request: Request, refusal: Refusal) -> list[bytes]:
     """Return the lines that refuse ``AUTHENTICATE``."""
     command = request.command
     if isinstance(command, Authenticate) and command.password is None and refusal.code == "wrong_password":
@@ -166,12 +173,15 @@ def authenticate_refusal_lines(client: IrcClient, request: Request, refusal: Ref
 
 
 def register(dialect: IrcDialect, line: IrcLine) -> Request:
-    """``REGISTER``: register the client's nick with a password. There are no addresses of users."""
+    """Decode ``REGISTER``: register the client's nick with a password.
+
+    An e-mail address in the line is ignored.
+    """
     client = dialect.client
     account, _, password = line.params[:3]
 
     def fail(code: str, text: str) -> Request:
-        return dialect.reply(client.standard_reply("REGISTER", code, text, account))
+        return dialect.reply_request(client.standard_reply("REGISTER", code, text, account))
 
     if not (client.nick or client.policy.register_before_login):
         text = "send NICK and USER, and register the nick once you are welcomed"
@@ -183,28 +193,31 @@ def register(dialect: IrcDialect, line: IrcLine) -> Request:
         return fail("NEED_NICK", "send NICK with the nick that you want to register")
     if account != "*" and not is_same_nick(account, nick):
         return fail(
-            "ACCOUNT_NAME_MUST_BE_NICK", f"you can register your own nick only, which is {word(nick)}"
+            "ACCOUNT_NAME_MUST_BE_NICK", f"you can register your own nick only, which is {middle_param(nick)}"
         )
     if client.nick:
-        return with_account(dialect, dialect.request(line, "register", password=password))
+        return with_account_after_registration(dialect, dialect.request(line, "register", password=password))
     command = COMMANDS_BY_CLASS[RegisterBeforeLogin].build(
         {"nick": nick, "password": password}, dialect.limits
     )
     return _proof(dialect, command, line.verb)
 
 
-def with_account(dialect: IrcDialect, request: Request) -> Request:
-    """Return ``request``; if it registers the client's nick, the dialect then knows that."""
+def with_account_after_registration(dialect: IrcDialect, request: Request) -> Request:
+    """Return ``request``, extended so that the dialect knows of a registration when it has succeeded.
+
+    A request that registers no nick is returned unchanged.
+    """
     if not isinstance(request.command, Register):
         return request
-    return replace(request, dialect_on_success=dialect.with_client(account=dialect.client.nick))
+    return replace(request, dialect_on_success=dialect.with_client_changes(account=dialect.client.nick))
 
 
 def verify(dialect: IrcDialect, line: IrcLine) -> Request:
-    """``VERIFY``: nothing is ever to be verified, because there are no addresses of users."""
+    """Decode ``VERIFY``, which is always refused: a registration needs no verification."""
     account = line.params[0]
     text = "nothing is to be verified here: REGISTER is enough"
-    return dialect.reply(dialect.client.standard_reply("VERIFY", "INVALID_CODE", text, account))
+    return dialect.reply_request(dialect.client.standard_reply("VERIFY", "INVALID_CODE", text, account))
 
 
 def registered_lines(dialect: IrcDialect, request: Request, answer: AccountChanged) -> list[bytes]:
@@ -212,14 +225,16 @@ def registered_lines(dialect: IrcDialect, request: Request, answer: AccountChang
     return _success_lines(dialect.client, answer.nick)
 
 
-def _success_lines(client: IrcClient, account: str) -> list[bytes]:
+def _success_lines(client: IrcClientState, account: str) -> list[bytes]:
     text = f"{account} is registered; addresses are not kept, so do not lose the password"
-    success = format_line("REGISTER", "SUCCESS", word(account), text, source=client.server, trailing=True)
+    success = format_line(
+        "REGISTER", "SUCCESS", middle_param(account), text, source=client.server, trailing=True
+    )
     return [success, logged_in_line(client, account)]
 
 
-def register_refusal_lines(client: IrcClient, request: Request, refusal: Refusal) -> list[bytes]:
+def register_refusal_lines(client: IrcClientState, request: Request, refusal: Refusal) -> list[bytes]:
     """Return the lines that refuse ``REGISTER``."""
     code = CODES_BY_REFUSAL_OF_REGISTER.get(refusal.code, "TEMPORARILY_UNAVAILABLE")
-    nick = client.nick or word(client.wanted_nick)
+    nick = client.nick or middle_param(client.wanted_nick)
     return [client.standard_reply("REGISTER", code, refusal.text, nick)]

@@ -20,15 +20,20 @@ _MULTILINE_START: Final = re.compile(rf"(?:@[^ ]+ )?(?::[^ ]+ )?BATCH \+[^ ]+ {M
 
 
 def batch_lines(start: bytes, reference: str, lines: Iterable[bytes], source: str) -> list[bytes]:
-    """Return the batch that ``start`` begins, with ``lines``. Some of these may be in batches inside it.
+    """Return a batch: the line ``start``, then ``lines``, then the line that ends the batch.
 
-    ``reference`` is that of ``start``: letters, digits and hyphens. The daemon is called ``source``.
+    ``start`` is the line ``BATCH +reference``, and ``reference`` is the name in it: letters, digits and
+    hyphens. ``source`` is the name of the server, as the source of the last line. Some of ``lines`` may be
+    inner batches.
     """
-    return [start, *in_batch(reference, lines), format_line("BATCH", f"-{reference}", source=source)]
+    return [start, *add_batch_tags(reference, lines), format_line("BATCH", f"-{reference}", source=source)]
 
 
-def in_batch(reference: str, lines: Iterable[bytes]) -> list[bytes]:
-    """Return ``lines`` as what is in the batch ``reference``: those that are in batches inside stay so."""
+def add_batch_tags(reference: str, lines: Iterable[bytes]) -> list[bytes]:
+    """Return ``lines`` with the tag ``batch=reference``, as the content of the batch ``reference``.
+
+    A line that has a ``batch`` tag is part of an inner batch. It is returned unchanged.
+    """
     return [line if line.startswith(_IN_BATCH) else with_tags(line, {"batch": reference}) for line in lines]
 
 

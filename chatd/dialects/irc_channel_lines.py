@@ -1,4 +1,4 @@
-"""What IRC clients are shown of a channel: who enters it, its topic, members, modes and bans."""
+"""The lines that show a channel to an IRC client: who enters it, its topic, members, modes and bans."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from chatd.core.requests import Request
 from chatd.core.terminal import replace_controls
 from chatd.dialects.irc_client import (
     DAEMON_NICK,
-    READ_MARKER,
-    IrcClient,
+    READ_MARKER_CAPABILITY,
+    IrcClientState,
     channel_name,
-    fitting_source,
     read_mark_line,
+    shortened_source,
     source_of,
 )
 from chatd.dialects.irc_lines import MAX_LINE_BYTES, format_line
@@ -24,7 +24,7 @@ MAX_NAMES_BYTES: Final = 192 * 1024
 """The maximum size of the members of one channel that are shown, in bytes."""
 
 
-def entering_lines(client: IrcClient, channel: Channel, user: User) -> list[bytes]:
+def entering_lines(client: IrcClientState, channel: Channel, user: User) -> list[bytes]:
     """Return the lines that show ``user`` entering ``channel``, its topic and its members."""
     own = next((one for one in channel.members if one.user.id == user.id), None)
     realname = user.nick if own is None else own.profile.realname
@@ -38,9 +38,9 @@ def entering_lines(client: IrcClient, channel: Channel, user: User) -> list[byte
     return lines
 
 
-def read_mark_lines(client: IrcClient, channel: Channel) -> list[bytes]:
+def read_mark_lines(client: IrcClientState, channel: Channel) -> list[bytes]:
     """Return the line with the read mark in ``channel``, for clients that show such marks."""
-    if READ_MARKER not in client.capabilities:
+    if READ_MARKER_CAPABILITY not in client.capabilities:
         return []
     return [read_mark_line(channel_name(channel.group), channel.read_at, client.server)]
 
@@ -48,18 +48,18 @@ def read_mark_lines(client: IrcClient, channel: Channel) -> list[bytes]:
 def join_line(
     capabilities: frozenset[str], channel: str, user: User, is_registered: bool, realname: str
 ) -> bytes:
-    """Return the line that tells that ``user`` has joined ``channel``."""
+    """Return the line ``JOIN``, which says that ``user`` has joined ``channel``."""
     if "extended-join" not in capabilities:
         return format_line("JOIN", channel, source=source_of(user.nick))
     account = user.nick if is_registered else "*"
-    source = fitting_source(user.nick, f"JOIN {channel} {account} :")
+    source = shortened_source(user.nick, f"JOIN {channel} {account} :")
     if source == DAEMON_NICK:  # the nick and the channel matter more than the account
         source, account = user.nick, "*"
     shown = replace_controls(realname)
     return format_line("JOIN", channel, account, shown, source=source, trailing=True)
 
 
-def topic_lines(client: IrcClient, channel: Channel) -> list[bytes]:
+def topic_lines(client: IrcClientState, channel: Channel) -> list[bytes]:
     """Return the topic of ``channel`` with its author and time, or that there is none."""
     name = channel_name(channel.group)
     if not channel.topic:
@@ -71,13 +71,13 @@ def topic_lines(client: IrcClient, channel: Channel) -> list[bytes]:
     ]
 
 
-def names_lines(client: IrcClient, channel: Channel) -> list[bytes]:
-    """Return the names of the members of ``channel`` who are online, and the line that ends them."""
+def names_lines(client: IrcClientState, channel: Channel) -> list[bytes]:
+    """Return the names of the members of ``channel`` who are online, and the end of the list."""
     return [*member_lines(client, channel), client.numeric("end_of_names", channel_name(channel.group))]
 
 
-def member_lines(client: IrcClient, channel: Channel) -> list[bytes]:
-    """Return the names of the members of ``channel`` who are online, without a line that ends them."""
+def member_lines(client: IrcClientState, channel: Channel) -> list[bytes]:
+    """Return the names of the members of ``channel`` who are online, without the end of the list."""
     name = channel_name(channel.group)
     head = client.numeric("names", "@" if channel.is_private else "=", name, text="x")
     room = MAX_LINE_BYTES - len(head) - 1
@@ -100,16 +100,16 @@ def member_lines(client: IrcClient, channel: Channel) -> list[bytes]:
     return lines
 
 
-def _names_line(client: IrcClient, channel: Channel, name: str, names: list[str]) -> bytes:
+def _names_line(client: IrcClientState, channel: Channel, name: str, names: list[str]) -> bytes:
     return client.numeric("names", "@" if channel.is_private else "=", name, text=" ".join(names))
 
 
-def _shown_member(client: IrcClient, member: ChannelMember) -> str:
+def _shown_member(client: IrcClientState, member: ChannelMember) -> str:
     nick = source_of(member.user.nick) if "userhost-in-names" in client.capabilities else member.user.nick
     return f"@{nick}" if member.is_operator else nick
 
 
-def mode_lines(client: IrcClient, channel: Channel) -> list[bytes]:
+def mode_lines(client: IrcClientState, channel: Channel) -> list[bytes]:
     """Return the modes of ``channel`` and the time of its creation."""
     name = channel_name(channel.group)
     modes = "+inst" if channel.is_private else "+nt"
@@ -119,7 +119,7 @@ def mode_lines(client: IrcClient, channel: Channel) -> list[bytes]:
     return lines
 
 
-def ban_lines(client: IrcClient, channel: Channel) -> list[bytes]:
+def ban_lines(client: IrcClientState, channel: Channel) -> list[bytes]:
     """Return the bans of ``channel``."""
     name = channel_name(channel.group)
     if not channel.is_member:
@@ -128,31 +128,31 @@ def ban_lines(client: IrcClient, channel: Channel) -> list[bytes]:
     return [*bans, client.numeric("end_of_bans", name)]
 
 
-def topic_and_names_lines(client: IrcClient, channel: Channel) -> list[bytes]:
+def topic_and_names_lines(client: IrcClientState, channel: Channel) -> list[bytes]:
     """Return the topic of ``channel``, if it has one, the read mark, and its members who are online."""
     lines = topic_lines(client, channel) if channel.topic else []
     return lines + read_mark_lines(client, channel) + names_lines(client, channel)
 
 
-BANS: Final = "bans"
+BAN_LIST_CONTEXT: Final = "bans"
 """The context of a request for the bans of a channel."""
 
-MEMBERS: Final = "members"
+MEMBER_LIST_CONTEXT: Final = "members"
 """The context of a request for the members of one of several channels."""
 
-_SHOWN: Final[dict[str, Callable[[IrcClient, Channel], list[bytes]]]] = {
+_SHOWN: Final[dict[str, Callable[[IrcClientState, Channel], list[bytes]]]] = {
     "TOPIC": topic_lines,
     "NAMES": names_lines,
     "MODE": mode_lines,
-    BANS: ban_lines,
-    MEMBERS: member_lines,
+    BAN_LIST_CONTEXT: ban_lines,
+    MEMBER_LIST_CONTEXT: member_lines,
 }
-"""What is shown of a channel, by the context of the request, or without one by its command word; of others
-`topic_and_names_lines`.
+"""The functions that make the lines of a channel, by the context of the request, or if it has none, by its
+command word. For all others it is `topic_and_names_lines`.
 """
 
 
-def channel_lines(client: IrcClient, request: Request, channel: Channel) -> list[bytes]:
-    """Return what ``request`` asks for of ``channel``."""
-    what = request.context[0] if request.context else request.command_word
+def channel_lines(client: IrcClientState, request: Request, channel: Channel) -> list[bytes]:
+    """Return the lines that show ``channel``, in answer to ``request``."""
+    what = request.encoder_context[0] if request.encoder_context else request.command_word
     return _SHOWN.get(what, topic_and_names_lines)(client, channel)

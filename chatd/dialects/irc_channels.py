@@ -14,17 +14,22 @@ from chatd.core.commands import Ban
 from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
 from chatd.core.terminal import replace_controls
-from chatd.dialects.irc_channel_lines import BANS, MEMBERS, entering_lines
+from chatd.dialects.irc_channel_lines import BAN_LIST_CONTEXT, MEMBER_LIST_CONTEXT, entering_lines
 from chatd.dialects.irc_client import (
     LOBBY_CHANNEL,
-    IrcClient,
+    IrcClientState,
     channel_name,
     group_name,
     refusal_context,
     source_of,
 )
 from chatd.dialects.irc_lines import IrcLine, format_line, without_formatting
-from chatd.dialects.irc_list import ListFilter, ListRequest, invitation_list_lines, list_lines
+from chatd.dialects.irc_list import (
+    ListFilter,
+    ListRequest,
+    filtered_channel_list_lines,
+    invitation_list_lines,
+)
 from chatd.dialects.irc_numerics import NUMERICS
 from chatd.dialects.irc_user_modes import user_mode
 
@@ -34,7 +39,7 @@ if TYPE_CHECKING:
 MAX_TARGETS: Final = 10
 """The maximum number of channels, nicks or modes in one line; the rest is refused. 005 tells clients so."""
 
-MAX_FAREWELL_CHARACTERS: Final = 200
+MAX_QUIT_OR_PART_MESSAGE_CHARACTERS: Final = 200
 """The number of characters after which what a user says when quitting or leaving a channel is cut."""
 
 # The modes of a private group. Each letter stands for all of them: invite-only, secret and private.
@@ -45,8 +50,10 @@ _ACCOUNT_BAN: Final = re.compile("~(?:a|account):(.*)", re.DOTALL)
 
 
 def join(dialect: IrcDialect, line: IrcLine) -> Request:
-    """``JOIN #wob,#ada``: join the groups, or create them."""
-    return for_each(dialect, line, _join_one, [(channel,) for channel in line.params[0].split(",")])
+    """Decode ``JOIN #wob,#ada``: join the groups, or create them."""
+    return request_for_each_target(
+        dialect, line, _join_one, [(channel,) for channel in line.params[0].split(",")]
+    )
 
 
 def _join_one(dialect: IrcDialect, line: IrcLine, channel: str) -> Request:
@@ -58,40 +65,51 @@ def _join_one(dialect: IrcDialect, line: IrcLine, channel: str) -> Request:
 
 
 def part(dialect: IrcDialect, line: IrcLine) -> Request:
-    """``PART #wob :bye``: leave the groups for good."""
-    return for_each(dialect, line, _part_one, [(channel,) for channel in line.params[0].split(",")])
+    """Decode ``PART #wob :bye``: leave the groups for good."""
+    return request_for_each_target(
+        dialect, line, _part_one, [(channel,) for channel in line.params[0].split(",")]
+    )
 
 
 def _part_one(dialect: IrcDialect, line: IrcLine, channel: str) -> Request:
     group = group_name(channel)
     if not group:
         return Request(LeaveLobby(), line.verb)
-    return replace(dialect.request(line, "leave", group=group), farewell=farewell(line.params[1:]))
+    return replace(
+        dialect.request(line, "leave", group=group),
+        quit_or_part_message=parse_quit_or_part_message(line.params[1:]),
+    )
 
 
-def farewell(said: Sequence[str]) -> str:
-    """Return the first parameter in ``said``, what a user says when quitting or leaving, as it is shown."""
-    return without_formatting(said[0]).strip()[:MAX_FAREWELL_CHARACTERS] if said else ""
+def parse_quit_or_part_message(params: Sequence[str]) -> str:
+    """Return the farewell of a ``QUIT`` or ``PART``: the first item of ``said``, or "" if ``said`` is empty.
+
+    Formatting is removed, and a long text is cut.
+    """
+    return without_formatting(params[0]).strip()[:MAX_QUIT_OR_PART_MESSAGE_CHARACTERS] if params else ""
 
 
 def names(dialect: IrcDialect, line: IrcLine) -> Request:
-    """``NAMES #wob,#ada``: the members who are online. One line ends the lists of several channels."""
+    """Decode ``NAMES #wob,#ada``: show the members who are online.
+
+    The answer has one end of the list for all channels.
+    """
     channels = (line.params[0] if line.params else "").split(",")
     if len(channels) == 1 and channels[0].startswith("#"):
-        return dialect.show_channel(line, channels[0])
+        return dialect.show_channel_request(line, channels[0])
     known = [(channel,) for channel in channels if channel.startswith("#") and channel != "#"]
-    end = dialect.reply(_end_of_names_line(dialect.client, channels[:MAX_TARGETS]))
+    end = dialect.reply_request(_end_of_names_line(dialect.client, channels[:MAX_TARGETS]))
     if not known:
         return end
-    shown = for_each(dialect, line, _names_one, known)
+    shown = request_for_each_target(dialect, line, _names_one, known)
     return replace(shown, further_requests=(*shown.further_requests, end))
 
 
 def _names_one(dialect: IrcDialect, line: IrcLine, channel: str) -> Request:
-    return dialect.show_channel(line, channel, MEMBERS)
+    return dialect.show_channel_request(line, channel, MEMBER_LIST_CONTEXT)
 
 
-def _end_of_names_line(client: IrcClient, channels: list[str]) -> bytes:
+def _end_of_names_line(client: IrcClientState, channels: list[str]) -> bytes:
     """Return the line that ends the lists of ``channels``. The last of these are left out if all together are
     longer than a line.
     """
@@ -103,9 +121,9 @@ def _end_of_names_line(client: IrcClient, channels: list[str]) -> bytes:
 
 
 def topic(dialect: IrcDialect, line: IrcLine) -> Request:
-    """``TOPIC #wob``: show the topic. ``TOPIC #wob :text``: set it."""
+    """Decode ``TOPIC #wob``, which shows the topic, or ``TOPIC #wob :text``, which sets it."""
     if len(line.params) == 1:
-        return dialect.show_channel(line, line.params[0])
+        return dialect.show_channel_request(line, line.params[0])
     group = group_name(line.params[0])
     if not group:
         raise Refusal("not_operator", group=LOBBY_CHANNEL)
@@ -113,13 +131,13 @@ def topic(dialect: IrcDialect, line: IrcLine) -> Request:
 
 
 def kick(dialect: IrcDialect, line: IrcLine) -> Request:
-    """``KICK #wob bob,carol :reason``: put members out. There may be a channel for each nick."""
+    """Decode ``KICK #wob bob,carol :reason``: remove members. There may be a channel for each nick."""
     channels, nicks = line.params[0].split(","), list(filter(None, line.params[1].split(",")))
     if len(channels) == 1:
         channels *= len(nicks)
     if not nicks or len(channels) != len(nicks):
-        return dialect.reply(dialect.client.numeric("need_more_params", "KICK"))
-    return for_each(dialect, line, _kick_one, list(zip(channels, nicks, strict=True)))
+        return dialect.reply_request(dialect.client.numeric("need_more_params", "KICK"))
+    return request_for_each_target(dialect, line, _kick_one, list(zip(channels, nicks, strict=True)))
 
 
 def _kick_one(dialect: IrcDialect, line: IrcLine, channel: str, nick: str) -> Request:
@@ -131,11 +149,11 @@ def _kick_one(dialect: IrcDialect, line: IrcLine, channel: str, nick: str) -> Re
 
 
 def invite(dialect: IrcDialect, line: IrcLine) -> Request:
-    """``INVITE bob #wob``: invite a user. ``INVITE``: list the channels that the user is invited to."""
+    """Decode ``INVITE bob #wob``, which invites a user, or ``INVITE``, which lists the user's invitations."""
     if not line.params:
         return dialect.request(line, "groups")
     if len(line.params) == 1:
-        return dialect.reply(dialect.client.numeric("need_more_params", "INVITE"))
+        return dialect.reply_request(dialect.client.numeric("need_more_params", "INVITE"))
     nick, channel = line.params[:2]
     group = group_name(channel)
     if not group:
@@ -144,30 +162,30 @@ def invite(dialect: IrcDialect, line: IrcLine) -> Request:
 
 
 def channel_list(dialect: IrcDialect, line: IrcLine) -> Request:
-    """``LIST``: the channels that the user may see. ``LIST #w*,>3`` lists some of them."""
+    """Decode ``LIST``: list the channels that the user may see. ``LIST #w*,>3`` lists some of them."""
     listed = dialect.request(line, "groups")
-    wanted = ListFilter.parse(line.params[0] if line.params else "")
-    return ListRequest(listed.command, listed.command_word, wanted=wanted)
+    list_filter = ListFilter.parse(line.params[0] if line.params else "")
+    return ListRequest(listed.command, listed.command_word, list_filter=list_filter)
 
 
 def mode(dialect: IrcDialect, line: IrcLine) -> Request:
-    """``MODE``: show and change the modes of a channel, or of the client itself."""
+    """Decode ``MODE``: show or change the modes of a channel or of the client."""
     target, *params = line.params
     if not target.startswith("#"):
         return user_mode(dialect, target, params)
     if not params:
-        return dialect.show_channel(line, target)
+        return dialect.show_channel_request(line, target)
     if len(params) == 1 and params[0].lstrip("+-") == "b":
         return _show_bans(dialect, line, target)
     group = group_name(target)
     if not group:
         raise Refusal("not_operator", group=LOBBY_CHANNEL)
     requests = list(_mode_requests(dialect, line, group, params))
-    return chained(requests) if requests else dialect.reply()
+    return chain_requests(requests) if requests else dialect.reply_request()
 
 
 def _show_bans(dialect: IrcDialect, line: IrcLine, channel: str) -> Request:
-    return dialect.show_channel(line, channel, BANS)
+    return dialect.show_channel_request(line, channel, BAN_LIST_CONTEXT)
 
 
 def _mode_requests(dialect: IrcDialect, line: IrcLine, group: str, params: list[str]) -> Iterator[Request]:
@@ -184,13 +202,13 @@ def _mode_requests(dialect: IrcDialect, line: IrcLine, group: str, params: list[
             continue
         count += 1
         if count > MAX_TARGETS:
-            yield dialect.reply(client.numeric("too_many_targets", letter))
+            yield dialect.reply_request(client.numeric("too_many_targets", letter))
             return
         if letter in "ob" and not arguments:
             if letter == "b":
                 yield _show_bans(dialect, line, channel_name(group))
             else:
-                yield dialect.reply(client.numeric("need_more_params", "MODE"))
+                yield dialect.reply_request(client.numeric("need_more_params", "MODE"))
         elif letter == "o":
             name = "promote" if sign == "+" else "demote"
             yield dialect.request(line, name, group=group, dest=arguments.pop(0))
@@ -200,12 +218,12 @@ def _mode_requests(dialect: IrcDialect, line: IrcLine, group: str, params: list[
             if place == last_visibility:
                 visibility = "private" if sign == "+" else "public"
                 setting = dialect.request(line, "visibility", group=group, visibility=visibility)
-                yield replace(setting, context=(sign + _letters_with(sign, modes),))
+                yield replace(setting, encoder_context=(sign + _letters_with(sign, modes),))
         elif letter in "nt":
             if sign == "-":
-                yield dialect.reply(client.numeric("unknown_mode", letter, text="is always set here"))
+                yield dialect.reply_request(client.numeric("unknown_mode", letter, text="is always set here"))
         else:
-            yield dialect.reply(client.numeric("unknown_mode", letter))
+            yield dialect.reply_request(client.numeric("unknown_mode", letter))
 
 
 def _letters_with(sign: str, modes: str) -> str:
@@ -224,7 +242,7 @@ def _ban(dialect: IrcDialect, line: IrcLine, group: str, sign: str, mask: str) -
     account = _ACCOUNT_BAN.fullmatch(mask)
     nick, mark, rest = (account[1] if account else mask).partition("!")
     if not nick or set(nick) & set("*?@") or (mark and (account or rest not in ("*@*", "*"))):
-        return dialect.reply(dialect.client.numeric("bad_mask", mask))
+        return dialect.reply_request(dialect.client.numeric("bad_mask", mask))
     if sign == "-":
         return dialect.request(line, "unban", group=group, dest=nick)
     request = dialect.request(line, "ban", group=group, dest=nick)
@@ -233,13 +251,13 @@ def _ban(dialect: IrcDialect, line: IrcLine, group: str, sign: str, mask: str) -
     return request
 
 
-def chained(requests: Iterable[Request]) -> Request:
+def chain_requests(requests: Iterable[Request]) -> Request:
     """Return the first of ``requests`` with the others as its further requests. There is at least one."""
     first, *others = requests
     return replace(first, further_requests=tuple(others)) if others else first
 
 
-def for_each(
+def request_for_each_target(
     dialect: IrcDialect,
     line: IrcLine,
     make: Callable[..., Request],
@@ -248,7 +266,8 @@ def for_each(
 ) -> Request:
     """Return a request for each of ``targets``, made by ``make(dialect, line, *target)``, as one chain.
 
-    There is at least one target. Only ``max_targets`` of them are heeded; the next one is refused.
+    There must be at least one target. Targets after the first ``max_targets`` are ignored, and the first of
+    these is refused.
     """
     requests: list[Request] = []
     for target in targets[:max_targets]:
@@ -259,21 +278,21 @@ def for_each(
     if len(targets) > max_targets:
         excess = targets[max_targets][0]
         text = f"Give {max_targets} at most"
-        requests.append(dialect.reply(dialect.client.numeric("too_many_targets", excess, text=text)))
-    return chained(requests)
+        requests.append(dialect.reply_request(dialect.client.numeric("too_many_targets", excess, text=text)))
+    return chain_requests(requests)
 
 
 # Answers and refusals that are about a channel as a whole.
 
 
-def no_names_lines(client: IrcClient, request: Request, refusal: Refusal) -> list[bytes]:
+def empty_names_lines(client: IrcClientState, request: Request, refusal: Refusal) -> list[bytes]:
     """Return the answer to ``NAMES`` of an unknown channel, which is no error: an empty list."""
-    if request.context:
+    if request.encoder_context:
         return []  # the line that ends the lists of several channels follows
     return [client.numeric("end_of_names", *refusal_context(request, refusal))]
 
 
-def no_account_lines(client: IrcClient, request: Request, refusal: Refusal) -> list[bytes]:
+def unregistered_account_ban_lines(client: IrcClientState, request: Request, refusal: Refusal) -> list[bytes]:
     """Return the line that refuses the ban of an account that nobody has."""
     nick = str(refusal.details.get("nick", ""))
     text = f"{nick} is not registered: ban {nick}!*@*"
@@ -284,7 +303,7 @@ def channel_list_lines(dialect: IrcDialect, request: Request, answer: Groups) ->
     """Return the list of channels, or of those that the user is invited to."""
     if request.command_word == "INVITE":
         return invitation_list_lines(dialect.client, answer)
-    return list_lines(dialect.client, request, answer)
+    return filtered_channel_list_lines(dialect.client, request, answer)
 
 
 def entered_lobby_lines(dialect: IrcDialect, request: Request, answer: LobbyEntered) -> list[bytes]:
@@ -298,22 +317,22 @@ def left_lobby_lines(dialect: IrcDialect, request: Request, answer: LobbyLeft) -
 
 
 def closed_lines(dialect: IrcDialect, request: Request, closed: ChannelClosed) -> list[bytes]:
-    """Return the line that puts the client out of a channel that was closed."""
+    """Return the line ``KICK`` that removes the client from a channel that was closed."""
     reason = f"closed: {replace_controls(closed.reason)}" if closed.reason else "closed"
     nick, server = dialect.client.nick, dialect.client.server
     return [format_line("KICK", channel_name(closed.group), nick, reason, source=server, trailing=True)]
 
 
-ANSWERS: Final[dict[type, Callable[[IrcDialect, Request, Any], Sequence[bytes]]]] = {
+ANSWER_ENCODERS: Final[dict[type, Callable[[IrcDialect, Request, Any], Sequence[bytes]]]] = {
     LobbyEntered: entered_lobby_lines,
     LobbyLeft: left_lobby_lines,
     ChannelClosed: closed_lines,
     Groups: channel_list_lines,
 }
-"""What encodes each kind of answer that is about a channel as a whole."""
+"""The functions that encode each kind of answer that is about a channel as a whole."""
 
-REFUSALS: Final[dict[tuple[str, str], Callable[[IrcClient, Request, Refusal], list[bytes]]]] = {
-    ("NAMES", "no_such_group"): no_names_lines,
-    ("MODE", "not_registered"): no_account_lines,
+REFUSAL_ENCODERS: Final[dict[tuple[str, str], Callable[[IrcClientState, Request, Refusal], list[bytes]]]] = {
+    ("NAMES", "no_such_group"): empty_names_lines,
+    ("MODE", "not_registered"): unregistered_account_ban_lines,
 }
-"""What encodes refusals that no numeric alone tells, by the verb and the code."""
+"""The functions that encode refusals for which a numeric alone is not enough, by verb and code."""

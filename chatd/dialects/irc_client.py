@@ -1,4 +1,4 @@
-"""What the IRC dialect knows of one client, and how it names users, groups and the daemon."""
+"""The state of one IRC client in the dialect, and the names of users, groups and the daemon on IRC."""
 
 from __future__ import annotations
 
@@ -70,17 +70,16 @@ CAPABILITIES: Final[dict[str, str]] = {
 of that name.
 """
 
-READ_MARKER: Final = "draft/read-marker"
+READ_MARKER_CAPABILITY: Final = "draft/read-marker"
 """The capability of clients that show read marks."""
 
 
 class OpenBatch(msgspec.Struct, frozen=True):
-    """A message of several lines that a client has begun to send: a batch that it has not ended yet.
+    """A message of several lines that a client is sending: a batch whose end has not come yet.
 
     ``reference`` is the client's name for the batch. ``target`` is the channel or the nick that the message
     is for, ``label`` the label of its answer, ``tags`` the tags of the message. So far, ``line_count`` lines
-    with the verb ``verb`` and the text ``text`` have come. The text of a batch that ``is_refused`` is not
-    kept.
+    with the verb ``verb`` and the text ``text`` have come. If ``is_refused`` is true, the text is not kept.
     """
 
     reference: str
@@ -93,19 +92,20 @@ class OpenBatch(msgspec.Struct, frozen=True):
     is_refused: bool = False
 
 
-class IrcClient(msgspec.Struct, frozen=True):
-    """What one client has said so far, and the ``policy`` of the daemon.
+class IrcClientState(msgspec.Struct, frozen=True):
+    """What one client has sent so far, and the ``policy`` of the daemon.
 
-    - ``nick`` is its nick. It is empty until the client is logged in.
-    - ``wanted_nick``, ``username``, ``realname`` and ``password`` are for its login.
-    - ``verified_nick`` is the nick of the registered user that it has proved to be by SASL. During SASL,
-      ``mechanism`` is the mechanism, and ``sasl_response`` the part of the response that has come, in base64.
-    - ``account`` is its nick, if that is registered. It is empty until the client is logged in.
-    - ``capabilities`` are those that it has asked for and got. With ``cap_version`` 302 or more, it is told
-      the values of the offered ones.
-    - ``user_modes`` are the letters of the modes that it has set.
-    - ``is_negotiating`` says that a ``CAP END`` is missing, which the login waits for.
-    - ``batch`` is the message of several lines that it is sending, None if it is sending none.
+    - ``nick`` is the client's nick. It is empty until the client is logged in.
+    - ``wanted_nick``, ``username``, ``realname`` and ``password`` are for the login.
+    - ``verified_nick`` is the nick of the registered user whom the client has proved to be by SASL. During
+      SASL, ``mechanism`` is the mechanism, and ``sasl_response`` the part of the response that has come, in
+      base64.
+    - ``account`` is the client's nick if it is registered. It is empty until the client is logged in.
+    - ``capabilities`` are those that the client has requested and that are enabled. With ``cap_version`` 302
+      or more, the client is told the values of the offered ones.
+    - ``user_modes`` are the letters of the user modes that are set.
+    - ``is_negotiating`` says that the login waits for ``CAP END``.
+    - ``batch`` is the message of several lines that the client is sending, or None.
     """
 
     policy: IrcPolicy = DEFAULT_IRC_POLICY
@@ -126,40 +126,51 @@ class IrcClient(msgspec.Struct, frozen=True):
 
     @property
     def server(self) -> str:
-        """The name of the server, which is the source of what the daemon says."""
+        """The name of the server, which is the source of the daemon's lines."""
         return self.policy.server
 
     def numeric(self, name: str, *params: str, text: str | None = None, **details: object) -> bytes:
-        """Return the numeric ``name`` of `NUMERICS` with ``params``, then ``text`` or else the table's text,
-        filled with ``details``. If ``text`` is None and the table has none, ``params`` are all.
+        """Return the numeric ``name`` of the table `NUMERICS`, with ``params`` and a text as the last
+        parameter.
+
+        The text is ``text``, or if that is None, the text in the table with ``details`` filled in. If the
+        table has no text either, ``params`` are the only parameters.
         """
         code, template = NUMERICS[name]
         if text is None and template:
             text = template.format(**details)
-        return self.numeric_line(code, *params, *(() if text is None else (text,)))
+        return self.numeric_by_code(code, *params, *(() if text is None else (text,)))
 
-    def numeric_line(self, code: str, *params: str) -> bytes:
-        """Return the numeric ``code`` with ``params``, which are made fit for a line.
+    def numeric_by_code(self, code: str, *params: str) -> bytes:
+        """Return the numeric ``code`` with ``params``. Characters that a line can't contain are replaced.
 
-        A line that is as long as a line can be has ``*`` in place of the nick: other names may need the room.
+        The first parameter is the client's nick. If the line would be too long, ``*`` stands for the nick, so
+        that the other parameters are not cut.
         """
         *middle, last = params
-        words = [*map(word, middle), replace_controls(last)]
+        words = [*map(middle_param, middle), replace_controls(last)]
         line = format_line(code, self.nick or "*", *words, source=self.server)
         if len(line) <= MAX_LINE_BYTES - MAX_CHARACTER_BYTES:
             return line
         return format_line(code, "*", *words, source=self.server)
 
     def fail_line(self, verb: str, code: str, text: str, *context: str) -> bytes:
-        """Return a standard reply, or a notice to a client that does not know these."""
+        """Return an error: the standard reply ``FAIL``, or a notice if the client lacks ``standard-replies``.
+
+        ``verb`` is the refused verb, ``code`` the code of the error, and ``text`` the sentence for the user.
+        ``context`` is what the error is about, such as a channel.
+        """
         if "standard-replies" not in self.capabilities:
             return self.notice(text)
         return self.standard_reply(verb, code, text, *context)
 
     def standard_reply(self, verb: str, code: str, text: str, *context: str) -> bytes:
-        """Return the standard reply ``FAIL`` with what it is about."""
-        words = map(word, context)
-        return format_line("FAIL", word(verb), code, *words, text, source=self.server, trailing=True)
+        """Return the standard reply ``FAIL verb code context :text``, whatever the client's capabilities are.
+
+        The parameters are those of `fail_line`.
+        """
+        words = map(middle_param, context)
+        return format_line("FAIL", middle_param(verb), code, *words, text, source=self.server, trailing=True)
 
     def refusal_line(self, request: Request, refusal: Refusal) -> bytes:
         """Return ``refusal`` of ``request`` as the numeric that IRC has for it, else as a standard reply."""
@@ -170,7 +181,7 @@ class IrcClient(msgspec.Struct, frozen=True):
             return self.fail_line(verb, refusal.code.upper(), refusal.text, *context)
         if not context and code == "263":
             context = [verb]
-        return self.numeric_line(code, *context, refusal.text)
+        return self.numeric_by_code(code, *context, refusal.text)
 
     def notice(self, text: str, target: str = "") -> bytes:
         """Return a notice of the daemon to the client, or to the channel ``target``."""
@@ -178,8 +189,11 @@ class IrcClient(msgspec.Struct, frozen=True):
         return format_line("NOTICE", target or self.nick or "*", shown, source=DAEMON_NICK, trailing=True)
 
 
-def word(text: str) -> str:
-    """Return ``text`` as a parameter that is not the last: without blanks, not empty, no colon in front."""
+def middle_param(text: str) -> str:
+    """Return ``text`` in a form for a parameter that is not the last one.
+
+    The result is not empty, contains no blanks, and does not begin with a colon.
+    """
     text = "_".join(text.split()) or "*"
     return f"_{text}" if text[0] == ":" else text
 
@@ -188,17 +202,19 @@ def word(text: str) -> str:
 def source_of(nick: str) -> str:
     """Return the source of lines from the user ``nick``: ``nick!nick@chatd``.
 
-    Of a long nick, the second one is cut: a ``JOIN`` must have room for the longest channel.
+    If the nick is long, the username in the source is cut, so that a ``JOIN`` has room for the longest
+    channel.
     """
     user = nick.encode()[:MAX_USER_BYTES].decode(errors="ignore")
     return f"{nick}!{user}@{USER_HOST}"
 
 
-def fitting_source(nick: str, rest: str, min_text_bytes: int = 0) -> str:
-    """Return the source of a line of the user ``nick`` that goes on with ``rest`` and then may have a text.
+def shortened_source(nick: str, rest: str, min_text_bytes: int = 0) -> str:
+    """Return the longest source for a line of the user ``nick`` with which the rest of the line is not cut.
 
-    It is `source_of`. Where that leaves less than ``min_text_bytes`` for the text, it is the nick alone, and
-    where ``rest`` leaves no room for that either, the daemon's nick: the names in ``rest`` are never cut.
+    ``rest`` is what follows the source. ``min_text_bytes`` is the room that a text after ``rest`` needs. The
+    result is `source_of`, or if that is too long, the nick alone, or if ``rest`` does not fit with that, the
+    nick of the daemon.
     """
     room = MAX_LINE_BYTES - len(f": {rest}".encode())
     if len(source_of(nick).encode()) <= room - min_text_bytes:
@@ -207,17 +223,17 @@ def fitting_source(nick: str, rest: str, min_text_bytes: int = 0) -> str:
 
 
 def channel_name(group: str) -> str:
-    """Return the channel of ``group``: ``#wob`` for ``wob``, the lobby's if ``group`` is empty.
+    """Return the channel of ``group``: ``#wob`` for ``wob``, ``#lobby`` for an empty ``group``.
 
-    A group called lobby, which is older than the reservation of that name, is ``##lobby``.
+    A group called lobby, which was created before that name was reserved, is ``##lobby``.
     """
     if not group:
         return LOBBY_CHANNEL
     return f"##{group}" if group.casefold() == "lobby" else f"#{group}"
 
 
-def listed_name(kind: str, name: str) -> str:
-    """Return the channel or the nick of a conversation in a list, whose ``kind`` and ``name`` are there."""
+def target_of_list_item(kind: str, name: str) -> str:
+    """Return the channel or the nick for a conversation in a list, which has this ``kind`` and ``name``."""
     return name if kind == "direct" else channel_name(name if kind == "group" else "")
 
 
@@ -226,22 +242,26 @@ def channel_of(conversation: Conversation) -> str:
     return channel_name(conversation.name)
 
 
-def name_for(reader: User, conversation: Conversation) -> str:
-    """Return the channel of ``conversation``, or the nick of the user with whom ``reader`` has it."""
+def target_for_reader(reader: User, conversation: Conversation) -> str:
+    """Return the channel of ``conversation``, or for a direct one, the nick of the user other than
+    ``reader``.
+    """
     return conversation.other_user(reader).nick if conversation.pair else channel_of(conversation)
 
 
 def read_mark_line(target: str, at: int | None, source: str) -> bytes:
-    """Return the line of the daemon, called ``source``, that says that ``target`` was read up to the time
-    ``at``; None for no mark.
+    """Return the line ``MARKREAD``, which says that ``target`` was read up to the time ``at``.
+
+    ``at`` is in milliseconds since 1970, or None if there is no mark. ``source`` is the name of the server.
     """
     time = "*" if at is None else f"timestamp={format_rfc3339(at)}"
-    return format_line("MARKREAD", word(target), time, source=source)
+    return format_line("MARKREAD", middle_param(target), time, source=source)
 
 
 def group_name(channel: str) -> str:
-    """Return the group of ``channel``, empty for the lobby. Raises `Refusal` ``no_such_group`` for what is no
-    channel.
+    """Return the name of the group of ``channel``, empty for the lobby.
+
+    Raises `Refusal` ``no_such_group`` if ``channel`` is not the name of a channel.
     """
     if channel.casefold() == LOBBY_CHANNEL:
         return ""

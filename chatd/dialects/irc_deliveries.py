@@ -1,4 +1,4 @@
-"""What IRC clients are told without asking: the lines of log entries, arrivals and departures."""
+"""The lines that IRC clients are sent without asking: those of log entries, arrivals and departures."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from typing import Final
 from chatd.boundaries import Payloads
 from chatd.core.events import (
     CONSOLE,
-    AccountAnnounced,
-    Announced,
-    Arrived,
+    AccountChangeDelivery,
     ChatEvent,
     Delivery,
-    Departed,
+    GroupMemberArrived,
     LogEntry,
-    MemberArrived,
-    ProfileAnnounced,
+    OperatorAnnouncement,
+    ProfileChangeDelivery,
     ReadMarkMoved,
-    Transient,
+    TransientMessage,
     User,
+    UserArrived,
+    UserDeparted,
 )
 from chatd.core.terminal import replace_controls
 from chatd.dialects.irc_channel_lines import join_line
@@ -27,12 +27,12 @@ from chatd.dialects.irc_client import (
     DAEMON_NICK,
     LOBBY_CHANNEL,
     MIN_TEXT_BYTES,
-    READ_MARKER,
+    READ_MARKER_CAPABILITY,
     channel_of,
-    fitting_source,
-    name_for,
     read_mark_line,
+    shortened_source,
     source_of,
+    target_for_reader,
 )
 from chatd.dialects.irc_lines import format_line, with_tags
 from chatd.dialects.irc_messages import (
@@ -43,11 +43,11 @@ from chatd.dialects.irc_messages import (
     reaction_lines,
 )
 from chatd.dialects.irc_redaction import redaction_lines
-from chatd.dialects.irc_transient import transient_lines
+from chatd.dialects.irc_transient import transient_message_lines
 from chatd.dialects.timestamps import format_rfc3339
 
-_Presence = Arrived | Departed | ProfileAnnounced | AccountAnnounced | Announced
-"""The deliveries that tell of a user and are never in the log."""
+_Presence = UserArrived | UserDeparted | ProfileChangeDelivery | AccountChangeDelivery | OperatorAnnouncement
+"""The deliveries about one user that are never in the log."""
 
 
 class IrcDeliveryEncoder:
@@ -58,29 +58,29 @@ class IrcDeliveryEncoder:
         self._message_capabilities = message_capabilities(capabilities)
 
     def encode_delivery(self, delivery: Delivery) -> Payloads:
-        """Return the lines of ``delivery``; none of a message whose text was deleted."""
+        """Return the lines of ``delivery``. There are none for a message whose text was deleted."""
         if isinstance(delivery, LogEntry):
             if delivery.event.is_message:
                 return live_message_lines(self._message_capabilities, delivery)
             return tuple(event_lines(self.capabilities, delivery))
-        if isinstance(delivery, Arrived):
+        if isinstance(delivery, UserArrived):
             return (self._told(delivery, delivery.is_registered, self._join(delivery, LOBBY_CHANNEL)),)
-        if isinstance(delivery, MemberArrived):
+        if isinstance(delivery, GroupMemberArrived):
             return self._member(delivery)
         if isinstance(delivery, ReadMarkMoved):
-            target = name_for(delivery.user, delivery.conversation)
+            target = target_for_reader(delivery.user, delivery.conversation)
             line = read_mark_line(target, delivery.at, DAEMON_NICK)
-            return (line,) if READ_MARKER in self.capabilities else ()
-        if isinstance(delivery, Transient):
-            return tuple(transient_lines(self.capabilities, delivery))
+            return (line,) if READ_MARKER_CAPABILITY in self.capabilities else ()
+        if isinstance(delivery, TransientMessage):
+            return tuple(transient_message_lines(self.capabilities, delivery))
         source = source_of(delivery.user.nick)
-        if isinstance(delivery, Departed):
-            text = f"Quit: {replace_controls(delivery.farewell)}" if delivery.farewell else "left"
+        if isinstance(delivery, UserDeparted):
+            text = f"Quit: {replace_controls(delivery.quit_message)}" if delivery.quit_message else "left"
             quit_line = format_line("QUIT", text, source=source)
             return (self._told(delivery, delivery.is_registered, quit_line),)
-        if isinstance(delivery, AccountAnnounced):
+        if isinstance(delivery, AccountChangeDelivery):
             return self._account(delivery)
-        if isinstance(delivery, Announced):
+        if isinstance(delivery, OperatorAnnouncement):
             text = f"Announcement: {replace_controls(delivery.text)}"
             notice = format_line("NOTICE", LOBBY_CHANNEL, text, source=source, trailing=True)
             return (self._told(delivery, False, notice),)
@@ -93,7 +93,7 @@ class IrcDeliveryEncoder:
             )
         return tuple(self._told(delivery, delivery.is_registered, line) for line in lines)
 
-    def encode_for_affected_user(self, delivery: Delivery) -> Payloads:
+    def encode_for_subject(self, delivery: Delivery) -> Payloads:
         """Return the lines of an event for the user whom it is about.
 
         A user who is not in the channel is told in words what happened there.
@@ -102,13 +102,13 @@ class IrcDeliveryEncoder:
             event = delivery.event
             is_outsider = event.kind in _KINDS_ABOUT_OUTSIDERS and not event.was_member
             if is_outsider or event.kind == "invited":
-                return tuple(missed_event_lines(self.capabilities, delivery))
+                return tuple(missed_event_notice_lines(self.capabilities, delivery))
         return self.encode_delivery(delivery)
 
-    def _join(self, arrived: Arrived, channel: str) -> bytes:
+    def _join(self, arrived: UserArrived, channel: str) -> bytes:
         return join_line(self.capabilities, channel, arrived.user, arrived.is_registered, arrived.realname)
 
-    def _member(self, delivery: MemberArrived) -> Payloads:
+    def _member(self, delivery: GroupMemberArrived) -> Payloads:
         channel = channel_of(delivery.conversation)
         arrived = delivery.arrived
         join = self._told(arrived, arrived.is_registered, self._join(arrived, channel))
@@ -117,7 +117,7 @@ class IrcDeliveryEncoder:
         mode = format_line("MODE", channel, "+o", delivery.user.nick, source=DAEMON_NICK)
         return (join, self._told(arrived, False, mode))
 
-    def _account(self, delivery: AccountAnnounced) -> Payloads:
+    def _account(self, delivery: AccountChangeDelivery) -> Payloads:
         if "account-notify" not in self.capabilities:
             return ()
         user = delivery.user
@@ -126,8 +126,9 @@ class IrcDeliveryEncoder:
         return (self._told(delivery, delivery.is_registered, line),)
 
     def _told(self, delivery: _Presence, by_account: bool, line: bytes) -> bytes:
-        """Return ``line``, which tells of ``delivery``, with the tags that the client knows: its time, and if
-        it is ``by_account``, the account of its user.
+        """Return ``line``, the line of ``delivery``, with the tags that the client knows.
+
+        These are the time and, if ``by_account`` is true, the account of the user.
         """
         tags: dict[str, str] = {}
         if "server-time" in self.capabilities:
@@ -142,26 +143,33 @@ def event_lines(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
     return _EVENTS[entry.event.kind](capabilities, entry)
 
 
-def past_event_lines(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
-    """Return the lines of ``entry`` in a page of history: at least one, where live there may be none."""
+def history_event_lines(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
+    """Return the lines of ``entry`` in a page of history.
+
+    There is always at least one line, even for an event that has none when it happens.
+    """
     return event_lines(capabilities, entry) or _notice("{actor} has invited {subject}")(capabilities, entry)
 
 
 def invitation_line(capabilities: frozenset[str], entry: LogEntry) -> bytes:
-    """Return the line that tells of the invitation ``entry``."""
+    """Return the line ``INVITE`` for the invitation ``entry``."""
     event = entry.event
     assert event.subject is not None
     return _line(capabilities, entry, "INVITE", event.subject.nick, channel_of(event.conversation))
 
 
 def visibility_line(capabilities: frozenset[str], entry: LogEntry, modes: str) -> bytes:
-    """Return the line that tells of ``entry``, a change of visibility, by ``modes``, such as ``+is``."""
+    """Return the line ``MODE`` for ``entry``, a change of visibility. ``modes`` are the changed modes:
+    ``+is``.
+    """
     return _line(capabilities, entry, "MODE", channel_of(entry.event.conversation), modes)
 
 
-def missed_event_lines(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
-    """Return the line that tells the user whom the event ``entry`` is about of it, without changing who the
-    client believes is in a channel: an invitation, or a notice. There is none of some events.
+def missed_event_notice_lines(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
+    """Return the line that tells the client of ``entry``, a missed event about its user.
+
+    It is an invitation or a notice. It is never a ``JOIN`` or a ``KICK``, which would change the members that
+    the client has in its list of the channel. Some events have no line.
     """
     event = entry.event
     if event.kind == "invited":
@@ -190,10 +198,10 @@ def _line(
     actor = entry.event.actor
     rest = " ".join((verb, *names))
     texts: tuple[str, ...] = ()
-    source = fitting_source(actor.nick, rest)
+    source = shortened_source(actor.nick, rest)
     if text is not None:
         texts = (replace_controls(text),)
-        source = fitting_source(actor.nick, f"{rest} :", MIN_TEXT_BYTES)
+        source = shortened_source(actor.nick, f"{rest} :", MIN_TEXT_BYTES)
     if actor is CONSOLE:
         source = DAEMON_NICK
     return format_line(verb, *names, *texts, source=source, tags=entry_tags(capabilities, entry))
@@ -201,7 +209,7 @@ def _line(
 
 def _joined(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
     event = entry.event
-    if event.is_offline:
+    if event.actor_is_offline:
         return []  # channels show who is online: the arrival will be announced
     channel, realname = channel_of(event.conversation), event.realname or event.actor.nick
     line = join_line(capabilities, channel, event.actor, event.actor_is_registered, realname)
@@ -218,7 +226,9 @@ def _away_line(user: User, away: str, tags: Mapping[str, str] | None = None) -> 
 
 def _left(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
     event = entry.event
-    return [_line(capabilities, entry, "PART", channel_of(event.conversation), text=event.farewell or None)]
+    return [
+        _line(capabilities, entry, "PART", channel_of(event.conversation), text=event.part_message or None)
+    ]
 
 
 def _invited(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
@@ -313,7 +323,7 @@ _EVENTS: Final[dict[str, Callable[[frozenset[str], LogEntry], list[bytes]]]] = {
     "reacted": reaction_lines,
     "unreacted": reaction_lines,
 }
-"""What encodes each kind of event."""
+"""The functions that encode each kind of event."""
 
 _KINDS_ABOUT_OUTSIDERS: Final = frozenset(("banned", "unbanned", "uninvited"))
 """The kinds of events whose subject is not in the channel, unless the event has put that user out."""
@@ -328,4 +338,4 @@ _TOLD: Final = {
     ("demoted", ""): "you are no longer an operator of {channel}",
     ("demoted", "owner"): "you no longer own {channel}",
 }
-"""What a user is told of an event, by its kind and body. An empty body stands for all others."""
+"""The text of the notice about a missed event, by its kind and body. An empty body stands for all others."""

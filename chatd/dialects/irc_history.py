@@ -21,15 +21,15 @@ from chatd.core.requests import Request
 from chatd.core.times import parse_rfc3339
 from chatd.dialects.irc_batches import batch_lines
 from chatd.dialects.irc_client import (
-    IrcClient,
+    IrcClientState,
     group_name,
-    listed_name,
-    name_for,
+    target_for_reader,
+    target_of_list_item,
 )
-from chatd.dialects.irc_deliveries import past_event_lines
+from chatd.dialects.irc_deliveries import history_event_lines
 from chatd.dialects.irc_lines import IrcLine, format_line
 from chatd.dialects.irc_messages import message_lines
-from chatd.dialects.irc_redaction import past_redaction_lines
+from chatd.dialects.irc_redaction import history_redaction_lines
 from chatd.dialects.timestamps import format_rfc3339
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ MAX_HISTORY_TARGETS: Final = 1000
 """The maximum number of targets in an answer to ``CHATHISTORY TARGETS``."""
 
 DELETED_TEXT: Final = "[this message was deleted]"
-"""What stands in a page in place of a message whose text was deleted."""
+"""The text in a page that stands for a message whose text was deleted."""
 
 INVALID_TARGET_CODES: Final = frozenset(
     ("no_such_group", "no_such_user", "not_member", "bad_nick", "bad_group", "out_of_scope")
@@ -76,14 +76,15 @@ class _BadParam(Exception):
     """Raised for a parameter that is none."""
 
 
-def max_page(limits: Limits) -> int:
+def max_page_entries(limits: Limits) -> int:
     """Return the maximum number of entries in a page."""
     return min(MAX_HISTORY_MESSAGES, limits.page_max)
 
 
 def chathistory(dialect: IrcDialect, line: IrcLine) -> Request:
-    """``CHATHISTORY LATEST #wob * 50``, and the other subcommands: read a page of the log, or list the
-    conversations by their last messages.
+    """Decode ``CHATHISTORY LATEST #wob * 50`` and the other subcommands.
+
+    They read a page of the log, or list the conversations by the times of their last messages.
     """
     name, *params = line.params
     subcommand = _SUBCOMMANDS.get(name.upper())
@@ -100,7 +101,7 @@ def chathistory(dialect: IrcDialect, line: IrcLine) -> Request:
 
 def _invalid(dialect: IrcDialect, subcommand: str, text: str, *context: str) -> Request:
     line = dialect.client.standard_reply("CHATHISTORY", "INVALID_PARAMS", text, subcommand, *context)
-    return dialect.reply(line)
+    return dialect.reply_request(line)
 
 
 def _page_request(dialect: IrcDialect, name: str, target: str, bounds: _Values, limit: str) -> Request:
@@ -109,7 +110,7 @@ def _page_request(dialect: IrcDialect, name: str, target: str, bounds: _Values, 
     Whoever goes on with the time of a line must not lose others of the same millisecond, so only pages by
     message ids are cut there.
     """
-    most = max_page(dialect.limits)
+    most = max_page_entries(dialect.limits)
     by_id = {"before", "after", "around"} & bounds.keys()
     values: _Values = {
         "limit": min(_count(limit) or most, most),
@@ -120,9 +121,11 @@ def _page_request(dialect: IrcDialect, name: str, target: str, bounds: _Values, 
     context = (name, target)
     try:
         values |= _conversation(target)
-        return Request(COMMANDS["history"].build(values, dialect.limits), "CHATHISTORY", context=context)
+        return Request(
+            COMMANDS["history"].build(values, dialect.limits), "CHATHISTORY", encoder_context=context
+        )
     except Refusal as refusal:
-        return Request(refusal, "CHATHISTORY", context=context)
+        return Request(refusal, "CHATHISTORY", encoder_context=context)
 
 
 def _conversation(target: str) -> _Values:
@@ -171,7 +174,7 @@ def _targets(dialect: IrcDialect, name: str, params: list[str]) -> Request:
     wanted = most if is_forward else MAX_HISTORY_TARGETS
     values = {"after_time": low.value, "before_time": high.value, "limit": wanted}
     command = COMMANDS["conversations"].build(values, dialect.limits)
-    return Request(command, "CHATHISTORY", context=(name, "*", "" if is_forward else str(most)))
+    return Request(command, "CHATHISTORY", encoder_context=(name, "*", "" if is_forward else str(most)))
 
 
 _SUBCOMMANDS: Final[dict[str, tuple[Callable[[IrcDialect, str, list[str]], Request], int]]] = {
@@ -182,7 +185,7 @@ _SUBCOMMANDS: Final[dict[str, tuple[Callable[[IrcDialect, str, list[str]], Reque
     "BETWEEN": (_between, 4),
     "TARGETS": (_targets, 3),
 }
-"""What decodes each subcommand, and the number of its parameters."""
+"""The function that decodes each subcommand, and the number of its parameters."""
 
 
 def _reference(text: str) -> _Reference:
@@ -198,8 +201,9 @@ def _reference(text: str) -> _Reference:
 
 
 def parse_timestamp(text: str) -> int | None:
-    """Return the time that ``text``, such as ``timestamp=2026-11-21T10:00:00.000Z``, says in milliseconds
-    since 1970, or None if it is none.
+    """Return the time in ``text``, such as ``timestamp=2026-11-21T10:00:00.000Z``, or None if it has none.
+
+    The result is in milliseconds since 1970.
     """
     kind, _, value = text.partition("=")
     try:
@@ -219,11 +223,11 @@ def _count(text: str) -> int:
 
 def page_lines(dialect: IrcDialect, request: Request, page: Page) -> list[bytes]:
     """Return the lines of ``page``, which a client has asked for, or which it has missed."""
-    if not request.context:
+    if not request.encoder_context:
         return _missed_lines(dialect.client, page)
     capabilities = dialect.client.capabilities
     lines = fitting_lines([_past_lines(capabilities, entry) for entry in page.entries], page.forward)
-    return _in_batch(dialect.client, lines, "chathistory", request.context[1])
+    return _in_batch(dialect.client, lines, "chathistory", request.encoder_context[1])
 
 
 def fitting_lines(entries: list[list[bytes]], forward: bool) -> list[bytes]:
@@ -246,15 +250,17 @@ def _past_lines(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
     """
     event = entry.event
     if not event.is_message:
-        return past_event_lines(capabilities, entry)
+        return history_event_lines(capabilities, entry)
     if event.is_tombstone:
         kind = "notice" if event.kind == "notice" else "message"
         shown = replace(entry, event=replace(event, kind=kind, body=DELETED_TEXT))
-        return message_lines(capabilities, shown, shows_time=True) + past_redaction_lines(capabilities, entry)
+        return message_lines(capabilities, shown, shows_time=True) + history_redaction_lines(
+            capabilities, entry
+        )
     return message_lines(capabilities, entry, shows_time=True)
 
 
-def _in_batch(client: IrcClient, lines: Iterable[bytes], name: str, *params: str) -> list[bytes]:
+def _in_batch(client: IrcClientState, lines: Iterable[bytes], name: str, *params: str) -> list[bytes]:
     if "batch" not in client.capabilities:
         return list(lines)
     start = format_line("BATCH", "+history", name, *params, source=client.server)
@@ -263,13 +269,13 @@ def _in_batch(client: IrcClient, lines: Iterable[bytes], name: str, *params: str
 
 def targets_lines(dialect: IrcDialect, request: Request, answer: ActiveConversations) -> list[bytes]:
     """Return the lines that list conversations by the times of their last messages."""
-    _, _, newest = request.context
+    _, _, newest = request.encoder_context
     listed = answer.conversations[-int(newest) :] if newest else answer.conversations
     lines = (
         format_line(
             "CHATHISTORY",
             "TARGETS",
-            listed_name(one.kind, one.name),
+            target_of_list_item(one.kind, one.name),
             format_rfc3339(one.last_message_at),
             source=dialect.client.server,
         )
@@ -278,24 +284,24 @@ def targets_lines(dialect: IrcDialect, request: Request, answer: ActiveConversat
     return _in_batch(dialect.client, lines, "draft/chathistory-targets")
 
 
-def refusal_lines(client: IrcClient, request: Request, refusal: Refusal) -> list[bytes]:
+def refusal_lines(client: IrcClientState, request: Request, refusal: Refusal) -> list[bytes]:
     """Return the line that refuses ``CHATHISTORY``."""
     code = "INVALID_TARGET" if refusal.code in INVALID_TARGET_CODES else "MESSAGE_ERROR"
     if refusal.code == "bad_request":
         code = "INVALID_PARAMS"
-    return [client.standard_reply("CHATHISTORY", code, refusal.text, *request.context[:2])]
+    return [client.standard_reply("CHATHISTORY", code, refusal.text, *request.encoder_context[:2])]
 
 
 # What was missed, for clients that don't ask.
 
 
-def _missed_lines(client: IrcClient, page: Page) -> list[bytes]:
+def _missed_lines(client: IrcClientState, page: Page) -> list[bytes]:
     """Return the messages in ``page`` that its reader has missed.
 
     A client that is not told what it has sent is not told either what its user has sent in other sessions.
     """
-    seen = page.read_marker or 0
-    target = name_for(page.reader, page.conversation)
+    seen = page.last_seen_id or 0
+    target = target_for_reader(page.reader, page.conversation)
     told: list[list[bytes]] = []
     for entry in page.entries:
         is_own = entry.event.actor.id == page.reader.id and "echo-message" not in client.capabilities
@@ -314,11 +320,13 @@ def _missed_lines(client: IrcClient, page: Page) -> list[bytes]:
     return [*notes, *(_in_batch(client, lines, "chathistory", target) if lines else [])]
 
 
-def missed_list_lines(dialect: IrcDialect, request: Request, answer: Conversations) -> list[bytes]:
+def missed_conversations_lines(dialect: IrcDialect, request: Request, answer: Conversations) -> list[bytes]:
     """Return the notices that list the conversations whose missed messages are not sent."""
     client = dialect.client
     shown = [
-        f"{listed_name(one.kind, one.name)} ({one.unread})" for one in answer.conversations if one.unread
+        f"{target_of_list_item(one.kind, one.name)} ({one.unread})"
+        for one in answer.conversations
+        if one.unread
     ]
     return [
         client.notice(
@@ -329,12 +337,12 @@ def missed_list_lines(dialect: IrcDialect, request: Request, answer: Conversatio
     ]
 
 
-VERBS: Final = {"CHATHISTORY": (chathistory, 1)}
-"""What decodes the verb, and the number of parameters that it needs."""
+VERB_DECODERS: Final = {"CHATHISTORY": (chathistory, 1)}
+"""The function that decodes the verb, and the number of parameters that the verb needs."""
 
-ANSWERS: Final[dict[type, Callable[[IrcDialect, Request, Any], Sequence[bytes]]]] = {
+ANSWER_ENCODERS: Final[dict[type, Callable[[IrcDialect, Request, Any], Sequence[bytes]]]] = {
     Page: page_lines,
     ActiveConversations: targets_lines,
-    Conversations: missed_list_lines,
+    Conversations: missed_conversations_lines,
 }
-"""What encodes each kind of answer."""
+"""The functions that encode each kind of answer."""

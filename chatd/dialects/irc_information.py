@@ -10,9 +10,9 @@ from chatd.core.answers import Statistics
 from chatd.core.channel_commands import ShowStatistics
 from chatd.core.masks import compile_mask
 from chatd.core.requests import Request
-from chatd.dialects.irc_client import IrcClient
+from chatd.dialects.irc_client import IrcClientState
 from chatd.dialects.irc_lines import IrcLine
-from chatd.dialects.irc_queries import list_lines
+from chatd.dialects.irc_queries import packed_numeric_lines
 from chatd.dialects.timestamps import format_rfc3339
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ INFO: Final = (
     "Users of other clients and protocols are in the same channels.",
     "Messages are on disk before anybody is told of them.",
 )
-"""What ``INFO`` says."""
+"""The lines of the answer to ``INFO``."""
 
 HELP: Final = {
     "AWAY": "AWAY [:text]: say why you are away, or that you are back",
@@ -78,61 +78,63 @@ HELP: Final = {
 
 
 def statistics(dialect: IrcDialect, line: IrcLine) -> Request:
-    """``LUSERS`` counts users and channels; ``TIME`` shows the time."""
+    """Decode ``LUSERS``, which counts users and channels, or ``TIME``, which shows the time."""
     return _elsewhere(dialect, line) or Request(ShowStatistics(), line.verb)
 
 
 def version(dialect: IrcDialect, line: IrcLine) -> Request:
-    """``VERSION``: the version of the daemon."""
+    """Decode ``VERSION``: show the version of the daemon."""
     client = dialect.client
-    return _elsewhere(dialect, line) or dialect.reply(
+    return _elsewhere(dialect, line) or dialect.reply_request(
         client.numeric("version", f"chatd-{__version__}", client.server)
     )
 
 
 def info(dialect: IrcDialect, line: IrcLine) -> Request:
-    """``INFO``: what the daemon is."""
+    """Decode ``INFO``: show what the daemon is."""
     client = dialect.client
     lines = [client.numeric("info", text=text) for text in INFO]
-    return _elsewhere(dialect, line) or dialect.reply(*lines, client.numeric("end_of_info"))
+    return _elsewhere(dialect, line) or dialect.reply_request(*lines, client.numeric("end_of_info"))
 
 
 def admin(dialect: IrcDialect, line: IrcLine) -> Request:
-    """``ADMIN``: the daemon does not know who runs it."""
-    return _elsewhere(dialect, line) or dialect.reply(
+    """Decode ``ADMIN``. The answer says that no administrator is known."""
+    return _elsewhere(dialect, line) or dialect.reply_request(
         dialect.client.numeric("no_admin_info", dialect.client.server)
     )
 
 
 def links(dialect: IrcDialect, line: IrcLine) -> Request:
-    """``LINKS``: there is one server, and it is linked to none."""
-    return dialect.reply(dialect.client.numeric("end_of_links", "*"))
+    """Decode ``LINKS``. The list in the answer is empty, because this server is linked to no other one."""
+    return dialect.reply_request(dialect.client.numeric("end_of_links", "*"))
 
 
 def help_(dialect: IrcDialect, line: IrcLine) -> Request:
-    """``HELP``: the verbs. ``HELP JOIN``: what a verb is for. ``HELPOP`` is the same."""
+    """Decode ``HELP``, which lists the verbs, or ``HELP JOIN``, which explains a verb. ``HELPOP`` is the
+    same.
+    """
     client = dialect.client
     subject = line.params[0].upper() if line.params and line.params[0] else "*"
     if subject not in HELP and subject != "*":
-        return dialect.reply(client.numeric("help_not_found", subject))
+        return dialect.reply_request(client.numeric("help_not_found", subject))
     items = [HELP[subject]] if subject in HELP else ["Verbs:", *sorted(HELP)]
-    return dialect.reply(
+    return dialect.reply_request(
         client.numeric("help_start", subject, text="Help of chatd"),
-        *list_lines(client, "help", items, subject),
+        *packed_numeric_lines(client, "help", items, subject),
         client.numeric("end_of_help", subject),
     )
 
 
 def _elsewhere(dialect: IrcDialect, line: IrcLine) -> Request | None:
-    """Return the answer to a query of another server than this one, None if it is for this one."""
+    """Return the refusal of a query to another server, or None if the query is to this one."""
     target = line.params[0] if line.params else ""
     client = dialect.client
     if not target or target == client.nick or compile_mask(target).fullmatch(client.server):
         return None
-    return dialect.reply(client.numeric("no_such_server", target))
+    return dialect.reply_request(client.numeric("no_such_server", target))
 
 
-VERBS: Final[dict[str, tuple[Callable[[IrcDialect, IrcLine], Request], int]]] = {
+VERB_DECODERS: Final[dict[str, tuple[Callable[[IrcDialect, IrcLine], Request], int]]] = {
     "LUSERS": (statistics, 0),
     "TIME": (statistics, 0),
     "VERSION": (version, 0),
@@ -149,10 +151,10 @@ def statistics_lines(dialect: IrcDialect, request: Request, answer: Statistics) 
     """Return the answer to ``LUSERS`` or ``TIME``."""
     if request.command_word == "TIME":
         return [dialect.client.numeric("time", dialect.client.server, text=format_rfc3339(answer.at))]
-    return count_lines(dialect.client, answer)
+    return user_count_lines(dialect.client, answer)
 
 
-def count_lines(client: IrcClient, answer: Statistics) -> list[bytes]:
+def user_count_lines(client: IrcClientState, answer: Statistics) -> list[bytes]:
     """Return the numbers of users and channels. The lobby is a channel."""
     count, most = answer.online_users, answer.most_online
     counts = (str(count), str(most))
@@ -165,7 +167,7 @@ def count_lines(client: IrcClient, answer: Statistics) -> list[bytes]:
     ]
 
 
-ANSWERS: Final[dict[type, Callable[[IrcDialect, Request, Any], Sequence[bytes]]]] = {
+ANSWER_ENCODERS: Final[dict[type, Callable[[IrcDialect, Request, Any], Sequence[bytes]]]] = {
     Statistics: statistics_lines
 }
-"""What encodes the answers of this subject."""
+"""The functions that encode the answers of this subject."""

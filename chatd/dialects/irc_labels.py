@@ -12,8 +12,8 @@ from msgspec.structs import replace
 
 from chatd.boundaries import Payloads
 from chatd.core.requests import Request
-from chatd.dialects.irc_batches import in_batch, is_one_message
-from chatd.dialects.irc_client import IrcClient
+from chatd.dialects.irc_batches import add_batch_tags, is_one_message
+from chatd.dialects.irc_client import IrcClientState
 from chatd.dialects.irc_lines import format_line, with_tags
 
 MAX_LABEL_BYTES: Final = 64
@@ -24,28 +24,32 @@ BATCH_ID: Final = "label"
 
 
 def with_request_label(request: Request, label: str) -> Request:
-    """Return ``request`` with ``label``, and its further requests, whose answers belong to the same batch."""
+    """Return ``request`` with ``label``. Its further requests get the label too: all answers form one
+    batch.
+    """
     further = request.further_requests
     if not further:
         return replace(request, label=label)
-    parts = [replace(one, label=label, label_part="middle") for one in further]
-    parts[-1] = replace(parts[-1], label_part="last")
-    return replace(request, label=label, label_part="first", further_requests=tuple(parts))
+    parts = [replace(one, label=label, position_in_labelled_answer="middle") for one in further]
+    parts[-1] = replace(parts[-1], position_in_labelled_answer="last")
+    return replace(request, label=label, position_in_labelled_answer="first", further_requests=tuple(parts))
 
 
-def labelled(client: IrcClient, request: Request, lines: Sequence[bytes]) -> Payloads:
-    """Return ``lines``, which answer ``request``, with its label, if it has one.
+def label_lines(client: IrcClientState, request: Request, lines: Sequence[bytes]) -> Payloads:
+    """Return ``lines``, which answer ``request``, with the label of the request, if it has one.
 
-    - No line becomes an ``ACK`` with the label.
-    - One line gets the label, and so does the start of a batch that is one message.
-    - Several lines become a batch with the label. So do all answers to a request with further ones.
-    - A client without batches gets the label on the first line.
+    - If there are no lines, the result is an ``ACK`` with the label.
+    - A single line gets the label. If the lines are one batch that is one message, its first line gets the
+      label.
+    - Several lines become a batch with the label. The answers to a request with further ones become one
+      batch.
+    - If the client lacks ``batch``, the first line gets the label.
     """
     if not request.label:
         return tuple(lines)
-    is_whole = request.label_part == "whole"
+    is_whole = request.position_in_labelled_answer == "whole"
     if "batch" not in client.capabilities and lines:
-        if not (is_whole or request.label_part == "first"):
+        if not (is_whole or request.position_in_labelled_answer == "first"):
             return tuple(lines)
         first, *others = lines
         return (with_tags(first, {"label": request.label}), *others)
@@ -53,10 +57,10 @@ def labelled(client: IrcClient, request: Request, lines: Sequence[bytes]) -> Pay
         return (format_line("ACK", source=client.server, tags={"label": request.label}),)
     if is_whole and (len(lines) == 1 or is_one_message(lines)):
         return (with_tags(lines[0], {"label": request.label}), *lines[1:])
-    batch = in_batch(BATCH_ID, lines)
-    if is_whole or request.label_part == "first":
+    batch = add_batch_tags(BATCH_ID, lines)
+    if is_whole or request.position_in_labelled_answer == "first":
         start = format_line("BATCH", f"+{BATCH_ID}", "labeled-response", source=client.server)
         batch.insert(0, with_tags(start, {"label": request.label}))
-    if is_whole or request.label_part == "last":
+    if is_whole or request.position_in_labelled_answer == "last":
         batch.append(format_line("BATCH", f"-{BATCH_ID}", source=client.server))
     return tuple(batch)

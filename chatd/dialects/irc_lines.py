@@ -68,11 +68,10 @@ class IrcLine(msgspec.Struct, frozen=True):
 
 
 class BadLine(Exception):
-    """Raised for bytes that are no IRC line: the line or its tags are too long, it is not UTF-8, it has a CR,
-    LF or NUL, or it has no verb.
+    """Raised for bytes that are not an IRC line.
 
-    ``reason`` tells these apart: "too_long", "bad_utf8", "bad_character" and "empty". ``verb`` is upper case,
-    or "" if it is not known.
+    ``reason`` is "too_long" for a line or tags of too many bytes, "bad_utf8", "bad_character" for a CR, LF or
+    NUL in the line, or "empty" for a line without a verb. ``verb`` is upper case, or "" if it is not known.
     """
 
     def __init__(
@@ -163,11 +162,11 @@ def unescape_tag_value(value: str) -> str:
 
 
 def split_text(text: str, max_bytes: int, max_lines: int) -> list[str]:
-    """Return ``text`` as at most ``max_lines`` lines of at most ``max_bytes`` (4 or more) bytes of UTF-8.
+    """Split ``text`` into at most ``max_lines`` lines of at most ``max_bytes`` (4 or more) bytes of UTF-8.
 
-    A longer line is broken at a blank in the last third of these bytes, which is dropped, else between two
-    characters, not before a combining mark if there is another place. Empty lines are left out. If there are
-    more lines than ``max_lines`` (1 or more), the last one ends in ``…``.
+    A longer line is broken at a blank in its last third, and the blank is dropped. If there is none, the line
+    is broken between two characters, and if possible not before a combining mark. Empty lines are left out.
+    If there are more lines than ``max_lines`` (1 or more), the last one ends in ``…``.
     """
     pieces: list[str] = []
     for line in LINE_END.split(text):
@@ -179,12 +178,13 @@ def split_text(text: str, max_bytes: int, max_lines: int) -> list[str]:
     return pieces
 
 
-def split_exactly(text: str, max_bytes: int, max_lines: int) -> list[tuple[str, bool]]:
-    """Return ``text`` in at most ``max_lines`` pieces of at most ``max_bytes`` (4 or more) bytes of UTF-8,
-    each with whether it goes on where the one before ends.
+def split_text_losslessly(text: str, max_bytes: int, max_lines: int) -> list[tuple[str, bool]]:
+    """Split ``text`` into the pieces of a multiline message, which give ``text`` again when they are joined.
 
-    The others begin new lines, so that all together are ``text``. Where a line is broken, a blank stays at
-    the end of the piece before. If there is more, the last piece ends in ``…``.
+    Return pairs of a piece and a flag. If the flag is true, the piece continues the line of the piece before.
+    Otherwise the piece begins a new line. A piece has at most ``max_bytes`` bytes of UTF-8 (4 or more). If a
+    line is broken at a blank, the blank stays at the end of the piece. There are at most ``max_lines``
+    pieces. If the text has more, it is cut, and the last piece ends in ``…``.
     """
     pieces: list[tuple[str, bool]] = []
     for line in LINE_END.split(text):
@@ -204,9 +204,9 @@ def without_formatting(text: str) -> str:
 
 
 def parse_ctcp(text: str) -> tuple[str, str] | None:
-    """Return the upper-case verb and the rest of the CTCP message in ``text``, or None if it is none.
+    """Return the verb, in upper case, and the rest of the CTCP message ``text``, or None for another text.
 
-    A missing delimiter at the end is allowed; a delimiter inside is dropped.
+    The delimiter at the end may be missing. Delimiters inside are dropped.
     """
     if text[:1] != _CTCP_DELIMITER:
         return None
@@ -221,9 +221,10 @@ def format_ctcp(verb: str, rest: str) -> str:
 
 
 def parse_message_id(msgid: str) -> int:
-    """Return the id of the log entry that ``msgid`` names, or 0, which is that of none.
+    """Return the id of the log entry that ``msgid`` names, or 0, which no entry has.
 
-    A long message has several lines, ``17``, ``17.2`` and so on: each stands for all of it.
+    A long message has several lines, with the ids ``17``, ``17.2`` and so on. Each of them names the whole
+    message.
     """
     number, _, part = msgid.partition(".")
     is_known = all(one.isascii() and one.isdigit() and len(one) < 19 for one in (number, part or "1"))

@@ -14,7 +14,7 @@ import msgspec
 from chatd.core.answers import Groups
 from chatd.core.masks import compile_mask
 from chatd.core.requests import Request
-from chatd.dialects.irc_client import LOBBY_CHANNEL, IrcClient, channel_name
+from chatd.dialects.irc_client import LOBBY_CHANNEL, IrcClientState, channel_name
 
 MAX_CONDITIONS: Final = 10
 """The maximum number of conditions in one ``LIST``; the rest is ignored."""
@@ -23,17 +23,17 @@ MAX_LIST_BYTES: Final = 192 * 1024
 """The maximum size of a list of channels, in bytes. It is cut there."""
 
 LOBBY_TOPIC: Final = "everyone is here"
-"""What a list shows as the topic of the lobby."""
+"""The topic of the lobby in a list of channels."""
 
 _MINUTE_MILLISECONDS: Final = 60_000
 _BOUND: Final = re.compile("([CT]?)([<>])([0-9]{0,9})")
 
 
-class Bound(msgspec.Struct, frozen=True):
-    """A condition on one measure of a channel: more than ``number`` if the bound ``is_lower``, else less.
+class ElistBound(msgspec.Struct, frozen=True):
+    """A condition on a measure of a channel: more than ``number`` if ``is_lower`` is true, else less.
 
-    ``kind`` says which measure that is: ``""`` the number of members, ``C`` the minutes since the channel was
-    created, ``T`` the minutes since its topic was set.
+    ``kind`` is the measure: ``""`` for the number of members, ``C`` for the minutes since the channel was
+    created, ``T`` for the minutes since its topic was set.
     """
 
     kind: str
@@ -41,9 +41,9 @@ class Bound(msgspec.Struct, frozen=True):
     number: int
 
     def is_met_by(self, measures: Mapping[str, float]) -> bool:
-        """Return whether the channel with ``measures``, by their kinds, fulfils the condition.
+        """Return whether a channel with ``measures``, which are mapped by their kinds, fulfils the condition.
 
-        A channel without that measure does not.
+        A channel that has no such measure does not fulfil it.
         """
         measure = measures.get(self.kind)
         if measure is None:
@@ -52,13 +52,15 @@ class Bound(msgspec.Struct, frozen=True):
 
 
 class ListFilter(msgspec.Struct, frozen=True):
-    """Which channels are wanted: those that match one of the masks ``names`` and none of ``unwanted``, and
-    that fulfil all ``bounds``. If ``names`` is empty, all names match.
+    """The filter of ``LIST``, which says which channels are wanted.
+
+    A channel must match one of the masks ``names`` and none of the masks ``unwanted``, and must fulfil all
+    ``bounds``. If ``names`` is empty, all names match.
     """
 
     names: tuple[re.Pattern[str], ...] = ()
     unwanted: tuple[re.Pattern[str], ...] = ()
-    bounds: tuple[Bound, ...] = ()
+    bounds: tuple[ElistBound, ...] = ()
 
     @classmethod
     def parse(cls, text: str) -> Self:
@@ -67,13 +69,13 @@ class ListFilter(msgspec.Struct, frozen=True):
         """
         names: list[re.Pattern[str]] = []
         unwanted: list[re.Pattern[str]] = []
-        bounds: list[Bound] = []
+        bounds: list[ElistBound] = []
         for condition in text.split(",")[:MAX_CONDITIONS]:
             bound = _BOUND.match(condition)
             if bound is not None:
                 kind, sign, number = bound.groups()
                 if number and bound.end() == len(condition):
-                    bounds.append(Bound(kind, sign == ">", int(number)))
+                    bounds.append(ElistBound(kind, sign == ">", int(number)))
             elif condition.startswith("!"):
                 unwanted.append(compile_mask(condition[1:]))
             elif condition:
@@ -81,7 +83,9 @@ class ListFilter(msgspec.Struct, frozen=True):
         return cls(tuple(names), tuple(unwanted), tuple(bounds))
 
     def wants(self, channel: str, measures: Mapping[str, float]) -> bool:
-        """Return whether ``channel``, which has the ``measures`` that `Bound` describes, is wanted."""
+        """Return whether ``channel`` is wanted. ``measures`` maps the kinds of `ElistBound` to the channel's
+        measures.
+        """
         if not all(bound.is_met_by(measures) for bound in self.bounds):
             return False
         key = channel.casefold()
@@ -91,24 +95,24 @@ class ListFilter(msgspec.Struct, frozen=True):
 
 
 class ListRequest(Request, frozen=True, eq=False):
-    """The request for a list of channels, those that are ``wanted``."""
+    """The request of ``LIST``. ``list_filter`` is the filter of the channels to be listed."""
 
-    wanted: ListFilter = ListFilter()
+    list_filter: ListFilter = ListFilter()
 
 
-def invitation_list_lines(client: IrcClient, answer: Groups) -> list[bytes]:
+def invitation_list_lines(client: IrcClientState, answer: Groups) -> list[bytes]:
     """Return the list of the channels in ``answer`` that the user is invited to."""
     invited = [channel_name(one.group) for one in answer.groups if one.role == "invited"]
     return [*(client.numeric("invited", text=name) for name in invited), client.numeric("end_of_invited")]
 
 
-def list_lines(client: IrcClient, request: Request, answer: Groups) -> list[bytes]:
+def filtered_channel_list_lines(client: IrcClientState, request: Request, answer: Groups) -> list[bytes]:
     """Return the list of channels in ``answer`` that ``request`` wants, the lobby first."""
-    wanted = request.wanted if isinstance(request, ListRequest) else ListFilter()
+    list_filter = request.list_filter if isinstance(request, ListRequest) else ListFilter()
     lines = [client.numeric("list_start", "Channel")]
     size = 0
     for name, count, topic, measures in _listed(client, answer):
-        if wanted.wants(name, measures):
+        if list_filter.wants(name, measures):
             lines.append(client.numeric("list", name, str(count), text=topic))
             size += len(lines[-1])
             if size > MAX_LIST_BYTES:
@@ -116,7 +120,7 @@ def list_lines(client: IrcClient, request: Request, answer: Groups) -> list[byte
     return [*lines, client.numeric("list_end")]
 
 
-def _listed(client: IrcClient, answer: Groups) -> Iterator[tuple[str, int, str, dict[str, float]]]:
+def _listed(client: IrcClientState, answer: Groups) -> Iterator[tuple[str, int, str, dict[str, float]]]:
     """Yield the name, the number of members, the topic and the measures of each channel in ``answer``."""
     # Where clients have to ask for the lobby, it is listed for nobody.
     if client.policy.lobby == "join":

@@ -12,16 +12,16 @@ from chatd.core.events import ACTION_PREFIX, ChatEvent, LogEntry, action_text
 from chatd.core.reply_rules import SENDING_COMMANDS
 from chatd.core.requests import Request
 from chatd.core.terminal import LINE_END, replace_controls
-from chatd.dialects.irc_accounts import with_account
+from chatd.dialects.irc_accounts import with_account_after_registration
 from chatd.dialects.irc_batches import MULTILINE, batch_lines
-from chatd.dialects.irc_channels import chained, for_each
+from chatd.dialects.irc_channels import chain_requests, request_for_each_target
 from chatd.dialects.irc_client import (
     DAEMON_NICK,
     MIN_TEXT_BYTES,
-    IrcClient,
+    IrcClientState,
     channel_of,
-    fitting_source,
     group_name,
+    shortened_source,
     source_of,
 )
 from chatd.dialects.irc_lines import (
@@ -30,23 +30,23 @@ from chatd.dialects.irc_lines import (
     format_ctcp,
     format_line,
     parse_ctcp,
-    split_exactly,
     split_text,
+    split_text_losslessly,
     with_tags,
     without_formatting,
 )
 from chatd.dialects.irc_transient import (
-    OPERATORS,
+    OPERATORS_PREFIX,
     REACT_TAG,
     REF_TAG,
     REPLY_TAGS,
     UNREACT_TAG,
     answered_id,
-    ask_client,
+    ctcp_request,
+    operators_message_request,
     passed_tags,
-    tell_operators,
 )
-from chatd.dialects.irc_typed import decode_typed, is_typed
+from chatd.dialects.irc_typed_commands import decode_typed_command, is_typed_command
 from chatd.dialects.timestamps import format_rfc3339
 
 if TYPE_CHECKING:
@@ -78,23 +78,25 @@ MAX_MESSAGE_TARGETS: Final = 4
 
 
 def privmsg(dialect: IrcDialect, line: IrcLine) -> Request:
-    """``PRIVMSG #wob,bob :text``: send a message to the lobby, groups or users, to each of them once."""
+    """Decode ``PRIVMSG #wob,bob :text``: send a message to the lobby, groups or users, to each of them
+    once.
+    """
     client = dialect.client
     targets = tuple(dict.fromkeys(filter(None, line.params[0].split(",")))) if line.params else ()
     if not targets:
-        return dialect.reply(client.numeric("no_recipient"))
+        return dialect.reply_request(client.numeric("no_recipient"))
     text = line.params[1] if len(line.params) > 1 else ""
     if len(targets) == 1:
         return _line_request(dialect, line, targets[0], text)
     if line.tags.get(REF_TAG):
-        return dialect.fail(line.verb, "INVALID_REF", "a message with a ref has one target")
+        return dialect.fail_request(line.verb, "INVALID_REF", "a message with a ref has one target")
     messages = [(target, text) for target in targets]
-    return for_each(dialect, line, _one_of_several, messages, MAX_MESSAGE_TARGETS)
+    return request_for_each_target(dialect, line, _one_of_several, messages, MAX_MESSAGE_TARGETS)
 
 
 def _one_of_several(dialect: IrcDialect, line: IrcLine, target: str, text: str) -> Request:
     if target.casefold() == DAEMON_NICK:  # a command is no message
-        return dialect.reply(dialect.client.numeric("too_many_targets", target))
+        return dialect.reply_request(dialect.client.numeric("too_many_targets", target))
     return _line_request(dialect, line, target, text)
 
 
@@ -104,11 +106,11 @@ def _line_request(dialect: IrcDialect, line: IrcLine, target: str, text: str) ->
     It is refused if it is too long for one line, except that an action becomes several.
     """
     if target.casefold() != DAEMON_NICK and not _fits(dialect.client, line.verb, target, text):
-        return dialect.reply(dialect.client.numeric("line_too_long"))
+        return dialect.reply_request(dialect.client.numeric("line_too_long"))
     return message_request(dialect, line, target, text)
 
 
-def _fits(client: IrcClient, verb: str, target: str, text: str) -> bool:
+def _fits(client: IrcClientState, verb: str, target: str, text: str) -> bool:
     """Return whether ``text`` is one line, or an action that may become several. Its receivers are told more
     than the client has written: who its author is.
     """
@@ -116,7 +118,7 @@ def _fits(client: IrcClient, verb: str, target: str, text: str) -> bool:
     if 4 * (len(client.nick) + len(target) + len(text)) <= MAX_LINE_BYTES - 64:
         return True
     ctcp = parse_ctcp(text)
-    if ctcp is not None and ctcp[0] == "ACTION" and not target.startswith(OPERATORS):
+    if ctcp is not None and ctcp[0] == "ACTION" and not target.startswith(OPERATORS_PREFIX):
         return True
     if ctcp is None:
         shown = replace_controls(without_formatting(text))
@@ -126,26 +128,31 @@ def _fits(client: IrcClient, verb: str, target: str, text: str) -> bool:
 
 
 def message_request(dialect: IrcDialect, line: IrcLine, target: str, text: str) -> Request:
-    """Return the request to send ``text`` to ``target`` by the verb of ``line``. Raises `Refusal`."""
+    """Return the request of ``line`` to send ``text`` to ``target``. Raises `Refusal`.
+
+    The verb of ``line`` says whether it is a message or a notice.
+    """
     kind = "notice" if line.verb == "NOTICE" else "message"
     if target.casefold() == DAEMON_NICK:
-        return with_account(dialect, decode_typed(text, dialect.limits))
+        return with_account_after_registration(dialect, decode_typed_command(text, dialect.limits))
     tags = passed_tags(dialect.client, line)
-    if target.startswith(f"{OPERATORS}#"):
-        return tell_operators(dialect, line, target[1:], text, tags)
+    if target.startswith(f"{OPERATORS_PREFIX}#"):
+        return operators_message_request(dialect, line, target[1:], text, tags)
     ctcp = parse_ctcp(text)
     if ctcp is not None:
         verb, rest = ctcp
         if verb != "ACTION":
             shown = format_ctcp(replace_controls(verb), replace_controls(rest))
-            return ask_client(dialect, line, target, shown, tags)
+            return ctcp_request(dialect, line, target, shown, tags)
         text = ACTION_PREFIX + rest
     text = without_formatting(text)
     if not text.strip():
-        return dialect.reply(dialect.client.numeric("no_text"))
+        return dialect.reply_request(dialect.client.numeric("no_text"))
     ref = line.tags.get(REF_TAG) or None
     if ref is not None and len(ref) > MAX_REF_CHARACTERS:
-        return dialect.fail(line.verb, "INVALID_REF", f"a ref has at most {MAX_REF_CHARACTERS} characters")
+        return dialect.fail_request(
+            line.verb, "INVALID_REF", f"a ref has at most {MAX_REF_CHARACTERS} characters"
+        )
     request = _message(dialect, line, target, text, kind, answered_id(tags))
     # A message is worth more than a tag, which may also refer to what is no message.
     command = request.command
@@ -155,14 +162,18 @@ def message_request(dialect: IrcDialect, line: IrcLine, target: str, text: str) 
 
 
 def notice(dialect: IrcDialect, line: IrcLine) -> Request:
-    """``NOTICE``: send a message that is never answered, also if it can't be sent."""
+    """Decode ``NOTICE``: send a message that is never answered, even if it can't be sent."""
     request = privmsg(dialect, line)
     each = (replace(request, further_requests=()), *request.further_requests)
-    return chained(_silent(dialect, one) for one in each)
+    return chain_requests(_silent(dialect, one) for one in each)
 
 
 def _silent(dialect: IrcDialect, request: Request) -> Request:
-    return dialect.reply() if is_typed(request) or isinstance(request.command, PreparedAnswer) else request
+    return (
+        dialect.reply_request()
+        if is_typed_command(request) or isinstance(request.command, PreparedAnswer)
+        else request
+    )
 
 
 def _message(
@@ -178,7 +189,7 @@ def _message(
 
 
 def is_to_oneself(event: ChatEvent) -> bool:
-    """Return whether ``event`` is a message of a user to the same user."""
+    """Return whether ``event`` is a message whose author is also its receiver."""
     return event.is_message and event.subject is not None and event.subject.id == event.actor.id
 
 
@@ -192,7 +203,7 @@ def target_of(event: ChatEvent) -> str:
 def message_capabilities(capabilities: frozenset[str]) -> frozenset[str]:
     """Return those of ``capabilities`` on which the lines of a message depend.
 
-    Real clients have about three sets of these.
+    In practice, clients have about three different sets of these.
     """
     multiline = _MULTILINE_CAPABILITIES if capabilities.issuperset(_MULTILINE_CAPABILITIES) else frozenset()
     return capabilities & _TAG_CAPABILITIES | multiline
@@ -225,8 +236,8 @@ def _short_line(entry: LogEntry) -> bytes | None:
 def message_lines(capabilities: frozenset[str], entry: LogEntry, shows_time: bool = False) -> list[bytes]:
     """Return the lines of ``entry``, a message, with the tags that the ``capabilities`` allow.
 
-    If there are several, they are a batch for clients that know of such. With ``shows_time``, for messages of
-    the past, the text begins with the time if no tag says it.
+    Several lines form a batch if ``capabilities`` include it. ``shows_time`` is for messages of the past: if
+    no tag has the time of the message, the text begins with it.
     """
     event = entry.event
     if event.is_tombstone:
@@ -250,7 +261,7 @@ def message_lines(capabilities: frozenset[str], entry: LogEntry, shows_time: boo
     # Else a message of another wire could be a CTCP question, or change the colours of the client.
     text = "\n".join(map(replace_controls, LINE_END.split(text)))
     if not is_action and capabilities.issuperset(_MULTILINE_CAPABILITIES):
-        pieces = split_exactly(text, room, MAX_LINES_PER_MESSAGE)
+        pieces = split_text_losslessly(text, room, MAX_LINES_PER_MESSAGE)
         if len(pieces) > 1:
             return _multiline(capabilities, entry, source, verb, target, pieces)
     lines: list[bytes] = []
@@ -301,7 +312,7 @@ def _source_and_room(nick: str, between: str) -> tuple[str, int]:
     """Return the source of a message by the user ``nick``, and the bytes that a line has for its text, where
     ``between`` is what stands between them.
     """
-    source = fitting_source(nick, between, MIN_TEXT_BYTES)
+    source = shortened_source(nick, between, MIN_TEXT_BYTES)
     return source, MAX_LINE_BYTES - len(f":{source} {between}".encode())
 
 
@@ -313,7 +324,7 @@ def _multiline(
     target: str,
     pieces: list[tuple[str, bool]],
 ) -> list[bytes]:
-    """Return the batch that is the message ``entry``, in ``pieces`` as `split_exactly` makes them."""
+    """Return the batch that is the message ``entry``, in ``pieces`` as `split_text_losslessly` makes them."""
     reference = f"m{entry.id}"
     tags = entry_tags(capabilities, entry)
     start = format_line("BATCH", f"+{reference}", MULTILINE, target, source=source, tags=tags)
@@ -325,9 +336,11 @@ def _multiline(
 
 
 def entry_tags(capabilities: frozenset[str], entry: LogEntry, number: int = 1) -> dict[str, str]:
-    """Return the tags of line ``number`` of ``entry``: its time, the account of its author, that a bot has
-    written it, which message it answers, those of the author's client, and on the first line its id, if the
-    client knows such tags.
+    """Return the tags of line ``number`` of ``entry``, as far as ``capabilities`` allow.
+
+    These are the time, the account of the author, the mark of a bot, the message
+    that it answers, the tags of the author's client, and
+    on the first line the id of the entry.
     """
     tags: dict[str, str] = {}
     if number == 1 and "message-tags" in capabilities:

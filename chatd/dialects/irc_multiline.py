@@ -18,7 +18,7 @@ from chatd.dialects.irc_client import OpenBatch
 from chatd.dialects.irc_labels import MAX_LABEL_BYTES
 from chatd.dialects.irc_lines import IrcLine, parse_ctcp
 from chatd.dialects.irc_messages import CONCAT_TAG, MAX_LINES_PER_MESSAGE, message_request
-from chatd.dialects.irc_transient import OPERATORS, REF_TAG, passed_tags
+from chatd.dialects.irc_transient import OPERATORS_PREFIX, REF_TAG, passed_tags
 
 if TYPE_CHECKING:
     from chatd.dialects.irc import IrcDialect
@@ -33,7 +33,10 @@ _REFERENCE: Final = re.compile("[A-Za-z0-9-]{1,64}")
 
 
 def batch(dialect: IrcDialect, line: IrcLine) -> Request:
-    """``BATCH +1 draft/multiline #wob``: begin a message of several lines. ``BATCH -1``: send it."""
+    """Decode ``BATCH +1 draft/multiline #wob``, which begins a message of several lines, or ``BATCH -1``.
+
+    ``BATCH -1`` ends the message and sends it.
+    """
     sign, reference = line.params[0][:1], line.params[0][1:]
     tags = passed_tags(dialect.client, line)
     ref = ((REF_TAG, line.tags[REF_TAG]),) if REF_TAG in line.tags else ()
@@ -59,14 +62,14 @@ def batch(dialect: IrcDialect, line: IrcLine) -> Request:
     return _keep(dialect, replace(opened, target=line.params[2]))
 
 
-def batched_line(dialect: IrcDialect, line: IrcLine) -> Request:
-    """Add ``line``, which has the tag ``batch``, to the message that the client is sending."""
+def add_line_to_batch(dialect: IrcDialect, line: IrcLine) -> Request:
+    """Decode ``line``, which has the tag ``batch``: add it to the message that the client is sending."""
     open_batch, reference = dialect.client.batch, line.tags["batch"]
     if open_batch is None or open_batch.reference != reference:
         refused = open_batch or OpenBatch(reference)
         return _refuse(dialect, refused, "MULTILINE_INVALID", "this batch was not begun")
     if open_batch.is_refused:
-        return dialect.reply()
+        return dialect.reply_request()
     is_concatenated = CONCAT_TAG in line.tags
     target, text = (*line.params, "", "")[:2]
     if line.verb not in MULTILINE_VERBS or line.verb != (open_batch.verb or line.verb):
@@ -95,17 +98,17 @@ def batched_line(dialect: IrcDialect, line: IrcLine) -> Request:
 
 
 def _close(dialect: IrcDialect, line: IrcLine, reference: str) -> Request:
-    closed, ended = dialect.client.batch, dialect.with_client(batch=None)
+    closed, ended = dialect.client.batch, dialect.with_client_changes(batch=None)
     if closed is None or closed.reference != reference:
         text = "this batch was not begun"
-        return dialect.reply(dialect.client.standard_reply("BATCH", "MULTILINE_INVALID", text))
+        return dialect.reply_request(dialect.client.standard_reply("BATCH", "MULTILINE_INVALID", text))
     if closed.is_refused:
         return _speaking(ended)
     if not closed.text.strip():
         failed = dialect.client.standard_reply("BATCH", "MULTILINE_INVALID", "a message must have a text")
         return replace(_speaking(ended, failed), label=closed.label)
     ctcp = parse_ctcp(closed.text)
-    if closed.target.startswith(OPERATORS) or (ctcp is not None and ctcp[0] != "ACTION"):
+    if closed.target.startswith(OPERATORS_PREFIX) or (ctcp is not None and ctcp[0] != "ACTION"):
         text = "only messages to a channel or a user, and actions, may have several lines"
         failed = dialect.client.standard_reply("BATCH", "MULTILINE_INVALID", text)
         return replace(_speaking(ended, failed), label=closed.label)
@@ -120,22 +123,23 @@ def _close(dialect: IrcDialect, line: IrcLine, reference: str) -> Request:
 
 
 def _keep(dialect: IrcDialect, kept: OpenBatch) -> Request:
-    return _speaking(dialect.with_client(batch=kept))
+    return _speaking(dialect.with_client_changes(batch=kept))
 
 
 def _refuse(dialect: IrcDialect, refused: OpenBatch, code: str, text: str, *context: str) -> Request:
     """Return the answer to a batch that can't be sent. What else comes of it is ignored."""
     failed = dialect.client.standard_reply("BATCH", code, text, *context)
     kept = OpenBatch(refused.reference, is_refused=True)
-    return replace(_speaking(dialect.with_client(batch=kept), failed), label=refused.label)
+    return replace(_speaking(dialect.with_client_changes(batch=kept), failed), label=refused.label)
 
 
 def _speaking(dialect: IrcDialect, *lines: bytes) -> Request:
-    """Return a request that is answered with ``lines``. The client then speaks ``dialect``, also if the chat
-    refuses the request, so that no line is lost.
+    """Return a request that is answered with ``lines``, after which the session uses ``dialect``.
+
+    It does so even if the chat refuses the request, so that no line is lost.
     """
     return Request(PreparedAnswer(lines), detected_dialect=dialect, dialect_on_success=dialect)
 
 
-VERBS: Final = {"BATCH": (batch, 1)}
-"""What decodes the verb, and the number of parameters that it needs."""
+VERB_DECODERS: Final = {"BATCH": (batch, 1)}
+"""The function that decodes the verb, and the number of parameters that the verb needs."""

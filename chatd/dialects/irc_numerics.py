@@ -106,8 +106,9 @@ NUMERICS: Final[dict[str, tuple[str, str]]] = {
     "end_of_watched": ("733", "End of MONITOR list"),
     "watch_list_full": ("734", "Monitor list is full"),
 }
-"""The numerics that are no refusals of the chat: the code and the text. An empty text means that the last
-parameter is what is told.
+"""The code and the text of each numeric, by name, except those for refusals of the chat.
+
+An empty text means that the caller gives the last parameter.
 """
 
 NUMERICS_BY_REFUSAL: Final[dict[str, str]] = {

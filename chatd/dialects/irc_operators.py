@@ -14,7 +14,7 @@ from chatd.core.channel_commands import BecomeOperator
 from chatd.core.commands import COMMANDS_BY_CLASS
 from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
-from chatd.dialects.irc_client import IrcClient
+from chatd.dialects.irc_client import IrcClientState
 from chatd.dialects.irc_lines import IrcLine, without_formatting
 from chatd.dialects.irc_user_modes import user_mode_line
 
@@ -23,25 +23,25 @@ if TYPE_CHECKING:
 
 
 def oper(dialect: IrcDialect, line: IrcLine) -> Request:
-    """``OPER judge secret``: act as the operator with this nick and this password in this session."""
+    """Decode ``OPER judge secret``: let this session act with the rights of the operator ``judge``."""
     account, password = line.params[:2]
     values = {"account": account, "password": password}
     return Request(COMMANDS_BY_CLASS[BecomeOperator].build(values, dialect.limits), line.verb)
 
 
 def kill(dialect: IrcDialect, line: IrcLine) -> Request:
-    """``KILL bob :calm down``: end all sessions of a user, who may come back."""
+    """Decode ``KILL bob :calm down``: end all sessions of a user, who may come back."""
     nick, *reason = line.params
     note = without_formatting(reason[0]) if reason else ""
     return dialect.request(line, "disconnect", dest=nick, reason=note)
 
 
 def wallops(dialect: IrcDialect, line: IrcLine) -> Request:
-    """``WALLOPS :hi``: announce something to everyone who is connected, on every wire."""
+    """Decode ``WALLOPS :hi``: announce something to everyone who is connected, on every wire."""
     return dialect.request(line, "announce", msg=without_formatting(line.params[0]))
 
 
-VERBS: Final[dict[str, tuple[Callable[[IrcDialect, IrcLine], Request], int]]] = {
+VERB_DECODERS: Final[dict[str, tuple[Callable[[IrcDialect, IrcLine], Request], int]]] = {
     "OPER": (oper, 2),
     "KILL": (kill, 1),
     "WALLOPS": (wallops, 1),
@@ -57,10 +57,10 @@ def rights_lines(dialect: IrcDialect, request: Request, answer: OperatorRights) 
     return [client.numeric("you_are_operator"), user_mode_line(client, "+o")]
 
 
-ANSWERS: Final[dict[type, Callable[[IrcDialect, Request, Any], Sequence[bytes]]]] = {
+ANSWER_ENCODERS: Final[dict[type, Callable[[IrcDialect, Request, Any], Sequence[bytes]]]] = {
     OperatorRights: rights_lines
 }
-"""What encodes the answers of this subject."""
+"""The functions that encode the answers of this subject."""
 
 
 _NUMERICS_BY_VERB_AND_REFUSAL: Final = {
@@ -74,12 +74,12 @@ _NUMERICS_BY_VERB_AND_REFUSAL: Final = {
 }
 
 
-def _refused_with(numeric: str) -> Callable[[IrcClient, Request, Refusal], list[bytes]]:
-    """Return a function that encodes a refusal as ``numeric``, with the text of that."""
+def _refused_with(numeric: str) -> Callable[[IrcClientState, Request, Refusal], list[bytes]]:
+    """Return a function that encodes a refusal as ``numeric``, with the numeric's own text."""
     return lambda client, request, refusal: [client.numeric(numeric)]
 
 
-REFUSALS: Final[dict[tuple[str, str], Callable[[IrcClient, Request, Refusal], list[bytes]]]] = {
+REFUSAL_ENCODERS: Final[dict[tuple[str, str], Callable[[IrcClientState, Request, Refusal], list[bytes]]]] = {
     key: _refused_with(numeric) for key, numeric in _NUMERICS_BY_VERB_AND_REFUSAL.items()
 }
-"""What encodes the refusals of this subject."""
+"""The functions that encode the refusals of this subject."""

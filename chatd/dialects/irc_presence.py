@@ -1,4 +1,4 @@
-"""IRC's verbs on presence: AWAY and SETNAME for the user's own, MONITOR for that of others."""
+"""IRC's verbs on presence: AWAY and SETNAME change that of the user, MONITOR watches that of others."""
 
 from __future__ import annotations
 
@@ -10,53 +10,56 @@ from chatd.core.channel_commands import SetProfile, WatchUsers
 from chatd.core.commands import COMMANDS_BY_CLASS
 from chatd.core.profiles import MAX_AWAY_BYTES, MAX_REALNAME_BYTES, clean_text
 from chatd.core.requests import Request
-from chatd.dialects.irc_client import IrcClient, source_of, word
+from chatd.dialects.irc_client import IrcClientState, middle_param, source_of
 from chatd.dialects.irc_lines import IrcLine, format_line, without_formatting
-from chatd.dialects.irc_queries import list_lines
+from chatd.dialects.irc_queries import packed_numeric_lines
 from chatd.dialects.irc_user_modes import bot_mode_lines
 
 if TYPE_CHECKING:
     from chatd.dialects.irc import IrcDialect
 
 _CHANGES: Final = {"+": "add", "-": "remove", "C": "clear", "L": "list", "S": "status"}
-"""What each subcommand of ``MONITOR`` does with the list."""
+"""The change of the watch list that each subcommand of ``MONITOR`` makes."""
 
 
 def away(dialect: IrcDialect, line: IrcLine) -> Request:
-    """``AWAY :having lunch``: say why the user is away. ``AWAY``: say that the user is back."""
+    """Decode ``AWAY :having lunch``, which says why the user is away, or ``AWAY``: the user is back."""
     text = line.params[0] if line.params else ""
     return _profile_request(dialect, line, away=profile_text(dialect, text, MAX_AWAY_BYTES))
 
 
 def setname(dialect: IrcDialect, line: IrcLine) -> Request:
-    """``SETNAME :Bob Example``: change the realname."""
+    """Decode ``SETNAME :Bob Example``: change the realname."""
     realname = clean_text(without_formatting(line.params[0]), 2 * MAX_REALNAME_BYTES)
     limit = min(MAX_REALNAME_BYTES, dialect.limits.note)
     if not realname:
-        return dialect.fail("SETNAME", "INVALID_REALNAME", "a realname can't be empty")
+        return dialect.fail_request("SETNAME", "INVALID_REALNAME", "a realname can't be empty")
     if len(realname.encode()) > limit:
-        return dialect.fail("SETNAME", "INVALID_REALNAME", f"a realname has at most {limit} bytes")
+        return dialect.fail_request("SETNAME", "INVALID_REALNAME", f"a realname has at most {limit} bytes")
     return _profile_request(dialect, line, realname=realname)
 
 
 def monitor(dialect: IrcDialect, line: IrcLine) -> Request:
-    """``MONITOR + bob,carol``: be told when users come and go. ``-``, ``C``, ``L`` and ``S`` as in IRCv3."""
+    """Decode ``MONITOR + bob,carol``: tell the client when these users come and go.
+
+    The other subcommands ``-``, ``C``, ``L`` and ``S`` are those of IRCv3.
+    """
     subcommand, *nicks = line.params
     change = _CHANGES.get(subcommand.upper())
     if change is None:
-        return dialect.fail("MONITOR", "INVALID_PARAMS", "the subcommands are + - C L S", subcommand)
+        return dialect.fail_request("MONITOR", "INVALID_PARAMS", "the subcommands are + - C L S", subcommand)
     if change in ("add", "remove") and not nicks:
-        return dialect.reply(dialect.client.numeric("need_more_params", "MONITOR"))
+        return dialect.reply_request(dialect.client.numeric("need_more_params", "MONITOR"))
     values = {"change": change, "nicks": nicks[0] if nicks else ""}
     return Request(COMMANDS_BY_CLASS[WatchUsers].command(**values), line.verb)
 
 
-VERBS: Final = {"AWAY": (away, 0), "SETNAME": (setname, 1), "MONITOR": (monitor, 1)}
+VERB_DECODERS: Final = {"AWAY": (away, 0), "SETNAME": (setname, 1), "MONITOR": (monitor, 1)}
 """The verbs of this subject: the function that decodes a line, and the number of parameters that it needs."""
 
 
 def profile_text(dialect: IrcDialect, text: str, max_bytes: int) -> str:
-    """Return ``text`` as others may be shown it: without formatting and controls, and cut."""
+    """Return ``text`` as others are shown it: without formatting, and cleaned and cut by `clean_text`."""
     return clean_text(without_formatting(text), min(max_bytes, dialect.limits.note))
 
 
@@ -83,7 +86,7 @@ def watched_lines(dialect: IrcDialect, request: Request, answer: WatchedUsers) -
     lines = _targets(client, "watched_online", [source_of(one.nick) for one in answer.online])
     lines += _targets(client, "watched_offline", answer.offline)
     if answer.refused:
-        limit, refused = str(answer.limit), ",".join(map(word, answer.refused))
+        limit, refused = str(answer.limit), ",".join(map(middle_param, answer.refused))
         lines.append(client.numeric("watch_list_full", limit, refused))
     if isinstance(request.command, WatchUsers) and request.command.change == "list":
         lines += _targets(client, "watched", answer.listed)
@@ -91,13 +94,14 @@ def watched_lines(dialect: IrcDialect, request: Request, answer: WatchedUsers) -
     return lines
 
 
-def _targets(client: IrcClient, numeric: str, targets: list[str] | tuple[str, ...]) -> list[bytes]:
-    return list(list_lines(client, numeric, targets, separator=","))
+def _targets(client: IrcClientState, numeric: str, targets: list[str] | tuple[str, ...]) -> list[bytes]:
+    return list(packed_numeric_lines(client, numeric, targets, separator=","))
 
 
-def absence_lines(client: IrcClient, request: Request, answer: Ack) -> list[bytes]:
-    """Return the line that tells the author of a message that its receiver is away; none after a ``NOTICE``,
-    which is never answered.
+def away_reply_lines(client: IrcClientState, request: Request, answer: Ack) -> list[bytes]:
+    """Return the line that tells the author of a message that its receiver is away.
+
+    There is none after a ``NOTICE``, which is never answered.
     """
     receiver = answer.receiver
     if receiver is None or request.command_word != "PRIVMSG":
@@ -109,8 +113,8 @@ def absence_lines(client: IrcClient, request: Request, answer: Ack) -> list[byte
     return []
 
 
-ANSWERS: Final[dict[type, Callable[[IrcDialect, Request, Any], Sequence[bytes]]]] = {
+ANSWER_ENCODERS: Final[dict[type, Callable[[IrcDialect, Request, Any], Sequence[bytes]]]] = {
     ProfileChanged: profile_lines,
     WatchedUsers: watched_lines,
 }
-"""What encodes the answers of this subject."""
+"""The functions that encode the answers of this subject."""

@@ -17,7 +17,7 @@ from chatd.core.events import User
 from chatd.core.masks import WILDCARDS
 from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
-from chatd.dialects.irc_client import USER_HOST, IrcClient, channel_name, group_name, word
+from chatd.dialects.irc_client import USER_HOST, IrcClientState, channel_name, group_name, middle_param
 from chatd.dialects.irc_lines import MAX_LINE_BYTES, IrcLine
 from chatd.dialects.irc_user_modes import BOT_MODE
 
@@ -35,14 +35,15 @@ HIDDEN_ADDRESS: Final = "255.255.255.255"
 
 
 class QueryRequest(Request, frozen=True, eq=False):
-    """A request whose answer repeats something of the ``params`` of its line."""
+    """A query about users. ``params`` are the parameters of its line, which the answer repeats in part."""
 
     params: tuple[str, ...] = ()
 
 
 def who(dialect: IrcDialect, line: IrcLine) -> Request:
-    """``WHO #wob``, ``WHO bob`` or ``WHO b*``: show who is online. In a second parameter, ``%`` asks
-    for the fields of WHOX, ``o`` for operators of the server only.
+    """Decode ``WHO #wob``, ``WHO bob`` or ``WHO b*``: show who is online.
+
+    In a second parameter, ``%`` asks for the fields of WHOX, and ``o`` for server operators only.
     """
     mask = line.params[0] if line.params and line.params[0] else "*"
     params = (mask, *line.params[1:2])
@@ -51,7 +52,7 @@ def who(dialect: IrcDialect, line: IrcLine) -> Request:
         try:
             command = ShowChannel(group_name(mask))
         except Refusal:
-            return dialect.reply(dialect.client.numeric("end_of_who", mask))
+            return dialect.reply_request(dialect.client.numeric("end_of_who", mask))
     elif mask == "0" or not WILDCARDS.isdisjoint(mask):
         command = FindUsers("*" if mask == "0" else mask.partition("!")[0])
     else:
@@ -60,34 +61,38 @@ def who(dialect: IrcDialect, line: IrcLine) -> Request:
 
 
 def whois(dialect: IrcDialect, line: IrcLine) -> Request:
-    """``WHOIS bob``: show what is known of a user who is online. ``WHOIS chatd bob`` asks the same."""
+    """Decode ``WHOIS bob``: show what is known of a user who is online. ``WHOIS chatd bob`` asks the same."""
     nick = line.params[-1 if len(line.params) < 2 else 1].split(",")[0] if line.params else ""
     if not nick:
-        return dialect.reply(dialect.client.numeric("no_nick"))
+        return dialect.reply_request(dialect.client.numeric("no_nick"))
     return QueryRequest(ShowUsers(nick), line.verb, params=(nick,))
 
 
 def whowas(dialect: IrcDialect, line: IrcLine) -> Request:
-    """``WHOWAS bob``: show a user who is known. ``WHOWAS bob 2`` asks for the two latest sessions."""
+    """Decode ``WHOWAS bob``: show a user who may be offline. ``WHOWAS bob 2`` asks for the two latest
+    sessions.
+    """
     nick = line.params[0].split(",")[0] if line.params else ""
     if not nick:
-        return dialect.reply(dialect.client.numeric("no_nick"))
+        return dialect.reply_request(dialect.client.numeric("no_nick"))
     return QueryRequest(ShowUsers(nick), line.verb, params=(nick, *line.params[1:2]))
 
 
 def ison(dialect: IrcDialect, line: IrcLine) -> Request:
-    """``ISON bob carol``: show who of these users is online."""
+    """Decode ``ISON bob carol``: show which of these users are online."""
     nicks = " ".join(line.params).split()[:MAX_SHOWN_USERS]
     return Request(ShowUsers(" ".join(nicks), "presence"), line.verb)
 
 
 def userhost(dialect: IrcDialect, line: IrcLine) -> Request:
-    """``USERHOST bob carol``: show the username of users who are online, and whether they are away."""
+    """Decode ``USERHOST bob carol``: show the usernames of users who are online, and whether they are
+    away.
+    """
     nicks = " ".join(line.params).split()[:MAX_USERHOST_NICKS]
     return Request(ShowUsers(" ".join(nicks), "presence"), line.verb)
 
 
-VERBS: Final = {
+VERB_DECODERS: Final = {
     "WHO": (who, 0),
     "WHOIS": (whois, 0),
     "WHOWAS": (whowas, 0),
@@ -134,12 +139,14 @@ def who_lines_of_channel(dialect: IrcDialect, request: Request, channel: Channel
 
 
 def user_lines(dialect: IrcDialect, request: Request, answer: UserDescriptions) -> list[bytes]:
-    """Return the answer to a query about users."""
+    """Return the lines that answer ``request``: ``WHO``, ``WHOIS``, ``WHOWAS``, ``ISON`` or ``USERHOST``."""
     return _ANSWERS_BY_VERB[request.command_word](dialect, request, answer)
 
 
-def nobody_lines(client: IrcClient, request: Request, refusal: Refusal) -> list[bytes]:
-    """Return the answer to ``WHO`` of a channel that does not exist, or of which the user must not know."""
+def empty_who_lines(client: IrcClientState, request: Request, refusal: Refusal) -> list[bytes]:
+    """Return the answer to ``WHO`` of a channel that does not exist or that the user may not know: an empty
+    list.
+    """
     return [client.numeric("end_of_who", _params(request)[0])]
 
 
@@ -169,12 +176,12 @@ def _who_lines(dialect: IrcDialect, request: Request, users: Iterable[_Shown]) -
         if only_operators and not shown.is_server_operator:
             continue
         if percent and fields:
-            line = _whox_line(client, shown, fields, word(token[:3]) if token else "0")
+            line = _whox_line(client, shown, fields, middle_param(token[:3]) if token else "0")
         else:
             line = _who_line(client, shown)
         room -= len(line)
         if room < 0:
-            lines.append(client.numeric("too_many_matches", "WHO", word(mask)))
+            lines.append(client.numeric("too_many_matches", "WHO", middle_param(mask)))
             break
         lines.append(line)
     lines.append(client.numeric("end_of_who", mask))
@@ -184,15 +191,15 @@ def _who_lines(dialect: IrcDialect, request: Request, users: Iterable[_Shown]) -
 # format_line takes several times as long, and there may be thousands of these lines.
 
 
-def _who_line(client: IrcClient, shown: _Shown) -> bytes:
+def _who_line(client: IrcClientState, shown: _Shown) -> bytes:
     user, profile = shown.user, shown.profile
     return _cut(
-        f":{client.server} 352 {client.nick} {shown.channel} {word(profile.username)} {USER_HOST} *"
+        f":{client.server} 352 {client.nick} {shown.channel} {middle_param(profile.username)} {USER_HOST} *"
         f" {user.nick} {shown.flags} :0 {profile.realname}"
     )
 
 
-def _whox_line(client: IrcClient, shown: _Shown, fields: list[str], token: str) -> bytes:
+def _whox_line(client: IrcClientState, shown: _Shown, fields: list[str], token: str) -> bytes:
     values = [token if field == "t" else _WHOX_VALUES[field](shown) for field in fields]
     if fields[-1] == "r":
         values[-1] = f":{values[-1]}"
@@ -209,7 +216,7 @@ def _cut(line: str) -> bytes:
 
 _WHOX_VALUES: Final[dict[str, Callable[[_Shown], str]]] = {
     "c": lambda shown: shown.channel,
-    "u": lambda shown: word(shown.profile.username),
+    "u": lambda shown: middle_param(shown.profile.username),
     "i": lambda shown: HIDDEN_ADDRESS,
     "h": lambda shown: USER_HOST,
     "s": lambda shown: "*",
@@ -247,10 +254,10 @@ def _whois(dialect: IrcDialect, request: Request, answer: UserDescriptions) -> l
     return [*lines, end]
 
 
-def _channel_lines(client: IrcClient, one: UserDescription) -> Iterator[bytes]:
+def _channel_lines(client: IrcClientState, one: UserDescription) -> Iterator[bytes]:
     """Yield the lines that name the channels of a user."""
     names = [f"{'@' if is_operator else ''}{channel_name(name)}" for name, is_operator in one.channels]
-    yield from list_lines(client, "whois_channels", names, one.user.nick)
+    yield from packed_numeric_lines(client, "whois_channels", names, one.user.nick)
 
 
 def _whowas(dialect: IrcDialect, request: Request, answer: UserDescriptions) -> list[bytes]:
@@ -269,22 +276,22 @@ def _whowas(dialect: IrcDialect, request: Request, answer: UserDescriptions) -> 
     ]
 
 
-def _user_line(client: IrcClient, numeric: str, nick: str, profile: Profile) -> bytes:
+def _user_line(client: IrcClientState, numeric: str, nick: str, profile: Profile) -> bytes:
     return client.numeric(numeric, nick, profile.username, USER_HOST, "*", text=profile.realname)
 
 
 def _ison(dialect: IrcDialect, request: Request, answer: UserDescriptions) -> list[bytes]:
     nicks = [one.user.nick for one in answer.users if one.profile is not None]
-    return list(list_lines(dialect.client, "ison", nicks or [""]))
+    return list(packed_numeric_lines(dialect.client, "ison", nicks or [""]))
 
 
 def _userhost(dialect: IrcDialect, request: Request, answer: UserDescriptions) -> list[bytes]:
     shown = [
-        f"{one.user.nick}={'-' if one.profile.away else '+'}{word(one.profile.username)}@{USER_HOST}"
+        f"{one.user.nick}={'-' if one.profile.away else '+'}{middle_param(one.profile.username)}@{USER_HOST}"
         for one in answer.users
         if one.profile is not None
     ]
-    return list(list_lines(dialect.client, "userhost", shown)) or [
+    return list(packed_numeric_lines(dialect.client, "userhost", shown)) or [
         dialect.client.numeric("userhost", text="")
     ]
 
@@ -296,14 +303,15 @@ _ANSWERS_BY_VERB: Final[dict[str, Callable[[IrcDialect, Request, UserDescription
     "ISON": _ison,
     "USERHOST": _userhost,
 }
-"""What shows users in answer to each verb."""
+"""The functions that encode the users in answer to each verb."""
 
 
-def list_lines(
-    client: IrcClient, numeric: str, items: Iterable[str], *params: str, separator: str = " "
+def packed_numeric_lines(
+    client: IrcClientState, numeric: str, items: Iterable[str], *params: str, separator: str = " "
 ) -> Iterator[bytes]:
-    """Yield the lines of ``numeric`` with ``params`` and the ``items``, as many in a line as it has room for;
-    no line without items.
+    """Yield the lines of ``numeric`` with ``params`` and then ``items``.
+
+    Each line has as many items as it has room for. There are no lines if there are no items.
     """
     room = MAX_LINE_BYTES - len(client.numeric(numeric, *params, text="x ")) + len("x ")
     held: list[str] = []
@@ -324,7 +332,7 @@ def _params(request: Request) -> tuple[str, ...]:
     return request.params
 
 
-ANSWERS: Final[dict[type, Callable[[IrcDialect, Request, Any], Sequence[bytes]]]] = {
+ANSWER_ENCODERS: Final[dict[type, Callable[[IrcDialect, Request, Any], Sequence[bytes]]]] = {
     UserDescriptions: user_lines
 }
-"""What encodes the answers of this subject."""
+"""The functions that encode the answers of this subject."""

@@ -1,4 +1,4 @@
-"""IRC's ``REDACT``, which deletes the text of a message, and the lines that tell of it.
+"""IRC's ``REDACT``, which deletes the text of a message, and the lines that announce a deletion.
 
 Source: the IRCv3 specification draft/message-redaction.
 """
@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from chatd.core.channel_commands import RedactMessage
+from chatd.core.channel_commands import DeleteMessageInConversation
 from chatd.core.commands import COMMANDS_BY_CLASS
 from chatd.core.events import CONSOLE, LogEntry
 from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
 from chatd.core.terminal import replace_controls
-from chatd.dialects.irc_client import DAEMON_NICK, IrcClient, channel_of, group_name, source_of
+from chatd.dialects.irc_client import DAEMON_NICK, IrcClientState, channel_of, group_name, source_of
 from chatd.dialects.irc_lines import IrcLine, format_line, parse_message_id, without_formatting
 from chatd.dialects.irc_messages import entry_tags
 from chatd.dialects.irc_queries import QueryRequest
@@ -43,7 +43,7 @@ CODES_BY_REFUSAL: Final = {
 
 
 def redact(dialect: IrcDialect, line: IrcLine) -> Request:
-    """``REDACT #wob 17 :spam``: delete the text of a message in a channel, or to or from a user."""
+    """Decode ``REDACT #wob 17 :spam``: delete the text of a message in a channel, or to or from a user."""
     target, msgid, *reason = line.params[:3]
     values: dict[str, object] = {
         "id": parse_message_id(msgid),
@@ -54,17 +54,19 @@ def redact(dialect: IrcDialect, line: IrcLine) -> Request:
             values["group"] = group_name(target) or None  # None is the lobby
         else:
             values["dest"] = target
-        command = COMMANDS_BY_CLASS[RedactMessage].build(values, dialect.limits)
+        command = COMMANDS_BY_CLASS[DeleteMessageInConversation].build(values, dialect.limits)
     except Refusal as refusal:
         return QueryRequest(refusal, line.verb, params=(target, msgid))
     return QueryRequest(command, line.verb, params=(target, msgid))
 
 
-VERBS: Final[dict[str, tuple[Callable[[IrcDialect, IrcLine], Request], int]]] = {"REDACT": (redact, 2)}
+VERB_DECODERS: Final[dict[str, tuple[Callable[[IrcDialect, IrcLine], Request], int]]] = {
+    "REDACT": (redact, 2)
+}
 """The verb of this subject: the function that decodes a line, and the number of parameters that it needs."""
 
 
-def refusal_lines(client: IrcClient, request: Request, refusal: Refusal) -> list[bytes]:
+def refusal_lines(client: IrcClientState, request: Request, refusal: Refusal) -> list[bytes]:
     """Return the line that refuses ``REDACT``: a standard reply, which clients with the capability know."""
     assert isinstance(request, QueryRequest)
     code = CODES_BY_REFUSAL.get(refusal.code, refusal.code.upper())
@@ -74,17 +76,18 @@ def refusal_lines(client: IrcClient, request: Request, refusal: Refusal) -> list
     return [client.fail_line("REDACT", code, refusal.text, *context)]
 
 
-REFUSALS: Final[dict[tuple[str, str], Callable[[IrcClient, Request, Refusal], list[bytes]]]] = {
+REFUSAL_ENCODERS: Final[dict[tuple[str, str], Callable[[IrcClientState, Request, Refusal], list[bytes]]]] = {
     ("REDACT", ""): refusal_lines
 }
-"""What encodes the refusals of this subject."""
+"""The functions that encode the refusals of this subject."""
 
 
 def redaction_lines(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
-    """Return the line that tells of the deletion ``entry``; none if such a client must be told in words.
+    """Return the line ``REDACT`` for ``entry``, the deletion of a message, or no line.
 
-    That is so without the capability, and in a direct conversation of which the deleting operator is no
-    part, because there ``REDACT`` has no target that both users know.
+    There is none for a client without the capability. There is none either if a server operator who takes no
+    part in a direct conversation has deleted a message in it: ``REDACT`` would have no target that both users
+    know. In both cases the caller tells the user in words.
     """
     event = entry.event
     conversation, actor = event.conversation, event.actor
@@ -106,9 +109,11 @@ def redaction_lines(capabilities: frozenset[str], entry: LogEntry) -> list[bytes
     return [format_line("REDACT", *params, shown, source=source_of(actor.nick), tags=tags, trailing=True)]
 
 
-def past_redaction_lines(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
-    """Return the line that tells, behind the message ``entry`` of a channel in a page of history, that its
-    text was deleted, for clients that know such lines. By whom is not known there.
+def history_redaction_lines(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
+    """Return the line that follows a deleted message in a page of history and says that it was deleted.
+
+    ``entry`` is the message. There is no line in a direct conversation, and none for a client without the
+    capability. The line does not say who has deleted the message, because the page does not contain that.
     """
     if entry.event.conversation.pair or not capabilities.issuperset((CAPABILITY, "message-tags")):
         return []

@@ -16,12 +16,12 @@ from chatd.core.requests import Request
 from chatd.dialects.irc_accounts import logged_in_line
 from chatd.dialects.irc_channel_lines import entering_lines
 from chatd.dialects.irc_channels import MAX_TARGETS
-from chatd.dialects.irc_client import IrcClient, word
+from chatd.dialects.irc_client import IrcClientState, middle_param
 from chatd.dialects.irc_lines import IrcLine, format_line
 from chatd.dialects.irc_messages import MAX_MESSAGE_TARGETS
 from chatd.dialects.irc_numerics import NUMERICS_BY_REFUSAL
 from chatd.dialects.irc_presence import profile_text
-from chatd.dialects.irc_transient import OPERATORS
+from chatd.dialects.irc_transient import OPERATORS_PREFIX
 from chatd.dialects.irc_user_modes import BOT_MODE, USER_MODES
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ ISUPPORT: Final = (
     "CHANTYPES=#",
     "CHANMODES=b,,,ist",
     "PREFIX=(o)@",
-    f"STATUSMSG={OPERATORS}",
+    f"STATUSMSG={OPERATORS_PREFIX}",
     f"NICKLEN={MAX_NICK_CODE_POINTS}",
     f"CHANNELLEN={1 + MAX_GROUP_NAME_CODE_POINTS}",
     "TOPICLEN=390",
@@ -79,45 +79,45 @@ CAP_LINE_BYTES: Final = 400
 
 
 def nick(dialect: IrcDialect, line: IrcLine) -> Request:
-    """``NICK``: keep the nick for the login."""
+    """Decode ``NICK``: keep the nick for the login. After the login, another nick is refused."""
     if not line.params or not line.params[0]:
-        return dialect.reply(dialect.client.numeric("no_nick"))
+        return dialect.reply_request(dialect.client.numeric("no_nick"))
     client = dialect.client
     if client.nick:
         if line.params[0] == client.nick:
-            return dialect.reply()
-        return dialect.reply(client.numeric("nick_is_fixed"))
+            return dialect.reply_request()
+        return dialect.reply_request(client.numeric("nick_is_fixed"))
     return _log_in(dialect, wanted_nick=line.params[0])
 
 
 def user(dialect: IrcDialect, line: IrcLine) -> Request:
-    """``USER``: keep the username and the realname for the login."""
+    """Decode ``USER``: keep the username and the realname for the login."""
     client = dialect.client
     if client.nick or client.username:
-        return dialect.reply(client.numeric("already_registered"))
+        return dialect.reply_request(client.numeric("already_registered"))
     if not line.params[3] or not line.params[0]:
-        return dialect.reply(client.numeric("need_more_params", "USER"))
-    username = profile_text(dialect, word(line.params[0]), MAX_USERNAME_BYTES - 1)
+        return dialect.reply_request(client.numeric("need_more_params", "USER"))
+    username = profile_text(dialect, middle_param(line.params[0]), MAX_USERNAME_BYTES - 1)
     realname = profile_text(dialect, line.params[3], MAX_REALNAME_BYTES)
     return _log_in(dialect, username=f"~{username}", realname=realname)
 
 
 def password(dialect: IrcDialect, line: IrcLine) -> Request:
-    """``PASS``: keep the password of the nick, or a token, for the login."""
+    """Decode ``PASS``: keep the password of the nick, or the secret of a token, for the login."""
     if dialect.client.nick:
-        return dialect.reply(dialect.client.numeric("already_registered"))
+        return dialect.reply_request(dialect.client.numeric("already_registered"))
     secret = Secret.parse(line.params[0])
     if secret is None or len(secret.encode()) > dialect.limits.password:
-        return dialect.reply(dialect.client.numeric("bad_password"))
-    return dialect.changed(password=secret)
+        return dialect.reply_request(dialect.client.numeric("bad_password"))
+    return dialect.client_change_request(password=secret)
 
 
 def cap(dialect: IrcDialect, line: IrcLine) -> Request:
-    """``CAP``: list, request and end the negotiation of capabilities."""
+    """Decode ``CAP``: list, request and end the negotiation of capabilities."""
     client, (subcommand, *params) = dialect.client, line.params
     change = _CAP_SUBCOMMANDS.get(subcommand.upper())
     if change is None:
-        return dialect.reply(client.numeric("bad_cap", subcommand))
+        return dialect.reply_request(client.numeric("bad_cap", subcommand))
     return change(dialect, params)
 
 
@@ -125,20 +125,21 @@ def _cap_ls(dialect: IrcDialect, params: list[str]) -> Request:
     client = dialect.client
     version = max(client.cap_version, int(params[0]) if params and params[0].isdecimal() else 301)
     implied = frozenset(("cap-notify",)) if version >= 302 else frozenset[str]()
-    changed = dialect.with_client(
+    changed = dialect.with_client_changes(
         cap_version=version,
         is_negotiating=client.is_negotiating or not client.nick,
         capabilities=client.capabilities | implied,
     )
     names = [
-        f"{name}={value}" if value and version >= 302 else name for name, value in dialect.offered.items()
+        f"{name}={value}" if value and version >= 302 else name
+        for name, value in dialect.offered_capabilities.items()
     ]
-    return dialect.reply(*_cap_lines(client, "LS", names, version), dialect=changed)
+    return dialect.reply_request(*_cap_lines(client, "LS", names, version), dialect=changed)
 
 
 def _cap_list(dialect: IrcDialect, params: list[str]) -> Request:
     client = dialect.client
-    return dialect.reply(*_cap_lines(client, "LIST", sorted(client.capabilities), client.cap_version))
+    return dialect.reply_request(*_cap_lines(client, "LIST", sorted(client.capabilities), client.cap_version))
 
 
 def _cap_req(dialect: IrcDialect, params: list[str]) -> Request:
@@ -146,7 +147,7 @@ def _cap_req(dialect: IrcDialect, params: list[str]) -> Request:
     wanted = params[0].split() if params else []
     added = frozenset(name for name in wanted if name[0] != "-")
     removed = frozenset(name[1:] for name in wanted if name[0] == "-")
-    is_known = added | removed <= dialect.offered.keys() and not (
+    is_known = added | removed <= dialect.offered_capabilities.keys() and not (
         "cap-notify" in removed and client.cap_version >= 302
     )
     if is_known:
@@ -157,13 +158,13 @@ def _cap_req(dialect: IrcDialect, params: list[str]) -> Request:
     changes: dict[str, object] = {"is_negotiating": client.is_negotiating or not client.nick}
     if is_known:
         changes["capabilities"] = (client.capabilities | added) - removed
-    return dialect.reply(answer, dialect=dialect.with_client(**changes))
+    return dialect.reply_request(answer, dialect=dialect.with_client_changes(**changes))
 
 
 def _cap_end(dialect: IrcDialect, params: list[str]) -> Request:
     client = dialect.client
     if client.nick:
-        return dialect.reply()
+        return dialect.reply_request()
     logging_in = _log_in(dialect, is_negotiating=False, mechanism="", sasl_response=Secret(""))
     if not client.mechanism:
         return logging_in
@@ -173,13 +174,15 @@ def _cap_end(dialect: IrcDialect, params: list[str]) -> Request:
 _CAP_SUBCOMMANDS: Final = {"LS": _cap_ls, "LIST": _cap_list, "REQ": _cap_req, "END": _cap_end}
 
 
-def _cap_line(client: IrcClient, subcommand: str, *params: str) -> bytes:
+def _cap_line(client: IrcClientState, subcommand: str, *params: str) -> bytes:
     return format_line("CAP", client.nick or "*", subcommand, *params, source=client.server, trailing=True)
 
 
-def _cap_lines(client: IrcClient, subcommand: str, names: list[str], version: int) -> list[bytes]:
-    """Return the lines of a list of capabilities: as many as it takes for a client of version 302. Others
-    understand one line, and are told what it has room for.
+def _cap_lines(client: IrcClientState, subcommand: str, names: list[str], version: int) -> list[bytes]:
+    """Return the lines of a list of capabilities.
+
+    A client of version 302 gets as many lines as needed. Other clients understand only one line, and get the
+    capabilities that fit into it.
     """
     lines: list[str] = [""]
     for name in names:
@@ -197,10 +200,10 @@ def _cap_lines(client: IrcClient, subcommand: str, names: list[str], version: in
 
 def _log_in(dialect: IrcDialect, **changes: object) -> Request:
     """Keep ``changes``, and log in if nick and user are known and no negotiation holds the login up."""
-    changed = dialect.with_client(**changes)
+    changed = dialect.with_client_changes(**changes)
     client = changed.client
     if not (client.wanted_nick and client.username) or client.is_negotiating:
-        return dialect.reply(dialect=changed)
+        return dialect.reply_request(dialect=changed)
     hello = COMMANDS["hello"].build(
         {
             "nick": client.verified_nick or client.wanted_nick,
@@ -214,7 +217,7 @@ def _log_in(dialect: IrcDialect, **changes: object) -> Request:
         hello,
         "NICK",
         detected_dialect=changed,
-        dialect_after_login=lambda answer: changed.with_client(
+        dialect_after_login=lambda answer: changed.with_client_changes(
             nick=answer.user.nick,
             password=None,
             account=answer.user.nick if isinstance(answer, Welcome) and answer.is_registered else "",
@@ -222,10 +225,10 @@ def _log_in(dialect: IrcDialect, **changes: object) -> Request:
     )
 
 
-def welcome_lines(client: IrcClient, answer: Welcome, max_page: int) -> list[bytes]:
+def welcome_lines(client: IrcClientState, answer: Welcome, max_page_entries: int) -> list[bytes]:
     """Return the lines that greet a client that has logged in, with the channels that it is in.
 
-    A page of history has at most ``max_page`` messages.
+    A page of history has at most ``max_page_entries`` messages.
     """
     lines = [
         client.numeric("welcome", nick=client.nick),
@@ -233,7 +236,9 @@ def welcome_lines(client: IrcClient, answer: Welcome, max_page: int) -> list[byt
         client.numeric("created"),
         client.numeric("my_info", client.server, f"chatd-{__version__}", USER_MODES, "bios", "bo"),
     ]
-    tokens = [token.format(page=max_page) for token in (*ISUPPORT, f"NETWORK={client.policy.network}")]
+    tokens = [
+        token.format(page=max_page_entries) for token in (*ISUPPORT, f"NETWORK={client.policy.network}")
+    ]
     lines += (
         client.numeric("isupport", *tokens[start : start + ISUPPORT_PER_LINE])
         for start in range(0, len(tokens), ISUPPORT_PER_LINE)
@@ -246,16 +251,16 @@ def welcome_lines(client: IrcClient, answer: Welcome, max_page: int) -> list[byt
     return lines
 
 
-def login_refusal_lines(client: IrcClient, request: Request, refusal: Refusal) -> list[bytes]:
+def login_refusal_lines(client: IrcClientState, request: Request, refusal: Refusal) -> list[bytes]:
     """Return the lines that refuse a login for one of `LOGIN_REFUSALS`.
 
-    If no password was given for a registered nick, a line before the numeric 433 says that it is registered:
-    a NOTE if the client has ``standard-replies``, else a NOTICE. Of the numeric alone, most clients show only
-    that the nick is in use.
+    If a registered nick was given without a password, the numeric 433 is sent, of which most clients show
+    only that the nick is in use. So a line before it says that the nick is registered: a NOTE if the client
+    has ``standard-replies``, else a NOTICE.
     """
     if refusal.code != "password_required":
-        return [client.numeric_line(NUMERICS_BY_REFUSAL[refusal.code], refusal.text)]
-    nick = word(str(refusal.details["nick"]))
+        return [client.numeric_by_code(NUMERICS_BY_REFUSAL[refusal.code], refusal.text)]
+    nick = middle_param(str(refusal.details["nick"]))
     text = f"{nick} is registered: log in with its password by SASL PLAIN, or send PASS before NICK"
     if "standard-replies" in client.capabilities:
         note = format_line(
@@ -263,10 +268,10 @@ def login_refusal_lines(client: IrcClient, request: Request, refusal: Refusal) -
         )
     else:
         note = client.notice(text)
-    return [note, client.numeric_line("433", nick, text)]
+    return [note, client.numeric_by_code("433", nick, text)]
 
 
-def motd_lines(client: IrcClient) -> list[bytes]:
+def motd_lines(client: IrcClientState) -> list[bytes]:
     """Return the message of the day."""
     return [
         client.numeric("motd_start"),

@@ -15,8 +15,8 @@ from chatd.core.requests import Request
 from chatd.core.times import parse_rfc3339
 from chatd.core.token_rules import LOBBY_NAME
 from chatd.dialects.irc_batches import batch_lines
-from chatd.dialects.irc_client import IrcClient, group_name
-from chatd.dialects.irc_history import fitting_lines, max_page
+from chatd.dialects.irc_client import IrcClientState, group_name
+from chatd.dialects.irc_history import fitting_lines, max_page_entries
 from chatd.dialects.irc_lines import IrcLine, format_line, unescape_tag_value
 from chatd.dialects.irc_messages import message_lines
 from chatd.dialects.timestamps import format_rfc3339
@@ -34,7 +34,7 @@ def search(dialect: IrcDialect, line: IrcLine) -> Request:
     for part in line.params[0].split(";"):
         name, _, value = part.partition("=")
         attributes[name] = unescape_tag_value(value)
-    most = max_page(dialect.limits)
+    most = max_page_entries(dialect.limits)
     values: dict[str, object] = {"words": "", "limit": most}
     try:
         for name, value in attributes.items():
@@ -44,7 +44,7 @@ def search(dialect: IrcDialect, line: IrcLine) -> Request:
     except ValueError:
         text = "this is no time and no number"
         reply = dialect.client.standard_reply("SEARCH", "INVALID_PARAMS", text, line.params[0])
-        return dialect.reply(reply)
+        return dialect.reply_request(reply)
     values["limit"] = min(int(str(values["limit"])) or most, most)
     try:
         return Request(COMMANDS["search"].build(values, dialect.limits), line.verb)
@@ -102,16 +102,16 @@ def result_lines(dialect: IrcDialect, request: Request, result: SearchResult) ->
     return batch_lines(start, "search", lines, client.server)
 
 
-def refusal_lines(client: IrcClient, request: Request, refusal: Refusal) -> list[bytes]:
+def refusal_lines(client: IrcClientState, request: Request, refusal: Refusal) -> list[bytes]:
     """Return the line that refuses ``SEARCH``."""
     code = "INTERNAL_ERROR" if refusal.code in ("storage_failed", "internal_error") else "INVALID_PARAMS"
     return [client.standard_reply("SEARCH", code, refusal.text)]
 
 
-VERBS: Final = {"SEARCH": (search, 1)}
+VERB_DECODERS: Final = {"SEARCH": (search, 1)}
 """What decodes the verb, and the number of parameters that it needs."""
 
-ANSWERS: Final[dict[type, Callable[[IrcDialect, Request, Any], Sequence[bytes]]]] = {
+ANSWER_ENCODERS: Final[dict[type, Callable[[IrcDialect, Request, Any], Sequence[bytes]]]] = {
     SearchResult: result_lines
 }
 """What encodes the answer."""

@@ -10,14 +10,14 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from chatd.core.answers import TransientSent
-from chatd.core.channel_commands import ReactInChannel, SendTransient, UnreactInChannel
+from chatd.core.answers import TransientMessageSent
+from chatd.core.channel_commands import ReactInChannel, SendTransientMessage, UnreactInChannel
 from chatd.core.commands import COMMANDS_BY_CLASS, Command
-from chatd.core.events import Transient
+from chatd.core.events import TransientMessage
 from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
 from chatd.core.terminal import replace_controls
-from chatd.dialects.irc_client import IrcClient, channel_of, group_name, source_of
+from chatd.dialects.irc_client import IrcClientState, channel_of, group_name, source_of
 from chatd.dialects.irc_lines import (
     IrcLine,
     format_ctcp,
@@ -32,8 +32,9 @@ if TYPE_CHECKING:
     from chatd.dialects.irc import IrcDialect
 
 REF_TAG: Final = "+chatd.dev/ref"
-"""The tag with a client's own id of a message: a message that is sent again with it is stored once. It is for
-the daemon, and not passed on.
+"""The tag with a client's own id of a message. A message that is sent again with the same id is stored once.
+
+The tag is not passed on to other clients.
 """
 
 REPLY_TAGS: Final = ("+draft/reply", "+reply")
@@ -47,8 +48,8 @@ REACT_TAG: Final = "+draft/react"
 UNREACT_TAG: Final = "+draft/unreact"
 """The tag of a ``TAGMSG`` with a reaction that is taken back."""
 
-OPERATORS: Final = "@"
-"""What is before a channel if a message is for its owner and its operators alone."""
+OPERATORS_PREFIX: Final = "@"
+"""The prefix of a channel in the target of a message to its owner and its operators only."""
 
 # Only these keys are the clients' own; so nobody can forge msgid, time or account.
 _CLIENT_TAG: Final = re.compile(r"\+(?:[A-Za-z0-9.-]+/)?[A-Za-z0-9-]+")
@@ -57,9 +58,10 @@ ClientTags = tuple[tuple[str, str], ...]
 """Tags of a client for other clients, as pairs of a key and a value."""
 
 
-def passed_tags(client: IrcClient, line: IrcLine) -> ClientTags:
-    """Return the tags of ``line`` that are passed on to other clients. There are none of a client that has
-    not asked for tags.
+def passed_tags(client: IrcClientState, line: IrcLine) -> ClientTags:
+    """Return the tags of ``line`` that are passed on to other clients.
+
+    There are none if the client has not requested ``message-tags``.
     """
     if not line.tags or "message-tags" not in client.capabilities:
         return ()
@@ -74,19 +76,19 @@ def answered_id(tags: ClientTags) -> int | None:
 
 
 def tagmsg(dialect: IrcDialect, line: IrcLine) -> Request:
-    """``TAGMSG #wob``: react to a message, or pass tags on, such as that the user types."""
+    """Decode ``TAGMSG #wob``: react to a message, or pass tags on, such as that the user is typing."""
     client = dialect.client
     if "message-tags" not in client.capabilities:
-        return dialect.reply(client.numeric("unknown_command", line.verb))
+        return dialect.reply_request(client.numeric("unknown_command", line.verb))
     target = line.params[0]
     if "," in target:
-        return dialect.reply(client.numeric("too_many_targets", target))
+        return dialect.reply_request(client.numeric("too_many_targets", target))
     tags = passed_tags(client, line)
     if not tags:
-        return dialect.reply()
-    passed = SendTransient(dest=target, tags=tags)
+        return dialect.reply_request()
+    passed = SendTransientMessage(dest=target, tags=tags)
     if target.startswith("#"):
-        passed = SendTransient(group_name(target), tags=tags)
+        passed = SendTransientMessage(group_name(target), tags=tags)
     reaction = _reaction(dialect, target, tags)
     return Request(passed, line.verb) if reaction is None else Request(reaction, line.verb, otherwise=passed)
 
@@ -109,39 +111,53 @@ def _reaction(dialect: IrcDialect, target: str, tags: ClientTags) -> Command | N
     return None
 
 
-def ask_client(dialect: IrcDialect, line: IrcLine, target: str, text: str, tags: ClientTags) -> Request:
-    """``PRIVMSG`` or ``NOTICE`` with a CTCP question or answer ``text``: pass it on to a user with its
-    ``tags``, never to a channel, where each client would answer.
+def ctcp_request(dialect: IrcDialect, line: IrcLine, target: str, text: str, tags: ClientTags) -> Request:
+    """Return the request that passes a CTCP question or answer on to the user ``target``.
+
+    ``line`` is a ``PRIVMSG`` or ``NOTICE``, ``text`` its CTCP message, and ``tags`` are passed on as well. A
+    channel as ``target`` is refused, because every client in it would answer.
     """
     if target.startswith("#"):
-        return dialect.fail(line.verb, "CTCP_TO_CHANNEL", "only CTCP ACTION is passed on in channels", target)
+        return dialect.fail_request(
+            line.verb, "CTCP_TO_CHANNEL", "only CTCP ACTION is passed on in channels", target
+        )
     kind: Literal["message", "notice"] = "notice" if line.verb == "NOTICE" else "message"
-    return Request(SendTransient(dest=target, kind=kind, tags=tags, text=text), line.verb)
+    return Request(SendTransientMessage(dest=target, kind=kind, tags=tags, text=text), line.verb)
 
 
-def tell_operators(dialect: IrcDialect, line: IrcLine, channel: str, text: str, tags: ClientTags) -> Request:
-    """``PRIVMSG`` or ``NOTICE`` to ``@#wob``, the owner and the operators of the group. Raises `Refusal`."""
+def operators_message_request(
+    dialect: IrcDialect, line: IrcLine, channel: str, text: str, tags: ClientTags
+) -> Request:
+    """Return the request to send ``text`` to the owner and the operators of the group of ``channel``.
+
+    ``line`` is a ``PRIVMSG`` or ``NOTICE`` to ``@#wob``, and ``tags`` are passed on as well. Raises
+    `Refusal`.
+    """
     ctcp = parse_ctcp(text)
     if ctcp is not None and ctcp[0] != "ACTION":
-        return dialect.fail(
+        return dialect.fail_request(
             line.verb, "CTCP_TO_CHANNEL", "only CTCP ACTION is passed on in channels", channel
         )
     said = replace_controls(without_formatting(text if ctcp is None else ctcp[1]))
     group = group_name(channel)
     if not said.strip():
-        return dialect.reply(dialect.client.numeric("no_text"))
+        return dialect.reply_request(dialect.client.numeric("no_text"))
     if not group:
-        raise Refusal("no_such_group", group=f"{OPERATORS}{channel}")
+        raise Refusal("no_such_group", group=f"{OPERATORS_PREFIX}{channel}")
     kind: Literal["message", "notice"] = "notice" if line.verb == "NOTICE" else "message"
     shown = said if ctcp is None else format_ctcp(ctcp[0], said)
-    return Request(SendTransient(group, kind=kind, receivers="operators", tags=tags, text=shown), line.verb)
+    return Request(
+        SendTransientMessage(group, kind=kind, receivers="operators", tags=tags, text=shown), line.verb
+    )
 
 
-def transient_lines(capabilities: frozenset[str], sent: Transient) -> list[bytes]:
-    """Return the line of ``sent``; none if it is tags that the client does not know."""
+def transient_message_lines(capabilities: frozenset[str], sent: TransientMessage) -> list[bytes]:
+    """Return the line of ``sent``. There is none if it has only tags and the client lacks
+    ``message-tags``.
+    """
     target = sent.dest.nick if sent.dest is not None else ""
     if sent.conversation is not None:
-        target = f"{OPERATORS if sent.for_operators else ''}{channel_of(sent.conversation)}"
+        target = f"{OPERATORS_PREFIX if sent.for_operators else ''}{channel_of(sent.conversation)}"
     source = source_of(sent.user.nick)
     tags = {"time": format_rfc3339(sent.at)} if "server-time" in capabilities else {}
     if "message-tags" in capabilities:
@@ -154,11 +170,13 @@ def transient_lines(capabilities: frozenset[str], sent: Transient) -> list[bytes
     return [format_line("TAGMSG", target, source=source, tags=tags)]
 
 
-def sent_lines(dialect: IrcDialect, request: Request, answer: TransientSent) -> list[bytes]:
-    """Return what was passed on, for a client that is shown its own lines."""
+def sent_lines(dialect: IrcDialect, request: Request, answer: TransientMessageSent) -> list[bytes]:
+    """Return the line of the transient that the client has sent, if the client has ``echo-message``."""
     capabilities = dialect.client.capabilities
-    return transient_lines(capabilities, answer.sent) if "echo-message" in capabilities else []
+    return transient_message_lines(capabilities, answer.sent) if "echo-message" in capabilities else []
 
 
-ANSWERS: Final[dict[type, Callable[[IrcDialect, Request, Any], list[bytes]]]] = {TransientSent: sent_lines}
-"""What encodes the answer to these verbs."""
+ANSWER_ENCODERS: Final[dict[type, Callable[[IrcDialect, Request, Any], list[bytes]]]] = {
+    TransientMessageSent: sent_lines
+}
+"""The functions that encode the answers to these verbs."""

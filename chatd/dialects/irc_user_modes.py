@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from chatd.core.answers import ProfileChanged
 from chatd.core.channel_commands import ResignOperator, SetProfile
 from chatd.core.requests import Request
-from chatd.dialects.irc_client import IrcClient, source_of
+from chatd.dialects.irc_client import IrcClientState, source_of
 from chatd.dialects.irc_lines import format_line
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 BOT_MODE: Final = "B"
 """The mode of bots. The token BOT of 005 and the flags of ``WHO`` have this letter, too."""
 
-KEPT_MODES: Final = frozenset("iw")
+MODES_WITHOUT_EFFECT: Final = frozenset("iw")
 """The modes that change nothing: nobody is shown more of a user, and announcements are for everyone."""
 
 OPERATOR_MODE: Final = "o"
@@ -30,39 +30,41 @@ OPERATOR_MODE: Final = "o"
 that ``MODE bob`` shows: the rights may have ended, which ``WHO`` and ``WHOIS`` know.
 """
 
-USER_MODES: Final = "".join(sorted({BOT_MODE, OPERATOR_MODE} | KEPT_MODES))
+USER_MODES: Final = "".join(sorted({BOT_MODE, OPERATOR_MODE} | MODES_WITHOUT_EFFECT))
 """The modes of users, as the numeric 004 lists them."""
 
 
 def user_mode(dialect: IrcDialect, target: str, params: list[str]) -> Request:
-    """``MODE bob``: show the modes of the client. ``MODE bob +B``: set them."""
+    """Decode ``MODE bob``, which shows the modes of the client, or ``MODE bob +B``, which sets them."""
     client = dialect.client
     if target.casefold() != client.nick.casefold():
-        return dialect.reply(client.numeric("users_dont_match"))
+        return dialect.reply_request(client.numeric("users_dont_match"))
     if not params:
-        return dialect.reply(client.numeric("user_modes", f"+{''.join(sorted(client.user_modes))}"))
+        return dialect.reply_request(client.numeric("user_modes", f"+{''.join(sorted(client.user_modes))}"))
     changes = _changes(params[0])
     added = {letter for letter, is_set in changes.items() if is_set}
-    kept = (client.user_modes | (added & KEPT_MODES)) - (KEPT_MODES & (changes.keys() - added))
+    kept = (client.user_modes | (added & MODES_WITHOUT_EFFECT)) - (
+        MODES_WITHOUT_EFFECT & (changes.keys() - added)
+    )
     is_known = changes.keys() <= set(USER_MODES)
     requests: list[Request] = []
     if not is_known or kept != client.user_modes:
         lines = () if is_known else (client.numeric("unknown_user_mode"),)
-        requests.append(dialect.reply(*lines, dialect=dialect.with_client(user_modes=kept)))
+        requests.append(dialect.reply_request(*lines, dialect=dialect.with_client_changes(user_modes=kept)))
     is_bot = changes.get(BOT_MODE)
     if is_bot is not None and is_bot is not (BOT_MODE in client.user_modes):
         modes = kept | {BOT_MODE} if is_bot else kept - {BOT_MODE}
         marking = SetProfile(is_bot="yes" if is_bot else "no")
-        marked = dialect.with_client(user_modes=modes)
+        marked = dialect.with_client_changes(user_modes=modes)
         requests.append(Request(marking, "MODE", dialect_on_success=marked))
     if changes.get(OPERATOR_MODE) is False:
         requests.append(Request(ResignOperator(), "MODE"))
-    first, *further = requests or [dialect.reply()]
+    first, *further = requests or [dialect.reply_request()]
     return replace(first, further_requests=tuple(further))
 
 
 def _changes(modes: str) -> dict[str, bool]:
-    """Return the letters in ``modes``, such as ``+B-i``, each with whether it is set."""
+    """Return pairs of a letter in ``modes``, such as ``+B-i``, and whether it is set."""
     changes: dict[str, bool] = {}
     is_set = True
     for letter in modes:
@@ -73,11 +75,11 @@ def _changes(modes: str) -> dict[str, bool]:
     return changes
 
 
-def bot_mode_lines(client: IrcClient, answer: ProfileChanged) -> list[bytes]:
+def bot_mode_lines(client: IrcClientState, answer: ProfileChanged) -> list[bytes]:
     """Return the line that tells a client that it is marked as a bot, or no longer."""
     return [user_mode_line(client, ("+" if answer.profile.is_bot else "-") + BOT_MODE)]
 
 
-def user_mode_line(client: IrcClient, change: str) -> bytes:
+def user_mode_line(client: IrcClientState, change: str) -> bytes:
     """Return the line that tells a client of a ``change`` of its modes, such as ``+B``."""
     return format_line("MODE", client.nick, change, source=source_of(client.nick))

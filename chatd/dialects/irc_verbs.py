@@ -29,8 +29,10 @@ if TYPE_CHECKING:
 
 
 class Verb(NamedTuple):
-    """What is done with a verb: the function that decodes its line, the number of parameters that it needs,
-    and whether it is heard before the login.
+    """The handling of an IRC verb.
+
+    ``decode`` decodes a line with the verb. A line needs at least ``min_params`` parameters. ``before_login``
+    says whether the verb is allowed before the login.
     """
 
     decode: Callable[[IrcDialect, IrcLine], Request | None]
@@ -40,31 +42,33 @@ class Verb(NamedTuple):
 
 def _ping(dialect: IrcDialect, line: IrcLine) -> Request:
     server = dialect.client.server
-    return dialect.reply(format_line("PONG", server, line.params[0], source=server, trailing=True))
+    return dialect.reply_request(format_line("PONG", server, line.params[0], source=server, trailing=True))
 
 
 def _pong(dialect: IrcDialect, line: IrcLine) -> Request:
-    return dialect.reply()
+    return dialect.reply_request()
 
 
 def _quit(dialect: IrcDialect, line: IrcLine) -> Request:
-    return replace(dialect.request(line, "quit"), farewell=channels.farewell(line.params))
+    return replace(
+        dialect.request(line, "quit"), quit_or_part_message=channels.parse_quit_or_part_message(line.params)
+    )
 
 
 def _motd(dialect: IrcDialect, line: IrcLine) -> Request:
-    return dialect.reply(*registration.motd_lines(dialect.client))
+    return dialect.reply_request(*registration.motd_lines(dialect.client))
 
 
 _SUBJECTS: Final[tuple[Mapping[str, tuple[Callable[[IrcDialect, IrcLine], Request], int]], ...]] = (
-    queries.VERBS,
-    presence.VERBS,
-    information.VERBS,
-    redaction.VERBS,
-    operators.VERBS,
-    history.VERBS,
-    multiline.VERBS,
-    read_marks.VERBS,
-    search.VERBS,
+    queries.VERB_DECODERS,
+    presence.VERB_DECODERS,
+    information.VERB_DECODERS,
+    redaction.VERB_DECODERS,
+    operators.VERB_DECODERS,
+    history.VERB_DECODERS,
+    multiline.VERB_DECODERS,
+    read_marks.VERB_DECODERS,
+    search.VERB_DECODERS,
 )
 
 VERBS: Final = {

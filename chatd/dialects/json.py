@@ -31,8 +31,8 @@ from chatd.core.answers import (
     Groups,
     Help,
     IgnoredUsers,
-    LinkList,
-    LinkMade,
+    InvitationLinkList,
+    InvitationLinkMade,
     Members,
     Moderated,
     ModerationLog,
@@ -41,12 +41,18 @@ from chatd.core.answers import (
     SearchResult,
     TokenList,
     TokenMade,
-    TransientSent,
+    TransientMessageSent,
     Welcome,
 )
-from chatd.core.commands import COMMANDS, COMMANDS_BY_ACTION, SENDER_KEYS, Command, ReadHistory
+from chatd.core.commands import COMMANDS, COMMANDS_BY_JSON_ACTION, SENDER_KEYS, Command, ReadHistory
 from chatd.core.declarations import ID_MAX
-from chatd.core.events import CHANNEL_DELIVERIES, Delivery, LogEntry, ReadMarkMoved, Transient
+from chatd.core.events import (
+    DELIVERY_TYPES_FOR_CHANNEL_CLIENTS,
+    Delivery,
+    LogEntry,
+    ReadMarkMoved,
+    TransientMessage,
+)
 from chatd.core.limits import Limits
 from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
@@ -87,7 +93,7 @@ MAX_NEWLINE_DELIMITED_LIST_BYTES: Final = 256 * 1024
 this size never fills an outbox.
 """
 
-COURSEWORK_PACE_SECONDS: Final = 0.04
+COURSEWORK_SECONDS_BETWEEN_WRITES: Final = 0.04
 """Seconds between two objects sent to a course-work client, which takes one read for one object."""
 
 LIST_OVERHEAD_BYTES: Final = 4096
@@ -100,7 +106,7 @@ CLIENT_ACK_PREFIX: Final = "ack-"
 expect no answer, and some disconnect on a refusal.
 """
 
-CLIENT_LIST_COPIES: Final = 4
+CLIENT_LIST_COPIES_IN_ANSWER: Final = 4
 """How many copies of the list of clients an answer to a course-work client contains, each under another key.
 Each client program reads one of the four keys, and some crash without it.
 """
@@ -117,18 +123,18 @@ _TEMPLATE: Final = re.compile(rb"[${}]")
 
 
 class JsonDialect:
-    """The JSON dialect in one of its variants: newline-delimited or for course-work clients, and with or
-    without ``relays_client_actions`` and ``shows_typing``.
+    """The JSON dialect. Its variants differ in three properties.
 
-    With ``shows_typing``, which only newline-delimited clients can ask for, the client is sent who types.
-    With ``relays_client_actions``, a relayed message has the action of the client that sent it, such as
-    ``client-send``, instead of ``server-send``. `variant` returns another variant; ``variants`` is the table
-    that the variants of one dialect share, and only `variant` passes it. ``wire`` is the name of the wire.
+    A variant is for newline-delimited clients or for course-work clients. With ``relays_client_actions``, a
+    relayed message has the action of the client that sent it, such as ``client-send``, instead of
+    ``server-send``. With ``shows_typing``, which only newline-delimited clients can ask for, the client is
+    sent who is typing. `variant` returns another variant. ``variants`` is the table of all variants, which
+    they share; only `variant` passes it. ``wire`` is the name of the wire.
     """
 
     has_channels = False
     enters_lobby = True
-    hears_of_watched_users = False
+    receives_watched_user_changes = False
     shows_own_messages = True
     greeting: Final = ()
     requires_login = False
@@ -147,7 +153,7 @@ class JsonDialect:
         self.shows_typing = shows_typing
         self.newline_delimited = newline_delimited
         self.relays_client_actions = relays_client_actions
-        self.pace_seconds = 0.0 if newline_delimited else COURSEWORK_PACE_SECONDS
+        self.seconds_between_writes = 0.0 if newline_delimited else COURSEWORK_SECONDS_BETWEEN_WRITES
         self.max_list_bytes = (
             MAX_NEWLINE_DELIMITED_LIST_BYTES if newline_delimited else MAX_COURSEWORK_OBJECT_BYTES
         )
@@ -218,7 +224,7 @@ class JsonDialect:
         if self.newline_delimited and "name" not in request_object and not asks_for_typing:
             return None
         names_itself = "name" in request_object and not {"from", "sender"} & request_object.keys()
-        client_names = self.relays_client_actions or (names_itself and name in COMMANDS["hello"].actions)
+        client_names = self.relays_client_actions or (names_itself and name in COMMANDS["hello"].json_actions)
         in_lines = self._in_lines(request_object)
         shown = self.variant(in_lines, client_names, in_lines and (self.shows_typing or asks_for_typing))
         return None if shown is self else shown
@@ -262,8 +268,8 @@ class JsonDialect:
             if delivery.event.is_message:
                 return self._message(delivery)
             return self._payload(live_event_object(delivery))
-        if isinstance(delivery, CHANNEL_DELIVERIES):
-            if self.shows_typing and isinstance(delivery, Transient):
+        if isinstance(delivery, DELIVERY_TYPES_FOR_CHANNEL_CLIENTS):
+            if self.shows_typing and isinstance(delivery, TransientMessage):
                 typing = typing_object(delivery)
                 return () if typing is None else self._payload(typing)
             return ()
@@ -273,9 +279,11 @@ class JsonDialect:
             return self._payload(read_mark_object(delivery.user, delivery.conversation, delivery.id))
         return self._payload(server_event_object(delivery))
 
-    def encode_for_affected_user(self, delivery: Delivery) -> Payloads:
-        """Return the JSON object of an event for the user whom it is about. It is the object that all clients
-        get, since a JSON client hears the events of all its groups.
+    def encode_for_subject(self, delivery: Delivery) -> Payloads:
+        """Return the JSON object of an event for the user whom it is about.
+
+        It is the same object that all clients get, because a JSON client is sent the events of all its
+        groups.
         """
         return self.encode_delivery(delivery)
 
@@ -302,7 +310,7 @@ class JsonDialect:
                 msg=msg,
                 user=objects.User(user.id, user.nick, user.colour),
                 cursor=answer.cursor,
-                seen=answer.read_marker,
+                seen=answer.last_seen_id,
                 returning=answer.returning,
                 limits=objects.WelcomeLimits(limits.json, limits.message, limits.page_max),
                 version=__version__,
@@ -330,7 +338,7 @@ class JsonDialect:
         reply = objects.TokenList(action="server-tokens", ref=request.ref, nick=answer.nick, tokens=[])
         return self._list(reply, "tokens", map(token_object, answer.tokens))
 
-    def _link_made(self, request: Request, answer: LinkMade) -> Payloads:
+    def _link_made(self, request: Request, answer: InvitationLinkMade) -> Payloads:
         link = link_object(answer.link)
         return self._payload(
             objects.InvitationLinkMade(
@@ -343,19 +351,19 @@ class JsonDialect:
             )
         )
 
-    def _links(self, request: Request, answer: LinkList) -> Payloads:
+    def _links(self, request: Request, answer: InvitationLinkList) -> Payloads:
         reply = objects.InvitationLinkList(
             action="server-links", ref=request.ref, group=answer.group, links=[]
         )
         return self._list(reply, "links", map(link_object, answer.links))
 
     def _moderated(self, request: Request, answer: Moderated) -> Payloads:
-        acts = [moderation_object(act) for act in answer.acts]
+        acts = [moderation_object(act) for act in answer.entries]
         return self._payload(objects.Moderated(action="server-moderation", ref=request.ref, acts=acts))
 
     def _moderation_log(self, request: Request, answer: ModerationLog) -> Payloads:
         reply = objects.ModerationLog(action="server-modlog", ref=request.ref, acts=[])
-        return self._list(reply, "acts", map(moderation_object, answer.acts))
+        return self._list(reply, "acts", map(moderation_object, answer.entries))
 
     def _ignored(self, request: Request, answer: IgnoredUsers) -> Payloads:
         reply = objects.IgnoredUsers(action="server-ignored", ref=request.ref, ignored=[])
@@ -369,7 +377,7 @@ class JsonDialect:
         room = MAX_COURSEWORK_OBJECT_BYTES - len(
             self._encoded(replace(said, msg=[], data=[], list_=[], more=True))
         )
-        sizes = accumulate(CLIENT_LIST_COPIES * (len(self._encoded(nick)) + 1) for nick in nicks)
+        sizes = accumulate(CLIENT_LIST_COPIES_IN_ANSWER * (len(self._encoded(nick)) + 1) for nick in nicks)
         shown = nicks[: bisect_right(list(sizes), room)]
         more = len(shown) < len(nicks)
         return self._payload(replace(said, clients=shown, msg=shown, data=shown, list_=shown, more=more))
@@ -409,13 +417,13 @@ class JsonDialect:
             states = objects.EventPage(action="server-states", ref=ref, group=conversation.name, events=[])
             return self._list(states, "events", map(event_object, ordered), answer.more, answer.forward)
         command = request.command
-        row = COMMANDS_BY_ACTION.get(request.command_word)
+        row = COMMANDS_BY_JSON_ACTION.get(request.command_word)
         page = objects.Page(
             action="server-msgs" if row is not None and row.answer == "messages" else "server-history",
             ref=ref,
             group=conversation.name,
             friend=conversation.other_user(answer.reader).nick if conversation.kind == "direct" else "",
-            seen=answer.read_marker,
+            seen=answer.last_seen_id,
             messages=[],
             events=[] if isinstance(command, ReadHistory) and command.events == "all" else None,
             trimmed=answer.trimmed_up_to_id or None,
@@ -437,9 +445,16 @@ class JsonDialect:
             return event_object(entry)
         reactions = page.reactions.get(entry.id, ())
         item = history_message_object(entry, self.newline_delimited, reactions)
-        if item.kind == "image" and len(self._encoded(item)) > self.max_list_bytes - LIST_OVERHEAD_BYTES:
+        # What fits into no page would hide all that is before it.
+        if reactions and not self._fits(item):
+            item = replace(item, reactions=None)
+        if item.kind == "image" and not self._fits(item):
             return replace(item, msg=image_placeholder(entry.event))
         return item
+
+    def _fits(self, item: objects.HistoryMessage) -> bool:
+        """Return whether a page with nothing but ``item`` is not too large."""
+        return len(self._encoded(item)) <= self.max_list_bytes - LIST_OVERHEAD_BYTES
 
     def _search_result(self, request: Request, answer: SearchResult) -> Payloads:
         result = objects.SearchResult(action="server-search", ref=request.ref, messages=[])
@@ -474,7 +489,7 @@ class JsonDialect:
         mark = read_mark_object(answer.reader, answer.conversation, answer.id)
         return self._payload(replace(mark, ref=request.ref))
 
-    def _transient_sent(self, request: Request, answer: TransientSent) -> Payloads:
+    def _transient_sent(self, request: Request, answer: TransientMessageSent) -> Payloads:
         typing = typing_object(answer.sent)
         assert typing is not None  # a JSON client sends nothing else in passing
         return self._payload(replace(typing, ref=request.ref))
@@ -486,9 +501,9 @@ class JsonDialect:
 
     def _help(self, request: Request, answer: Help) -> Payloads:
         commands = (
-            objects.CommandHelp(row.actions[0], list(row.fields), row.help)
+            objects.CommandHelp(row.json_actions[0], list(row.fields), row.help)
             for row in answer.commands
-            if row.actions
+            if row.json_actions
         )
         return self._list(
             objects.Help(action="server-help", ref=request.ref, commands=[]), "commands", commands
@@ -563,8 +578,8 @@ _ANSWERS: Final[dict[type, Callable[[JsonDialect, Request, Any], Payloads]]] = {
     AccountChanged: JsonDialect._account,
     TokenMade: JsonDialect._token_made,
     TokenList: JsonDialect._tokens,
-    LinkMade: JsonDialect._link_made,
-    LinkList: JsonDialect._links,
+    InvitationLinkMade: JsonDialect._link_made,
+    InvitationLinkList: JsonDialect._links,
     Moderated: JsonDialect._moderated,
     ModerationLog: JsonDialect._moderation_log,
     IgnoredUsers: JsonDialect._ignored,
@@ -575,7 +590,7 @@ _ANSWERS: Final[dict[type, Callable[[JsonDialect, Request, Any], Payloads]]] = {
     SearchResult: JsonDialect._search_result,
     Conversations: JsonDialect._conversations,
     ReadMark: JsonDialect._read_mark,
-    TransientSent: JsonDialect._transient_sent,
+    TransientMessageSent: JsonDialect._transient_sent,
     ActiveConversations: JsonDialect._active,
     Help: JsonDialect._help,
     Goodbye: JsonDialect._goodbye,

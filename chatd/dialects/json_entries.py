@@ -10,19 +10,19 @@ from typing import TypeVar, cast
 
 from msgspec.structs import replace
 
-from chatd.core.answers import ActiveConversation, LinkListItem, Reaction, TokenListItem
+from chatd.core.answers import ActiveConversation, InvitationLinkListItem, Reaction, TokenListItem
 from chatd.core.events import (
     REACTION_KINDS,
     TYPING_STATES,
     TYPING_TAG,
-    Announced,
-    Arrived,
     ChatEvent,
     Conversation,
-    Departed,
     LogEntry,
-    Transient,
+    OperatorAnnouncement,
+    TransientMessage,
     User,
+    UserArrived,
+    UserDeparted,
 )
 from chatd.core.moderation import ModerationEntry
 from chatd.core.requests import Request
@@ -52,7 +52,9 @@ def message_object(entry: LogEntry) -> objects.Message:
         colour=event.actor.colour,
         deleted=not event.body,
     )
-    return _with_changes(message, event)
+    if event.is_edited or event.answered is not None:
+        return _with_changes(message, event)
+    return message
 
 
 def history_message_object(
@@ -127,12 +129,12 @@ def active_conversation_object(line: ActiveConversation) -> objects.ActiveConver
     )
 
 
-def server_event_object(delivery: Arrived | Departed | Announced) -> objects.ServerEvent:
+def server_event_object(delivery: UserArrived | UserDeparted | OperatorAnnouncement) -> objects.ServerEvent:
     """Return an arrival, a departure or an announcement as a ``server-event`` object."""
     user, ts = delivery.user, _timestamp(delivery.at)
-    if isinstance(delivery, Departed):
+    if isinstance(delivery, UserDeparted):
         return objects.ServerEvent(action="server-event", actor=user.nick, ts=ts, event="left")
-    if isinstance(delivery, Announced):
+    if isinstance(delivery, OperatorAnnouncement):
         return objects.ServerEvent(
             action="server-event", actor=user.nick, ts=ts, event="announced", msg=delivery.text
         )
@@ -183,7 +185,7 @@ def live_event_object(entry: LogEntry) -> objects.GroupEvent:
     return replace(event_object(entry), action="server-event", group=entry.event.conversation.name)
 
 
-def typing_object(sent: Transient) -> objects.Typing | None:
+def typing_object(sent: TransientMessage) -> objects.Typing | None:
     """Return the JSON object that says whether the user of ``sent`` types, or None if it says something
     else.
     """
@@ -212,7 +214,7 @@ def token_object(token: TokenListItem) -> objects.Token:
     )
 
 
-def link_object(link: LinkListItem) -> objects.InvitationLink:
+def link_object(link: InvitationLinkListItem) -> objects.InvitationLink:
     """Return the JSON object of an invitation link."""
     made, expires = Timestamp(format_rfc3339(link.made)), Timestamp(format_rfc3339(link.expires))
     return objects.InvitationLink(link.number, link.maker, made, expires, link.use_count)

@@ -12,10 +12,10 @@ from typing import Any, Final, TypeGuard
 
 import msgspec
 
-from chatd.core.commands import COMMANDS_BY_ACTION, Command
+from chatd.core.commands import COMMANDS_BY_JSON_ACTION, Command
 from chatd.core.declarations import CommandDeclaration
 from chatd.core.limits import Limits
-from chatd.core.refusals import Refusal, reason_phrase
+from chatd.core.refusals import Refusal, refusal_reason
 
 MAX_REF_LENGTH: Final = 128
 """The maximum number of characters in a ``ref``, the client's own id of a request."""
@@ -61,7 +61,7 @@ def check_depth(request_object: JsonObject, frame: bytes, limit: int) -> None:
         inner = chain.from_iterable(one.values() if isinstance(one, dict) else one for one in level)
         level = [one for one in inner if isinstance(one, dict | list)]
     if level:
-        raise Refusal("bad_json", why=reason_phrase("too_deep", limit=limit))
+        raise Refusal("bad_json", why=refusal_reason("too_deep", limit=limit))
 
 
 def _unique(pairs: list[tuple[str, object]]) -> JsonObject:
@@ -87,7 +87,7 @@ def build_command(
         )
     if not isinstance(name, str):
         raise Refusal("bad_request", why="action must be a string")
-    row = COMMANDS_BY_ACTION.get(name)
+    row = COMMANDS_BY_JSON_ACTION.get(name)
     if row is None:
         raise Refusal("unknown_action", name=name[:MAX_REPEATED_ACTION_LENGTH])
     if not isinstance(sender, str):
@@ -122,6 +122,6 @@ def _values(
             values[name] = sender
         elif value is not None:
             values[name] = value if field.normalize is None else field.normalize(key, value)
-    if action in declaration.presets:
-        values.update(declaration.presets[action])
+    if action in declaration.field_presets_by_json_action:
+        values.update(declaration.field_presets_by_json_action[action])
     return values

@@ -24,9 +24,9 @@ from chatd.core.answers import (
     Help,
     HistoryHint,
     IgnoredUsers,
-    LinkList,
-    LinkListItem,
-    LinkMade,
+    InvitationLinkList,
+    InvitationLinkListItem,
+    InvitationLinkMade,
     Members,
     Moderated,
     ModerationLog,
@@ -42,32 +42,32 @@ from chatd.core.commands import ListClients
 from chatd.core.events import (
     MESSAGE_CHANGE_KINDS,
     REACTION_KINDS,
-    Announced,
-    Arrived,
     ChatEvent,
     Conversation,
     Delivery,
-    Departed,
     LogEntry,
+    OperatorAnnouncement,
     ReadMarkMoved,
     User,
+    UserArrived,
+    UserDeparted,
 )
 from chatd.core.language import N_
 from chatd.core.limits import Limits
 from chatd.core.moderation import ModerationEntry
-from chatd.core.refusals import Phrase, Refusal
+from chatd.core.refusals import Refusal, TranslatableText
 from chatd.core.requests import Request
 from chatd.core.terminal import LINE_END, replace_controls
 from chatd.core.typed_commands import (
-    COMMANDS_BY_KEYWORD,
     COMMANDS_BY_SEMICOLON_WORD,
-    parse_keyword_fields,
-    parse_semicolon,
+    COMMANDS_BY_TEXT_VERB,
+    parse_semicolon_command,
+    parse_text_verb_fields,
 )
 from chatd.core.wires import Wire
 from chatd.dialects.timestamps import format_rfc3339
 
-REFERENCE_CLIENT_PACE_SECONDS: Final = 0.04
+REFERENCE_CLIENT_SECONDS_BETWEEN_LINES: Final = 0.04
 """Seconds between two lines sent to the reference client, which takes one read for one line."""
 
 MAX_LIST_BYTES: Final = 256 * 1024
@@ -94,7 +94,7 @@ class TextDialect:
 
     has_channels = False
     enters_lobby = True
-    hears_of_watched_users = False
+    receives_watched_user_changes = False
     shows_own_messages = True
     greeting: Final = (b"WHO",)
     requires_login = True
@@ -103,7 +103,7 @@ class TextDialect:
 
     def __init__(self, limits: Limits, is_reference: bool = False, wire: str = "text") -> None:
         self.wire = wire
-        self.pace_seconds = REFERENCE_CLIENT_PACE_SECONDS if is_reference else 0.0
+        self.seconds_between_writes = REFERENCE_CLIENT_SECONDS_BETWEEN_LINES if is_reference else 0.0
         self._limits = limits
         self._is_reference = is_reference
         self._arrival = "ARV" if is_reference else "ARR"
@@ -129,7 +129,9 @@ class TextDialect:
         if line.endswith("\n"):
             line = line[:-1].removesuffix("\r")
         if "\n" in line:
-            return Request(Refusal("bad_request", why=Phrase(N_("send each line as a message of its own"))))
+            return Request(
+                Refusal("bad_request", why=TranslatableText(N_("send each line as a message of its own")))
+            )
         found = _LINE.fullmatch(line)
         verb, separator, rest = found.groups(default="") if found else ("", "", "")
         if separator != ";" and verb.upper() == "LST":
@@ -140,19 +142,19 @@ class TextDialect:
                 convert_buffered_frame=_as_to_reference,
             )
         try:
-            row = COMMANDS_BY_KEYWORD.get(verb.upper())
+            row = COMMANDS_BY_TEXT_VERB.get(verb.upper())
             if row is not None and separator != ";":
-                verb = row.keyword
-                command = row.build(parse_keyword_fields(row, rest), self._limits)
+                verb = row.text_verb
+                command = row.build(parse_text_verb_fields(row, rest), self._limits)
                 # The next line shows whether this is the reference client.
                 may_be_reference = row.name == "hello" and self._reference not in (None, self)
                 return Request(
                     command,
                     verb,
-                    seconds_between_lines=REFERENCE_CLIENT_PACE_SECONDS if may_be_reference else 0.0,
+                    seconds_between_lines=REFERENCE_CLIENT_SECONDS_BETWEEN_LINES if may_be_reference else 0.0,
                 )
             # A command without fields may leave out its semicolon.
-            typed = parse_semicolon(f"{verb};{rest}") if separator != " " else None
+            typed = parse_semicolon_command(f"{verb};{rest}") if separator != " " else None
             if typed is None:
                 raise Refusal("unknown_action", name=verb or repr(line[:16]))
             row, values = typed
@@ -163,7 +165,9 @@ class TextDialect:
     # Encoding of answers and deliveries.
 
     def encode_answer(self, request: Request, answer: Answer) -> Payloads:
-        """Return the lines of ``answer``; none where the WHO/IAM protocol has no answer, as to ``MSG``."""
+        """Return the lines of ``answer``. There are none if the WHO/IAM protocol has no answer, as to
+        ``MSG``.
+        """
         return _ANSWERS[type(answer)](self, request, answer)
 
     def encode_refusal(self, request: Request | None, refusal: Refusal) -> Payloads:
@@ -188,16 +192,18 @@ class TextDialect:
             return ()
         if isinstance(delivery, LogEntry):
             return self._logged(delivery.event)
-        if isinstance(delivery, Announced):
+        if isinstance(delivery, OperatorAnnouncement):
             # The reference client shows only what it knows.
             return _lines("MSG" if self._is_reference else "ANN", delivery.user.nick, text=delivery.text)
-        if isinstance(delivery, Arrived):
+        if isinstance(delivery, UserArrived):
             return self._arrived(delivery.user.nick, delivery.returning)
-        return _lines("LFT", delivery.user.nick) if isinstance(delivery, Departed) else ()
+        return _lines("LFT", delivery.user.nick) if isinstance(delivery, UserDeparted) else ()
 
-    def encode_for_affected_user(self, delivery: Delivery) -> Payloads:
-        """Return the lines of an event for the user whom it is about. They are the lines that all clients
-        get, since a text client hears the events of all its groups.
+    def encode_for_subject(self, delivery: Delivery) -> Payloads:
+        """Return the lines of an event for the user whom it is about.
+
+        They are the same lines that all clients get, because a text client is sent the events of all its
+        groups.
         """
         return self.encode_delivery(delivery)
 
@@ -236,17 +242,17 @@ class TextDialect:
     def _tokens(self, request: Request, answer: TokenList) -> Payloads:
         return _list(request, map(_token, answer.tokens))
 
-    def _link_made(self, request: Request, answer: LinkMade) -> Payloads:
+    def _link_made(self, request: Request, answer: InvitationLinkMade) -> Payloads:
         return _link(answer.link, str(answer.secret))
 
-    def _links(self, request: Request, answer: LinkList) -> Payloads:
+    def _links(self, request: Request, answer: InvitationLinkList) -> Payloads:
         return _list(request, map(_link, answer.links))
 
     def _moderated(self, request: Request, answer: Moderated) -> Payloads:
-        return tuple(chain.from_iterable(map(_moderation, answer.acts)))
+        return tuple(chain.from_iterable(map(_moderation, answer.entries)))
 
     def _moderation_log(self, request: Request, answer: ModerationLog) -> Payloads:
-        return _list(request, map(_moderation, answer.acts))
+        return _list(request, map(_moderation, answer.entries))
 
     def _ignored(self, request: Request, answer: IgnoredUsers) -> Payloads:
         return _list(request, (_lines("IGN", nick) for nick in answer.nicks))
@@ -326,7 +332,9 @@ class TextDialect:
         lines = [
             _lines("HLP", text=f"{usage:<34} {row.help}")
             for row in answer.commands
-            for usage in dict.fromkeys((row.keyword_usage, row.preferred_usage if row.semicolon_word else ""))
+            for usage in dict.fromkeys(
+                (row.text_verb_usage, row.preferred_usage if row.semicolon_word else "")
+            )
             if usage
         ]
         return _list(request, lines)
@@ -341,8 +349,8 @@ _ANSWERS: Final[dict[type, Callable[[TextDialect, Request, Any], Payloads]]] = {
     AccountChanged: TextDialect._account,
     TokenMade: TextDialect._token_made,
     TokenList: TextDialect._tokens,
-    LinkMade: TextDialect._link_made,
-    LinkList: TextDialect._links,
+    InvitationLinkMade: TextDialect._link_made,
+    InvitationLinkList: TextDialect._links,
     Moderated: TextDialect._moderated,
     ModerationLog: TextDialect._moderation_log,
     IgnoredUsers: TextDialect._ignored,
@@ -477,7 +485,7 @@ def _token(token: TokenListItem, secret: str = "") -> Payloads:
     return _lines(*head, *filter(None, (secret,)))
 
 
-def _link(link: LinkListItem, secret: str = "") -> Payloads:
+def _link(link: InvitationLinkListItem, secret: str = "") -> Payloads:
     """Return the line of an invitation link. The ``secret`` is known when the link is made."""
     head = (
         "LNK",

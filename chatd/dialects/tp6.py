@@ -26,8 +26,8 @@ from chatd.core.answers import (
     Help,
     HistoryHint,
     IgnoredUsers,
-    LinkList,
-    LinkMade,
+    InvitationLinkList,
+    InvitationLinkMade,
     Members,
     Moderated,
     ModerationLog,
@@ -43,20 +43,31 @@ from chatd.core.commands import (
     COMMANDS,
     Command,
     CreateGroup,
-    EnterRoom,
+    EnterGroup,
     Hello,
     Identify,
     Leave,
     ListGroups,
     ReadHistory,
-    UseLink,
+    UseInvitationLink,
 )
-from chatd.core.events import ACTION_PREFIX, CHANNEL_DELIVERIES, Delivery, LogEntry, ReadMarkMoved
+from chatd.core.events import (
+    ACTION_PREFIX,
+    DELIVERY_TYPES_FOR_CHANNEL_CLIENTS,
+    Delivery,
+    LogEntry,
+    ReadMarkMoved,
+)
 from chatd.core.limits import Limits
 from chatd.core.names import BadName, Name, parse_group
-from chatd.core.refusals import Refusal, reason_phrase
+from chatd.core.refusals import Refusal, refusal_reason
 from chatd.core.requests import Request
-from chatd.core.typed_commands import SlashLine, is_command_with_secret, parse_slash, unescape_slash
+from chatd.core.typed_commands import (
+    SlashLine,
+    is_command_with_secret,
+    parse_slash_line,
+    unescape_leading_slash,
+)
 from chatd.core.wires import OpeningBytes, Wire
 from chatd.dialects.json import JsonDialect
 from chatd.dialects.timestamps import local_hour_and_minute
@@ -93,52 +104,55 @@ from chatd.locales import to_french
 SECONDS_BETWEEN_WRITES: Final = 0.04
 """Seconds between two writes to a client that takes one read for one message."""
 
-Location = Literal["door", "question", "no room", "lobby", "room"]
+ClientLocation = Literal["door", "question", "no room", "lobby", "room"]
 """Where a chat room client is: not logged in yet ("door"), asked which room to join ("question"), in no room,
 in the lobby, or in a room.
 """
 
-_MOVES: Final = (EnterRoom, CreateGroup)
+_MOVES: Final = (EnterGroup, CreateGroup)
 """The commands that always take the client to another place. `Leave` does so only for the room that the
 client is in.
 """
 
 
 class Tp6Dialect:
-    """The dialect of clients that are in one `Location` of the TP6 chat room. A room is a group; the lobby is
-    called the chatroom.
+    """The dialect of clients that are in one `ClientLocation` of the TP6 chat room, such as in a room or in
+    the lobby.
 
-    All clients in a place share one dialect object, which is dropped when the last client has left the place.
-    With ``bonus``, for clients with TP6's bonus features, the client is offered a list of rooms after its
-    hello, history comes as JSON, and messages show their time and the author's colour.
+    A room is a group. The clients call the lobby the chatroom. All clients in the same location share one
+    dialect object, which is dropped when the last of them has left. ``bonus`` is for clients with TP6's bonus
+    features: they are offered a list of rooms after the hello, history comes as JSON, and messages show their
+    time and the author's colour.
     """
 
     has_channels = False
     enters_lobby = True
-    hears_of_watched_users = False
+    receives_watched_user_changes = False
     shows_own_messages = True
     greeting: Final = ()
     requires_login = True
-    pace_seconds = SECONDS_BETWEEN_WRITES
+    seconds_between_writes = SECONDS_BETWEEN_WRITES
     max_list_bytes = MAX_LIST_BYTES
 
     def __init__(self, limits: Limits, bonus: bool = False) -> None:
         self.wire = "tp6-bonus" if bonus else "tp6"
         self.login_history_scope: Final = "directs" if bonus else "none"
         self.bonus = bonus
-        self.location: Location = "door"
+        self.location: ClientLocation = "door"
         self.room: str | None = None
         self._limits = limits
         self._json = JsonDialect(limits) if bonus else None
         # The room's name in the form that identifies it.
         self._key = ""
-        self._places: WeakValueDictionary[tuple[Location, str], Self] = WeakValueDictionary()
+        self._places: WeakValueDictionary[tuple[ClientLocation, str], Self] = WeakValueDictionary()
         # Encoded deliveries, shared by all places.
         self._frames: WeakKeyDictionary[Delivery, Payloads] = WeakKeyDictionary()
 
     def variant_in_room(self, room: str | None) -> Self:
-        """Return the dialect for clients in ``room``, or in the lobby if ``room`` is None: the same object as
-        long as any client uses it. Raises `BadName` if ``room`` can't be the name of a group.
+        """Return the dialect for clients in ``room``, or in the lobby if ``room`` is None.
+
+        It is the same object as long as any client uses it. Raises `BadName` if ``room`` can't be the name of
+        a group.
         """
         return self._shared("lobby") if room is None else self._shared("room", parse_group(room))
 
@@ -154,7 +168,7 @@ class Tp6Dialect:
         """
         return self._shared("question")
 
-    def _shared(self, place: Location, name: Name | None = None) -> Self:
+    def _shared(self, place: ClientLocation, name: Name | None = None) -> Self:
         key = "" if name is None else name.key
         found = self._places.get((place, key))
         if found is None:
@@ -189,22 +203,22 @@ class Tp6Dialect:
             return self._hello(text.strip()) if kind == "message" else Request(Refusal("not_identified"))
         action = None
         if kind == "message":
-            typed = parse_slash(text)
+            typed = parse_slash_line(text)
             try:
-                action = typed.action(to_french) if typed is not None else None
+                action = typed.action_message(to_french) if typed is not None else None
             except Refusal as refusal:
                 return self._refused(refusal, ACTION_PREFIX.strip())
             if typed is not None and action is None:
                 return self._command(typed)
             if is_command_with_secret(text):
-                return self._refused(Refusal("bad_request", why=reason_phrase("password_in_message")))
-            text = action or unescape_slash(text)
+                return self._refused(Refusal("bad_request", why=refusal_reason("password_in_message")))
+            text = action or unescape_leading_slash(text)
         is_room_name = self.location == "question" and kind == "message" and action is None
         if self.location == "no room" or (self.location == "question" and not is_room_name):
             return self._refused(Refusal("no_room"))
         if self.location == "question":
             room = text.strip()
-            return self._entering(EnterRoom(room, "create"), "") if room else self._refused(Refusal("empty"))
+            return self._entering(EnterGroup(room, "create"), "") if room else self._refused(Refusal("empty"))
         row = COMMANDS["gbroadcast" if self.room else "broadcast"]
         try:
             return Request(row.build({"group": self.room, "msg": text, "kind": kind}, self._limits))
@@ -212,7 +226,7 @@ class Tp6Dialect:
             return Request(refusal)
 
     def _hello(self, text: str) -> Request:
-        typed = parse_slash(text)
+        typed = parse_slash_line(text)
         if typed is not None and typed.declaration is not None and typed.declaration.command is Identify:
             try:
                 row, values = resolve_command(typed.declaration, typed.rest, None)
@@ -232,8 +246,10 @@ class Tp6Dialect:
         ``bonus`` is set, otherwise it enters the lobby.
         """
         if room:
-            entering = self._entering(EnterRoom(room, "create"), word)
-            return Request(command, word, dialect_on_success=self.variant_in_no_room, next_request=entering)
+            entering = self._entering(EnterGroup(room, "create"), word)
+            return Request(
+                command, word, dialect_on_success=self.variant_in_no_room, request_on_success=entering
+            )
         if self.bonus:
             question = Request(
                 ListGroups(),
@@ -241,10 +257,12 @@ class Tp6Dialect:
                 detected_dialect=self.variant_in_no_room,
                 dialect_on_success=self.variant_awaiting_room,
             )
-            return Request(command, word, dialect_on_success=self.variant_in_no_room, next_request=question)
+            return Request(
+                command, word, dialect_on_success=self.variant_in_no_room, request_on_success=question
+            )
         return Request(command, word, dialect_on_success=self.variant_in_room(None))
 
-    def _entering(self, command: EnterRoom | CreateGroup, name: str) -> Request:
+    def _entering(self, command: EnterGroup | CreateGroup, name: str) -> Request:
         try:
             place = self.variant_in_room(command.group)
         except BadName:
@@ -256,7 +274,9 @@ class Tp6Dialect:
         With ``bonus``, the last page of the log of ``place`` follows.
         """
         page = None if self._json is None else Request(ReadHistory(group=place.room), "history")
-        return Request(command, name, detected_dialect=otherwise, dialect_on_success=place, next_request=page)
+        return Request(
+            command, name, detected_dialect=otherwise, dialect_on_success=place, request_on_success=page
+        )
 
     def _refused(self, refusal: Refusal, name: str = "", moves: bool = False) -> Request:
         """Return a request that is refused. If the client wanted to move to a room, or was asked for a room,
@@ -279,13 +299,13 @@ class Tp6Dialect:
             return self._refused(Refusal("unknown_action", name=name), name)
         lobby = self.variant_in_room(None)
         if row.command is Leave and not typed.rest and self.room is None:
-            return self._moving(EnterRoom(""), name, lobby, lobby)
+            return self._moving(EnterGroup(""), name, lobby, lobby)
         try:
             row, values = resolve_command(row, typed.rest, self.room)
             command = row.build(values, self._limits)
         except Refusal as refusal:
             return self._refused(refusal, name, moves=row.command in _MOVES)
-        if isinstance(command, EnterRoom | CreateGroup):
+        if isinstance(command, EnterGroup | CreateGroup):
             return self._entering(command, name)
         if isinstance(command, Leave) and self._is_here(command.group):
             # The client leaves the room even if it was kicked before, so that the command is refused.
@@ -322,7 +342,7 @@ class Tp6Dialect:
         """
         return self._telling(delivery) if self._hears(delivery) else ()
 
-    def encode_for_affected_user(self, delivery: Delivery) -> Payloads:
+    def encode_for_subject(self, delivery: Delivery) -> Payloads:
         """Return the French line of an event for the user whom it is about, whatever room that user is in."""
         return self._telling(delivery)
 
@@ -345,7 +365,7 @@ class Tp6Dialect:
         return frame
 
     def _tell(self, delivery: Delivery) -> Payloads:
-        if isinstance(delivery, (*CHANNEL_DELIVERIES, ReadMarkMoved)):
+        if isinstance(delivery, (*DELIVERY_TYPES_FOR_CHANNEL_CLIENTS, ReadMarkMoved)):
             return ()
         if isinstance(delivery, LogEntry) and delivery.event.is_tombstone:
             return ()
@@ -363,7 +383,7 @@ class Tp6Dialect:
             return ()  # the client has shown its own message already
         if request.dialect_on_success is self and self.location in ("lobby", "room"):
             return self._arrival(event.conversation.name if self.room else "")
-        if isinstance(request.command, UseLink) and event.subject is not None:
+        if isinstance(request.command, UseInvitationLink) and event.subject is not None:
             # The first entry says who has let the user in.
             event = replace(event, kind="joined", actor=event.subject, subject=None)
         return self._notice(f"C'est fait : {event_sentence(event)}")
@@ -385,18 +405,18 @@ class Tp6Dialect:
     def _tokens(self, request: Request, answer: TokenList) -> Payloads:
         return self._list(f"Jetons de {answer.nick}", token_lines(answer.tokens))
 
-    def _link_made(self, request: Request, answer: LinkMade) -> Payloads:
+    def _link_made(self, request: Request, answer: InvitationLinkMade) -> Payloads:
         (line,) = link_lines((answer.link,))
         return self._notice(f"C'est fait : {line}\n{INDENT}{answer.secret}")
 
-    def _links(self, request: Request, answer: LinkList) -> Payloads:
+    def _links(self, request: Request, answer: InvitationLinkList) -> Payloads:
         return self._list(f"Liens de {answer.group}", link_lines(answer.links))
 
     def _moderated(self, request: Request, answer: Moderated) -> Payloads:
-        return self._notice("\n".join(f"C'est fait : {line}" for line in moderation_lines(answer.acts)))
+        return self._notice("\n".join(f"C'est fait : {line}" for line in moderation_lines(answer.entries)))
 
     def _moderation_log(self, request: Request, answer: ModerationLog) -> Payloads:
-        return self._list("Modération", moderation_lines(answer.acts))
+        return self._list("Modération", moderation_lines(answer.entries))
 
     def _ignored(self, request: Request, answer: IgnoredUsers) -> Payloads:
         return self._list("Ignorés", answer.nicks)
@@ -470,8 +490,8 @@ _ANSWERS: Final[dict[type, Callable[[Tp6Dialect, Request, Any], Payloads]]] = {
     AccountChanged: Tp6Dialect._account,
     TokenMade: Tp6Dialect._token_made,
     TokenList: Tp6Dialect._tokens,
-    LinkMade: Tp6Dialect._link_made,
-    LinkList: Tp6Dialect._links,
+    InvitationLinkMade: Tp6Dialect._link_made,
+    InvitationLinkList: Tp6Dialect._links,
     Moderated: Tp6Dialect._moderated,
     ModerationLog: Tp6Dialect._moderation_log,
     IgnoredUsers: Tp6Dialect._ignored,

@@ -28,7 +28,7 @@ refusal.
 """
 
 
-class FramedDialect(Tp6Dialect):
+class Tp6BinaryFrameDialect(Tp6Dialect):
     """The TP6 chat room's dialect for clients that use length-prefixed frames with an author and a text.
     Received payloads begin with a type byte.
 
@@ -39,7 +39,7 @@ class FramedDialect(Tp6Dialect):
     the time may be `NO_TIME_BYTES`.
     """
 
-    pace_seconds = 0.0
+    seconds_between_writes = 0.0
 
     def decode(self, frame: bytes) -> Request:
         """Return the request in one frame. If the first byte is `IMAGE_FRAME_TYPE`, the rest is an image,
@@ -85,6 +85,6 @@ def _payload(kind: str, name: str, mark: bytes, text: str) -> Payloads:
 _OPENINGS: Final = tuple(map(OpeningBytes, (b"\x01", b"\x02", b"\x03")))
 
 WIRES: Final = (
-    Wire("tp6", "frames", FramedDialect, _OPENINGS),
-    Wire("tp6-bonus", "frames", partial(FramedDialect, bonus=True), _OPENINGS),
+    Wire("tp6", "frames", Tp6BinaryFrameDialect, _OPENINGS),
+    Wire("tp6-bonus", "frames", partial(Tp6BinaryFrameDialect, bonus=True), _OPENINGS),
 )

@@ -13,7 +13,7 @@ from chatd.core.answers import (
     GroupListItem,
     Groups,
     Help,
-    LinkListItem,
+    InvitationLinkListItem,
     Members,
     Page,
     ReadMark,
@@ -24,17 +24,17 @@ from chatd.core.commands import COMMANDS
 from chatd.core.declarations import CommandDeclaration
 from chatd.core.events import (
     MESSAGE_CHANGE_KINDS,
-    Announced,
-    Arrived,
     ChatEvent,
     LogEntry,
-    SharedDelivery,
+    MultiUserDelivery,
+    OperatorAnnouncement,
+    UserArrived,
     action_text,
 )
 from chatd.core.moderation import ModerationEntry
-from chatd.core.refusals import REFUSAL_SENTENCES, Refusal, reason_phrase
+from chatd.core.refusals import REFUSAL_SENTENCES, Refusal, refusal_reason
 from chatd.core.terminal import LINE_END, replace_controls
-from chatd.core.typed_commands import ACTION_HELP, action_usage_in, parse_slash_fields
+from chatd.core.typed_commands import ME_HELP, parse_slash_fields, translated_me_usage
 from chatd.dialects.timestamps import format_rfc3339
 from chatd.locales import to_french
 
@@ -84,7 +84,9 @@ def resolve_command(
         typed = str(values["visibility"])
         values = {**values, "visibility": _TYPED_VISIBILITIES.get(typed, typed)}
     if not declaration.required <= values.keys():
-        raise Refusal("bad_request", why=reason_phrase("usage", usage=declaration.slash_usage_in(to_french)))
+        raise Refusal(
+            "bad_request", why=refusal_reason("usage", usage=declaration.translated_slash_usage(to_french))
+        )
     return declaration, values
 
 
@@ -106,7 +108,7 @@ def refusal_text(refusal: Refusal, moved_to: str, is_message: bool) -> str:
     return f"Erreur [{refusal.code}] : {indented(text)}"
 
 
-def delivery_sentence(delivery: SharedDelivery) -> str:
+def delivery_sentence(delivery: MultiUserDelivery) -> str:
     """Return the French sentence for an arrival, a departure, a group event or an announcement.
 
     ``delivery`` must not be the log entry of a message: see `message_sentence`.
@@ -114,9 +116,9 @@ def delivery_sentence(delivery: SharedDelivery) -> str:
     if isinstance(delivery, LogEntry):
         return f"Annonce : {event_sentence(delivery.event)}"
     nick = delivery.user.nick
-    if isinstance(delivery, Announced):
+    if isinstance(delivery, OperatorAnnouncement):
         return f"Annonce de {nick} : {indented(delivery.text)}"
-    if isinstance(delivery, Arrived):
+    if isinstance(delivery, UserArrived):
         return f"{nick} est de retour !" if delivery.returning else arrival_sentence(nick)
     return f"Annonce : {nick} a quitté la chatroom"
 
@@ -176,7 +178,7 @@ def token_lines(tokens: Iterable[TokenListItem]) -> Iterator[str]:
         )
 
 
-def link_lines(links: Iterable[LinkListItem]) -> Iterator[str]:
+def link_lines(links: Iterable[InvitationLinkListItem]) -> Iterator[str]:
     """Yield one line for each invitation link: ``n° 1 (alice, depuis le …, jusqu'au …, 2 arrivées)``."""
     for link in links:
         made, expires = f"depuis le {format_rfc3339(link.made)}", f"jusqu'au {format_rfc3339(link.expires)}"
@@ -257,8 +259,8 @@ def help_lines(answer: Help) -> Iterator[str]:
     """Return one line for each command of the chat room: its usage and what it does."""
     for row in answer.commands:
         if row.slash_word:
-            yield _help_line(row.slash_usage_in(to_french), row.help)
-    yield _help_line(action_usage_in(to_french), ACTION_HELP)
+            yield _help_line(row.translated_slash_usage(to_french), row.help)
+    yield _help_line(translated_me_usage(to_french), ME_HELP)
 
 
 def _help_line(usage: str, help: str) -> str:
@@ -347,6 +349,7 @@ def event_sentence(event: ChatEvent) -> str:
         history=_HISTORIES.get(event.body),
         keep=f"{event.body} secondes" if event.body else "sans fin",
         number=number,
+        private=" privé" if event.conversation.pair else "",
         author="" if event.answered is None else event.answered.author.nick,
     )
     reason = event.body if event.kind in ("topic", "reacted", "unreacted") else event.reason
@@ -378,9 +381,9 @@ _EVENTS: Final = {
     "closed": "{actor} a fermé {group}",
     "deleted": "{actor} a supprimé un message de {subject}",
     "withdrawn": "{actor} a supprimé un de ses messages",
-    "edited": "{actor} a modifié son message n° {number}",
-    "reacted": "{actor} a réagi au message n° {number} de {author}",
-    "unreacted": "{actor} a retiré sa réaction au message n° {number} de {author}",
+    "edited": "{actor} a modifié son message{private} n° {number}",
+    "reacted": "{actor} a réagi au message{private} n° {number} de {author}",
+    "unreacted": "{actor} a retiré sa réaction au message{private} n° {number} de {author}",
 }
 """The French sentence of each kind of event, of those in `_OWNER_EVENTS`, and of own messages deleted."""
 

@@ -86,14 +86,16 @@ class HistoryMessage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
 
 
 class GroupEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A change of a group, such as a kick, or a change of a message. In a page of the log it has neither
-    ``action`` nor ``group``.
+    """A change of a group, such as a kick, or a change of a message.
 
-    ``event`` is the kind of the log entry. It determines which of the last twelve fields are present.
-    ``deleted`` is the id of the message whose text was deleted, ``edited`` that of the message whose text is
-    ``msg`` now and whose kind is ``kind``; without these two, it has been changed again since. ``reaction``
-    is one to the message with the id ``message``. Messages are deleted after ``keep`` seconds, or never if
-    that is 0.
+    In a page of the log it has neither ``action`` nor ``group``. ``event`` is the kind of the event, which
+    says which of the attributes from ``subject`` on are given:
+
+    - ``deleted`` is the id of the message whose text was deleted.
+    - ``edited`` is the id of the message whose text is ``msg`` now, and whose kind is ``kind``. If it was
+      edited again since, these two are missing.
+    - ``reaction`` is a reaction to the message with the id ``message``.
+    - ``keep`` is the age in seconds at which messages are deleted, 0 for never.
     """
 
     action: str = ""
@@ -167,7 +169,7 @@ class BasicWelcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 
 class Welcome(BasicWelcome, frozen=True, kw_only=True):
     """The answer to the hello of a newline-delimited client. ``cursor`` is the id of the last log entry,
-    ``seen`` the user's read marker.
+    ``seen`` the user's last seen id.
     """
 
     user: User
@@ -200,8 +202,8 @@ class AccountChanged(AnswerBase, frozen=True, kw_only=True):
 
 
 class Token(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A token. ``scope`` is "read" or "write". ``groups`` are the groups that it is for, "lobby" for the
-    lobby; "*" alone means all conversations. A token without ``expires`` holds until it is revoked.
+    """A token. ``scope`` is "read" or "write". ``groups`` are the groups in which it can be used, "lobby" for
+    the lobby; "*" alone means all conversations. A token without ``expires`` holds until it is revoked.
     """
 
     token: str
@@ -288,7 +290,11 @@ class IgnoredUsers(AnswerBase, frozen=True, kw_only=True):
 
 
 class Clients(AnswerBase, frozen=True, kw_only=True):
-    """The nicks of the connected users. A course-work client reads them under one of four keys."""
+    """The nicks of the connected users.
+
+    For course-work clients, the list is repeated under four keys (``clients``, ``msg``, ``data``, ``list``),
+    because each of them reads one of these.
+    """
 
     clients: list[str]
     msg: list[str] | None = None
@@ -345,8 +351,8 @@ class Page(AnswerBase, frozen=True, kw_only=True):
     """A page of messages of a ``group``, of the direct conversation with the user ``friend``, or of the
     lobby; oldest first.
 
-    ``more`` says whether there are further messages in the direction of reading. ``seen`` is the user's read
-    marker if the page belongs to a welcome: the user missed the messages with larger ids. Old messages with
+    ``more`` says whether there are further messages in the direction of reading. ``seen`` is the user's last
+    seen id if the page belongs to a welcome: the user missed the messages with larger ids. Old messages with
     ids up to ``trimmed`` were deleted, if it is given. ``events`` are the events between the messages, if the
     request asked for them, oldest first.
     """
@@ -411,7 +417,7 @@ class Typing(AnswerBase, frozen=True, kw_only=True):
 
 
 class ActiveConversation(msgspec.Struct, frozen=True):
-    """One conversation in a list by time. ``last`` is the id of its last message, ``ts`` the time of that."""
+    """One conversation in a list by time. ``last`` and ``ts`` are the id and the time of its last message."""
 
     kind: str
     name: str

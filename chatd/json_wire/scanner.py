@@ -25,7 +25,7 @@ _DEBRIS = re.compile(rb"[^{]*+")
 
 @dataclass(frozen=True, slots=True)
 class ScanFault:
-    """A stretch of the stream that is no acceptable value. It is reported once, however long it is.
+    """A part of the stream that is not an acceptable value. It is reported once, however long it is.
 
     After a fault of the kind "broken" the scanner finds the next value. After "too_long" or "too_deep",
     nothing shows where the next value begins, so the framing is lost.

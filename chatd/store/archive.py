@@ -24,15 +24,16 @@ from chatd.core.moderation import (
     ModerationEntry,
     TextsErased,
 )
-from chatd.core.read_marks import Mark
+from chatd.core.reaction_rules import MAX_REACTIONS
+from chatd.core.read_marks import ReadMarkPosition
 from chatd.core.records import (
-    MAX_EXTRA_ENTRIES,
+    MAX_SAME_MILLISECOND_ENTRIES,
     NO_FILTER,
     EntryRow,
     EntrySlice,
     LogFilter,
     PageContents,
-    PageWindow,
+    PageIdWindow,
     SearchQuery,
     SearchStep,
     Snapshot,
@@ -52,7 +53,9 @@ SqlCursor = Transaction | sqlite3.Cursor
 
 # An event of an edit has the text of the message, unless that was changed again since.
 _ROW = (
-    "SELECT id, conversation, seq, at, kind, actor, subject, answered, answered_author, edited,"
+    "SELECT id, conversation, seq, at, kind, actor, subject,"
+    " CASE WHEN answered IS NOT NULL OR edited IS NOT NULL"
+    " THEN json_array(answered, answered_author, edited) END,"
     " CASE kind WHEN 'edited' THEN body || coalesce((SELECT ' ' || message.kind || ' ' || message.body"
     " FROM log AS message WHERE message.id = CAST(log.body AS INTEGER) AND message.edited = log.id"
     " AND message.body <> ''), '') ELSE body END FROM log"
@@ -65,20 +68,23 @@ _KIND = 4
 UNREAD_SCAN_MESSAGES: Final = 1000
 """Maximum number of messages, the last ones of a conversation, among which unread ones are counted."""
 
-LAST_SCAN_MESSAGES: Final = 1000
+MAX_MESSAGES_SCANNED_FOR_LAST_MESSAGE: Final = 1000
 """Maximum number of messages, the last ones of a conversation, among which the last visible one is looked
 for.
 """
 
-PAGE_SCAN_ENTRIES: Final = 10_000
+MAX_ENTRIES_SCANNED_FOR_PAGE: Final = 10_000
 """Maximum number of entries that one query for a page looks at, if the reader ignores users."""
 
-REPLAY_SCAN_ENTRIES: Final = 10_000
+MAX_ENTRIES_SCANNED_FOR_REPLAY: Final = 10_000
 """The maximum number of entries that one query for a replay examines, if the reader ignores users.
 
 The number is divided equally among the index ranges that the query reads; each range gets at least the
 maximum number of entries of the result.
 """
+
+PAGE_REACTIONS: Final = 20 * MAX_REACTIONS
+"""Maximum number of reactions that one query for a page reads. A page with more ends before that message."""
 
 # Messages, events and joins, each in the very words of a partial index, or SQLite does not use it.
 _SAID = "kind IN ('message', 'image', 'action', 'notice')"
@@ -162,10 +168,10 @@ def load_snapshot(cursor: SqlCursor) -> Snapshot:
     for digest, conversation, number, maker, made, expires, uses in cursor.fetchall():
         place = state.conversations[conversation]
         state.apply(InvitationLink(Secret(digest), place, number, maker, made, expires, uses))
-    marks: dict[int, dict[int, Mark]] = {}
+    marks: dict[int, dict[int, ReadMarkPosition]] = {}
     cursor.execute("SELECT user, conversation, last, at FROM read_marks")
     for user, conversation, *mark in cursor.fetchall():
-        marks.setdefault(user, {})[conversation] = Mark(*mark)
+        marks.setdefault(user, {})[conversation] = ReadMarkPosition(*mark)
     cursor.execute(
         "SELECT log.conversation, log.id, log.seq FROM conversations AS c JOIN log"
         " ON log.id = (SELECT id FROM log WHERE conversation = c.id ORDER BY seq DESC LIMIT 1)"
@@ -179,7 +185,9 @@ def load_snapshot(cursor: SqlCursor) -> Snapshot:
 
 
 class Archive:
-    """Reads the log from the database. Every query returns a Deferred, which fails with `ReadFailed`.
+    """Reads the log from the database, on connections that can't write.
+
+    Every query returns a Deferred. It fails with `ReadFailed` if the database can't be read.
 
     ``pool`` is for all queries but searches, which wait for each other in ``search_pool``.
     """
@@ -198,7 +206,7 @@ class Archive:
     def page(
         self,
         conversation: Conversation,
-        window: PageWindow,
+        window: PageIdWindow,
         max_body_bytes: int,
         max_id: int,
         log_filter: LogFilter = NO_FILTER,
@@ -209,17 +217,22 @@ class Archive:
         The page contains entries in ``window`` with id <= ``max_id``. It has at most ``max_body_bytes`` bytes
         of bodies; a single entry may have more bytes. Entries that ``log_filter`` hides are left out.
 
-        If the page has a ``resume_id``, it is incomplete: the query has looked at `PAGE_SCAN_ENTRIES` entries
-        and stopped. Call again with the same arguments and this page as ``partial_page`` to go on.
+        If the page has a ``resume_id``, it is incomplete: the query has examined
+        `MAX_ENTRIES_SCANNED_FOR_PAGE` entries and stopped. Call again with the same arguments and this page
+        as ``partial_page`` to go on.
         """
         return self._read(_page, conversation.id, window, max_body_bytes, max_id, log_filter, partial_page)
 
     def first_ids_since(self, times: Sequence[int], max_id: int) -> Deferred[list[int]]:
-        """Return a Deferred of a list: for each of ``times``, the place in the log where that time begins.
+        """Return a Deferred of a list: for each of ``times``, an id that separates earlier entries from later
+        ones.
 
-        The times are in milliseconds since 1970. The place is an id up to ``max_id`` + 1: entries with this
-        id and larger ones have that time or a later one, entries with smaller ids an earlier one. Among old
-        entries, whose times may go back, this holds for one entry and the one before it.
+        The times are in milliseconds since 1970. Entries with smaller ids are earlier than the time. Entries
+        from this id up to ``max_id`` have that time or a later one. If all entries up to ``max_id`` are
+        earlier, the id is ``max_id`` + 1. There need not be an entry with this id.
+
+        Some old entries may be out of the order of time, because the clock was set back. In that case the
+        last entry before the id is earlier, and the first entry from the id on is not.
         """
         return self._read(_first_ids_since, times, max_id)
 
@@ -233,13 +246,13 @@ class Archive:
         max_id: int,
         log_filter: LogFilter = NO_FILTER,
     ) -> Deferred[EntrySlice]:
-        """Return a Deferred of the first entries after the id ``after``, up to the id ``max_id``.
+        """Return a Deferred of the first entries with ``after`` < id <= ``max_id``.
 
         The entries are those in ``conversations``, and events of any conversation with ``user`` as their
         subject. There are at most ``limit`` entries with at most ``max_body_bytes`` bytes of bodies; a single
-        entry may have more bytes. Entries that ``log_filter`` hides are left out. If it hides those of users,
-        the query stops after about `REPLAY_SCAN_ENTRIES` entries (more if ``limit`` needs more); then the
-        result may have a ``resume_id``: pass it as ``after`` to go on.
+        entry may have more bytes. Entries that ``log_filter`` hides are left out. If the filter has ignored
+        users, the query examines only about `MAX_ENTRIES_SCANNED_FOR_REPLAY` entries, or more if ``limit``
+        needs more. If it stops there, the result has a ``resume_id``: pass it as ``after`` to go on.
         """
         ids = [c.id for c in conversations]
         return self._read(_following, ids, user.id, after, limit, max_body_bytes, max_id, log_filter)
@@ -260,17 +273,18 @@ class Archive:
         """Return a Deferred of the first entries with ``user`` as actor or subject.
 
         Their ids are larger than ``after`` and at most ``max_id``. There are at most ``limit`` entries with
-        at most ``max_body_bytes`` bytes of bodies; a single entry may have more bytes. Every entry in the
-        range is looked at, because no index of all entries begins with the author.
+        at most ``max_body_bytes`` bytes of bodies; a single entry may have more bytes. The query examines the
+        entries of all users in the range, because no index helps to find the entries of an author. So the
+        range must be short.
         """
         return self._read(_user_entries, user.id, after, limit, max_body_bytes, max_id)
 
     def entry_ids_to_erase(self, user: User, after: int, limit: int, max_id: int) -> Deferred[list[int]]:
         """Return a Deferred of the ids of the entries that still have a text to erase for ``user``.
 
-        That is a text that the user wrote, or one that was written about the user, such as the reason of a
-        ban. The ids are the first ones with ``after`` < id <= ``max_id``, at most ``limit``. Every entry in
-        the range is looked at.
+        This is a text that the user wrote, or one that was written about the user, such as the reason of a
+        ban. The ids are the first ones with ``after`` < id <= ``max_id``, at most ``limit``. The query
+        examines every entry in the range.
         """
         return self._read(_texts_to_erase, user.id, after, limit, max_id)
 
@@ -280,11 +294,11 @@ class Archive:
         """
         return self._read(_reactions_to, id)
 
-    def user_ids_joined_since(self, conversation: Conversation, id: int) -> Deferred[list[int]]:
+    def user_ids_joined_before(self, conversation: Conversation, id: int) -> Deferred[list[int]]:
         """Return a Deferred of the ids of the users whose last joining of the group of ``conversation`` has a
-        larger id than ``id``.
+        smaller id than ``id``.
         """
-        return self._read(_joined_since, conversation.id, id)
+        return self._read(_joined_before, conversation.id, id)
 
     def entry(self, id: int) -> Deferred[EntryRow | None]:
         """Return a Deferred of the log entry ``id``, or of None if there is none."""
@@ -293,42 +307,45 @@ class Archive:
     def old_message_ids(
         self, conversation: Conversation, after: int, sent_before: int, limit: int
     ) -> Deferred[list[int]]:
-        """Return a Deferred of the ids of the oldest messages of ``conversation``.
+        """Return a Deferred of the ids of old messages of ``conversation``, oldest first.
 
-        Those are messages with ids larger than ``after``, up to the first message that was sent at
-        ``sent_before``, in milliseconds since 1970, or later. At most ``limit`` messages are examined.
+        Examine at most ``limit`` messages with ids larger than ``after``, in the order of ids. Return those
+        before the first that was sent at ``sent_before`` (milliseconds since 1970) or later.
         """
         return self._read(_old_messages, conversation.id, after, sent_before, limit)
 
     def unread_counts(
         self, ranges: Iterable[UnreadRange], user: User, log_filter: LogFilter = NO_FILTER
     ) -> Deferred[list[int]]:
-        """Return a Deferred of a list: for each of ``ranges``, in their order, the number of unread messages.
+        """Return a Deferred of a list: for each of ``ranges``, the number of messages that ``user`` has not
+        read.
 
-        Unread are messages in the range by users other than ``user`` that ``log_filter`` does not hide. They
-        are counted among the last `UNREAD_SCAN_MESSAGES` messages of the range.
+        These are messages of other users in the range that ``log_filter`` does not hide. Only the last
+        `UNREAD_SCAN_MESSAGES` messages of a range are examined.
         """
         return self._read(_unread, list(ranges), user.id, log_filter)
 
     def last_messages(
         self, conversations: Iterable[Conversation], max_id: int, log_filter: LogFilter = NO_FILTER
     ) -> Deferred[list[tuple[int, int] | None]]:
-        """Return a Deferred of a list: for each of ``conversations``, in their order, the id and the time of
-        its last message.
+        """Return a Deferred of a list: for each of ``conversations``, the id and the time of its last
+        message.
 
-        That is the last one with id <= ``max_id`` that ``log_filter`` does not hide, looked for among the
-        last `LAST_SCAN_MESSAGES`. It is None if there is no such message.
+        The times are in milliseconds since 1970. Only the last `MAX_MESSAGES_SCANNED_FOR_LAST_MESSAGE`
+        messages with id <= ``max_id`` are examined. Messages that ``log_filter`` hides are skipped. An item
+        is None if no such message is found.
         """
         return self._read(_last_messages, [c.id for c in conversations], max_id, log_filter)
 
     def entry_times(
         self, places: Iterable[tuple[Conversation, int]], log_filter: LogFilter = NO_FILTER
     ) -> Deferred[list[int | None]]:
-        """Return a Deferred of a list: for each of ``places``, a conversation and an id, the time of the last
-        entry of the conversation with this id or a smaller one.
+        """Return a Deferred of a list: for each of ``places``, a time in milliseconds since 1970.
 
-        The times are in milliseconds since 1970; None if there is no such entry, or if it came before the
-        reader of ``log_filter`` may read. Entries of ignored users count.
+        A place is a conversation and an entry id. Its time is that of the last entry of the conversation with
+        this id or a smaller one. The item is None if there is no such entry, or if the entry was made before
+        the reader of ``log_filter`` has joined and is hidden for this reason. Entries of ignored users are
+        not skipped.
         """
         return self._read(_entry_times, [(one.id, id) for one, id in places], log_filter)
 
@@ -365,7 +382,7 @@ class Archive:
 
 def _search(cursor: Transaction, query: SearchQuery, start: int, end: int, limit: int) -> SearchStep:
     cursor.execute("BEGIN")  # the blocks of the index must fit to the log
-    limited = query.log_filter.since_joining_conversation_ids
+    limited = query.log_filter.conversation_ids_readable_since_joining
     hidden = {
         id: _hidden_up_to(cursor, id, query.log_filter) for id in query.conversation_ids if id in limited
     }
@@ -405,9 +422,9 @@ def _as_read_failed(failure: Failure) -> NoReturn:
     raise ReadFailed(failure.getErrorMessage()) from failure.value
 
 
-def _joined_since(cursor: Transaction, conversation: int, id: int) -> list[int]:
+def _joined_before(cursor: Transaction, conversation: int, id: int) -> list[int]:
     cursor.execute(
-        f"SELECT actor FROM log WHERE conversation = ? AND {_JOINED} GROUP BY actor HAVING max(id) > ?",
+        f"SELECT actor FROM log WHERE conversation = ? AND {_JOINED} GROUP BY actor HAVING max(id) < ?",
         (conversation, id),
     )
     return [user for (user,) in cursor.fetchall()]
@@ -432,7 +449,7 @@ def _old_messages(
 def _page(
     cursor: Transaction,
     conversation: int,
-    window: PageWindow,
+    window: PageIdWindow,
     max_body_bytes: int,
     max_id: int,
     log_filter: LogFilter,
@@ -455,13 +472,13 @@ def _page(
         each = "SELECT id FROM log WHERE conversation = ? AND id > ? AND id < ? AND "
         cursor.execute(
             f"{' UNION ALL '.join(each + kinds for kinds in indexes)} {order} LIMIT 1 OFFSET ?",
-            (*(conversation, above, below) * len(indexes), PAGE_SCAN_ENTRIES - 1),
+            (*(conversation, above, below) * len(indexes), MAX_ENTRIES_SCANNED_FOR_PAGE - 1),
         )
         for (end,) in cursor.fetchall():
             above, below = (above, end + 1) if forward else (end - 1, below)
     each = f"{_ROW} WHERE conversation = ? AND id > ? AND id < ? AND "
     queries = (each + kinds + _unless_ignored(log_filter.ignored_user_ids, kinds) for kinds in indexes)
-    extra = MAX_EXTRA_ENTRIES if window.whole_milliseconds else 0
+    extra = MAX_SAME_MILLISECOND_ENTRIES if window.whole_milliseconds else 0
     cursor.execute(
         f"{' UNION ALL '.join(queries)} {order} LIMIT ?",
         (*(conversation, above, below) * len(indexes), limit + extra + 1 - len(rows)),
@@ -472,31 +489,43 @@ def _page(
     if hidden:
         found.rows[:] = [_without_hidden_text(row, hidden) for row in found.rows]
     messages = [row[0] for row in found.rows if row[_KIND] in MESSAGE_KINDS]
-    reactions = _reactions(cursor, messages, log_filter.ignored_user_ids) if messages else {}
+    reactions, cut = _reactions(cursor, messages, log_filter.ignored_user_ids, forward)
+    if cut is not None:
+        kept = [row for row in found.rows if (row[0] < cut if forward else row[0] > cut)]
+        return EntrySlice(kept, True, None, reactions)
     if found.more or end is None:
         return EntrySlice(found.rows, found.more, None, reactions)
     return EntrySlice(found.rows, True, end, reactions)
 
 
 def _reactions(
-    cursor: Transaction, messages: list[int], ignored: Iterable[int] = ()
-) -> dict[int, list[tuple[str, int]]]:
+    cursor: Transaction, messages: list[int], ignored: Iterable[int] = (), forward: bool = True
+) -> tuple[dict[int, list[tuple[str, int]]], int | None]:
     """Return the reactions to ``messages``, except those of the users with the ids ``ignored``, as
-    `EntrySlice` has them.
+    `EntrySlice` has them, and the first of the messages that is left out, or None.
+
+    Messages are left out after `PAGE_REACTIONS` reactions: the last ones if ``forward`` is true, else the
+    first ones.
     """
+    if not messages:
+        return {}, None
     cursor.execute(
         "SELECT message, entry, reaction, user FROM reactions WHERE message IN"
-        f" (SELECT value FROM json_each(?)) AND user NOT IN ({_list(ignored)})",
+        f" (SELECT value FROM json_each(?)) AND user NOT IN ({_list(ignored)})"
+        f" ORDER BY message {'ASC' if forward else 'DESC'} LIMIT {PAGE_REACTIONS + 1}",
         (json.dumps(messages),),
     )
+    rows = cursor.fetchall()
+    cut = rows[-1][0] if len(rows) > PAGE_REACTIONS else None
     found: dict[int, list[tuple[str, int]]] = {}
-    for message, _, reaction, user in sorted(cursor.fetchall()):
-        found.setdefault(message, []).append((reaction, user))
-    return found
+    for message, _, reaction, user in sorted(rows):
+        if message != cut:
+            found.setdefault(message, []).append((reaction, user))
+    return found, cut
 
 
 def _reactions_to(cursor: Transaction, message: int) -> list[tuple[str, int]]:
-    return _reactions(cursor, [message]).get(message, [])
+    return _reactions(cursor, [message])[0].get(message, [])
 
 
 def _without_hidden_texts(found: EntrySlice, hidden: Mapping[int, int]) -> EntrySlice:
@@ -545,7 +574,12 @@ def _last_messages(
             f"SELECT id, at FROM log WHERE id = (SELECT id FROM (SELECT id, actor FROM log WHERE"
             f" conversation = ? AND {_SAID} AND id > ? AND id <= ? ORDER BY id DESC LIMIT ?)"
             f" WHERE actor NOT IN ({_list(log_filter.ignored_user_ids)}) LIMIT 1)",
-            (conversation, _hidden_up_to(cursor, conversation, log_filter), max_id, LAST_SCAN_MESSAGES),
+            (
+                conversation,
+                _hidden_up_to(cursor, conversation, log_filter),
+                max_id,
+                MAX_MESSAGES_SCANNED_FOR_LAST_MESSAGE,
+            ),
         )
         found.append(cursor.fetchone())
     return found
@@ -602,7 +636,7 @@ def _following(
         if run is not None:
             return _without_hidden_texts(run, hidden)
     else:
-        looked_at = max(limit, REPLAY_SCAN_ENTRIES // len(sources))
+        looked_at = max(limit, MAX_ENTRIES_SCANNED_FOR_REPLAY // len(sources))
         for first, column, kinds, key in sources:
             if first > max_id:
                 break
@@ -668,7 +702,7 @@ def _texts_to_erase(cursor: Transaction, user: int, after: int, limit: int, max_
 
 def _hidden_up_to(cursor: Transaction, conversation: int, log_filter: LogFilter) -> int:
     """Return the id up to which ``log_filter`` hides the entries of ``conversation``, 0 if it hides none."""
-    if conversation not in log_filter.since_joining_conversation_ids:
+    if conversation not in log_filter.conversation_ids_readable_since_joining:
         return 0
     cursor.execute(
         f"SELECT max(id) FROM log WHERE conversation = ? AND actor = ? AND {_JOINED}",

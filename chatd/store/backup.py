@@ -73,11 +73,11 @@ def back_up(source: sqlite3.Connection, target: Path, is_cancelled: Callable[[],
 
 
 def restore(backup: Path, database: Path) -> RestoreResult:
-    """Put the database in the file ``backup`` in the place of the database at ``database``. The call blocks.
+    """Replace the database at ``database`` by the one in the file ``backup``. The call blocks.
 
-    The file at ``database`` is kept under another name beside it. An older version of the database is
+    The file at ``database`` is kept under another name beside it. If the backup is of an older version, it is
     upgraded when the daemon starts next. Raises `StoreError` if a daemon uses the database, if ``backup`` is
-    not sound, or if a file can't be read or written; the database is as before then.
+    not sound, or if a file can't be read or written; the database is then as before.
     """
     database = database.absolute()
     try:

@@ -47,7 +47,7 @@ _GAPS: Final = (
 
 
 def find_problems(connection: sqlite3.Connection) -> list[str]:
-    """Return what is wrong with the database of ``connection``, as sentences; none if it is sound.
+    """Return the problems of the database of ``connection``, as sentences. There are none if it is sound.
 
     The check reads every page, in one read transaction. It asks SQLite whether the file is consistent and
     whether all foreign keys are met, and checks that the database is chatd's, that its version is known, that
@@ -99,7 +99,7 @@ def _find_problems(connection: sqlite3.Connection) -> list[str]:
 
 
 def find_file_problems(path: Path) -> list[str]:
-    """Return what is wrong with the database file at ``path``, as `find_problems` does.
+    """Return the problems of the database file at ``path``, like `find_problems`.
 
     The database is not changed. If there is no write-ahead log beside it, no file is created, so it may be on
     a medium that can't be written; otherwise the database is read with the log, and SQLite may create its

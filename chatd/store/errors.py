@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class StoreError(Exception):
-    """The store could not do what it was asked. The text of the exception says why, for the daemon's log."""
+    """A request to the store failed. The text of the exception says why, for the daemon's log."""
 
 
 class ReadFailed(StoreError):

@@ -24,8 +24,8 @@ from twisted.python.failure import Failure
 from chatd.boundaries import Clock, JournalTask
 from chatd.core.counters import Histogram
 from chatd.core.events import ChatEvent, Conversation, LogEntry, User
-from chatd.core.read_marks import NO_MARK, Mark, ReadMarksDeleted
-from chatd.core.records import EntryDraft, Record, Snapshot
+from chatd.core.read_marks import NO_READ_MARK, ReadMarkPosition, ReadMarksDeleted
+from chatd.core.records import EntryDraft, JournalRecord, Snapshot
 from chatd.pauses import pause
 from chatd.store.errors import NotStored
 from chatd.store.indexer import SearchIndexer
@@ -58,8 +58,8 @@ The clients of the last transaction have just been answered, and may write again
 them would be in every second transaction: twice as many commits, and twice as many writes to each listener.
 """
 
-READ_MARKER_DELAY_SECONDS: Final = 5.0
-"""The maximum delay in seconds before changed read markers and read marks are written.
+READ_MARK_WRITE_DELAY_SECONDS: Final = 5.0
+"""The maximum delay in seconds before changed last seen ids and read marks are written.
 
 If another transaction starts earlier, it writes them too. So a login needs no commit of its own. The journal
 also retries at this interval after a failed transaction.
@@ -95,33 +95,38 @@ _INSERTS: Final = {
 
 # A text that was deleted meanwhile does not come back.
 _EDIT: Final = "UPDATE log SET body = ?, kind = ?, edited = ? WHERE id = ? AND body <> ''"
-_REACT: Final = "INSERT OR IGNORE INTO reactions (message, reaction, user, entry) VALUES (?, ?, ?, ?)"
+# Nor does a message get a reaction that was deleted or trimmed in the same transaction.
+_REACT: Final = (
+    "INSERT OR IGNORE INTO reactions (message, reaction, user, entry)"
+    " SELECT id, ?, ?, ? FROM log WHERE id = ? AND body <> ''"
+)
 _UNREACT: Final = "DELETE FROM reactions WHERE message = ? AND reaction = ? AND user = ?"
 _ANSWER: Final = "UPDATE log SET answered = ?, answered_author = ? WHERE id = ?"
 
 
 class PendingMarks(msgspec.Struct, frozen=True, eq=False):
-    """Read markers and read marks that have moved since they were written last.
+    """Last seen ids and read marks that have moved since they were last written to the database.
 
-    ``read_markers`` maps user ids to entry ids, ``read_marks`` the pairs of a user id and a conversation id.
+    ``last_seen_ids`` maps user ids to entry ids. ``read_marks`` maps pairs of a user id and a conversation id
+    to marks.
     """
 
-    read_markers: dict[int, int] = {}
-    read_marks: dict[tuple[int, int], Mark] = {}
+    last_seen_ids: dict[int, int] = {}
+    read_marks: dict[tuple[int, int], ReadMarkPosition] = {}
 
     def __bool__(self) -> bool:
         """Return whether there is anything to write."""
-        return bool(self.read_markers or self.read_marks)
+        return bool(self.last_seen_ids or self.read_marks)
 
 
 class CommitResult(msgspec.Struct, frozen=True, eq=False):
     """The result of a transaction.
 
-    ``task_results`` contains, for each task, its log entries and whether all of them are new. A message whose
-    ``ref`` its author used before is not new: its entry is the earlier one, or is missing if that was another
-    message. ``last_id`` is the last id in the log. ``last_seqs`` and ``last_ids`` have the last seq and the
-    last id of each conversation that got an entry, by conversation id. ``database_bytes`` is the size of the
-    database, or None if it was not measured.
+    ``task_results`` has for each task its log entries, and whether all of them are new. A message is not new
+    if its author has used the same ``ref`` before: if the stored message is the same, its entry is in the
+    result, otherwise there is no entry. ``last_id`` is the last id in the log. ``last_seqs`` and ``last_ids``
+    have the last seq and the last id of each conversation that got an entry, by conversation id.
+    ``database_bytes`` is the size of the database, or None if it was not measured.
     """
 
     task_results: list[tuple[list[LogEntry], bool]]
@@ -142,22 +147,22 @@ class _Erasure:
 
 
 class Journal:
-    """The writer of the log, with a queue of tasks in front of it.
+    """The writer of the log, with a queue of tasks.
 
-    A task is completed, by a call of its ``on_commit``, after the commit of its records. Tasks are completed
-    one by one, in the order of `submit`, also those that are submitted while another is being completed. If a
-    transaction fails, its tasks and all that wait in the queue are given up: if there are any, ``on_failure``
-    is called, then the ``on_rollback`` of each. ``on_committed`` is called when all tasks of a commit are
-    completed.
+    A task is completed when its records are committed and its ``on_commit`` was called. Tasks are completed
+    one by one, in the order of `submit`. If a transaction fails, its tasks and all waiting ones are given up:
+    ``on_failure`` is called once, then the ``on_rollback`` of each task. If there are no such tasks,
+    ``on_failure`` is not called. ``on_committed`` is called when all tasks of a commit are completed.
 
-    ``last_delivered_id`` is the id of the last entry whose task was completed or is being completed,
-    ``commits`` the number of commits since the start, ``failed_commits`` that of the transactions that
-    failed. ``database_bytes`` is the size of the database when it was measured last: by the first transaction
-    after `MEASURE_EVERY_CHARACTERS` were written, or when the write-ahead log was emptied.
-
-    After a failed transaction ``is_failing`` is true until a transaction succeeds; if no task comes, the
-    journal tries again by itself. ``commit_duration_histogram`` and ``commit_size_histogram`` are histograms
-    of the duration in seconds and the number of tasks of the successful transactions.
+    - ``last_delivered_id`` is the id of the last entry whose task was completed or is being completed.
+    - ``commits`` is the number of commits since the start, ``failed_commits`` that of the transactions that
+      failed.
+    - ``database_bytes`` is the size of the database when it was last measured: by the first transaction after
+      `MEASURE_EVERY_CHARACTERS` were written, or when the write-ahead log was emptied.
+    - ``is_failing`` is true from a failed transaction until one succeeds. If no task comes, the journal tries
+      again by itself.
+    - ``commit_duration_histogram`` and ``commit_size_histogram`` are histograms of the duration in seconds
+      and the number of tasks of the successful transactions.
     """
 
     _log = Logger()
@@ -185,9 +190,9 @@ class Journal:
         self._on_failure = on_failure
         self._on_committed = on_committed
         self._queue: deque[JournalTask] = deque()
-        # The read markers of all users by user id; their read marks by user id and conversation id; and what
+        # The last seen ids of all users by user id; their read marks by user id and conversation id; and what
         # of both is not written yet.
-        self._seen = snapshot.read_markers
+        self._seen = snapshot.last_seen_ids
         self._read_marks = snapshot.read_marks
         self._pending = PendingMarks()
         self._busy = False
@@ -226,39 +231,43 @@ class Journal:
         else:
             self._go_on()
 
-    def submit_records(self, *records: Record) -> Deferred[Sequence[LogEntry]]:
-        """Return a Deferred that fires when all earlier tasks are completed and ``records`` are on disk.
+    def submit_records(self, *records: JournalRecord) -> Deferred[Sequence[LogEntry]]:
+        """Append ``records`` to the queue as one task.
 
-        It fires with the log entries that were made of the drafts among ``records``. It fails with
-        `NotStored` if the transaction of the records, or one before it in the queue, was rolled back.
+        Return a Deferred that fires when all earlier tasks are completed and ``records`` are on disk. Its
+        result is the log entries that were made of the drafts among ``records``. It fails with `NotStored` if
+        the transaction of the records, or one before it in the queue, was rolled back.
         """
         turn = _Turn(records)
         self.submit(turn)
         return turn.done
 
-    def move_read_marker(self, user: User, last: int) -> None:
-        """Move the read marker of ``user`` forward to the entry id ``last``.
+    def move_last_seen_id(self, user: User, last_id: int) -> None:
+        """Move the last seen id of ``user`` forward to the entry id ``last_id``. It never moves back.
 
         The database is updated within seconds. If the daemon crashes before that, the move is lost.
         """
-        self._seen[user.id] = self._pending.read_markers[user.id] = max(last, self.get_read_marker(user))
+        self._seen[user.id] = self._pending.last_seen_ids[user.id] = max(last_id, self.get_last_seen_id(user))
         self._write_pending_later()
 
-    def get_read_marker(self, user: User) -> int:
-        """Return the read marker of ``user``: the id of the last entry known to have gone to the user."""
+    def get_last_seen_id(self, user: User) -> int:
+        """Return the last seen id of ``user``: the id of the last entry that the user is assumed to have
+        received.
+        """
         return self._seen.get(user.id, 0)
 
-    def move_read_mark(self, user: User, conversation: Conversation, last: int, at: int = 0) -> bool:
-        """Move the read mark of ``user`` in ``conversation`` forward to the entry id ``last``, for which a
-        client has given the time ``at``, or 0; never back, as `Mark.moved_to` says. Return whether it has
-        moved.
+    def move_read_mark(self, user: User, conversation: Conversation, last_id: int, at: int = 0) -> bool:
+        """Move the read mark of ``user`` in ``conversation`` forward to the entry id ``last_id``.
 
-        The database is updated within seconds. If the daemon crashes before that, the move is lost.
-        ``conversation`` is on disk. Call this in the turn of a task: the deletions of marks that were
-        submitted before are carried out then.
+        ``at`` is the time that a client has given instead of the id, in milliseconds since 1970, or 0. The
+        mark never moves back (see `ReadMarkPosition.moved_to`). Return whether it has moved. The database is
+        updated within seconds. If the daemon crashes before that, the move is lost.
+
+        ``conversation`` must be on disk. Call this method only when all tasks that were submitted before are
+        completed: one of them may delete the mark.
         """
         before = self.get_read_mark(user, conversation)
-        mark = before.moved_to(last, at)
+        mark = before.moved_to(last_id, at)
         if mark is before:
             return False
         self._read_marks.setdefault(user.id, {})[conversation.id] = mark
@@ -266,9 +275,9 @@ class Journal:
         self._write_pending_later()
         return True
 
-    def get_read_mark(self, user: User, conversation: Conversation) -> Mark:
-        """Return the read mark of ``user`` in ``conversation``: `NO_MARK` if the user has set none."""
-        return self._read_marks.get(user.id, {}).get(conversation.id, NO_MARK)
+    def get_read_mark(self, user: User, conversation: Conversation) -> ReadMarkPosition:
+        """Return the read mark of ``user`` in ``conversation``: `NO_READ_MARK` if the user has set none."""
+        return self._read_marks.get(user.id, {}).get(conversation.id, NO_READ_MARK)
 
     def last_id_in(self, conversation: Conversation) -> int:
         """Return the id of the last entry of ``conversation`` that is on disk, or 0 if it has none."""
@@ -277,12 +286,13 @@ class Journal:
     def last_seq_in(self, conversation: Conversation) -> int:
         """Return the seq of the last entry of ``conversation`` on disk, or 0 if it has none.
 
-        This is the number of all entries ever stored; after old messages were deleted there are fewer.
+        This is the number of all entries that were ever stored in the conversation, including those deleted
+        since.
         """
         return self._seqs.get(conversation.id, 0)
 
     def resume_from(self, snapshot: Snapshot) -> None:
-        """Take the last ids and seqs and the size of the database from ``snapshot``; read markers and read
+        """Take the last ids and seqs and the size of the database from ``snapshot``; last seen ids and read
         marks stay as they are.
 
         Call this after a failed transaction, with a snapshot that was read since.
@@ -296,14 +306,14 @@ class Journal:
         """Index for search what an earlier process has left, as is done after each commit."""
         self._indexer.wake()
 
-    def erase_deleted(self) -> Deferred[bool]:
-        """Make sure that no text of a deleted message remains on the disk. The Deferred fires with True after
-        that.
+    def erase_deleted_texts(self) -> Deferred[bool]:
+        """Empty the write-ahead log, so that no text of a deleted message remains on the disk.
 
-        A commit overwrites what it deletes in the database file (see `Store.open_writer_pool`), but the
-        write-ahead log keeps older pages until it is emptied, which this method does. If a reader prevents
-        that for all `WAL_TRUNCATE_ATTEMPTS`, or SQLite fails, a warning is logged, and the Deferred fires
-        with False. All who wait share the attempts, so that many deletions cost no more than one.
+        Return a Deferred that fires with True after that. A commit overwrites what it deletes in the database
+        file (see `Store.open_writer_pool`), but the write-ahead log keeps older pages until it is emptied. If
+        a reader prevents this for all `WAL_TRUNCATE_ATTEMPTS`, or SQLite fails, a warning is logged, and the
+        Deferred fires with False. All callers that wait share the attempts, so that many deletions cost no
+        more than one.
         """
         self._indexer.wake()  # for the messages beside those that were deleted
         erasure = _Erasure()
@@ -314,7 +324,9 @@ class Journal:
         return erasure.done
 
     async def _empty_write_ahead_log(self) -> None:
-        """Serve all erasures, also those that are added meanwhile: one attempt is for all that wait then."""
+        """Serve all erasures, including those that are added meanwhile. One attempt serves all that wait
+        then.
+        """
         while self._erasures:
             waiting = list(self._erasures)
             try:
@@ -351,7 +363,7 @@ class Journal:
         return done
 
     def close(self) -> Deferred[None]:
-        """Wait until all tasks are completed, write the remaining read markers and read marks, and close the
+        """Wait until all tasks are completed, write the remaining last seen ids and read marks, and close the
         connection.
 
         Return a Deferred that fires after that. If they can't be written, they are lost, and a warning is
@@ -431,7 +443,7 @@ class Journal:
 
     def _write_pending_later(self) -> None:
         if self._late is None:
-            self._late = self._clock.callLater(READ_MARKER_DELAY_SECONDS, self._write_pending)
+            self._late = self._clock.callLater(READ_MARK_WRITE_DELAY_SECONDS, self._write_pending)
 
     def _write_pending(self) -> None:
         self._late = None
@@ -460,12 +472,12 @@ class Journal:
         to measure the size of the database.
         """
         cursor.execute("BEGIN IMMEDIATE")
-        # The batch may delete some of the read marks, and make the users that read markers are for.
+        # The batch may delete some of the read marks, and make the users that last seen ids are for.
         _write_read_marks(cursor, pending.read_marks)
         placer = _Placer(cursor, self._last_id, self._seqs)
         places = [placer.place(task.records) for task in batch]
         placer.write()
-        _write_read_markers(cursor, pending.read_markers)
+        _write_last_seen_ids(cursor, pending.last_seen_ids)
         if not batch and not pending:
             _write_nothing_new(cursor)
         size = measure_database_bytes(cursor) if measures else None
@@ -523,7 +535,7 @@ class Journal:
             self._log.error("nothing can be written to the database: {why}", why=failure.getErrorMessage())
         self.failed_commits += 1
         self._pending = PendingMarks(
-            {**pending.read_markers, **self._pending.read_markers},
+            {**pending.last_seen_ids, **self._pending.last_seen_ids},
             {**pending.read_marks, **self._pending.read_marks},
         )
         self.is_failing = True
@@ -559,7 +571,7 @@ class _Turn:
 
     client = None
 
-    def __init__(self, records: Sequence[Record]) -> None:
+    def __init__(self, records: Sequence[JournalRecord]) -> None:
         self.records = records
         self.done: Deferred[Sequence[LogEntry]] = Deferred()
 
@@ -590,7 +602,7 @@ class _Placer:
         self._edited: list[int] = []
         self._by_ref: dict[tuple[int, str], LogEntry] = {}
 
-    def place(self, records: Sequence[Record]) -> tuple[list[LogEntry], bool]:
+    def place(self, records: Sequence[JournalRecord]) -> tuple[list[LogEntry], bool]:
         """Return the log entries of the drafts in ``records``, and whether all of them are new.
 
         Records that are no drafts are written immediately; the entries are written by `write`.
@@ -661,7 +673,7 @@ class _Placer:
             message_id = event.answered.id
             self._updates.append((_ANSWER, (message_id, event.answered.author.id, entry.id)))
             if event.kind == "reacted":
-                self._updates.append((_REACT, (message_id, body, actor, entry.id)))
+                self._updates.append((_REACT, (body, actor, entry.id, message_id)))
             elif event.kind == "unreacted":
                 self._updates.append((_UNREACT, (message_id, body, actor)))
         self._rows.append((entry.id, conversation, seq, draft.at, event.kind, actor, about, body, draft.ref))
@@ -691,14 +703,14 @@ def _message(event: ChatEvent) -> tuple[int, str, str]:
     return event.conversation.id, "message" if event.kind == "action" else event.kind, event.body
 
 
-def _write_read_markers(cursor: Transaction, markers: dict[int, int]) -> None:
+def _write_last_seen_ids(cursor: Transaction, markers: dict[int, int]) -> None:
     if markers:  # SQLite would prepare the statement for nothing
         cursor.executemany(
             "UPDATE users SET seen = ? WHERE id = ?", [(last, user) for user, last in markers.items()]
         )
 
 
-def _write_read_marks(cursor: Transaction, marks: dict[tuple[int, int], Mark]) -> None:
+def _write_read_marks(cursor: Transaction, marks: dict[tuple[int, int], ReadMarkPosition]) -> None:
     if marks:
         cursor.executemany(
             "INSERT OR REPLACE INTO read_marks (user, conversation, last, at) VALUES (?, ?, ?, ?)",
@@ -728,5 +740,5 @@ def _write_nothing_new(cursor: Transaction) -> None:
 def _write_last(cursor: Transaction, pending: PendingMarks) -> None:
     # One transaction, so that all of them cost one wait for the disk.
     cursor.execute("BEGIN IMMEDIATE")
-    _write_read_markers(cursor, pending.read_markers)
+    _write_last_seen_ids(cursor, pending.last_seen_ids)
     _write_read_marks(cursor, pending.read_marks)

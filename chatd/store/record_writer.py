@@ -9,7 +9,7 @@ from twisted.enterprise.adbapi import Transaction
 
 from chatd.core.accounts import CLOSED_ACCOUNT_HASH, Credential, UserRenamed
 from chatd.core.events import Conversation, User
-from chatd.core.links import InvitationLink, LinkDeleted
+from chatd.core.links import InvitationLink, InvitationLinkDeleted
 from chatd.core.moderation import (
     BannedNetworks,
     ConversationTrimmed,
@@ -142,7 +142,7 @@ _STATEMENTS: Final[dict[type[RecordedChange], tuple[str, Callable[[Any], tuple[o
     ),
     TokenDeleted: ("DELETE FROM tokens WHERE digest = ?", lambda record: (str(record.token.digest),)),
     InvitationLink: ("INSERT OR REPLACE INTO links VALUES (?, ?, ?, ?, ?, ?, ?)", _link_values),
-    LinkDeleted: ("DELETE FROM links WHERE digest = ?", lambda record: (str(record.link.digest),)),
+    InvitationLinkDeleted: ("DELETE FROM links WHERE digest = ?", lambda record: (str(record.link.digest),)),
     UserRenamed: (
         "UPDATE users SET nick = ?, key = ? WHERE id = ?",
         lambda record: (record.user.nick, record.user.key, record.user.id),

@@ -117,8 +117,8 @@ class Store:
     def back_up(self, target: Path) -> Deferred[BackupResult]:
         """Copy the database to the new file ``target`` and check the copy, while the journal goes on writing.
 
-        The Deferred fails with `StoreError` if no sound copy could be made, and with `MaintenanceInProgress`
-        while another backup or check is under way.
+        Return a Deferred of a `BackupResult`. It fails with `StoreError` if no sound copy could be made, and
+        with `MaintenanceInProgress` while another backup or check is under way.
         """
         return self._in_own_thread(lambda connection: back_up(connection, target, self._is_stopping))
 
@@ -160,7 +160,7 @@ class Store:
         running: Deferred[T] = pool.runInteraction(run)
         return running.addBoth(close)
 
-    def cancel_backup_and_check(self) -> None:
+    def cancel_backups_and_checks(self) -> None:
         """Have the running backup or check, if any, fail soon with `StoreError`, and every later one as well.
 
         A check so short that it is not interrupted may still succeed.

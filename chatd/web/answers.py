@@ -37,7 +37,10 @@ class HttpRefusal(msgspec.Struct, frozen=True):
     headers: Mapping[bytes, bytes] = {}
 
     def serialize(self, with_body: bool = True) -> bytes:
-        """Return the bytes of the answer; those to a HEAD request are ``with_body`` false."""
+        """Return the bytes of the answer: the head and the body.
+
+        If ``with_body`` is false, return only the head, as for a HEAD request.
+        """
         headers = {
             **SECURITY_HEADERS,
             b"Date": datetimeToString(),

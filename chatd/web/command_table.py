@@ -14,7 +14,7 @@ from chatd.core.commands import COMMANDS, USAGE_FIELD_NAMES
 from chatd.core.declarations import CommandDeclaration, FieldDeclaration
 from chatd.core.names import ALPHABET_NAMES_TO_TRANSLATE
 from chatd.core.refusals import REASON_SENTENCES, REFUSAL_SENTENCES
-from chatd.core.typed_commands import ACTION_FIELD, ACTION_HELP, ACTION_SLASH_WORD
+from chatd.core.typed_commands import ME_HELP, ME_SLASH_WORD, ME_TEXT_FIELD
 from chatd.locales import to_french
 
 _EVENT_KIND_BY_COMMAND: Final = {
@@ -60,14 +60,16 @@ the keys of reasons that answer only what it can't send.
 
 
 def command_table(translate: Callable[[str], str]) -> bytes:
-    """Return the JSON of the commands that the page offers, with help lines translated by ``translate``.
+    """Return a JSON object that describes the commands that the page offers.
 
-    ``fields`` maps the name of each field to its kind, and to its choices and its key in a request where it
-    has these; a field that is not there is a name. ``commands`` is a list of objects. Their ``fields`` are
-    names separated by spaces, in brackets if the field may be left out: ``group dest [reason]``. ``action``,
-    ``word`` and ``slash`` are left out if they equal ``name``, and are empty if the command has none;
-    ``room`` and ``event`` are left out if false. The last command is ``/me``, which has no action: the page
-    sends it as a message.
+    ``translate`` translates the help lines. In the object, ``fields`` maps the name of a field to its kind,
+    and if it has them, to its choices and to its key in a request. Fields of the kind ``name`` are left out.
+
+    ``commands`` is a list of objects. ``fields`` is the usage, such as ``group dest [reason]``: fields in
+    brackets are optional. ``action``, ``word`` and ``slash`` are the command's names in JSON, before a ``;``
+    and after a ``/``. Each is left out if it equals ``name``, and is empty if the command has no such form.
+    ``room`` and ``event`` are left out if they are false. The last command is ``/me``. It has no action,
+    because the page sends it as a message.
     """
     typed = [row for row in COMMANDS.values() if row.semicolon_word or row.slash_word]
     rows = [row for row in typed if row.name not in _NOT_SAID_TO_THE_PAGE]
@@ -78,17 +80,19 @@ def command_table(translate: Callable[[str], str]) -> bytes:
             if fields.setdefault(name, field) != field:
                 raise AssertionError(f"two different fields are called {name}")
     named = {name: field for name, field in fields.items() if field}
-    me = {"name": ACTION_SLASH_WORD, "action": "", "word": "", "fields": ACTION_FIELD}
-    commands = [*(_command(row, translate) for row in rows), {**me, "help": translate(ACTION_HELP)}]
+    me = {"name": ME_SLASH_WORD, "action": "", "word": "", "fields": ME_TEXT_FIELD}
+    commands = [*(_command(row, translate) for row in rows), {**me, "help": translate(ME_HELP)}]
     return msgspec.json.encode({"fields": named, "commands": commands})
 
 
 def french_catalogue() -> bytes:
-    """Return the JSON of what the daemon says, in French.
+    """Return a JSON object with the French translations of the daemon's texts, for the page.
 
-    ``refusals`` maps each code to its sentence, or to an English and a French sentence if these have gaps.
-    ``reasons`` is a list of such pairs. ``texts`` maps names of fields and of alphabets, and the help lines
-    of commands that `command_table` does not have, to their translations.
+    ``refusals`` maps the code of a refusal to its French sentence. If the sentence has placeholders, the
+    value is a pair of the English and the French template. ``reasons`` is a list of such pairs for the
+    reasons that are inserted into refusals. Texts that only answer what the page can't send are left out.
+    ``texts`` maps other English texts to French ones: names of fields and of alphabets, and help lines of the
+    commands that `command_table` leaves out.
     """
     untyped = (row for row in COMMANDS.values() if not (row.semicolon_word or row.slash_word))
     helps = (row.help for row in untyped if row.name not in _NOT_SAID_TO_THE_PAGE)
@@ -116,7 +120,7 @@ def _pair(sentence: str) -> tuple[str, str]:
 
 
 def _command(row: CommandDeclaration, translate: Callable[[str], str]) -> dict[str, object]:
-    action = "join" if row.name == "enter" else row.actions[0]
+    action = "join" if row.name == "enter" else row.json_actions[0]
     names = {"action": action, "word": row.semicolon_word, "slash": row.slash_word}
     usage = [name if name in row.required else f"[{name}]" for name in row.typeable_fields]
     shown: dict[str, object] = {

@@ -43,7 +43,9 @@ MAX_HEAD_BYTES: Final = 16 * 1024
 """Bytes of a request's line and headers. A longer one is refused."""
 
 MAX_PATH_CHARACTERS: Final = 256
-"""Characters of a path that the site gets. A longer one is none of a page, and neither is its beginning."""
+"""The number of characters of a path that the site gets. No page has a longer path, nor the beginning of
+one.
+"""
 
 MAX_HANDSHAKE_LIST_CHARACTERS: Final = 1024
 """Characters in the lists of an opening handshake, such as that of subprotocols. To parse so many takes 0.8
@@ -92,11 +94,11 @@ _ENTITY_TAG: Final = re.compile(r'"\w*"')
 
 
 class HttpService(msgspec.Struct, frozen=True):
-    """What all HTTP connections share.
+    """The parts of the daemon that all HTTP connections share.
 
     ``choices_by_subprotocol`` maps each WebSocket subprotocol to its wire. A client that names no subprotocol
-    gets the first wire. One request is parsed and answered in each iteration of the reactor, by
-    ``fair_queue``, so that a flood of requests or a long one delays the chat by one request at a time.
+    gets the first wire. ``fair_queue`` lets one request be parsed and answered in each iteration of the
+    reactor, so that many requests or a long one delay the chat by one request at a time.
     """
 
     site: Site
@@ -107,12 +109,12 @@ class HttpService(msgspec.Struct, frozen=True):
 
 
 class HttpConnection(HTTPChannel):
-    """A Twisted protocol that answers requests one after the other. If the client opens a WebSocket, the
-    connection is passed on to a session that ``detector`` opens.
+    """A Twisted protocol for HTTP that answers the requests of a connection one after the other.
 
-    It checks the head of each request itself. What is valid and no opening handshake goes to the site, as a
-    head of a few lines: `HTTPChannel` has no more to parse, and answers with the site's pages. It reads on
-    when the client has read the answer.
+    It checks the head of each request itself. If a request opens a WebSocket, the connection is passed on to
+    a session that ``detector`` opens. Every other valid request is passed to Twisted's `HTTPChannel`, which
+    answers it with a page of the site. Before that, the head is reduced to the few lines that the site needs.
+    The next request is read when the client has taken the answer.
 
     Until a session is open, the connection counts as one whose wire is not detected.
     """
@@ -143,7 +145,7 @@ class HttpConnection(HTTPChannel):
         self._start_timer(HEAD_TIMEOUT_SECONDS, partial(self._refuse, _TOO_SLOW))
 
     def dataReceived(self, data: bytes) -> None:
-        """Answer the request in ``data``, or read on until its head is complete."""
+        """Add ``data`` to the head of the next request, and answer the request when its head is complete."""
         if self._is_over:
             return
         if self._has_answered and not self._read:
@@ -263,7 +265,9 @@ class HttpConnection(HTTPChannel):
             status = HTTPStatus(response.status_code)
             self._refuse(HttpRefusal(status, bytes(response.body or b""), _VERSION_HEADERS))
             return
-        client = policy.find_client(self.transport.getPeer(), request.headers.get_all("X-Forwarded-For"))
+        client = policy.client_address_behind_proxy(
+            self.transport.getPeer(), request.headers.get_all("X-Forwarded-For")
+        )
         if client is not None:
             self._detector.address_from_proxy = _address(client)
         self._leave()
@@ -277,7 +281,9 @@ class HttpConnection(HTTPChannel):
             carrier.readConnectionLost()
 
     def _refuse(self, refusal: HttpRefusal, request: Request | None = None) -> None:
-        """Answer ``request``, or what is none, with ``refusal``, and close the connection."""
+        """Answer with ``refusal``, and close the connection. ``request`` is None if it could not be
+        parsed.
+        """
         self.transport.write(refusal.serialize(with_body=request is None or request.method != "HEAD"))
         self.loseConnection()
 
@@ -311,8 +317,9 @@ class HttpConnection(HTTPChannel):
 
 
 def _head_for_site(request: Request, is_last: bool) -> bytes:
-    """Return the head of ``request`` with what the site needs of it and no more. The connection ends with the
-    answer if that ``is_last`` or the client wants it.
+    """Return the head of ``request`` with only those lines that the site needs.
+
+    The connection ends with the answer if ``is_last`` is true or the client wants that.
     """
     options = ",".join(request.headers.get_all("Connection")).lower().split(",")
     persistent = request.protocol == "HTTP/1.1" and "close" not in map(str.strip, options)

@@ -40,15 +40,21 @@ _CONTENT_TYPES: Final = {
 
 _SHORTENING: Final[Mapping[str, Callable[[bytes], bytes]]] = {".css": shorten_style, ".js": shorten_script}
 
-Health = Callable[[], Awaitable[bool]]
+HealthCheck = Callable[[], Awaitable[bool]]
 """A function that returns whether the daemon is healthy."""
 
 
 class PagePath(Resource):
-    """A path of the site, with its answers in the form of all answers. At this one there is nothing."""
+    """A path of the site. Every answer has the headers in `SECURITY_HEADERS`.
+
+    A subclass overrides `answer` to answer with a page. This class itself answers with 404.
+    """
 
     def getChild(self, path: bytes, request: Request) -> Resource:
-        """Return what is at a path below this one that was not put there: nothing."""
+        """Return the resource for an unknown path below this one, which answers with 404.
+
+        Twisted calls this only for paths that were not added with ``putChild``.
+        """
         return PagePath()
 
     def render(self, request: Request) -> int:
@@ -87,11 +93,14 @@ class StaticFile(PagePath):
 
 
 class HealthPage(PagePath):
-    """Whether the daemon is healthy, by a check that is at most `HEALTH_CACHE_SECONDS` old."""
+    """The page ``/healthz``, which says whether the daemon is healthy.
+
+    The check behind the answer is at most `HEALTH_CACHE_SECONDS` old.
+    """
 
     _log = Logger()
 
-    def __init__(self, health: Health, clock: Clock) -> None:
+    def __init__(self, health: HealthCheck, clock: Clock) -> None:
         super().__init__()
         self._health = health
         self._clock = clock
@@ -101,7 +110,7 @@ class HealthPage(PagePath):
         self._until = 0.0
 
     def answer(self, request: Request) -> None:
-        """Answer after a check, or at once from the last one."""
+        """Answer ``request`` from the last check, or after a new one if the last is too old."""
         Deferred.fromCoroutine(self._answer(request)).addErrback(self._end_after_bug, request)
 
     async def _answer(self, request: Request) -> None:
@@ -142,7 +151,7 @@ def read_static_files() -> Mapping[str, StaticFile]:
     return MappingProxyType({"/": files["/index.html"], **files})
 
 
-def make_site(files: Mapping[str, StaticFile], health: Health, clock: Clock) -> Site:
+def make_site(files: Mapping[str, StaticFile], health: HealthCheck, clock: Clock) -> Site:
     """Return the site with ``files`` by the paths of their URLs, and with ``/healthz``."""
     root = PagePath()
     for path, file in files.items():

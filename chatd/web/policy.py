@@ -32,7 +32,7 @@ class WebPolicy(msgspec.Struct, forbid_unknown_fields=True):
     proxies: tuple[str, ...] = ()
 
     def check(self) -> None:
-        """Check the values of the section. Raises `ValueError`, with the invalid value in its text."""
+        """Check the values of the section. Raises `ValueError` with a text that names the invalid value."""
         for host in self.hosts:
             if not host or _without_port(host) != host:
                 raise ValueError(f"`hosts` has names without a port, not {host}")
@@ -65,12 +65,12 @@ class WebPolicy(msgspec.Struct, forbid_unknown_fields=True):
         _, separator, name = origin.lower().partition("://")
         return bool(separator) and (name == host.lower() or origin.lower() in map(str.lower, self.origins))
 
-    def find_client(self, address: Any, forwarded: Sequence[str]) -> str | None:
+    def client_address_behind_proxy(self, address: Any, forwarded: Sequence[str]) -> str | None:
         """Return the address of the client for which a reverse proxy has connected, or None.
 
         ``address`` is the transport address of the connection, ``forwarded`` the values of
-        ``X-Forwarded-For``, in order. The result is None if ``address`` is no known proxy, or if a proxy has
-        forwarded what is no address.
+        ``X-Forwarded-For``, in order. The result is None if ``address`` is not a known proxy, or if the proxy
+        has forwarded something that is not an address.
         """
         peer = getattr(address, "host", None) or "unix"
         if not self._is_proxy(peer):

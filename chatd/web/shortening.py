@@ -29,9 +29,10 @@ _STYLE_BLANKS: Final = re.compile(rb"(?<=[:;,{])\s+|\s+(?=[{}])|;\s*(?=\})")
 def shorten_script(module: bytes) -> bytes:
     """Return the source of a JavaScript ``module`` without comments, indentation and needless spaces.
 
-    Lines end only where a statement may end without a semicolon, and no brace follows a semicolon or a comma.
-    In ``module`` strings must have double quotes, a template must contain no other, a regular expression must
-    have the flag ``u``, a division must have spaces around it, and no statement may be empty.
+    ``module`` must be written in a simple style: strings in double quotes, no template inside another, the
+    flag ``u`` on every regular expression, spaces around a division, and no empty statement. In the result, a
+    line ends only where a statement may end without a semicolon, and no closing brace follows a semicolon or
+    a comma.
     """
     return _SCRIPT_PART.sub(_shorten_part, module)
 

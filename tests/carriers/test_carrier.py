@@ -23,7 +23,7 @@ from chatd.core.refusals import Refusal
 from chatd.dialects.json import JsonDialect
 from chatd.dialects.text import TextDialect
 from chatd.dialects.tp6 import Tp6Dialect
-from chatd.dialects.tp6_frames import FramedDialect
+from chatd.dialects.tp6_frames import Tp6BinaryFrameDialect
 from tests.toys.two_byte import TwoByteLengths
 
 LIMITS: Final = Limits(line=24, json=256)
@@ -32,7 +32,7 @@ TEXT: Final = TextDialect(LIMITS)
 COURSE: Final = JsonDialect(LIMITS)
 JSON_LINES: Final = JsonDialect(LIMITS, newline_delimited=True)
 ROOM: Final = Tp6Dialect(LIMITS)
-FRAMED: Final = FramedDialect(LIMITS)
+FRAMED: Final = Tp6BinaryFrameDialect(LIMITS)
 
 Cuts = set[int]
 """Where a stream is cut into reads."""

@@ -240,7 +240,7 @@ class Portions(OutboxTestCase):
         self.transport = Journaled()
         self.outbox = self.make(self.transport, IdleDelimitedCarrier.dequeue_next_write)
         self.outbox.max_bytes = 100 * CAP
-        self.outbox.pace_seconds = PACE
+        self.outbox.seconds_between_writes = PACE
 
     def writes(self, *frames: bytes) -> list[bytes]:
         """How these are written."""
@@ -337,7 +337,7 @@ class StrictReaders(OutboxTestCase):
     def read_strictly(self, reader: socket.socket, transport: ToASocket, size: int, texts: list[str]) -> str:
         """What a client reads so much of at a time, as it is written."""
         outbox = self.make(transport, IdleDelimitedCarrier.dequeue_next_write)
-        outbox.max_bytes, outbox.pace_seconds = 1000 * CAP, PACE
+        outbox.max_bytes, outbox.seconds_between_writes = 1000 * CAP, PACE
         for text in texts:
             outbox.put(text.encode())
         heard, left, written = "", sum(len(text.encode()) for text in texts), 0

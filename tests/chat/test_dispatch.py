@@ -19,15 +19,15 @@ from chatd.core.accounts import Secret
 from chatd.core.audience import Audience
 from chatd.core.events import (
     LOBBY,
-    Announced,
-    Arrived,
     ChatEvent,
     Conversation,
     Delivery,
-    Departed,
     EventKind,
     LogEntry,
+    OperatorAnnouncement,
     User,
+    UserArrived,
+    UserDeparted,
 )
 from chatd.core.limits import Limits
 from chatd.core.tokens import Token
@@ -49,11 +49,11 @@ class Session:
         self.token = token
         self.heard = b""
 
-    def deliver(self, frame: bytes) -> None:
+    def send_stored(self, frame: bytes) -> None:
         """Keep an entry of the log."""
         self.heard += frame
 
-    send = deliver
+    send_unstored = send_stored
 
 
 class DispatcherTestCase(SynchronousTestCase):
@@ -152,9 +152,9 @@ class Entries(DispatcherTestCase):
     def test_arrivals_belong_to_the_lobby_and_announcements_to_everyone(self) -> None:
         wob, lobby = self.limited(self.bob, GROUP.id), self.limited(self.bob, LOBBY.id)
         carol = self.user(3, "carol")
-        self.dispatcher.announce_departure(Departed(carol, 0))
-        self.dispatcher.broadcast_announcement(Announced(self.alice, "hear", 0))
-        self.dispatcher.announce_departure(Departed(carol, 0))
+        self.dispatcher.announce_departure(UserDeparted(carol, 0))
+        self.dispatcher.broadcast_announcement(OperatorAnnouncement(self.alice, "hear", 0))
+        self.dispatcher.announce_departure(UserDeparted(carol, 0))
         self.dispatcher.flush()
         self.assertEqual(wob.heard, b"ANN alice hear\n")
         self.assertEqual(lobby.heard, b"LFT carol\nANN alice hear\nLFT carol\n")
@@ -205,7 +205,7 @@ class Entries(DispatcherTestCase):
         def broken(frame: bytes) -> None:
             raise ZeroDivisionError
 
-        self.at_bob.deliver = broken  # type: ignore[method-assign]
+        self.at_bob.send_stored = broken  # type: ignore[method-assign]
         self.say("one")
         self.dispatcher.flush()
         self.say("two", (1,))
@@ -226,12 +226,12 @@ class PresenceService(DispatcherTestCase):
         """Somebody arrives."""
         user = self.user(id, f"u{id}")
         session = cast(Client, Session())
-        self.dispatcher.announce_arrival(session, user, Arrived(user, False, 0))
+        self.dispatcher.announce_arrival(session, user, UserArrived(user, False, 0))
         self.dispatcher.add_client(session, user)
 
     def test_few_users_are_told_in_the_same_turn_of_the_reactor(self) -> None:
         self.come(3)
-        self.dispatcher.announce_departure(Departed(self.user(3, "u3"), 0))
+        self.dispatcher.announce_departure(UserDeparted(self.user(3, "u3"), 0))
         self.clock.advance(0)
         self.assertEqual(self.at_bob.heard, b"ARR u3\nLFT u3\n")
 

@@ -24,13 +24,13 @@ class Memory(SynchronousTestCase):
 
     def names(self, number: int) -> list[str]:
         """The realnames that are remembered."""
-        return [profile.realname for profile in self.memory.of(user(number))]
+        return [profile.realname for profile in self.memory.profiles_of(user(number))]
 
     def test_the_latest_comes_first_and_each_once(self) -> None:
         for name in ("a", "b", "a"):
             self.memory.remember(user(1), Profile("u", name, away="lunch"))
         self.assertEqual(self.names(1), ["a", "b"])
-        self.assertEqual({one.away for one in self.memory.of(user(1))}, {""})
+        self.assertEqual({one.away for one in self.memory.profiles_of(user(1))}, {""})
 
     def test_it_is_bounded(self) -> None:
         for number in range(MAX_PROFILES_PER_USER + 3):

@@ -318,6 +318,25 @@ class Privacy(EditCase):
         told = [(one["edited"], one.get("msg")) for one in back.objects() if "edited" in one]
         self.assertEqual(told, [(3, None), (6, "for all")])
 
+    def test_those_who_join_meanwhile(self) -> None:
+        """Their joining is decided before the edit, and not on the disk when the edit reads who joined."""
+        self.bob.says("bg;wob;before carol")
+        self.alice.asks(action="sethistory", group="wob", mode="since_joining")
+        carol = self.stage.json("carol")
+        self.forget()
+        readers, writer = self.stage.readers, self.stage.writer
+        readers.held = True
+        self.bob.says("edit;3;secret of old")
+        writer.held = True
+        carol.asks(action="join", group="wob")
+        readers.held = writer.held = False
+        while readers.waiting or writer.waiting:
+            (readers if readers.waiting else writer).run_next()
+            self.stage.settle()
+        self.assertEqual([(one["edited"], one.get("msg")) for one in carol.objects()[1:]], [(3, None)])
+        told = [one.get("msg") for one in self.alice.objects() if "edited" in one]
+        self.assertEqual(told, ["secret of old"])
+
     def test_outside_the_scope_of_a_token(self) -> None:
         self.alice.asks(action="register", password=SECRET)
         self.alice.asks(action="client-broadcast", msg="hi").asks(action="gbroadcast", group="wob", msg="hi")

@@ -12,7 +12,7 @@ from twisted.internet.defer import Deferred, succeed
 from chatd.chat import erasure
 from chatd.chat.erasure import CHECKPOINT_RETRY_SECONDS
 from chatd.core.accounts import AccountPolicy
-from chatd.core.read_marks import Mark
+from chatd.core.read_marks import ReadMarkPosition
 from chatd.core.state import State
 from chatd.store.check import find_file_problems
 from tests.chat.test_administration import SECRET, AdministrationCase
@@ -36,7 +36,7 @@ def contents(state: State) -> dict[str, Any]:
             (act.id, act.operator.nick, act.kind, act.target, act.until, act.reason)
             for act in state.moderations
         ],
-        "sanctions": {key: act.id for key, act in state.sanctions.items()},
+        "sanctions": {key: act.id for key, act in state.mutes_and_blocks.items()},
         "networks": {key: act.id for key, act in state.blocked_networks.items()},
         "appointed": dict(state.appointed),
         "erasing": dict(state.erasing),
@@ -157,7 +157,9 @@ class Erasing(ErasureCase):
         self.erases()
         marks = self.stage.rows("SELECT user, conversation, last FROM read_marks")
         self.assertEqual(marks, [(1, 1, 14), (1, 2, 13)])
-        self.assertEqual(self.stage.journal._read_marks, {1: {1: Mark(14, 0), 2: Mark(13, 0)}})
+        self.assertEqual(
+            self.stage.journal._read_marks, {1: {1: ReadMarkPosition(14, 0), 2: ReadMarkPosition(13, 0)}}
+        )
 
     def test_what_others_wrote_stays_and_ids_and_seqs_are_exact(self) -> None:
         self.erases()
@@ -406,15 +408,15 @@ class Interrupted(ErasureCase):
     def test_a_reader_keeps_the_write_ahead_log(self) -> None:
         """The mark stays, so that the daemon empties it later."""
         journal = self.stage.journal
-        empty = journal.erase_deleted
+        empty = journal.erase_deleted_texts
 
         def busy() -> Deferred[bool]:
             return succeed(False)
 
-        self.patch(journal, "erase_deleted", busy)
+        self.patch(journal, "erase_deleted_texts", busy)
         self.assertEqual(self.erases()["complete"], False)
         self.assertEqual(len(self.stage.rows("SELECT * FROM erasures")), 1)
-        self.patch(journal, "erase_deleted", empty)
+        self.patch(journal, "erase_deleted_texts", empty)
         self.stage.wait(CHECKPOINT_RETRY_SECONDS)
         self.check_gone()
 

@@ -8,11 +8,20 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.boundaries import Dialect, FrameFormat, Payloads
 from chatd.carriers.carrier import wrap_line
-from chatd.carriers.json_stream import wrap_without_framing
+from chatd.carriers.json_stream import payload_as_frame
 from chatd.chat import dispatch
 from chatd.chat.fanout import Fanout
 from chatd.connections.welcome_buffer import QUIET_SECONDS
-from chatd.core.events import LOBBY, Arrived, ChatEvent, Conversation, Delivery, Departed, LogEntry, User
+from chatd.core.events import (
+    LOBBY,
+    ChatEvent,
+    Conversation,
+    Delivery,
+    LogEntry,
+    User,
+    UserArrived,
+    UserDeparted,
+)
 from chatd.core.limits import Limits
 from chatd.dialects.json import JsonDialect
 from chatd.dialects.text import TextDialect
@@ -27,15 +36,15 @@ class Ear:
     """A recipient that keeps what it is given, piece by piece."""
 
     def __init__(self, dialect: Dialect = TEXT) -> None:
-        wrap = wrap_without_framing if isinstance(dialect, JsonDialect) else wrap_line
-        self.frame_format = FrameFormat(dialect.delivery_encoder, wrap, not dialect.pace_seconds)
+        wrap = payload_as_frame if isinstance(dialect, JsonDialect) else wrap_line
+        self.frame_format = FrameFormat(dialect.delivery_encoder, wrap, not dialect.seconds_between_writes)
         self.pieces: list[bytes] = []
 
-    def deliver(self, frame: bytes) -> None:
+    def send_stored(self, frame: bytes) -> None:
         """Keep it."""
         self.pieces.append(frame)
 
-    def send(self, frame: bytes) -> None:
+    def send_unstored(self, frame: bytes) -> None:
         """Keep it, marked as no entry of the log."""
         self.pieces.append(b"~" + frame)
 
@@ -53,7 +62,7 @@ class Stammer(TextDialect):
 class Addressing(TextDialect):
     """A dialect with words of its own for whom an event is about."""
 
-    def encode_for_affected_user(self, delivery: Delivery) -> Payloads:
+    def encode_for_subject(self, delivery: Delivery) -> Payloads:
         """Say so."""
         return (b"YOU",)
 
@@ -159,9 +168,9 @@ class PresenceService(SynchronousTestCase):
         """And is heard of by those before, and does not wait for its replay to hear."""
         fanout, before, alice, bob = Fanout(None, stored=False), Ear(), Ear(), Ear()
         for user, ear in ((ALICE, alice), (BOB, bob)):
-            fanout.add(Arrived(user, False, 0))
+            fanout.add(UserArrived(user, False, 0))
             fanout.add_recipient(ear)
-        fanout.add(Departed(ALICE, 0))
+        fanout.add(UserDeparted(ALICE, 0))
         fanout.flush([before, alice, bob])
         self.assertEqual(before.pieces, [b"~ARR alice\nARR bob\nLFT alice\n"])
         self.assertEqual(alice.pieces, [b"~ARR bob\nLFT alice\n"])
@@ -315,7 +324,7 @@ class InTheChat(StageTestCase):
         """What ends the fanout is answered, and its author hears on."""
         alice, bob = self.stage.json("alice"), self.stage.text("bob")
         alice.hears()
-        self.patch(Fanout, "flush_groups", lambda fanout, groups: 1 / 0)
+        self.patch(Fanout, "flush_by_frame_format", lambda fanout, groups: 1 / 0)
         self.stage.writer.held = True
         alice.asks(action="client-broadcast", msg="one")
         bob.says("WHO")

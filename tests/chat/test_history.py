@@ -194,7 +194,7 @@ class Windows(StageTestCase):
         for number in range(30):
             carol.asks(action="gbroadcast", group="wob", msg=f"noise {number}")
         self.bob.asks(action="ignore", dest="carol").hears()
-        self.patch(archive, "PAGE_SCAN_ENTRIES", 3)
+        self.patch(archive, "MAX_ENTRIES_SCANNED_FOR_PAGE", 3)
         self.assertEqual(self.read(limit=4), ("m3 m4 m5 m6", True))
         self.assertEqual(self.read(limit=4, before_time="2100-01-01T00:00:00Z"), ("m3 m4 m5 m6", True))
         self.assertEqual(self.read(limit=4, around=10**6), ("m3 m4 m5 m6", True))
@@ -254,7 +254,7 @@ class Windows(StageTestCase):
         """They stay in their places without their texts; old ones have none any more."""
         self.stage.close()
         policy = AccountPolicy(operators=("teacher",))
-        self.stage = Stage(self.stage.database, policy=policy, keep_seconds=3600)
+        self.stage = Stage(self.stage.database, policy=policy, retention_seconds=3600)
         teacher, bob = self.stage.json("teacher"), self.stage.json("bob")
         teacher.asks(action="register", password=SECRET).asks(action="delete", id=self.ids["m3"])
         teacher.hears(), bob.hears()
@@ -364,7 +364,7 @@ class Bursts(StageTestCase):
 
     def test_no_more_than_the_maximum(self) -> None:
         """The rest of the millisecond can be read by id."""
-        self.patch(archive, "MAX_EXTRA_ENTRIES", 3)
+        self.patch(archive, "MAX_SAME_MILLISECOND_ENTRIES", 3)
         self.bursts(2, 9)
         found = self.page(limit=4, whole_milliseconds="yes")
         self.assertEqual(([item["id"] for item in found["messages"]], found["more"]), ([*range(5, 12)], True))
@@ -537,7 +537,7 @@ class Active(StageTestCase):
         self.alice.asks(action="unignore", dest="carol").hears()
         self.assertEqual(self.listed(after_time=self.time("in private")), ["lobby", "carol"])
         self.alice.asks(action="ignore", dest="carol").hears()
-        self.patch(archive, "LAST_SCAN_MESSAGES", 1)
+        self.patch(archive, "MAX_MESSAGES_SCANNED_FOR_LAST_MESSAGE", 1)
         self.assertEqual(self.listed(**everything), ["wob", "bob"])
 
     def test_only_what_one_may_read(self) -> None:

@@ -79,8 +79,8 @@ class Ignoring(StageTestCase):
 
     def talks_much(self) -> None:
         """Let bob say more than one query looks at, between two words of carol."""
-        self.patch(archive, "PAGE_SCAN_ENTRIES", 3)
-        self.patch(archive, "REPLAY_SCAN_ENTRIES", 3)
+        self.patch(archive, "MAX_ENTRIES_SCANNED_FOR_PAGE", 3)
+        self.patch(archive, "MAX_ENTRIES_SCANNED_FOR_REPLAY", 3)
         self.patch(replay, "CATCH_UP_PAGE_ENTRIES", 3)
         self.carol.says("MSG 1")
         for _ in range(10):

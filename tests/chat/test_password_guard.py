@@ -7,7 +7,11 @@ from hypothesis import strategies as st
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.chat.password_guard import GUESSED_NICK_DELAY_SECONDS, MAX_REMEMBERED_SUCCESSES, PasswordGuard
+from chatd.chat.password_guard import (
+    MAX_REMEMBERED_SUCCESSES,
+    PASSWORD_DELAY_OF_ATTACKED_NICK_SECONDS,
+    PasswordGuard,
+)
 from chatd.chat.token_buckets import MAX_BUCKETS, TokenBuckets
 from chatd.core.limits import Limits
 from chatd.core.refusals import Refusal
@@ -107,7 +111,7 @@ class Guard(SynchronousTestCase):
 
     def test_many_networks_delay_and_never_lock_out(self) -> None:
         delays = [self.guess("alice", client_network) for client_network in "abcdef"]
-        self.assertEqual(delays, [0, 0, *[GUESSED_NICK_DELAY_SECONDS] * 4])
+        self.assertEqual(delays, [0, 0, *[PASSWORD_DELAY_OF_ATTACKED_NICK_SECONDS] * 4])
         self.assertEqual(self.guess("bob", "g"), 0)
 
     def test_right_passwords_cost_nothing(self) -> None:

@@ -167,7 +167,7 @@ class SeveralSessions(StageTestCase):
         self.assertEqual((self.second.closed, self.bob.lines()), (False, []))
 
     def test_what_one_session_has_read_the_next_one_has_not_missed(self) -> None:
-        """The read marker is shared: also with sessions that stay open."""
+        """The last seen id is shared: also with sessions that stay open."""
         self.second.says("BYE")
         self.bob.says("PRV alice one")
         self.stage.wait(6)

@@ -14,7 +14,7 @@ from chatd.chat.delivery_log import DeliveryLog
 from chatd.core.accounts import AccountPolicy
 from chatd.core.events import Delivery
 from chatd.store.check import find_file_problems
-from chatd.store.journal import READ_MARKER_DELAY_SECONDS
+from chatd.store.journal import READ_MARK_WRITE_DELAY_SECONDS
 from tests.support.effort import effort
 from tests.support.in_memory_daemon import Peer, Stage, StageTestCase, ThreadlessPool
 
@@ -67,7 +67,7 @@ class MarkCase(StageTestCase):
 
     def on_disk(self) -> set[tuple[int, ...]]:
         """User, conversation and id of the marks on disk, which are those in memory."""
-        self.stage.wait(READ_MARKER_DELAY_SECONDS)
+        self.stage.wait(READ_MARK_WRITE_DELAY_SECONDS)
         rows = self.stage.rows("SELECT * FROM read_marks")
         marks = self.stage.journal._read_marks
         self.assertCountEqual(
@@ -430,18 +430,18 @@ class Storage(MarkCase):
             self.mark(group="wob", upto=id)
         self.assertEqual(self.stage.journal.commits, commits)
         self.assertEqual(self.stage.rows("SELECT * FROM read_marks"), [])
-        self.stage.wait(READ_MARKER_DELAY_SECONDS)
+        self.stage.wait(READ_MARK_WRITE_DELAY_SECONDS)
         self.assertEqual(self.stage.rows("SELECT * FROM read_marks"), [(1, 2, 4, 0)])
         self.assertEqual(self.stage.journal.commits, commits + 1)
 
     def test_marks_that_stay_write_nothing(self) -> None:
         """However often a client sends them."""
         self.mark(group="wob")
-        self.stage.wait(READ_MARKER_DELAY_SECONDS)
+        self.stage.wait(READ_MARK_WRITE_DELAY_SECONDS)
         commits = self.stage.journal.commits
         for upto in (1, 4, 99) * 20:
             self.mark(group="wob", upto=upto)
-        self.stage.wait(10 * READ_MARKER_DELAY_SECONDS)
+        self.stage.wait(10 * READ_MARK_WRITE_DELAY_SECONDS)
         self.assertEqual(self.stage.journal.commits, commits)
 
     def test_a_restart(self) -> None:
@@ -457,7 +457,7 @@ class Storage(MarkCase):
         """It counts at once, and is written when there is room again."""
         self.stage.writer.error = FULL
         self.assertEqual(self.mark(group="wob", upto=3)["id"], 3)
-        self.stage.wait(3 * READ_MARKER_DELAY_SECONDS)
+        self.stage.wait(3 * READ_MARK_WRITE_DELAY_SECONDS)
         self.assertEqual(
             self.alice.asks(action="client-broadcast", msg="x").objects()[-1]["code"], "storage_failed"
         )
@@ -531,7 +531,7 @@ class Anything(StageTestCase):
             elif step in ("leave", "join"):
                 peer.asks(action=step, group="wob")
             elif step == "wait":
-                stage.wait(READ_MARKER_DELAY_SECONDS)
+                stage.wait(READ_MARK_WRITE_DELAY_SECONDS)
             elif step in ("fail", "mend"):
                 writer.error = FULL if step == "fail" else None
             elif step == "hold":
@@ -541,7 +541,7 @@ class Anything(StageTestCase):
                 stage.settle()
         writer.error = None
         self.release(writer, stage)
-        stage.wait(10 * READ_MARKER_DELAY_SECONDS)
+        stage.wait(10 * READ_MARK_WRITE_DELAY_SECONDS)
         rows = stage.rows("SELECT user, conversation, last FROM read_marks")
         read = stage.store.read_snapshot()
         self.assertEqual(stage.journal._read_marks, read.read_marks)

@@ -16,7 +16,7 @@ DAY = 86_400
 class Keeping(StageTestCase):
     """Messages are kept for a day."""
 
-    keep_seconds: int | None = DAY
+    retention_seconds: int | None = DAY
 
     def setUp(self) -> None:
         super().setUp()
@@ -31,7 +31,7 @@ class Keeping(StageTestCase):
 
     def opened(self) -> Stage:
         """The daemon, with its sweeps."""
-        stage = Stage(self.stage.database, policy=AccountPolicy(), keep_seconds=self.keep_seconds)
+        stage = Stage(self.stage.database, policy=AccountPolicy(), retention_seconds=self.retention_seconds)
         stage.chat.retention.start()
         return stage
 

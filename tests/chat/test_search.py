@@ -413,7 +413,7 @@ class Keeping(StageTestCase):
 
     def test_a_day(self) -> None:
         self.stage.close()
-        self.stage = Stage(self.stage.database, policy=AccountPolicy(), keep_seconds=DAY)
+        self.stage = Stage(self.stage.database, policy=AccountPolicy(), retention_seconds=DAY)
         self.stage.chat.retention.start()
         self.stage.json("alice").asks(action="client-broadcast", msg="xylophone word").hangs_up()
         self.stage.wait(DAY - 3600)

@@ -408,7 +408,7 @@ class Login(TokenCase):
         self.assertEqual([said["event"] for said in self.bob.objects()], ["arrived", "left"])
 
     def test_what_it_reads_is_not_read_by_its_user(self) -> None:
-        """A program has no part in the read marker, and gets no pages at its login."""
+        """A program has no part in the last seen id, and gets no pages at its login."""
         secret = self.make()
         self.alice.hangs_up()
         self.bob.asks(action="client-send", to="alice", msg="for you")
@@ -470,9 +470,9 @@ class Scope(TokenCase):
         """What becomes of each command of the JSON wire, but those that end or begin a session."""
         found = {}
         for row in COMMANDS.values():
-            if row.actions and row.name not in ("hello", "identify", "quit"):
+            if row.json_actions and row.name not in ("hello", "identify", "quit"):
                 values = {name: self.SAMPLES[name] for name in row.fields if name in self.SAMPLES}
-                found[row.name] = self.code(bot, action=row.actions[0], **values)
+                found[row.name] = self.code(bot, action=row.json_actions[0], **values)
         return found
 
     def test_every_command_with_every_access(self) -> None:

@@ -171,7 +171,7 @@ class Answers(SynchronousTestCase):
 
     def test_every_action_with_every_nonsense(self) -> None:
         """Is something that can be shown."""
-        actions = [action for row in COMMANDS.values() for action in row.actions]
+        actions = [action for row in COMMANDS.values() for action in row.json_actions]
         for action in (*actions, *(f"server-{action}" for action in actions), "server-error"):
             values: tuple[Any, ...] = (
                 None,

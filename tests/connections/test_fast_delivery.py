@@ -89,7 +89,7 @@ class Ear(Protocol):
         transport.write(b"hello ")  # as what answers a handshake, before there is a session
 
     @property
-    def direct_outbox(self) -> Outbox | None:
+    def immediate_outbox(self) -> Outbox | None:
         """As a session has it."""
         return self.outbox if self.held is None else None
 
@@ -101,14 +101,14 @@ class Ear(Protocol):
         """Count."""
         self.drained += 1
 
-    def deliver(self, frame: bytes) -> None:
+    def send_stored(self, frame: bytes) -> None:
         """Hold it back, if that is so."""
         if self.held is None:
             self.outbox.put(frame)
         else:
             self.held.append(frame)
 
-    def send(self, frame: bytes) -> None:
+    def send_unstored(self, frame: bytes) -> None:
         """Never hold it back."""
         self.outbox.put(frame)
 
@@ -128,7 +128,7 @@ class Ear(Protocol):
         box = self.outbox
         return (
             self.socket.taken, self.socket.closed, self.overflows, self.drained, self.held,
-            box.queued_bytes, box.is_empty, box.backed_up, box.closed, box.dropped,
+            box.queued_bytes, box.is_empty, box.is_congested, box.closed, box.dropped,
         )  # fmt: skip
 
 
@@ -172,7 +172,7 @@ class World:
             case "break":
                 ear.socket.room = BROKEN
             case "pace":
-                ear.outbox.set_pace(PACE if size % 2 else 0.0)
+                ear.outbox.set_seconds_between_writes(PACE if size % 2 else 0.0)
             case "pause":
                 ear.outbox.flush_and_pause(PACE)
             case "drain":

@@ -214,19 +214,19 @@ class BackPressure(OutboxTestCase):
         self.outbox.resumeProducing()
         self.assert_done(b"two\nthree\n")
 
-    def test_backed_up(self) -> None:
+    def test_is_congested(self) -> None:
         """While the transport is full, or more than an eighth of the cap waits."""
-        self.assertFalse(self.outbox.backed_up)
+        self.assertFalse(self.outbox.is_congested)
         self.put(b"x" * 128)
-        self.assertFalse(self.outbox.backed_up)
+        self.assertFalse(self.outbox.is_congested)
         self.put(b"x")
-        self.assertTrue(self.outbox.backed_up)
+        self.assertTrue(self.outbox.is_congested)
         self.clock.advance(0)
-        self.assertFalse(self.outbox.backed_up)
+        self.assertFalse(self.outbox.is_congested)
         self.outbox.pauseProducing()
-        self.assertTrue(self.outbox.backed_up)
+        self.assertTrue(self.outbox.is_congested)
         self.outbox.resumeProducing()
-        self.assertFalse(self.outbox.backed_up)
+        self.assertFalse(self.outbox.is_congested)
 
     def test_drained(self) -> None:
         """At once when nothing waits, else when all left; not while the transport is full."""
@@ -282,7 +282,7 @@ class Pacing(OutboxTestCase):
     def setUp(self) -> None:
         """Set the pace."""
         super().setUp()
-        self.outbox.pace_seconds = PACE
+        self.outbox.seconds_between_writes = PACE
 
     def assert_paced(self, *expected: bytes | str) -> None:
         """Each of these comes as soon as the last one is 40 ms old, and no earlier."""
@@ -331,9 +331,9 @@ class Pacing(OutboxTestCase):
 
     def test_it_may_begin_in_the_middle_of_a_turn(self) -> None:
         """What was put before, and not written yet, is paced with the rest."""
-        self.outbox.pace_seconds = 0.0
+        self.outbox.seconds_between_writes = 0.0
         self.put(b"one\n")
-        self.outbox.pace_seconds = PACE
+        self.outbox.seconds_between_writes = PACE
         self.put(b"two\n")
         self.clock.advance(0)
         self.assert_done(b"one\n")
@@ -343,7 +343,7 @@ class Pacing(OutboxTestCase):
         """The rest leaves together, when the gap is over."""
         self.put(b"one\n", b"two\n", b"three\n")
         self.clock.advance(0)
-        self.outbox.pace_seconds = 0.0
+        self.outbox.seconds_between_writes = 0.0
         self.put(b"four\n")
         self.clock.advance(0)
         self.assert_done(b"one\n")
@@ -420,7 +420,7 @@ class Opaque(OutboxTestCase):
             elif step == "empty":
                 outbox.resumeProducing()
             else:
-                outbox.set_pace(PACE if step == "paced" else 0.0)
+                outbox.set_seconds_between_writes(PACE if step == "paced" else 0.0)
         writes = [write for write in self.transport.done if isinstance(write, bytes)]
         self.assertEqual(b"".join(writes), b"".join(put))
         ends = set(accumulate(map(len, put)))
@@ -488,7 +488,7 @@ class Closing(OutboxTestCase):
 
     def test_once_it_is_gone_nothing_is_left(self) -> None:
         """No timer, no write, no second end."""
-        self.outbox.pace_seconds = PACE
+        self.outbox.seconds_between_writes = PACE
         self.put(b"one\n", b"two\n", b"three\n")
         self.clock.advance(0)
         self.outbox.close()
@@ -503,7 +503,7 @@ class Closing(OutboxTestCase):
 
     def test_a_paced_client_gets_all_of_it(self) -> None:
         """At its pace, however long that takes: the grace begins anew with every line."""
-        self.outbox.pace_seconds = PACE
+        self.outbox.seconds_between_writes = PACE
         lines = [b"%d\n" % number for number in range(260)]
         self.put(*lines)
         self.outbox.close()
@@ -516,7 +516,7 @@ class Closing(OutboxTestCase):
 
     def test_a_paced_client_that_does_not_read_is_cut(self) -> None:
         """`CLOSE_TIMEOUT_SECONDS` seconds after the last line that it took."""
-        self.outbox.pace_seconds = PACE
+        self.outbox.seconds_between_writes = PACE
         self.put(b"one\n", b"two\n")
         self.outbox.close()
         self.clock.advance(0)
@@ -658,7 +658,7 @@ class Sockets(TestCase):
         frames = [bytes([65 + number % 26]) * 99_999 + b"\n" for number in range(40)]
         for frame in frames:
             server.outbox.put(frame)
-            if server.outbox.backed_up:
+            if server.outbox.is_congested:
                 await server.outbox.when_drained()
         server.outbox.close()
         self.assertIs(await reader.ended, ConnectionDone)
@@ -686,7 +686,7 @@ class Sockets(TestCase):
         """What it never takes can't hold the connection open longer than the grace."""
         server, reader = await self.meet()
         reader.transport.pauseProducing()
-        while not server.outbox.backed_up:
+        while not server.outbox.is_congested:
             server.outbox.put(b"x" * 65_536)
             await deferLater(global_reactor, 0, lambda: None)
         server.outbox.close()

@@ -116,7 +116,7 @@ class HoldingBack(StageTestCase):
         session.hold_deliveries()
         for _ in range(4):
             bob.asks(action="client-broadcast", msg="x" * 1_200)
-        session.send(b"y" * 5_000 + b"\n")
+        session.send_unstored(b"y" * 5_000 + b"\n")
         self.assertTrue(session.release_deliveries())
         self.stage.settle()
         alice.wire.unstick()
@@ -178,7 +178,7 @@ class Room(StageTestCase):
         alice, bob = self.stage.connect("tp6").says(b"Hello|alice\n"), self.stage.text("bob")
         for _ in range(3):
             bob.says("MSG " + "x" * 4_000)
-        self.assertTrue(session_in(alice)._outbox.backed_up)
+        self.assertTrue(session_in(alice)._outbox.is_congested)
         bob.hears()
         alice.says(b"one\n").says(b"two\n")
         self.assertEqual(bob.lines(), ["MSG alice one", "MSG alice two"])

@@ -42,7 +42,7 @@ class Audiences(SynchronousTestCase):
         state = Chat(*NICKS).state
         for nick, asked in acts:
             try:
-                decision = decide(state, state.user(nick), asked)
+                decision = decide(state, state.require_user(nick), asked)
             except Refusal:
                 continue
             expected = of_the_decision(state, decision) if decision.events else set()
@@ -81,7 +81,7 @@ class Audiences(SynchronousTestCase):
         ):
             first = told("alice", one)
             self.assertIs(told("alice", other), first)
-        group = chat.state.group("wob", chat.user("alice"))
+        group = chat.state.require_visible_group("wob", chat.user("alice"))
         self.assertIs(told("bob", c.SendToGroup("wob", "three")), group.audience)
 
     def test_everyone_hears_the_lobby(self) -> None:

@@ -111,16 +111,16 @@ def values_of(row: CommandDeclaration) -> dict[str, str]:
     if row.name in FOR_PROGRAMS:
         return {name: value for name, value in json.loads(row.example).items() if name != "action"}
     parts = row.example.split(";") if row.semicolon_word else row.example.split(" ", 1)
-    assert parts[0] in (row.semicolon_word, row.keyword, f"/{row.slash_word}"), row.example
+    assert parts[0] in (row.semicolon_word, row.text_verb, f"/{row.slash_word}"), row.example
     return {name: part for name, part in zip(row.fields, parts[1:], strict=False) if part}
 
 
 class TheTable(SynchronousTestCase):
     def test_the_seeds_commands_are_all_there(self) -> None:
-        words = {action: row.semicolon_word for row in COMMANDS.values() for action in row.actions}
+        words = {action: row.semicolon_word for row in COMMANDS.values() for action in row.json_actions}
         self.assertEqual({action: words.get(action) for action in OF_THE_SEEDS}, OF_THE_SEEDS)
         self.assertEqual(
-            [row.keyword for row in COMMANDS.values() if row.keyword],
+            [row.text_verb for row in COMMANDS.values() if row.text_verb],
             ["IAM", "PWD", "BYE", "WHO", "MSG", "PRV", "HELP"],
         )
 
@@ -133,7 +133,7 @@ class TheTable(SynchronousTestCase):
     def test_every_row_has_help_and_says_how_it_is_called(self) -> None:
         for row in COMMANDS.values():
             self.assertTrue(row.help and row.help.isprintable() and not row.help.endswith("."), row.name)
-            is_typed = bool(row.semicolon_word or row.keyword or row.slash_word)
+            is_typed = bool(row.semicolon_word or row.text_verb or row.slash_word)
             self.assertEqual(is_typed, row.name not in FOR_PROGRAMS, row.name)
             self.assertIs(COMMANDS_BY_CLASS[row.command], row)
             for name, field in row.fields.items():
@@ -142,9 +142,9 @@ class TheTable(SynchronousTestCase):
 
     def test_every_name_means_one_command(self) -> None:
         for names in (
-            [action for row in COMMANDS.values() for action in row.actions],
+            [action for row in COMMANDS.values() for action in row.json_actions],
             [row.semicolon_word for row in COMMANDS.values() if row.semicolon_word],
-            [row.keyword for row in COMMANDS.values() if row.keyword],
+            [row.text_verb for row in COMMANDS.values() if row.text_verb],
             [row.slash_word for row in COMMANDS.values() if row.slash_word],
         ):
             self.assertEqual([name for name, count in Counter(names).items() if count > 1], [])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.core.confusables import PROTOTYPES
+from chatd.core.confusables import CONFUSABLE_PROTOTYPES
 from tools.confusables import module
 
 SAMPLE = """\
@@ -20,11 +20,15 @@ NOTICE = "UNICODE LICENSE V3\n\nYou may.\n\nSPDX-License-Identifier: Unicode-3.0
 
 class Table(SynchronousTestCase):
     def test_it_is_the_whole_of_unicode_17(self) -> None:
-        self.assertEqual(len(PROTOTYPES), 6565)
-        self.assertEqual([PROTOTYPES[ord(char)] for char in "аӏı01Im"], ["a", "l", "i", "O", "l", "l", "rn"])
+        self.assertEqual(len(CONFUSABLE_PROTOTYPES), 6565)
+        self.assertEqual(
+            [CONFUSABLE_PROTOTYPES[ord(char)] for char in "аӏı01Im"], ["a", "l", "i", "O", "l", "l", "rn"]
+        )
 
     def test_no_line_end_comes_of_it(self) -> None:
-        self.assertEqual([code for code, alike in PROTOTYPES.items() if len(alike.splitlines()) != 1], [])
+        self.assertEqual(
+            [code for code, alike in CONFUSABLE_PROTOTYPES.items() if len(alike.splitlines()) != 1], []
+        )
 
 
 class Making(SynchronousTestCase):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.core import commands as c
-from chatd.core.commands import COMMANDS, COMMANDS_BY_ACTION, COMMANDS_BY_CLASS
+from chatd.core.commands import COMMANDS, COMMANDS_BY_CLASS, COMMANDS_BY_JSON_ACTION
 from chatd.core.declarations import ID_MAX, Command, CommandDeclaration, FieldDeclaration, check_size, declare
 from chatd.core.limits import Limits
 from chatd.core.refusals import Refusal
@@ -35,22 +35,22 @@ class Declaring(SynchronousTestCase):
 
         self.addCleanup(COMMANDS.pop, "sing")
         self.addCleanup(COMMANDS_BY_CLASS.pop, Sing)
-        self.addCleanup(COMMANDS_BY_ACTION.pop, "client-sing")
+        self.addCleanup(COMMANDS_BY_JSON_ACTION.pop, "client-sing")
         declare(
             "sing",
             required_role="anyone",
             answer="ack",
             help="sing",
             example="SNG la",
-            actions=("client-sing",),
-            keyword="SNG song",
+            json_actions=("client-sing",),
+            text_verb="SNG song",
         )(Sing)
         row = COMMANDS["sing"]
         self.assertIs(COMMANDS_BY_CLASS[Sing], row)
-        self.assertIs(COMMANDS_BY_ACTION["client-sing"], row)
+        self.assertIs(COMMANDS_BY_JSON_ACTION["client-sing"], row)
         self.assertEqual((list(row.fields), row.required), (["song", "key"], {"song"}))
         self.assertEqual(
-            (row.keyword, row.keyword_fields, row.preferred_usage), ("SNG", ("song",), "SNG song")
+            (row.text_verb, row.text_verb_fields, row.preferred_usage), ("SNG", ("song",), "SNG song")
         )
 
     def test_a_row_with_a_code_that_is_not_in_the_list_is_noticed_at_the_start(self) -> None:
@@ -62,7 +62,7 @@ class Declaring(SynchronousTestCase):
 
     def test_a_verb_with_a_field_that_the_command_does_not_have_is_noticed_at_the_start(self) -> None:
         with self.assertRaises(AssertionError):
-            declare("x", required_role="anyone", answer="ack", help="x", example="x", keyword="BYE nick")(
+            declare("x", required_role="anyone", answer="ack", help="x", example="x", text_verb="BYE nick")(
                 c.Quit
             )
         self.assertNotIn("x", COMMANDS)

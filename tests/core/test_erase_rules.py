@@ -60,7 +60,7 @@ class EraseRules(RulesTestCase):
         assert isinstance(erased, UserErased)
         self.assertEqual((erased.user.id, erased.user.nick), (self.alice.id, "erased~1"))
         self.assertEqual(self.state.credentials[self.alice.id].hash, "")
-        self.assertRaises(Refusal, self.state.user, "alice")
+        self.assertRaises(Refusal, self.state.require_user, "alice")
         self.erased(self.bob)
         self.assertEqual([user.nick for user in self.state.users.values()], ["erased~1", "erased~2", "carol"])
 
@@ -102,8 +102,8 @@ class EraseRules(RulesTestCase):
         self.acts(self.bob, "block", "192.0.2.0/24")
         self.acts(CONSOLE, "appoint", "alice")
         self.erased(self.alice)
-        self.assertIsNone(self.state.unlifted_sanction("mute", "alice"))
-        self.assertIsNone(self.state.unlifted_sanction("block", "alice"))
+        self.assertIsNone(self.state.latest_mute_or_block("mute", "alice"))
+        self.assertIsNone(self.state.latest_mute_or_block("block", "alice"))
         self.assertEqual(list(self.state.blocked_networks), ["192.0.2.0/24"])
         self.assertEqual(self.state.appointed, {})
 

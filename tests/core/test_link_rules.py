@@ -14,10 +14,10 @@ from chatd.core.link_rules import (
     delete_expired_links,
     link_deletions_by,
     link_list_item,
-    list_links,
-    make_link,
-    revoke_link,
-    use_link,
+    list_invitation_links,
+    make_invitation_link,
+    revoke_invitation_link,
+    use_invitation_link,
 )
 from chatd.core.links import InvitationLink, link_digest
 from chatd.core.refusals import Refusal
@@ -53,16 +53,16 @@ class LinkRules(RulesTestCase):
 
     def makes(self, nick: str, link: str, now: int = 0, lifetime: int | None = None) -> InvitationLink:
         """Have ``nick`` make a link."""
-        command, digest = c.MakeLink("WOB", lifetime), link_digest(Secret(link))
-        decision = make_link(self.state, self.chat.user(nick), command, digest, LIMITS, now)
+        command, digest = c.MakeInvitationLink("WOB", lifetime), link_digest(Secret(link))
+        decision = make_invitation_link(self.state, self.chat.user(nick), command, digest, LIMITS, now)
         made = self.applied(decision).records[-1]
         assert isinstance(made, InvitationLink)
         return made
 
     def uses(self, nick: str, link: str, now: int = 0) -> list[str]:
         """What happens when ``nick`` uses a link."""
-        command = c.UseLink(Secret(link))
-        decision = self.applied(use_link(self.state, self.chat.user(nick), command, now))
+        command = c.UseInvitationLink(Secret(link))
+        decision = self.applied(use_invitation_link(self.state, self.chat.user(nick), command, now))
         return [happening(event) for event in decision.events]
 
     def code(self, nick: str, link: str, now: int = 0) -> str:
@@ -72,17 +72,23 @@ class LinkRules(RulesTestCase):
 
     def numbers(self, nick: str, now: int = 0) -> list[int]:
         """The numbers of the links that ``nick`` sees."""
-        return [line.number for line in list_links(self.state, self.chat.user(nick), "wob", now).links]
+        return [
+            line.number for line in list_invitation_links(self.state, self.chat.user(nick), "wob", now).links
+        ]
 
     def revokes(self, nick: str, number: int, now: int = 0) -> None:
         """Have ``nick`` revoke a link."""
-        self.applied(revoke_link(self.state, self.chat.user(nick), c.RevokeLink("wob", number), now))
+        self.applied(
+            revoke_invitation_link(
+                self.state, self.chat.user(nick), c.RevokeInvitationLink("wob", number), now
+            )
+        )
 
     def test_its_maker_lets_the_user_in(self) -> None:
         self.makes("bob", "x")
         self.assertEqual(self.uses("dave", "x"), ["bob invited wob dave", "dave joined wob"])
-        self.assertEqual(self.state.group("wob", self.dave).role(self.dave), "member")
-        self.assertEqual(list_links(self.state, self.bob, "wob", 0).links[0].use_count, 1)
+        self.assertEqual(self.state.require_visible_group("wob", self.dave).role(self.dave), "member")
+        self.assertEqual(list_invitation_links(self.state, self.bob, "wob", 0).links[0].use_count, 1)
         self.assertEqual(self.state.count_invitations_to(self.dave), 0)
 
     def test_an_invitation_by_somebody_else_is_used_up(self) -> None:
@@ -105,7 +111,10 @@ class LinkRules(RulesTestCase):
         self.makes("bob", "x")
         self.chat.does("alice", c.Ban("wob", "dave"))
         self.assertEqual((self.code("dave", "x"), self.code("bob", "x")), ("banned", "already_member"))
-        self.assertEqual(self.state.links_of(self.state.group("wob", self.bob).conversation)[0].use_count, 0)
+        self.assertEqual(
+            self.state.links_of(self.state.require_visible_group("wob", self.bob).conversation)[0].use_count,
+            0,
+        )
 
     def test_how_long_it_holds(self) -> None:
         self.assertEqual(self.makes("bob", "a", 5).expires, 5 + 2 * DAY)
@@ -113,7 +122,9 @@ class LinkRules(RulesTestCase):
         refusal: Refusal = self.assertRaises(Refusal, self.makes, "bob", "c", 5, 365 * 86_400 + 1)
         self.assertEqual(refusal.text, "a link holds for 365 days at most")
         limits = Limits(invitation_days=1000)
-        decision = make_link(self.state, self.bob, c.MakeLink("wob"), Secret("d"), limits, 0)
+        decision = make_invitation_link(
+            self.state, self.bob, c.MakeInvitationLink("wob"), Secret("d"), limits, 0
+        )
         self.assertEqual(decision.records[-1].expires, 365 * DAY)  # type: ignore[union-attr]
 
     def test_there_are_not_too_many(self) -> None:
@@ -144,7 +155,7 @@ class LinkRules(RulesTestCase):
     def test_for_others_the_group_is_not_there(self) -> None:
         self.makes("alice", "x")
         for refused in (
-            lambda: list_links(self.state, self.dave, "wob", 0),
+            lambda: list_invitation_links(self.state, self.dave, "wob", 0),
             lambda: self.revokes("dave", 1),
             lambda: self.makes("dave", "y"),
         ):
@@ -172,9 +183,11 @@ class LinkRules(RulesTestCase):
         self.chat.does("dave", c.CreateGroup("den"))
         for nick in ("alice", "bob"):
             self.makes(nick, nick)
-        other = make_link(self.state, self.dave, c.MakeLink("den"), link_digest(Secret("den")), LIMITS, 0)
+        other = make_invitation_link(
+            self.state, self.dave, c.MakeInvitationLink("den"), link_digest(Secret("den")), LIMITS, 0
+        )
         self.applied(other)
-        wob = self.state.group("wob", self.alice).conversation
+        wob = self.state.require_visible_group("wob", self.alice).conversation
         self.applied(Decision((ChatEvent("closed", wob, CONSOLE),)))
         self.assertEqual([self.code("dave", nick) for nick in ("alice", "bob")], ["bad_link", "bad_link"])
         self.assertEqual(list(self.state.links.values()), list(other.records))
@@ -212,9 +225,11 @@ class Whatever(RulesTestCase):
                 if command == "make":
                     made += 1
                     digest = link_digest(Secret(str(made)))
-                    decision = make_link(state, user, c.MakeLink("wob"), digest, Limits(), 0)
+                    decision = make_invitation_link(
+                        state, user, c.MakeInvitationLink("wob"), digest, Limits(), 0
+                    )
                 elif command == "use":
-                    decision = use_link(state, user, c.UseLink(Secret(str(made))), 0)
+                    decision = use_invitation_link(state, user, c.UseInvitationLink(Secret(str(made))), 0)
                 else:
                     assert isinstance(command, c.Command)
                     decision = decide(state, user, command)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.core import commands as c
-from chatd.core.answers import LinkListItem, LinkMade
+from chatd.core.answers import InvitationLinkListItem, InvitationLinkMade
 from chatd.core.events import Conversation
 from chatd.core.limits import Limits
 from chatd.core.links import LINK_SECRET_BYTES, InvitationLink, link_digest, link_secret
@@ -27,7 +27,7 @@ class Links(SynchronousTestCase):
     def test_no_repr_has_it(self) -> None:
         digest = link_digest(LINK)
         link = InvitationLink(digest, Conversation(2, "group", "wob"), 1, 1, 0, 60_000)
-        made = LinkMade(LinkListItem("wob", 1, "alice", 0, 60_000, 0), LINK)
+        made = InvitationLinkMade(InvitationLinkListItem("wob", 1, "alice", 0, 60_000, 0), LINK)
         used = c.COMMANDS["uselink"].build({"link": str(LINK)}, Limits())
         for shown in map(repr, (link, made, used, LINK, digest)):
             self.assertNotIn(str(LINK)[7:], shown)

@@ -23,7 +23,7 @@ from chatd.core.names import (
     skeleton,
     skeletons,
 )
-from chatd.core.typed_commands import COMMANDS_BY_KEYWORD
+from chatd.core.typed_commands import COMMANDS_BY_TEXT_VERB
 from chatd.dialects import text as text_dialect
 
 ANY_TEXT = st.text(st.characters(exclude_categories=[]), max_size=40)
@@ -250,7 +250,7 @@ class Allowed(SynchronousTestCase):
         words = {found[0].lower() for value in written if (found := re.match(r"[A-Z]{3}(?=[ \n]|\Z)", value))}
         self.assertLess({"who", "arr", "arv", "lst", "gev", "end"}, words)
         self.assertEqual(words - RESERVED_NAMES, set())
-        self.assertEqual({word.lower() for word in COMMANDS_BY_KEYWORD} - RESERVED_NAMES, set())
+        self.assertEqual({word.lower() for word in COMMANDS_BY_TEXT_VERB} - RESERVED_NAMES, set())
 
     @settings(deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
     @given(ANY_TEXT | TRICKY)

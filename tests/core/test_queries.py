@@ -8,7 +8,7 @@ from chatd.core import commands as c
 from chatd.core.answers import Answer, Clients, GroupListItem, Groups, Help, Member, Members
 from chatd.core.commands import COMMANDS, Command
 from chatd.core.events import LOBBY
-from chatd.core.queries import LIST_QUERIES, answer_list, requested_conversation, requested_page
+from chatd.core.queries import LIST_QUERIES, answer_list_command, page_request_of, requested_conversation
 from chatd.core.refusals import Refusal
 from tests.support.rules_case import Chat
 
@@ -33,7 +33,7 @@ class Lists(SynchronousTestCase):
 
     def listed(self, nick: str, command: Command) -> Answer:
         """The answer to ``nick``."""
-        return answer_list(self.chat.state, self.presence, self.chat.user(nick), command, NOW)
+        return answer_list_command(self.chat.state, self.presence, self.chat.user(nick), command, NOW)
 
     def refusal(self, nick: str, command: Command) -> str:
         """The code with which a list is refused."""
@@ -79,7 +79,7 @@ class Lists(SynchronousTestCase):
         self.assertEqual(groups("dave"), [(*wob, "")])
 
     def test_help_is_for_those_without_a_name_as_well(self) -> None:
-        answer = answer_list(self.chat.state, {}, None, c.ListCommands(), NOW)
+        answer = answer_list_command(self.chat.state, {}, None, c.ListCommands(), NOW)
         assert isinstance(answer, Help)
         self.assertEqual(answer.commands, tuple(COMMANDS.values()))
         anonymous = {row.command for row in COMMANDS.values() if row.required_role == "anyone"}
@@ -95,7 +95,7 @@ class Reading(SynchronousTestCase):
         self.alice, self.bob, self.carol = self.state.users.values()
 
     def test_a_group_is_for_its_members(self) -> None:
-        wob = self.state.group("wob", self.alice).conversation
+        wob = self.state.require_visible_group("wob", self.alice).conversation
         for command in (c.ListGroupMessages("wob"), c.ListGroupEvents("WOB"), c.ReadHistory(group="wob")):
             self.assertIs(requested_conversation(self.state, self.alice, command), wob)
             refusal: Refusal = self.assertRaises(
@@ -142,7 +142,7 @@ class Pages(SynchronousTestCase):
                 (None, 3, True),
                 (9, 3, False),
             ):
-                asked = requested_page(command("wob", 5, before, after))
+                asked = page_request_of(command("wob", 5, before, after))
                 self.assertEqual((asked.limit, asked.before, asked.after), (5, before, after))
                 self.assertEqual((asked.contents, asked.forward), (contents, forward))
                 self.assertEqual((asked.around, asked.whole_milliseconds), (None, False))
@@ -161,13 +161,13 @@ class Pages(SynchronousTestCase):
             (c.ReadHistory(before=1, order="oldest"), True),
             (c.ReadHistory(around=1), False),
         ):
-            self.assertIs(requested_page(command).forward, forward, command)
-        asked = requested_page(
+            self.assertIs(page_request_of(command).forward, forward, command)
+        asked = page_request_of(
             c.ReadHistory(limit=2, before_time=9, after_time=7, events="all", whole_milliseconds="yes")
         )
         self.assertEqual((asked.limit, asked.before_time, asked.after_time), (2, 9, 7))
         self.assertEqual((asked.contents, asked.whole_milliseconds), ("all", True))
-        self.assertEqual(requested_page(c.ReadHistory(around_time=0)).around_time, 0)
+        self.assertEqual(page_request_of(c.ReadHistory(around_time=0)).around_time, 0)
 
     def test_a_centre_goes_with_no_other_bound(self) -> None:
         for command in (
@@ -176,5 +176,5 @@ class Pages(SynchronousTestCase):
             c.ReadHistory(around_time=0, after=0),
             c.ReadHistory(around_time=0, around=0),
         ):
-            refusal: Refusal = self.assertRaises(Refusal, requested_page, command)
+            refusal: Refusal = self.assertRaises(Refusal, page_request_of, command)
             self.assertEqual(refusal.code, "bad_request")

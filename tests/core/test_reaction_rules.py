@@ -39,6 +39,8 @@ class Parsing(SynchronousTestCase):
             ),
             *("\u0301", "a\u0301\u0302\u0303\u0304", ZERO_WIDTH_JOINER, f"a{ZERO_WIDTH_JOINER}"),
             *(f"a{ZERO_WIDTH_JOINER * 2}b", "x" * 17, "\ue000", "\ud800"),
+            # Drawn as nothing, or told apart from another reaction by nothing that is drawn.
+            *("\u3164", "\u2800", "\u115f", "\uffa0", "\ufffc", "a\u034f", "a\ufe00", "a\U000e0100"),
         ):
             refusal = self.assertRaises(Refusal, parse_reaction, text)
             self.assertEqual(refusal.code, "bad_reaction", ascii(text))

@@ -25,7 +25,7 @@ class ReadMarkRules(RulesTestCase):
                 bob joined wob
                 told: alice bob
         """)
-        self.wob = self.chat.state.group("wob", self.chat.user("alice")).conversation
+        self.wob = self.chat.state.require_visible_group("wob", self.chat.user("alice")).conversation
 
     def deleted(self, decision: Decision) -> list[tuple[str, str]]:
         """The user and the conversation of each deletion that ``decision`` leads to, ``*`` for all."""

@@ -7,7 +7,7 @@ from unittest import TestCase
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatd.core.read_marks import NO_MARK, Mark
+from chatd.core.read_marks import NO_READ_MARK, ReadMarkPosition
 
 PLACES = st.tuples(st.integers(0, 5), st.integers(0, 5))
 
@@ -15,7 +15,7 @@ PLACES = st.tuples(st.integers(0, 5), st.integers(0, 5))
 class Marks(TestCase):
     def test_the_id_comes_first(self) -> None:
         """A time counts among marks of one id only."""
-        mark = Mark(5, 100)
+        mark = ReadMarkPosition(5, 100)
         for place, moved in (
             ((6, 0), (6, 100)),
             ((6, 200), (6, 200)),
@@ -30,7 +30,7 @@ class Marks(TestCase):
     @given(st.lists(PLACES))
     def test_it_never_goes_back(self, places: list[tuple[int, int]]) -> None:
         """Nor does either part of it, and one that stays is the same object."""
-        mark = NO_MARK
+        mark = NO_READ_MARK
         for place in places:
             before, mark = mark, mark.moved_to(*place)
             self.assertTrue(mark is before or mark > before)

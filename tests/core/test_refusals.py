@@ -17,9 +17,9 @@ from chatd.core.refusals import (
     REASON_SENTENCES,
     REFUSAL_SENTENCES,
     RETRY_AFTER_SECONDS_BY_CODE,
-    Phrase,
     Refusal,
-    reason_phrase,
+    TranslatableText,
+    refusal_reason,
 )
 
 SOURCES = sorted(Path(chatd.__file__).parent.rglob("*.py"))
@@ -154,7 +154,7 @@ class Refusals(SynchronousTestCase):
             REASON_SENTENCES["no_choice"]: "{name} parmi {choices}",
             "visibility": "visibilité",
         }
-        why = reason_phrase("no_choice", name=Phrase("visibility"), choices="public")
+        why = refusal_reason("no_choice", name=TranslatableText("visibility"), choices="public")
         refusal = Refusal("bad_group", group="visibility", why=why)
         self.assertEqual(
             refusal.translated(lambda said: words.get(said, said)),
@@ -164,7 +164,7 @@ class Refusals(SynchronousTestCase):
         self.assertEqual(why, "visibility must be one of public")
 
     def test_a_reason_is_cut_in_its_details(self) -> None:
-        why = reason_phrase("usage", usage="x" * 1000)
+        why = refusal_reason("usage", usage="x" * 1000)
         self.assertEqual(Refusal("bad_request", why=why).text, f"usage: {'x' * DETAIL_MAX_CHARACTERS}…")
 
     def test_what_a_peer_sent_is_taken_as_it_is(self) -> None:
@@ -177,7 +177,7 @@ class Refusals(SynchronousTestCase):
         self.assertEqual(Refusal("empty").mentioned_name, "")
 
     def test_it_says_when_trying_again_makes_sense(self) -> None:
-        self.assertEqual(Refusal("storage_failed", why=reason_phrase("not_read")).retry_after, 1.0)
+        self.assertEqual(Refusal("storage_failed", why=refusal_reason("not_read")).retry_after, 1.0)
         self.assertIsNone(Refusal("empty").retry_after)
 
     def test_a_whole_name_is_repeated_but_not_a_whole_frame(self) -> None:

@@ -233,13 +233,13 @@ class Entering(RulesTestCase):
         """)
 
     def test_creates_only_on_request(self) -> None:
-        created = self.chat.does("alice", c.EnterRoom("den", "create"))
+        created = self.chat.does("alice", c.EnterGroup("den", "create"))
         self.assertEqual([event.kind for event in created.events], ["created"])
-        joined = self.chat.does("bob", c.EnterRoom("Den", "create"))
+        joined = self.chat.does("bob", c.EnterGroup("Den", "create"))
         self.assertEqual([event.kind for event in joined.events], ["joined"])
-        lobby = self.chat.does("bob", c.EnterRoom(""))
-        self.assertEqual((lobby.events, lobby.unchanged_group_name), ((), ""))
-        bad = self.assertRaises(Refusal, self.chat.does, "bob", c.EnterRoom("#den", "create"))
+        lobby = self.chat.does("bob", c.EnterGroup(""))
+        self.assertEqual((lobby.events, lobby.already_joined_group_name), ((), ""))
+        bad = self.assertRaises(Refusal, self.chat.does, "bob", c.EnterGroup("#den", "create"))
         self.assertEqual(bad.code, "bad_group")
 
 
@@ -816,7 +816,7 @@ class WhoMay(RulesTestCase):
     def test_a_private_group_does_not_exist_for_strangers(self) -> None:
         self.chat.outcome("alice: visibility;wob;private")
         for row in ON_GROUPS:
-            if row.command in (c.CreateGroup, c.Join, c.EnterRoom):
+            if row.command in (c.CreateGroup, c.Join, c.EnterGroup):
                 continue
             for dest in ("alice", "carol", "dave", "mallory"):
                 hidden = self.refusal("dave", row, dest)

@@ -30,11 +30,11 @@ class Users(SynchronousTestCase):
 
     def test_they_are_found_in_any_case(self) -> None:
         chat = Chat("Straße")
-        self.assertIs(chat.state.user("STRASSE"), chat.state.users[1])
+        self.assertIs(chat.state.require_user("STRASSE"), chat.state.users[1])
 
     def test_an_unknown_user_is_refused(self) -> None:
         for nick in ("bob", "", "no body", "x" * 33):
-            refusal = self.assertRaises(Refusal, Chat("alice").state.user, nick)
+            refusal = self.assertRaises(Refusal, Chat("alice").state.require_user, nick)
             self.assertEqual((refusal.code, refusal.mentioned_name), ("no_such_user", nick))
 
 
@@ -89,7 +89,7 @@ class Conversations(SynchronousTestCase):
 
     def test_messages_change_nothing(self) -> None:
         self.says("alice: cg;wob", "bob: j;wob")
-        group = self.state.group("wob", self.alice)
+        group = self.state.require_visible_group("wob", self.alice)
         audience = group.audience
         self.state.apply(ChatEvent("message", group.conversation, self.carol, None, "owner"))
         self.state.apply(ChatEvent("message", LOBBY, self.carol, None, "owner"))
@@ -123,16 +123,16 @@ class Groups(SynchronousTestCase):
     def test_are_found_in_any_case_by_those_who_see_them(self) -> None:
         self.chat.outcome("alice: cg;Wob;private")
         alice, bob = self.chat.user("alice"), self.chat.user("bob")
-        self.assertIs(self.state.group("wOB", alice), self.state.find_group("WOB"))
+        self.assertIs(self.state.require_visible_group("wOB", alice), self.state.find_group("WOB"))
         for name in ("Wob", "nowhere", "#bad", ""):
-            refusal = self.assertRaises(Refusal, self.state.group, name, bob)
+            refusal = self.assertRaises(Refusal, self.state.require_visible_group, name, bob)
             self.assertEqual((refusal.code, refusal.mentioned_name), ("no_such_group", name))
 
     def test_are_private_as_long_as_they_are(self) -> None:
         for line in ("alice: cg;wob", "alice: cg;den;private", "alice: s;bob;hello"):
             self.chat.outcome(line)
         alice, bob = self.chat.user("alice"), self.chat.user("bob")
-        wob, den = (self.state.group(name, alice).conversation for name in ("wob", "den"))
+        wob, den = (self.state.require_visible_group(name, alice).conversation for name in ("wob", "den"))
         direct = self.state.direct_conversation(alice, bob)
         assert direct is not None
         self.assertEqual(
@@ -144,7 +144,7 @@ class Groups(SynchronousTestCase):
 
     def test_an_audience_outlives_what_changes_the_group(self) -> None:
         self.chat.outcome("alice: cg;wob")
-        group = self.state.group("wob", self.chat.user("alice"))
+        group = self.state.require_visible_group("wob", self.chat.user("alice"))
         alone = group.audience
         self.assertIs(group.audience, alone)
         self.chat.outcome("bob: j;wob")
@@ -159,7 +159,7 @@ class Groups(SynchronousTestCase):
             "alice: invite;wob;dave",
         ):
             self.chat.outcome(line)
-        group = self.state.group("wob", self.chat.user("alice"))
+        group = self.state.require_visible_group("wob", self.chat.user("alice"))
         roles = [group.role(user) for user in self.state.users.values()]
         self.assertEqual(roles, ["owner", "operator", "member", "invited"])
         for line in ("bob: leave;wob", "carol: leave;wob", "alice: leave;wob", "bob: ban;wob;dave"):
@@ -173,7 +173,7 @@ class Groups(SynchronousTestCase):
         self.chat.does("alice", command("cg;shut"))
         self.chat.does("alice", command("invite;shut;bob"))
         state, alice, bob = self.chat.state, self.chat.user("alice"), self.chat.user("bob")
-        shut = state.group("shut", alice)
+        shut = state.require_visible_group("shut", alice)
         owned, invited = state.groups_owned_by(alice), state.count_invitations_to(bob)
         state.apply(ChatEvent("closed", shut.conversation, bob))
         self.assertEqual(state.groups_owned_by(alice), [group for group in owned if group is not shut])

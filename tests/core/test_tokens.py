@@ -46,7 +46,9 @@ class Values(SynchronousTestCase):
 
     def test_the_scope(self) -> None:
         limited = token(conversations=frozenset((2,)))
-        self.assertEqual((token().is_limited, limited.is_limited), (False, True))
+        self.assertEqual(
+            (token().is_limited_to_conversations, limited.is_limited_to_conversations), (False, True)
+        )
         self.assertEqual([token_covers(limited, one) for one in (WOB, LOBBY)], [True, False])
         self.assertTrue(token_covers(token(), LOBBY) and token_covers(None, LOBBY))
         self.assertFalse(token_covers(token(conversations=frozenset()), LOBBY))

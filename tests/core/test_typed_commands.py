@@ -10,16 +10,16 @@ from chatd.core.commands import COMMANDS
 from chatd.core.events import ACTION_PREFIX
 from chatd.core.refusals import Refusal
 from chatd.core.typed_commands import (
-    ACTION_SLASH_WORD,
-    COMMANDS_BY_KEYWORD,
     COMMANDS_BY_SEMICOLON_WORD,
     COMMANDS_BY_SLASH_WORD,
+    COMMANDS_BY_TEXT_VERB,
+    ME_SLASH_WORD,
     SlashLine,
-    parse_keyword_fields,
-    parse_semicolon,
-    parse_slash,
+    parse_semicolon_command,
     parse_slash_fields,
-    unescape_slash,
+    parse_slash_line,
+    parse_text_verb_fields,
+    unescape_leading_slash,
 )
 from tests.support.effort import effort
 
@@ -33,15 +33,15 @@ class Tables(SynchronousTestCase):
         for row in COMMANDS.values():
             self.assertIs(COMMANDS_BY_SEMICOLON_WORD.get(row.semicolon_word, row), row)
             self.assertIs(COMMANDS_BY_SLASH_WORD.get(row.slash_word, row), row)
-            self.assertIs(COMMANDS_BY_KEYWORD.get(row.keyword, row), row)
-        self.assertNotIn("", {*COMMANDS_BY_SEMICOLON_WORD, *COMMANDS_BY_SLASH_WORD, *COMMANDS_BY_KEYWORD})
+            self.assertIs(COMMANDS_BY_TEXT_VERB.get(row.text_verb, row), row)
+        self.assertNotIn("", {*COMMANDS_BY_SEMICOLON_WORD, *COMMANDS_BY_SLASH_WORD, *COMMANDS_BY_TEXT_VERB})
 
     def test_words_are_in_the_case_that_they_are_looked_up_in(self) -> None:
         self.assertEqual(
             [word for word in (*COMMANDS_BY_SEMICOLON_WORD, *COMMANDS_BY_SLASH_WORD) if word != word.lower()],
             [],
         )
-        self.assertEqual([word for word in COMMANDS_BY_KEYWORD if word != word.upper()], [])
+        self.assertEqual([word for word in COMMANDS_BY_TEXT_VERB if word != word.upper()], [])
 
 
 class Invitations(SynchronousTestCase):
@@ -55,15 +55,15 @@ class Invitations(SynchronousTestCase):
             ("/invite wob --links", "invite", "wob --links"),
             ("/msg bob --link", "msg", "bob --link"),
         ):
-            self.assertEqual(parse_slash(line), SlashLine(word, rest))
+            self.assertEqual(parse_slash_line(line), SlashLine(word, rest))
 
 
 class Actions(SynchronousTestCase):
     def typed(self, line: str) -> str | None:
         """The text of the action in a line."""
-        slash = parse_slash(line)
+        slash = parse_slash_line(line)
         assert slash is not None
-        return slash.action(str.upper)
+        return slash.action_message(str.upper)
 
     def test_me_in_any_case(self) -> None:
         for line in ("/me waves", "/ME waves", "/me\twaves", "/Me   waves"):
@@ -78,8 +78,8 @@ class Actions(SynchronousTestCase):
             self.assertEqual((refusal.code, refusal.text), ("bad_request", "usage: /me MSG"))
 
     def test_no_command_has_its_word(self) -> None:
-        self.assertEqual((ACTION_SLASH_WORD, f"/{ACTION_SLASH_WORD} "), ("me", ACTION_PREFIX))
-        self.assertNotIn(ACTION_SLASH_WORD, COMMANDS_BY_SLASH_WORD)
+        self.assertEqual((ME_SLASH_WORD, f"/{ME_SLASH_WORD} "), ("me", ACTION_PREFIX))
+        self.assertNotIn(ME_SLASH_WORD, COMMANDS_BY_SLASH_WORD)
 
 
 class Semicolons(SynchronousTestCase):
@@ -97,7 +97,7 @@ class Semicolons(SynchronousTestCase):
             ("groups;", "groups", {}),
             ("s;bob;one\ntwo", "send", {"dest": "bob", "msg": "one\ntwo"}),
         ):
-            self.assertEqual(parse_semicolon(line), (COMMANDS[name], values), line)
+            self.assertEqual(parse_semicolon_command(line), (COMMANDS[name], values), line)
 
     def test_other_lines_are_no_commands(self) -> None:
         for line in (
@@ -110,12 +110,12 @@ class Semicolons(SynchronousTestCase):
             "MSG;hello",
             "/kick;wob",
         ):
-            self.assertIsNone(parse_semicolon(line), line)
+            self.assertIsNone(parse_semicolon_command(line), line)
 
     @settings(max_examples=effort(200), deadline=None)
     @given(A_LINE)
     def test_values_are_of_typed_fields(self, line: str) -> None:
-        parsed = parse_semicolon(line)
+        parsed = parse_semicolon_command(line)
         if parsed is not None:
             row, values = parsed
             self.assertLessEqual(values.keys(), row.typeable_fields.keys())
@@ -132,7 +132,7 @@ class Slashes(SynchronousTestCase):
             ("/all hello all", "broadcast", {"msg": "hello all"}),
             ("/rooms", "groups", {}),
         ):
-            typed = parse_slash(line)
+            typed = parse_slash_line(line)
             assert typed is not None, line
             assert typed.declaration is not None, line
             self.assertEqual(
@@ -142,22 +142,22 @@ class Slashes(SynchronousTestCase):
             )
 
     def test_a_word_that_is_no_command(self) -> None:
-        typed = parse_slash("/Dance all night")
+        typed = parse_slash_line("/Dance all night")
         assert typed is not None
         self.assertEqual((typed.word, typed.rest, typed.declaration), ("Dance", "all night", None))
 
     def test_other_lines_are_no_commands(self) -> None:
         for line in ("", "/", "//kick wob", "/ kick", "/1", " /kick", "kick"):
-            self.assertIsNone(parse_slash(line), line)
+            self.assertIsNone(parse_slash_line(line), line)
 
     def test_a_second_slash_escapes_the_first(self) -> None:
         for line, said in (("//kick", "/kick"), ("///", "//"), ("/", "/"), ("hi //", "hi //"), ("", "")):
-            self.assertEqual(unescape_slash(line), said)
+            self.assertEqual(unescape_leading_slash(line), said)
 
     @settings(max_examples=effort(200), deadline=None)
     @given(A_LINE)
     def test_values_are_of_typed_fields(self, line: str) -> None:
-        typed = parse_slash(line)
+        typed = parse_slash_line(line)
         if typed is not None and typed.declaration is not None:
             self.assertLessEqual(
                 parse_slash_fields(typed.declaration, typed.rest).keys(),
@@ -167,7 +167,7 @@ class Slashes(SynchronousTestCase):
 
 class Keywords(SynchronousTestCase):
     def test_the_last_field_takes_the_rest(self) -> None:
-        for keyword, rest, values in (
+        for text_verb, rest, values in (
             ("IAM", "  bo bby ", {"nick": "bo bby"}),
             ("MSG", " hello  all ", {"msg": " hello  all "}),
             ("MSG", "", {"msg": ""}),
@@ -177,12 +177,12 @@ class Keywords(SynchronousTestCase):
             ("BYE", "", {}),
         ):
             self.assertEqual(
-                parse_keyword_fields(COMMANDS_BY_KEYWORD[keyword], rest), values, (keyword, rest)
+                parse_text_verb_fields(COMMANDS_BY_TEXT_VERB[text_verb], rest), values, (text_verb, rest)
             )
 
     def test_a_login_without_a_name_is_refused(self) -> None:
         for rest in ("", " \t"):
             refusal: Refusal = self.assertRaises(
-                Refusal, parse_keyword_fields, COMMANDS_BY_KEYWORD["IAM"], rest
+                Refusal, parse_text_verb_fields, COMMANDS_BY_TEXT_VERB["IAM"], rest
             )
             self.assertEqual((refusal.code, refusal.text), ("bad_request", "usage: IAM nick"))

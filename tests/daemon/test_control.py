@@ -100,7 +100,7 @@ class Answers(ControlCase):
 
     def test_help_names_them_all(self) -> None:
         named = {one["name"] for one in self.desk.asks("help")["commands"]}
-        operators = {row.actions[0] for row in COMMANDS.values() if row.is_for_server_operators}
+        operators = {row.json_actions[0] for row in COMMANDS.values() if row.is_for_server_operators}
         self.assertEqual(named, set(CONTROL_COMMANDS) | operators)
 
     def test_shutdown(self) -> None:

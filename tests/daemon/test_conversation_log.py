@@ -17,14 +17,14 @@ from chatd.chat.delivery_log import DeliveryLog
 from chatd.chat.log_lines import format_delivery, format_redacted
 from chatd.core.events import (
     LOBBY,
-    AccountAnnounced,
-    Arrived,
+    AccountChangeDelivery,
     ChatEvent,
     Conversation,
-    Departed,
     EventKind,
     LogEntry,
     User,
+    UserArrived,
+    UserDeparted,
 )
 from chatd.core.limits import Limits
 from chatd.daemon.config import LogConfig
@@ -76,10 +76,10 @@ class LineTests(SynchronousTestCase):
             self.assertEqual(format_delivery(said("hello", group)), f"[group {name}] alice: hello")
 
     def test_says_who_came_and_went(self) -> None:
-        self.assertEqual(format_delivery(Arrived(ALICE, False, NOON)), "alice arrived")
-        self.assertEqual(format_delivery(Departed(ALICE, NOON)), "alice left")
-        self.assertEqual(format_delivery(AccountAnnounced(ALICE, True, NOON)), "alice registered")
-        self.assertEqual(format_delivery(AccountAnnounced(ALICE, False, NOON)), "alice unregistered")
+        self.assertEqual(format_delivery(UserArrived(ALICE, False, NOON)), "alice arrived")
+        self.assertEqual(format_delivery(UserDeparted(ALICE, NOON)), "alice left")
+        self.assertEqual(format_delivery(AccountChangeDelivery(ALICE, True, NOON)), "alice registered")
+        self.assertEqual(format_delivery(AccountChangeDelivery(ALICE, False, NOON)), "alice unregistered")
 
     def test_says_what_happened_to_a_group(self) -> None:
         for logged, expected in (
@@ -170,12 +170,12 @@ class ChronicleTests(FileTestCase):
     def witness(self, conversation_log: ConversationLog) -> str:
         """What it writes about a short session."""
         for told, private in (
-            (Arrived(ALICE, False, NOON), False),
+            (UserArrived(ALICE, False, NOON), False),
             (said("héllo"), False),
             (said("the secret", DIRECT, BOB), True),
             (said("among us", WOB), True),
             (done("joined"), False),
-            (Departed(ALICE, NOON + 1), False),
+            (UserDeparted(ALICE, NOON + 1), False),
         ):
             conversation_log(told, private)
         return self.contents()

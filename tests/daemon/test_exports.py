@@ -193,8 +193,8 @@ class User(ExportCase):
         for entries, size, scanned in ((1, 10**6, 10**6), (3, 10**6, 4), (200, 1, 10**6), (200, 10**6, 1)):
             self.patch(export, "EXPORT_PAGE_ENTRIES", entries)
             self.patch(export, "EXPORT_PAGE_BYTES", size)
-            self.patch(export, "EXPORT_SCAN_ENTRIES", scanned)
-            self.patch(exports, "FACT_LINES_PER_PAGE", 1)
+            self.patch(export, "MAX_ENTRIES_SCANNED_FOR_EXPORT", scanned)
+            self.patch(exports, "STATE_LINES_PER_PAGE", 1)
             self.assertEqual(self.entries(self.exported("user", "alice")), whole)
 
     def test_a_client_that_does_not_read_is_waited_for_and_cut_in_the_end(self) -> None:

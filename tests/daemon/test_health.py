@@ -6,7 +6,7 @@ import json
 import sqlite3
 
 from chatd.daemon.health import DATABASE_READ_TIMEOUT_SECONDS, TRANSACTION_STALLED_SECONDS
-from chatd.store.journal import READ_MARKER_DELAY_SECONDS
+from chatd.store.journal import READ_MARK_WRITE_DELAY_SECONDS
 from tests.support.monitoring_case import MonitoringTestCase
 
 FULL = sqlite3.OperationalError("database or disk is full")
@@ -29,7 +29,10 @@ class Answers(MonitoringTestCase):
     def test_a_failed_transaction_until_one_succeeds(self) -> None:
         """That of somebody's message, or the journal's own attempt."""
         alice = self.stage.text("alice")
-        for recover in (lambda: alice.says("MSG again"), lambda: self.stage.wait(READ_MARKER_DELAY_SECONDS)):
+        for recover in (
+            lambda: alice.says("MSG again"),
+            lambda: self.stage.wait(READ_MARK_WRITE_DELAY_SECONDS),
+        ):
             self.stage.writer.error = FULL
             alice.says("MSG lost")
             self.check(503, "the last transaction failed")

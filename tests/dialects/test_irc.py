@@ -16,8 +16,10 @@ class Encoders(IrcCase):
 
     def test_they_are_shared(self) -> None:
         dialect = IrcDialect(Limits())
-        one = dialect.with_client(capabilities=frozenset(("server-time",)), nick="alice")
-        other = dialect.with_client(nick="bob").with_client(capabilities=frozenset(("server-time",)))
+        one = dialect.with_client_changes(capabilities=frozenset(("server-time",)), nick="alice")
+        other = dialect.with_client_changes(nick="bob").with_client_changes(
+            capabilities=frozenset(("server-time",))
+        )
         encoder = one.delivery_encoder
         self.assertIs(encoder, other.delivery_encoder)
         self.assertIsNot(encoder, dialect.delivery_encoder)

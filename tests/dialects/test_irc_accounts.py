@@ -265,7 +265,7 @@ class Guesses(IrcCase):
 
     def test_a_flood_is_bounded(self) -> None:
         """A thousand chunks: the buffer never holds more than a password needs."""
-        dialect = IrcDialect(LIMITS).with_client(mechanism="PLAIN")
+        dialect = IrcDialect(LIMITS).with_client_changes(mechanism="PLAIN")
         longest = 0
         for _ in range(1000):
             request = dialect.decode(b"AUTHENTICATE " + b"A" * SASL_CHUNK_BYTES)
@@ -276,7 +276,9 @@ class Guesses(IrcCase):
         self.assertTrue(SASL_CHUNK_BYTES < longest < 2 * (LIMITS.password + 300))
 
     def test_a_response_is_in_no_repr(self) -> None:
-        request = IrcDialect(LIMITS).with_client(mechanism="PLAIN").decode(b"AUTHENTICATE " + b"A" * 400)
+        request = (
+            IrcDialect(LIMITS).with_client_changes(mechanism="PLAIN").decode(b"AUTHENTICATE " + b"A" * 400)
+        )
         assert request is not None
         assert isinstance(request.detected_dialect, IrcDialect)
         self.assertNotIn("AAAA", repr(request.detected_dialect.client))

@@ -23,8 +23,8 @@ from chatd.dialects.irc_lines import (
     format_line,
     parse_ctcp,
     parse_line,
-    split_exactly,
     split_text,
+    split_text_losslessly,
     unescape_tag_value,
     without_formatting,
 )
@@ -393,18 +393,18 @@ class Splitting(SynchronousTestCase):
             ("one two three", 7, [("one two", False), (" three", True)]),
             ("éééé\nb", 5, [("éé", False), ("éé", True), ("b", False)]),
         ):
-            self.assertEqual(split_exactly(text, max_bytes, 100), pieces, (text, max_bytes))
-        self.assertEqual(split_exactly("a\nb\nc", 9, 2), [("a", False), ("b…", False)])
+            self.assertEqual(split_text_losslessly(text, max_bytes, 100), pieces, (text, max_bytes))
+        self.assertEqual(split_text_losslessly("a\nb\nc", 9, 2), [("a", False), ("b…", False)])
 
     @settings(max_examples=effort(300), deadline=None)
     @given(st.text(st.sampled_from("ab é😀\u0301\n"), max_size=120), st.integers(4, 40), st.integers(1, 6))
     def test_exact_pieces_are_the_text(self, text: str, max_bytes: int, max_lines: int) -> None:
-        pieces = split_exactly(text, max_bytes, 1000)
+        pieces = split_text_losslessly(text, max_bytes, 1000)
         joined = "".join(piece if is_continued else f"\n{piece}" for piece, is_continued in pieces)
         self.assertEqual(joined, f"\n{text}")
         self.assertLessEqual(max(len(piece.encode()) for piece, _ in pieces), max_bytes)
         self.assertFalse([piece for piece, is_continued in pieces if is_continued and not piece])
-        few = split_exactly(text, max_bytes, max_lines)
+        few = split_text_losslessly(text, max_bytes, max_lines)
         self.assertEqual(few[:-1], pieces[: len(few) - 1])
         self.assertEqual(len(few), min(len(pieces), max_lines))
 

@@ -190,7 +190,9 @@ class Refused(MultilineCase):
         self.amy.says("BATCH +1 draft/multiline #wob")
         for _ in range(1000):
             self.amy.says(f"@batch=1 PRIVMSG #wob {'x' * 300}")
-        session = self.stage.chat._dispatcher.sessions_of(self.stage.chat._authority.state.user("amy"))[0]
+        session = self.stage.chat._dispatcher.sessions_of(
+            self.stage.chat._authority.state.require_user("amy")
+        )[0]
         kept: OpenBatch = session.dialect.client.batch  # type: ignore[attr-defined]
         self.assertEqual((kept.text, kept.is_refused), ("", True))
         self.amy.says("BATCH -1")

@@ -206,12 +206,12 @@ class WhoWas(IrcCase):
 
     def test_an_erased_user_is_forgotten(self) -> None:
         chat = self.stage.chat
-        memory, user = chat._authority.earlier_profiles, chat._authority.state.user("bob")
-        self.assertEqual(len(memory.of(user)), 2)
+        memory, user = chat._authority.earlier_profiles, chat._authority.state.require_user("bob")
+        self.assertEqual(len(memory.profiles_of(user)), 2)
         erased = Deferred.fromCoroutine(chat.eraser.erase("bob"))
         self.stage.wait(1)
         self.successResultOf(erased)
-        self.assertEqual(memory.of(user), ())
+        self.assertEqual(memory.profiles_of(user), ())
         self.assertEqual(self.asks(self.amy, "WHOWAS bob")[0], "406 bob :There was no such nickname")
 
 
@@ -249,7 +249,7 @@ class Flood(StageTestCase):
             UserDescription(User(n, f"{n:05}{'日' * 27}", "", ""), Profile("~" + "u" * 19, "日" * 42), False)
             for n in range(5_000)
         ]
-        dialect = IrcDialect(Limits()).with_client(nick="mallory" + "日" * 20)
+        dialect = IrcDialect(Limits()).with_client_changes(nick="mallory" + "日" * 20)
         for line in (b"WHO *", b"WHO * %tcuihsnfdlaor,999"):
             request = dialect.decode(line)
             assert request is not None
@@ -260,7 +260,7 @@ class Flood(StageTestCase):
 
     def test_a_line_is_cut_between_characters(self) -> None:
         user = UserDescription(User(1, "日" * 32, "", ""), Profile("日" * 6, "日" * 42), False)
-        dialect = IrcDialect(Limits()).with_client(nick="日" * 32)
+        dialect = IrcDialect(Limits()).with_client_changes(nick="日" * 32)
         request = dialect.decode(b"WHO *")
         assert request is not None
         shown = replace(user, profile=Profile("u", "日" * 200))
@@ -277,7 +277,7 @@ class Nonsense(IrcCase):
         self.irc("bob").says("JOIN #wob")
         wild = ("", ":", "*", "#", "##lobby", ",", "%", "%t,", "a b", "\x01", "日" * 80, "-1", "!@", "+", "0")
         answers = 0
-        for verb in (*queries.VERBS, *presence.VERBS, *information.VERBS):
+        for verb in (*queries.VERB_DECODERS, *presence.VERB_DECODERS, *information.VERB_DECODERS):
             for first, second in product(wild, wild):
                 middle = f" {first}" if first and " " not in first else ""
                 said = f"{verb}{middle} :{second}"

@@ -210,7 +210,7 @@ class Encoders(StageTestCase):
         dialect = session.dialect
         assert isinstance(dialect, IrcDialect)
         self.assertEqual(list(dialect._encoders), [dialect.client.capabilities])
-        self.assertIs(dialect.with_client(batch=None).delivery_encoder, dialect.delivery_encoder)
+        self.assertIs(dialect.with_client_changes(batch=None).delivery_encoder, dialect.delivery_encoder)
 
 
 class ManyCapabilities(SynchronousTestCase):
@@ -221,7 +221,7 @@ class ManyCapabilities(SynchronousTestCase):
         names = [f"capability-{number:03}" for number in range(100)]
 
         class Offering(IrcDialect):
-            offered = dict.fromkeys(names, "")
+            offered_capabilities = dict.fromkeys(names, "")
 
         def lists(line: bytes) -> tuple[bytes, ...]:
             request = Offering(Limits()).decode(line)

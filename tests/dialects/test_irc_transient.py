@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from chatd.chat.channels import CLIENT_QUESTION_SECONDS, CLIENT_QUESTIONS_BURST
+from chatd.chat.channels import CLIENT_TO_CLIENT_QUERY_BURST, CLIENT_TO_CLIENT_QUERY_SECONDS
 from chatd.core.accounts import AccountPolicy
 from chatd.dialects.irc_lines import MAX_CLIENT_TAG_BYTES
 from tests.support.in_memory_daemon import Peer, Stage
@@ -324,14 +324,14 @@ class Questions(TransientCase):
 
     def test_a_flood(self) -> None:
         """A client answers by itself, and uses up the credit of its user: only so many reach one user."""
-        for _ in range(3 * CLIENT_QUESTIONS_BURST):
+        for _ in range(3 * CLIENT_TO_CLIENT_QUERY_BURST):
             self.alice.says("PRIVMSG bob :\x01PING\x01")
-        self.assertEqual(len(self.bob.lines()), CLIENT_QUESTIONS_BURST)
+        self.assertEqual(len(self.bob.lines()), CLIENT_TO_CLIENT_QUERY_BURST)
         refused = self.alice.lines()
-        self.assertEqual(len(refused), 2 * CLIENT_QUESTIONS_BURST)
+        self.assertEqual(len(refused), 2 * CLIENT_TO_CLIENT_QUERY_BURST)
         self.assertEqual({line[:11] for line in refused}, {":chatd 263 "})
         self.assertEqual(len(self.told("PRIVMSG carol :\x01PING\x01")[2]), 1)
-        self.stage.wait(CLIENT_QUESTION_SECONDS)
+        self.stage.wait(CLIENT_TO_CLIENT_QUERY_SECONDS)
         self.assertEqual(len(self.told("PRIVMSG bob :\x01PING\x01")[1]), 1)
         self.assertEqual(self.told("NOTICE bob :\x01PING 1\x01"), ([], [], [], []))  # refused in silence
 

@@ -23,16 +23,26 @@ from chatd.core.answers import (
     Member,
     Members,
     Page,
+    Reaction,
     Welcome,
 )
-from chatd.core.commands import COMMANDS, COMMANDS_BY_ACTION
+from chatd.core.commands import COMMANDS, COMMANDS_BY_JSON_ACTION
 from chatd.core.declarations import CommandDeclaration, FieldDeclaration
-from chatd.core.events import LOBBY, Arrived, ChatEvent, Conversation, Departed, EventKind, LogEntry, User
+from chatd.core.events import (
+    LOBBY,
+    ChatEvent,
+    Conversation,
+    EventKind,
+    LogEntry,
+    User,
+    UserArrived,
+    UserDeparted,
+)
 from chatd.core.limits import Limits
 from chatd.core.refusals import REFUSAL_SENTENCES, Refusal
 from chatd.core.requests import Request
 from chatd.dialects.json import (
-    COURSEWORK_PACE_SECONDS,
+    COURSEWORK_SECONDS_BETWEEN_WRITES,
     MAX_COURSEWORK_OBJECT_BYTES,
     MAX_NEWLINE_DELIMITED_LIST_BYTES,
     JsonDialect,
@@ -155,10 +165,10 @@ class Decoding(SynchronousTestCase):
             ("ignored", c.ListIgnored, {}),
             ("uninvite", c.Uninvite, {**group, **user}),
             ("decline", c.Decline, group),
-            ("invitelink", c.MakeLink, {**group, "lifetime": 60}),
-            ("uselink", c.UseLink, {"link": "invite_0"}),
-            ("links", c.ListLinks, group),
-            ("revokelink", c.RevokeLink, {**group, "number": 2}),
+            ("invitelink", c.MakeInvitationLink, {**group, "lifetime": 60}),
+            ("uselink", c.UseInvitationLink, {"link": "invite_0"}),
+            ("links", c.ListInvitationLinks, group),
+            ("revokelink", c.RevokeInvitationLink, {**group, "number": 2}),
             ("setkeep", c.SetRetention, {**group, "age": 60}),
             ("sethistory", c.SetHistoryVisibility, {**group, "mode": "since_joining"}),
             ("give", c.AssignGroupOwner, {**group, **user}),
@@ -190,7 +200,7 @@ class Decoding(SynchronousTestCase):
         # All that are declared, but for the two that say private by themselves, and one that needs a sender.
         self.assertEqual(
             {action for action, _, _ in table} | {"cgroupeprive", "cgroupeprivé", "identify"},
-            set(COMMANDS_BY_ACTION),
+            set(COMMANDS_BY_JSON_ACTION),
         )
 
     def test_every_alias_of_every_field(self) -> None:
@@ -207,7 +217,7 @@ class Decoding(SynchronousTestCase):
         }
         in_command = {"1970-01-01T00:00:05.25Z": 5250}
         for row in COMMANDS.values():
-            if not row.actions or any(field.is_sender for field in row.fields.values()):
+            if not row.json_actions or any(field.is_sender for field in row.fields.values()):
                 continue
             said_as = {
                 name: field.choices[-1] if field.choices else samples[field.kind]
@@ -219,7 +229,7 @@ class Decoding(SynchronousTestCase):
                 for alias in (name, *(a for a in field.aliases if field.kind != "choice")):
                     said = {k: v for k, v in required.items() if k != name}
                     asked: dict[str, Any] = {**said, alias: sample}
-                    request = decoded(action=row.actions[0], **asked)
+                    request = decoded(action=row.json_actions[0], **asked)
                     values = {**required, name: in_command.get(sample, sample)}
                     self.assertEqual(meant(request), (row.command, values), alias)
 
@@ -231,7 +241,7 @@ class Decoding(SynchronousTestCase):
 
         row = COMMANDS["hello"]
         colour = FieldDeclaration("note", "the colour of the nick", ("color",))
-        for action in row.actions:
+        for action in row.json_actions:
             self.patch_action(
                 action,
                 msgspec.structs.replace(
@@ -248,8 +258,8 @@ class Decoding(SynchronousTestCase):
 
     def patch_action(self, action: str, row: CommandDeclaration) -> None:
         """Let ``action`` be ``row`` until the end of the test."""
-        self.addCleanup(COMMANDS_BY_ACTION.__setitem__, action, COMMANDS_BY_ACTION[action])
-        COMMANDS_BY_ACTION[action] = row
+        self.addCleanup(COMMANDS_BY_JSON_ACTION.__setitem__, action, COMMANDS_BY_JSON_ACTION[action])
+        COMMANDS_BY_JSON_ACTION[action] = row
 
     def test_senders(self) -> None:
         """from, sender and name are who asks, the first that is there; null is not."""
@@ -385,8 +395,8 @@ class Showing(SynchronousTestCase):
             self.assertIs(dialect.variant(dialect.newline_delimited, dialect.relays_client_actions), dialect)
             self.assertIs(dialect.variant(newline_delimited=False, relays_client_actions=False), COURSE)
         self.assertEqual(
-            [dialect.pace_seconds for dialect in (COURSE, RELAY, LINES, BOTH)],
-            [COURSEWORK_PACE_SECONDS, COURSEWORK_PACE_SECONDS, 0, 0],
+            [dialect.seconds_between_writes for dialect in (COURSE, RELAY, LINES, BOTH)],
+            [COURSEWORK_SECONDS_BETWEEN_WRITES, COURSEWORK_SECONDS_BETWEEN_WRITES, 0, 0],
         )
 
 
@@ -504,7 +514,7 @@ class Answering(SynchronousTestCase):
         self.assertEqual(list(help), ["action", "commands"])
         self.assertEqual(
             [said["action"] for said in help["commands"]],
-            [r.actions[0] for r in COMMANDS.values() if r.actions],
+            [r.json_actions[0] for r in COMMANDS.values() if r.json_actions],
         )
         self.assertEqual(
             next(said for said in help["commands"] if said["action"] == "client-send"),
@@ -620,12 +630,12 @@ class Telling(SynchronousTestCase):
     def test_presence(self) -> None:
         """Who comes, with a colour, and who goes."""
         self.assertEqual(
-            frames_of(COURSE.encode_delivery, Arrived(ALICE, True, AT)),
+            frames_of(COURSE.encode_delivery, UserArrived(ALICE, True, AT)),
             b'{"action":"server-event","actor":"alice","ts":%b,"event":"arrived","returning":true,'
             b'"colour":"#a03030"}' % TS,
         )
         self.assertEqual(
-            frames_of(LINES.encode_delivery, Departed(ALICE, AT)),
+            frames_of(LINES.encode_delivery, UserDeparted(ALICE, AT)),
             b'{"action":"server-event","actor":"alice","ts":%b,"event":"left"}\n' % TS,
         )
 
@@ -728,6 +738,18 @@ class Paging(SynchronousTestCase):
                     ("ho", "message"),
                 ],
             )
+
+    def test_a_message_too_large_with_its_reactions_has_none(self) -> None:
+        """A page without it would hide all that was said before."""
+        entries = tuple(logged(WOB, body, id=id) for id, body in enumerate(("hi", "{" * 8192, "ho"), 1))
+        many = [Reaction(f"{number}", ["x" * 32] * 10) for number in range(20)]
+        page = Page(WOB, entries, False, False, False, ALICE, reactions={2: many, 3: many})
+        (payload,) = COURSE.encode_answer(Request(c.ReadHistory("wob"), "history"), page)
+        self.assertLessEqual(len(payload), MAX_COURSEWORK_OBJECT_BYTES)
+        shown = [(one["id"], "reactions" in one) for one in json.loads(payload)["messages"]]
+        self.assertEqual(shown, [(1, False), (2, False), (3, True)])
+        (payload,) = LINES.encode_answer(Request(c.ReadHistory("wob"), "history"), page)
+        self.assertEqual([len(one["reactions"]) for one in json.loads(payload)["messages"][1:]], [20, 20])
 
     def test_a_list_that_just_fits_is_whole(self) -> None:
         """With one character more, its last entry is left out."""
@@ -897,7 +919,7 @@ class Hostile(SynchronousTestCase):
 
     @settings(max_examples=effort(200), deadline=None)
     @given(
-        st.sampled_from([*COMMANDS_BY_ACTION, "what"]),
+        st.sampled_from([*COMMANDS_BY_JSON_ACTION, "what"]),
         st.dictionaries(
             st.sampled_from(
                 ["from", "sender", "name", "ref", "framing", "messageFormat", "action"]

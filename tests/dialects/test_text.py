@@ -24,14 +24,23 @@ from chatd.core.answers import (
     Welcome,
 )
 from chatd.core.commands import COMMANDS, Command
-from chatd.core.events import LOBBY, Arrived, ChatEvent, Conversation, Departed, EventKind, LogEntry, User
+from chatd.core.events import (
+    LOBBY,
+    ChatEvent,
+    Conversation,
+    EventKind,
+    LogEntry,
+    User,
+    UserArrived,
+    UserDeparted,
+)
 from chatd.core.limits import Limits
 from chatd.core.refusals import REFUSAL_SENTENCES, Refusal
 from chatd.core.requests import Request
 from chatd.dialects.text import (
     MAX_LIST_BYTES,
     MAX_SENT_LINES_PER_MESSAGE,
-    REFERENCE_CLIENT_PACE_SECONDS,
+    REFERENCE_CLIENT_SECONDS_BETWEEN_LINES,
     TextDialect,
 )
 from tests.support.effort import effort
@@ -157,7 +166,7 @@ class Decoding(SynchronousTestCase):
     def test_every_declared_example(self) -> None:
         """What HELP, README and SPEC.md show is understood as what it is an example of."""
         for row in COMMANDS.values():
-            if row.semicolon_word or row.keyword:
+            if row.semicolon_word or row.text_verb:
                 self.assertIs(type(meant(row.example)), row.command, row.example)
 
     def test_names_of_answers(self) -> None:
@@ -333,7 +342,7 @@ class Answering(SynchronousTestCase):
             self.assertEqual(sum(line.startswith(f"HLP {usage} ") for line in said), 1, usage)
         typed = [line.split()[1].split(";")[0].split("[")[0] for line in said[:-1]]
         for row in COMMANDS.values():
-            for word in filter(None, (row.keyword, row.semicolon_word)):
+            for word in filter(None, (row.text_verb, row.semicolon_word)):
                 self.assertIn(word, typed)
 
     def test_goodbye(self) -> None:
@@ -399,10 +408,12 @@ class Telling(SynchronousTestCase):
 
     def test_presence(self) -> None:
         """ARR and LFT; ARV to the reference client, and no word that it doesn't know."""
-        self.assertEqual(frames_of(SEED.encode_delivery, Arrived(ALICE, False, AT)), b"ARR alice\n")
-        self.assertEqual(frames_of(SEED.encode_delivery, Arrived(ALICE, True, AT)), b"ARR alice\nBCK alice\n")
-        self.assertEqual(frames_of(reference().encode_delivery, Arrived(ALICE, True, AT)), b"ARV alice\n")
-        self.assertEqual(frames_of(reference().encode_delivery, Departed(ALICE, AT)), b"LFT alice\n")
+        self.assertEqual(frames_of(SEED.encode_delivery, UserArrived(ALICE, False, AT)), b"ARR alice\n")
+        self.assertEqual(
+            frames_of(SEED.encode_delivery, UserArrived(ALICE, True, AT)), b"ARR alice\nBCK alice\n"
+        )
+        self.assertEqual(frames_of(reference().encode_delivery, UserArrived(ALICE, True, AT)), b"ARV alice\n")
+        self.assertEqual(frames_of(reference().encode_delivery, UserDeparted(ALICE, AT)), b"LFT alice\n")
 
 
 class Refusing(SynchronousTestCase):
@@ -506,12 +517,17 @@ class Reference(SynchronousTestCase):
         """Whoever sends LST, from whichever, is spoken to by the same object, so that encoding is shared."""
         again = reference().decode(b"lst").detected_dialect
         self.assertIs(again, reference())
-        self.assertEqual((SEED.pace_seconds, reference().pace_seconds), (0.0, REFERENCE_CLIENT_PACE_SECONDS))
+        self.assertEqual(
+            (SEED.seconds_between_writes, reference().seconds_between_writes),
+            (0.0, REFERENCE_CLIENT_SECONDS_BETWEEN_LINES),
+        )
         self.assertIsNone(SEED.decode(b"WHO").detected_dialect)
 
     def test_a_hello_leaves_it_open(self) -> None:
         """But to whoever has sent LST before; and no other line does."""
-        self.assertEqual(SEED.decode(b"IAM alice").seconds_between_lines, REFERENCE_CLIENT_PACE_SECONDS)
+        self.assertEqual(
+            SEED.decode(b"IAM alice").seconds_between_lines, REFERENCE_CLIENT_SECONDS_BETWEEN_LINES
+        )
         self.assertEqual(reference().decode(b"IAM alice").seconds_between_lines, 0.0)
         self.assertEqual(SEED.decode(b"MSG hi").seconds_between_lines, 0.0)
 
@@ -520,10 +536,10 @@ class Reference(SynchronousTestCase):
         amend = SEED.decode(b"LST").convert_buffered_frame
         assert amend is not None
         waited = (
-            *SEED.encode_delivery(Arrived(ALICE, True, AT)),
+            *SEED.encode_delivery(UserArrived(ALICE, True, AT)),
             *SEED.encode_delivery(logged(LOBBY, "x\nARR y\nBCK z")),
-            *SEED.encode_delivery(Arrived(BOB, False, AT)),
-            *SEED.encode_delivery(Departed(BOB, AT)),
+            *SEED.encode_delivery(UserArrived(BOB, False, AT)),
+            *SEED.encode_delivery(UserDeparted(BOB, AT)),
         )
         self.assertEqual(
             b"".join(amend(line + b"\n") for line in waited),

@@ -10,11 +10,12 @@ import sqlite3
 import time
 from pathlib import Path
 from string import Formatter
-from typing import Any
+from typing import Any, cast
 from unittest.mock import patch
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.core import commands as c
@@ -32,14 +33,24 @@ from chatd.core.answers import (
     Welcome,
 )
 from chatd.core.commands import COMMANDS, Command
-from chatd.core.events import LOBBY, Arrived, ChatEvent, Conversation, Departed, EventKind, LogEntry, User
+from chatd.core.events import (
+    LOBBY,
+    AnsweredMessage,
+    ChatEvent,
+    Conversation,
+    EventKind,
+    LogEntry,
+    User,
+    UserArrived,
+    UserDeparted,
+)
 from chatd.core.limits import Limits
 from chatd.core.names import BadName, parse_group
 from chatd.core.refusals import REFUSAL_SENTENCES, Refusal
 from chatd.core.requests import Request
 from chatd.dialects import tp6_phrases
 from chatd.dialects.tp6 import Tp6Dialect
-from chatd.dialects.tp6_frames import FramedDialect
+from chatd.dialects.tp6_frames import Tp6BinaryFrameDialect
 from chatd.dialects.tp6_phrases import MAX_LIST_BYTES
 from tests.support.effort import effort
 from tests.support.framed import frames_of
@@ -51,7 +62,7 @@ HERE = DOOR.variant_in_room(None)
 IN_WOB = DOOR.variant_in_room("wob")
 NOWHERE = DOOR.variant_in_no_room
 BONUS = Tp6Dialect(LIMITS, bonus=True)
-FRAMED = FramedDialect(LIMITS)
+FRAMED = Tp6BinaryFrameDialect(LIMITS)
 FRAMED_HERE = FRAMED.variant_in_room(None)
 
 ALICE = User(1, "alice", "alice", "#a03030")
@@ -100,22 +111,22 @@ class Hellos(SynchronousTestCase):
         for said in ("Hello|alice", "Hello|alice ", "Hello|alice\r", " Hello| alice |"):
             request = DOOR.decode(said.encode())
             self.assertEqual(meant(said, DOOR), (c.Hello, {"nick": "alice"}))
-            self.assertEqual((request.dialect_on_success, request.next_request), (HERE, None), said)
+            self.assertEqual((request.dialect_on_success, request.request_on_success), (HERE, None), said)
 
     def test_without(self) -> None:
         for said in ("Hello", "Hello ", "Hello|", "Hello| "):
             self.assertEqual(meant(said, DOOR), (c.Hello, {}))
 
     def test_with_a_room(self) -> None:
-        then = DOOR.decode(b"Hello|alice| wob ").next_request
+        then = DOOR.decode(b"Hello|alice| wob ").request_on_success
         assert then is not None
-        assert isinstance(then.command, c.EnterRoom)
+        assert isinstance(then.command, c.EnterGroup)
         self.assertEqual((then.command.group, then.command.missing), ("wob", "create"))
         self.assertEqual((then.dialect_on_success, then.detected_dialect), (IN_WOB, NOWHERE))
         self.assertIs(DOOR.decode(b"Hello|alice| wob ").dialect_on_success, NOWHERE)
-        bad = DOOR.decode(b"Hello|alice|wob|x").next_request
+        bad = DOOR.decode(b"Hello|alice|wob|x").request_on_success
         assert bad is not None
-        assert isinstance(bad.command, c.EnterRoom)
+        assert isinstance(bad.command, c.EnterGroup)
         self.assertEqual(
             (bad.command.group, bad.dialect_on_success, bad.detected_dialect), ("wob|x", NOWHERE, NOWHERE)
         )
@@ -251,7 +262,7 @@ class Places(SynchronousTestCase):
             self.assertIs(request.detected_dialect, HERE, leaving)
         for place in (NOWHERE, HERE):
             request = place.decode(b"/leave ")
-            self.assertEqual((meant("/leave", place)), (c.EnterRoom, {"group": ""}))
+            self.assertEqual((meant("/leave", place)), (c.EnterGroup, {"group": ""}))
             self.assertEqual((request.dialect_on_success, request.detected_dialect), (HERE, HERE))
         for place, said in ((IN_WOB, b"/leave den"), (HERE, b"/leave wob"), (NOWHERE, b"/leave wob")):
             request = place.decode(said)
@@ -359,15 +370,28 @@ class Telling(SynchronousTestCase):
             announced = f"Annonce : {line}\n".encode()
             for place, told in ((HERE, b""), (NOWHERE, b""), (IN_WOB, announced)):
                 self.assertEqual(frames_of(place.encode_delivery, entry), told)
-                self.assertEqual(frames_of(place.encode_for_affected_user, entry), announced)
+                self.assertEqual(frames_of(place.encode_for_subject, entry), announced)
             done = frames_of(HERE.encode_answer, Request(c.Leave("wob"), "/x"), Ack(entry))
             self.assertEqual(done, f"C'est fait : {line}\n".encode())
 
+    def test_changes_of_private_messages(self) -> None:
+        """They say that they are private: else the reader answers in the room."""
+        answered = AnsweredMessage(5, BOB)
+        for kind, body, line in (
+            ("edited", "5 message psst", "alice a modifié son message privé n° 5 : psst"),
+            ("reacted", "+1", "alice a réagi au message privé n° 5 de Bob : +1"),
+            ("unreacted", "+1", "alice a retiré sa réaction au message privé n° 5 de Bob : +1"),
+        ):
+            entry = logged(DIRECT, body, BOB, cast(EventKind, kind))
+            if kind != "edited":
+                entry = replace(entry, event=replace(entry.event, answered=answered))
+            self.assertEqual(frames_of(HERE.encode_delivery, entry), f"Annonce : {line}\n".encode())
+
     def test_presence(self) -> None:
         for told, line in (
-            (Arrived(ALICE, False, AT), "Annonce : alice a rejoint la chatroom"),
-            (Arrived(ALICE, True, AT), "alice est de retour !"),
-            (Departed(ALICE, AT), "Annonce : alice a quitté la chatroom"),
+            (UserArrived(ALICE, False, AT), "Annonce : alice a rejoint la chatroom"),
+            (UserArrived(ALICE, True, AT), "alice est de retour !"),
+            (UserDeparted(ALICE, AT), "Annonce : alice a quitté la chatroom"),
         ):
             for place in (HERE, IN_WOB, NOWHERE, DOOR.variant_awaiting_room):
                 self.assertEqual(frames_of(place.encode_delivery, told), f"{line}\n".encode())
@@ -404,7 +428,7 @@ class Telling(SynchronousTestCase):
             FRAMED.variant_in_room("wob").encode_delivery, logged(DIRECT, "##\n #", BOB, "image")
         )
         self.assertEqual(alone, b"\x03\x00\x01\x23alice vous dit en image :\n  ##\n   #")
-        self.assertEqual(FRAMED_HERE.pace_seconds, 0)
+        self.assertEqual(FRAMED_HERE.seconds_between_writes, 0)
 
 
 class Answering(SynchronousTestCase):
@@ -542,7 +566,7 @@ class Answering(SynchronousTestCase):
 
     def test_who_asks_for_history(self) -> None:
         """Going into a room or the lobby, where it is shown."""
-        hello = BONUS.decode(b"Hello|alice|wob").next_request
+        hello = BONUS.decode(b"Hello|alice|wob").request_on_success
         assert hello is not None
         self.assertEqual(BONUS.decode(b"Hello|alice|wob").dialect_on_success, BONUS.variant_in_no_room)
         for request, group in (
@@ -552,10 +576,10 @@ class Answering(SynchronousTestCase):
             (BONUS.variant_in_room("wob").decode(b"/leave"), None),
             (BONUS.variant_in_room("wob").decode(b"/create den"), "den"),
         ):
-            assert request.next_request is not None
-            assert isinstance(request.next_request.command, c.ReadHistory)
-            self.assertEqual(request.next_request.command.group, group)
-        self.assertIsNone(HERE.decode(b"/join wob").next_request)
+            assert request.request_on_success is not None
+            assert isinstance(request.request_on_success.command, c.ReadHistory)
+            self.assertEqual(request.request_on_success.command.group, group)
+        self.assertIsNone(HERE.decode(b"/join wob").request_on_success)
         self.assertEqual((BONUS.login_history_scope, DOOR.login_history_scope), ("directs", "none"))
 
     def test_help_and_goodbye(self) -> None:
@@ -657,7 +681,7 @@ class NoForgery(SynchronousTestCase):
                 frames_of(HERE.encode_delivery, logged(LOBBY, f"one{end}bob a dit : x")),
                 b"alice a dit : one\n  bob a dit : x\n",
             )
-            kicked = frames_of(HERE.encode_for_affected_user, logged(WOB, f"one{end}two", BOB, "kicked"))
+            kicked = frames_of(HERE.encode_for_subject, logged(WOB, f"one{end}two", BOB, "kicked"))
             self.assertEqual(kicked, b"Annonce : alice a exclu Bob de wob : one\n  two\n")
             self.assertEqual(
                 frames_of(FRAMED_HERE.encode_delivery, logged(LOBBY, f"1{end}2")),
@@ -694,8 +718,8 @@ class NoForgery(SynchronousTestCase):
             (logged(LOBBY, f"/me {text}", None, "action"), "* alice "),
             (logged(LOBBY, text, None, "notice"), "alice a dit : "),
         ):
-            told = frames_of(HERE.encode_for_affected_user, entry).decode()
-            frame = frames_of(FRAMED_HERE.encode_for_affected_user, entry)
+            told = frames_of(HERE.encode_for_subject, entry).decode()
+            frame = frames_of(FRAMED_HERE.encode_for_subject, entry)
             first, *lines = told.splitlines()
             self.assertTrue(first.startswith(head), told)
             self.assertTrue(told.endswith("\n"))

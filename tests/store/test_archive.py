@@ -10,6 +10,7 @@ from functools import partial
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,20 +20,20 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.core.audience import IGNORABLE_EVENT_KINDS
 from chatd.core.events import LOBBY, MESSAGE_KINDS, Conversation, EventKind, User
-from chatd.core.read_marks import Mark
+from chatd.core.read_marks import ReadMarkPosition
 from chatd.core.records import (
     NO_FILTER,
     EntrySlice,
     LogFilter,
     PageContents,
-    PageWindow,
+    PageIdWindow,
     Snapshot,
     UnreadRange,
     entry_from_row,
 )
 from chatd.store import archive
 from chatd.store.archive import Archive, load_snapshot
-from chatd.store.journal import READ_MARKER_DELAY_SECONDS
+from chatd.store.journal import READ_MARK_WRITE_DELAY_SECONDS
 from tests.support.effort import effort
 from tests.support.in_memory_daemon import ThreadlessPool
 from tests.support.journal_case import JournalTestCase, StoreFixture
@@ -79,7 +80,7 @@ class Pages(JournalTestCase):
         whole_milliseconds: bool = False,
     ) -> tuple[list[str], bool]:
         """A page whose ends are named by what is said there."""
-        window = PageWindow(
+        window = PageIdWindow(
             limit,
             self.ids[before] if before is not None else None,
             self.ids[after] if after is not None else None,
@@ -102,6 +103,23 @@ class Pages(JournalTestCase):
         self.fixture.turn()
         self.assertEqual(self.page(9, size=6), (["été"], True))
         self.assertEqual(self.page(9, size=7), (["a6", "été"], True))
+
+    def test_no_more_reactions_than_one_query_reads(self) -> None:
+        """From the near end; the page goes on before the first message whose reactions are not read."""
+        messages = [id for body, id in self.ids.items() if body.startswith("a")]
+        with closing(sqlite3.connect(self.fixture.database)) as connection, connection:
+            for id in messages:
+                rows = [(id, f"r{number}", self.bob.id, number) for number in range(3)]
+                connection.executemany("INSERT INTO reactions VALUES (?, ?, ?, ?)", rows)
+        for most, count in ((18, 6), (17, 5), (6, 2), (5, 1)):
+            with patch("chatd.store.archive.PAGE_REACTIONS", most):
+                shown = [f"a{number}" for number in range(1, 7)]
+                self.assertEqual(self.page(9), (shown[-count:], count < 6))
+                self.assertEqual(self.page(9, forward=True), (shown[:count], count < 6))
+                window = PageIdWindow(9)
+                found = self.successResultOf(self.fixture.archive.page(self.wob, window, ANY, EVER))
+                self.assertEqual([*found.reactions], messages[-count:])
+                self.assertEqual(found.reactions[messages[-1]], [(f"r{n}", self.bob.id) for n in range(3)])
 
     def test_the_last_ones_oldest_first(self) -> None:
         self.assertEqual(self.page(2), (["a5", "a6"], True))
@@ -144,7 +162,7 @@ class Pages(JournalTestCase):
         self.fixture.submit("ban", draft)
         self.fixture.turn()
         found = self.successResultOf(
-            self.fixture.archive.page(self.wob, PageWindow(1, contents="events"), ANY, EVER)
+            self.fixture.archive.page(self.wob, PageIdWindow(1, contents="events"), ANY, EVER)
         )
         entry = entry_from_row(self.fixture.state, found.rows[0])
         self.assertEqual((entry.id, entry.seq, entry.at), (20, 14, draft.at))
@@ -179,7 +197,7 @@ class Coming(JournalTestCase):
 
     def unread(self, *conversations: Conversation, max_id: int = EVER) -> list[int]:
         """How much bob missed in these."""
-        after = self.fixture.journal.get_read_marker(self.bob)
+        after = self.fixture.journal.get_last_seen_id(self.bob)
         found = self.fixture.archive.unread_counts(
             [UnreadRange(one, after, max_id) for one in conversations], self.bob
         )
@@ -295,7 +313,7 @@ class Loading(JournalTestCase):
         self.fixture.turn()
         for conversation, last, at in ((LOBBY, 1, 0), (wob, 9, 77)):
             self.fixture.journal.move_read_mark(self.bob, conversation, last, at)
-        self.fixture.clock.advance(READ_MARKER_DELAY_SECONDS)
+        self.fixture.clock.advance(READ_MARK_WRITE_DELAY_SECONDS)
 
     def test_it_is_all_there_again(self) -> None:
         snapshot = self.successResultOf(self.fixture.archive.load_snapshot())
@@ -318,7 +336,7 @@ class Loading(JournalTestCase):
         wob, den = state.find_group("wob"), state.find_group("den")
         assert wob is not None
         assert den is not None
-        bob = snapshot.state.user("bob")
+        bob = snapshot.state.require_user("bob")
         self.assertEqual((wob.owner, list(wob.members), wob.operators), (bob, [2], set()))
         self.assertEqual((wob.topic, wob.visibility, wob.banned), ("weather", "public", {1}))
         self.assertEqual((den.owner, list(den.members), list(den.invited)), (bob, [2], [1]))
@@ -326,8 +344,8 @@ class Loading(JournalTestCase):
         self.assertEqual((snapshot.last_id, snapshot.seqs), (19, {2: 1, 3: 13, 4: 5}))
         lasts = self.fixture.rows("SELECT conversation, max(id) FROM log GROUP BY conversation")
         self.assertEqual(snapshot.last_ids, dict(lasts))
-        self.assertEqual(snapshot.read_markers, {1: 0, 2: 0})
-        self.assertEqual(snapshot.read_marks, {2: {1: Mark(1, 0), 3: Mark(9, 77)}})
+        self.assertEqual(snapshot.last_seen_ids, {1: 0, 2: 0})
+        self.assertEqual(snapshot.read_marks, {2: {1: ReadMarkPosition(1, 0), 3: ReadMarkPosition(9, 77)}})
 
     def test_everyone_is_one_object(self) -> None:
         """Whoever compares users by identity must not be wrong after a restart."""
@@ -386,7 +404,7 @@ class Plans(JournalTestCase):
         for contents in CONTENTS:
             for before, after in ((None, None), (40, None), (None, 3), (40, 3)):
                 for forward in (False, True):
-                    window = PageWindow(10, before, after, contents, forward)
+                    window = PageIdWindow(10, before, after, contents, forward)
                     self.successResultOf(pages.page(self.wob, window, ANY, EVER))
                     self.successResultOf(pages.page(self.wob, window, ANY, EVER, ignoring))
         # Without messages, as where they are ignored, there is no query for the reactions to them.
@@ -459,8 +477,8 @@ class BoundedQueries(JournalTestCase):
 
     def setUp(self) -> None:
         super().setUp()
-        self.patch(archive, "PAGE_SCAN_ENTRIES", 20)
-        self.patch(archive, "REPLAY_SCAN_ENTRIES", 20)
+        self.patch(archive, "MAX_ENTRIES_SCANNED_FOR_PAGE", 20)
+        self.patch(archive, "MAX_ENTRIES_SCANNED_FOR_REPLAY", 20)
         self.steps = 0
         self.readers = ThreadlessPool(
             "sqlite3",
@@ -504,12 +522,12 @@ class BoundedQueries(JournalTestCase):
         self, events: bool, log_filter: LogFilter, after: int | None = None
     ) -> Callable[[], Deferred[Any]]:
         """A query for a page of wob, or what a query does of it."""
-        window = PageWindow(5, None, after, "events" if events else "messages", after is not None)
+        window = PageIdWindow(5, None, after, "events" if events else "messages", after is not None)
         return lambda: self.archive.page(self.wob, window, ANY, EVER, log_filter)
 
     def mixed(self, log_filter: LogFilter, forward: bool) -> Callable[[], Deferred[Any]]:
         """A query for a page of messages and events."""
-        window = PageWindow(5, contents="all", forward=forward, whole_milliseconds=True)
+        window = PageIdWindow(5, contents="all", forward=forward, whole_milliseconds=True)
         return lambda: self.archive.page(self.wob, window, ANY, EVER, log_filter)
 
     def test_messages_and_events_together(self) -> None:
@@ -532,7 +550,7 @@ class BoundedQueries(JournalTestCase):
             self.check(kind, lambda: self.archive.entry_times([(self.wob, 10**6)], self.log_filter))
 
     def test_last_messages(self) -> None:
-        self.patch(archive, "LAST_SCAN_MESSAGES", 20)
+        self.patch(archive, "MAX_MESSAGES_SCANNED_FOR_LAST_MESSAGE", 20)
         for kind in ("topic", "message"):
             self.check(
                 kind,
@@ -592,8 +610,8 @@ class Steps(JournalTestCase):
 
     def setUp(self) -> None:
         super().setUp()
-        self.patch(archive, "PAGE_SCAN_ENTRIES", 2)
-        self.patch(archive, "REPLAY_SCAN_ENTRIES", 3)
+        self.patch(archive, "MAX_ENTRIES_SCANNED_FOR_PAGE", 2)
+        self.patch(archive, "MAX_ENTRIES_SCANNED_FOR_REPLAY", 3)
         for number in range(3):
             self.fixture.says(self.bob, f"b{number}")
             for _ in range(3):
@@ -608,7 +626,7 @@ class Steps(JournalTestCase):
         found: list[tuple[list[str], bool, int | None]] = []
         partial_page: EntrySlice | None = None
         while partial_page is None or partial_page.resume_id is not None:
-            window = PageWindow(limit, None, after, forward=after is not None)
+            window = PageIdWindow(limit, None, after, forward=after is not None)
             page = self.fixture.archive.page(LOBBY, window, size, EVER, self.log_filter, partial_page)
             partial_page = self.successResultOf(page)
             found.append((*bodies(partial_page), partial_page.resume_id))
@@ -669,7 +687,7 @@ LOG = st.lists(
     max_size=18,
 )
 WINDOW = st.builds(
-    PageWindow, st.integers(1, 5), AN_ID, AN_ID, st.sampled_from(CONTENTS), st.booleans(), st.booleans()
+    PageIdWindow, st.integers(1, 5), AN_ID, AN_ID, st.sampled_from(CONTENTS), st.booleans(), st.booleans()
 )
 QUERY = st.tuples(A_PLACE, WINDOW, st.integers(1, 8), st.integers(0, 20))
 VIEW = st.tuples(st.sampled_from(((), ("carol",), ("alice", "carol"))), st.frozensets(A_PLACE))
@@ -679,8 +697,8 @@ class AnyLog(SynchronousTestCase):
     @settings(max_examples=effort(100), deadline=None)
     @given(LOG, st.lists(st.tuples(QUERY, VIEW), min_size=1, max_size=8), st.integers(1, 4))
     def test_is_read_as_one_would_by_hand(self, log: list[Any], queries: list[Any], scanned: int) -> None:
-        self.patch(archive, "PAGE_SCAN_ENTRIES", scanned)
-        self.patch(archive, "REPLAY_SCAN_ENTRIES", scanned)
+        self.patch(archive, "MAX_ENTRIES_SCANNED_FOR_PAGE", scanned)
+        self.patch(archive, "MAX_ENTRIES_SCANNED_FOR_REPLAY", scanned)
         with (
             tempfile.TemporaryDirectory() as folder,
             closing(StoreFixture(Path(folder) / "chat.db")) as fixture,
@@ -755,7 +773,7 @@ def visible_by_hand(rows: list[Row], ignored: tuple[str, ...], since_joining: fr
 
 
 def page_by_hand(
-    rows: list[Row], where: int, window: PageWindow, size: int, max_id: int
+    rows: list[Row], where: int, window: PageIdWindow, size: int, max_id: int
 ) -> tuple[list[int], bool]:
     """A page of the visible ``rows``, by the definition of it. Each body has one byte."""
     wanted = {"messages": (True,), "events": (False,), "all": (True, False)}[window.contents]

@@ -18,12 +18,14 @@ from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogPublish
 from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import implementer
 
-from chatd.core.events import LOBBY, Conversation, EventKind, User
+from chatd.core.events import LOBBY, AnsweredMessage, ChatEvent, Conversation, EventKind, User
+from chatd.core.moderation import ConversationTrimmed, MessageTextDeleted
 from chatd.core.read_marks import ReadMarksDeleted
+from chatd.core.records import EntryDraft
 from chatd.store.journal import (
     COMMIT_WAIT_SECONDS,
     MEASURE_EVERY_CHARACTERS,
-    READ_MARKER_DELAY_SECONDS,
+    READ_MARK_WRITE_DELAY_SECONDS,
     RECORD_OVERHEAD_CHARACTERS,
     WAL_TRUNCATE_ATTEMPTS,
     WAL_TRUNCATE_RETRY_SECONDS,
@@ -42,6 +44,26 @@ class Mistake(Exception):
 def boom() -> None:
     """Make one."""
     raise Mistake
+
+
+class MessageChanges(JournalTestCase):
+    """What is decided on a message that is gone by the end of the transaction leaves nothing behind."""
+
+    def test_neither_a_reaction_nor_a_text_comes_back(self) -> None:
+        for record in (ConversationTrimmed(LOBBY, 1), MessageTextDeleted(4)):
+            message = self.fixture.says(self.alice, "one")
+            self.fixture.turn()
+            id = message.places[0][0]
+            answered = AnsweredMessage(id, self.alice)
+            reacted = ChatEvent("reacted", LOBBY, self.bob, None, "+1", answered=answered)
+            edited = ChatEvent("edited", LOBBY, self.alice, None, f"{id} message two")
+            self.fixture.submit("react", EntryDraft(reacted, 1_000_000))
+            self.fixture.submit("edit", EntryDraft(edited, 1_000_000))
+            self.fixture.submit("gone", record)
+            self.fixture.turn()
+            self.assertEqual(self.fixture.rows("SELECT * FROM reactions"), [])
+            texts = self.fixture.rows("SELECT body FROM log WHERE kind = 'message'")
+            self.assertEqual(texts, [] if id == 1 else [("",)])
 
 
 class GroupCommit(JournalTestCase):
@@ -585,14 +607,14 @@ class Seen(JournalTestCase):
     def test_it_counts_from_now_on_and_after_a_restart(self) -> None:
         self.fixture.says(self.alice, "a")
         self.fixture.turn()
-        self.assertEqual(self.fixture.journal.get_read_marker(self.bob), 0)
+        self.assertEqual(self.fixture.journal.get_last_seen_id(self.bob), 0)
         self.fixture.sees(self.bob)
-        self.assertEqual(self.fixture.journal.get_read_marker(self.bob), 1)
+        self.assertEqual(self.fixture.journal.get_last_seen_id(self.bob), 1)
         self.restart()
         self.assertEqual(
             (
-                self.fixture.journal.get_read_marker(self.alice),
-                self.fixture.journal.get_read_marker(self.bob),
+                self.fixture.journal.get_last_seen_id(self.alice),
+                self.fixture.journal.get_last_seen_id(self.bob),
             ),
             (0, 1),
         )
@@ -605,7 +627,7 @@ class Seen(JournalTestCase):
         self.fixture.says(self.alice, "b")
         self.fixture.turn()
         self.fixture.writer.error = None
-        self.assertEqual(self.fixture.journal.get_read_marker(self.bob), 1)
+        self.assertEqual(self.fixture.journal.get_last_seen_id(self.bob), 1)
 
     def test_it_goes_once(self) -> None:
         statements: list[str] = []
@@ -668,7 +690,7 @@ class Seen(JournalTestCase):
 
 
 class ReadMarks(JournalTestCase):
-    """What users have marked as read, beside the read markers."""
+    """What users have marked as read, beside the last seen ids."""
 
     def setUp(self) -> None:
         super().setUp()
@@ -700,7 +722,7 @@ class ReadMarks(JournalTestCase):
             [self.moves(self.bob, last) for last in (0, 2, 1, 2, 3)], [False, True, False, False, True]
         )
         self.assertEqual(self.marks(), (0, 3, 0, 0))
-        self.assertEqual(self.fixture.journal.get_read_marker(self.bob), 0, "that is another thing")
+        self.assertEqual(self.fixture.journal.get_last_seen_id(self.bob), 0, "that is another thing")
 
     def test_a_time_moves_with_it(self) -> None:
         """It is kept with the id that it stands for, and moves on its own where no entry follows."""
@@ -715,7 +737,7 @@ class ReadMarks(JournalTestCase):
             (2, 0, True, (2, 110)),
         ):
             self.assertEqual((move(self.bob, LOBBY, last, at), get(self.bob, LOBBY)), (moved, mark))
-        self.fixture.clock.advance(READ_MARKER_DELAY_SECONDS)
+        self.fixture.clock.advance(READ_MARK_WRITE_DELAY_SECONDS)
         self.assertEqual(self.fixture.rows("SELECT * FROM read_marks"), [(2, 1, 2, 110)])
         self.restart()
         self.assertEqual(self.fixture.journal.get_read_mark(self.bob, LOBBY), (2, 110))
@@ -732,10 +754,10 @@ class ReadMarks(JournalTestCase):
         commits = self.fixture.journal.commits
         for last in (1, 2):
             self.moves(self.bob, last, self.wob)
-        self.fixture.clock.advance(READ_MARKER_DELAY_SECONDS)
+        self.fixture.clock.advance(READ_MARK_WRITE_DELAY_SECONDS)
         self.assertEqual(self.stored(), [(2, 2, 2)])
         self.assertEqual(self.fixture.journal.commits, commits + 1)
-        self.fixture.clock.advance(10 * READ_MARKER_DELAY_SECONDS)
+        self.fixture.clock.advance(10 * READ_MARK_WRITE_DELAY_SECONDS)
         self.assertEqual(self.fixture.journal.commits, commits + 1)
 
     def test_or_at_the_end(self) -> None:
@@ -755,7 +777,7 @@ class ReadMarks(JournalTestCase):
         self.fixture.writer.run_next()
         self.fixture.writer.error = None
         self.assertEqual((self.marks(), self.stored()), ((0, 2, 0, 1), []))
-        self.fixture.clock.advance(READ_MARKER_DELAY_SECONDS)
+        self.fixture.clock.advance(READ_MARK_WRITE_DELAY_SECONDS)
         self.assertEqual(self.stored(), [(2, 1, 2), (2, 2, 1)])
 
     def test_what_is_deleted(self) -> None:
@@ -770,13 +792,13 @@ class ReadMarks(JournalTestCase):
                     for conversation in (LOBBY, self.wob):
                         self.moves(one, 1, conversation)
                 if written:
-                    self.fixture.clock.advance(READ_MARKER_DELAY_SECONDS)
+                    self.fixture.clock.advance(READ_MARK_WRITE_DELAY_SECONDS)
                     self.assertEqual(len(self.stored()), 4)
                 self.deletes(user, place)
                 self.fixture.turn()
                 self.assertEqual(self.stored(), left)
                 self.assertEqual(sum(self.marks()), len(left))
-                self.fixture.clock.advance(READ_MARKER_DELAY_SECONDS)
+                self.fixture.clock.advance(READ_MARK_WRITE_DELAY_SECONDS)
                 self.assertEqual(self.stored(), left)
 
     def test_a_deletion_counts_when_it_is_on_disk(self) -> None:
@@ -786,7 +808,7 @@ class ReadMarks(JournalTestCase):
         self.fixture.turn()
         self.assertEqual(self.marks(), (0, 2, 0, 0))
         self.fixture.writer.error = None
-        self.fixture.clock.advance(READ_MARKER_DELAY_SECONDS)
+        self.fixture.clock.advance(READ_MARK_WRITE_DELAY_SECONDS)
         self.assertEqual(self.stored(), [(2, 1, 2)])
 
     def test_a_mark_before_a_deletion(self) -> None:
@@ -796,7 +818,7 @@ class ReadMarks(JournalTestCase):
         self.deletes(self.bob, self.wob)
         self.fixture.turn()
         self.assertEqual(self.marks(), (0, 0, 0, 0))
-        self.fixture.clock.advance(READ_MARKER_DELAY_SECONDS)
+        self.fixture.clock.advance(READ_MARK_WRITE_DELAY_SECONDS)
         self.assertEqual(self.stored(), [])
 
     def test_a_mark_behind_a_deletion(self) -> None:
@@ -806,7 +828,7 @@ class ReadMarks(JournalTestCase):
         self.fixture.submit("again", then=lambda: self.moves(self.bob, 1, self.wob))
         self.fixture.turn()
         self.assertEqual((self.marks(), self.stored()), ((0, 0, 0, 1), []))
-        self.fixture.clock.advance(READ_MARKER_DELAY_SECONDS)
+        self.fixture.clock.advance(READ_MARK_WRITE_DELAY_SECONDS)
         self.assertEqual(self.stored(), [(2, 2, 1)])
 
 
@@ -1037,7 +1059,7 @@ class DeletedTexts(JournalTestCase):
 
     def erase(self) -> None:
         """Delete something, and note in ``results`` what the journal says of the rest of it."""
-        self.fixture.journal.erase_deleted().addBoth(self.results.append)
+        self.fixture.journal.erase_deleted_texts().addBoth(self.results.append)
 
     def wait(self, attempts: int) -> None:
         """Let so many attempts be made."""
@@ -1069,7 +1091,7 @@ class DeletedTexts(JournalTestCase):
 
     def test_who_comes_in_the_turn_of_another(self) -> None:
         self.reader.rollback()
-        self.fixture.journal.erase_deleted().addCallback(lambda _: self.erase())
+        self.fixture.journal.erase_deleted_texts().addCallback(lambda _: self.erase())
         self.assertEqual((self.attempts, self.results), (2, [True]))
         self.erase()
         self.assertEqual((self.attempts, self.results), (3, [True, True]))
@@ -1081,7 +1103,9 @@ class DeletedTexts(JournalTestCase):
         self.erase()
         self.assertEqual(self.results, [False])
         self.fixture.writer.error = Mistake()
-        self.fixture.journal.erase_deleted().addErrback(lambda failure: self.results.append(failure.type))
+        self.fixture.journal.erase_deleted_texts().addErrback(
+            lambda failure: self.results.append(failure.type)
+        )
         self.fixture.writer.error = None
         self.erase()
         self.assertEqual(self.results, [False, Mistake, True])
@@ -1107,13 +1131,13 @@ class Health(JournalTestCase):
         self.fixture.turn()
         self.assertEqual((journal.is_failing, journal.failed_commits), (True, 1))
         for attempt in range(3):
-            self.fixture.clock.advance(READ_MARKER_DELAY_SECONDS)
+            self.fixture.clock.advance(READ_MARK_WRITE_DELAY_SECONDS)
             self.assertEqual((journal.is_failing, journal.failed_commits), (True, attempt + 2))
         writer.error = None
-        self.fixture.clock.advance(READ_MARKER_DELAY_SECONDS)
+        self.fixture.clock.advance(READ_MARK_WRITE_DELAY_SECONDS)
         self.assertFalse(journal.is_failing)
         runs = writer.runs
-        self.fixture.clock.advance(10 * READ_MARKER_DELAY_SECONDS)
+        self.fixture.clock.advance(10 * READ_MARK_WRITE_DELAY_SECONDS)
         self.assertEqual(writer.runs, runs)
         self.assertEqual(self.fixture.turns, ["recover", "lost failed"])
         self.assertEqual(
@@ -1132,18 +1156,18 @@ class Health(JournalTestCase):
         self.fixture.writer.error = None
         log = self.fixture.database.with_name(f"{self.fixture.database.name}-wal")
         before = log.stat().st_size
-        self.fixture.clock.advance(READ_MARKER_DELAY_SECONDS)
+        self.fixture.clock.advance(READ_MARK_WRITE_DELAY_SECONDS)
         self.assertGreater(log.stat().st_size, before)
         self.assertEqual(self.fixture.logged(), [])
 
-    def test_a_read_marker_that_was_not_written_is_written_later(self) -> None:
+    def test_a_last_seen_id_that_was_not_written_is_written_later(self) -> None:
         self.fixture.says(self.alice, "hello")
         self.fixture.turn()
         self.fixture.writer.error = FULL
         self.fixture.sees(self.bob)
-        self.fixture.clock.advance(READ_MARKER_DELAY_SECONDS)
+        self.fixture.clock.advance(READ_MARK_WRITE_DELAY_SECONDS)
         self.fixture.writer.error = None
-        self.fixture.clock.advance(READ_MARKER_DELAY_SECONDS)
+        self.fixture.clock.advance(READ_MARK_WRITE_DELAY_SECONDS)
         self.assertEqual(self.fixture.rows("SELECT seen FROM users WHERE id = ?", self.bob.id), [(1,)])
 
     def test_how_long_a_transaction_takes(self) -> None:

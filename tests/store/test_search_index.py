@@ -76,7 +76,7 @@ class IndexCase(JournalTestCase):
 
     def is_on_disk(self, word: str) -> bool:
         """Whether a file of the database has ``word``, after the write-ahead log was emptied."""
-        self.successResultOf(self.fixture.journal.erase_deleted())
+        self.successResultOf(self.fixture.journal.erase_deleted_texts())
         files = self.fixture.database.parent.glob("chat.db*")
         return any(word.encode() in path.read_bytes() for path in files)
 

@@ -16,7 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from chatd.core.events import LOBBY, ChatEvent, User
 from chatd.core.moderation import MessageTextDeleted
-from chatd.core.records import NO_FILTER, EntryDraft, PageWindow, Record, SearchQuery
+from chatd.core.records import NO_FILTER, EntryDraft, JournalRecord, PageIdWindow, SearchQuery
 from chatd.core.search import SearchTerm
 from chatd.store import search_index
 from chatd.store.errors import StoreError
@@ -174,7 +174,7 @@ class Waiter:
 
     client = None
 
-    def __init__(self, *records: Record) -> None:
+    def __init__(self, *records: JournalRecord) -> None:
         self.records = records
         self.done: Deferred[list[int]] = Deferred()
 
@@ -216,7 +216,7 @@ class RealThreads(TestCase):
             self.journal.submit(task)
         self.assertEqual(await tasks[-1].done, [64])
         self.assertEqual(self.journal.commits, 1)
-        found = await self.archive.page(LOBBY, PageWindow(2), 10**6, self.journal.last_delivered_id)
+        found = await self.archive.page(LOBBY, PageIdWindow(2), 10**6, self.journal.last_delivered_id)
         self.assertEqual([row[-1] for row in found.rows], ["m62", "m63"])
 
     async def test_reading_does_not_wait_for_writing(self) -> None:
@@ -229,7 +229,7 @@ class RealThreads(TestCase):
         pages = []
         for task in written:
             self.journal.submit(task)
-            pages.append(self.archive.page(LOBBY, PageWindow(500), 10**6, 10**6))
+            pages.append(self.archive.page(LOBBY, PageIdWindow(500), 10**6, 10**6))
         for page in pages:
             ids = [row[0] for row in (await page).rows]
             self.assertEqual(ids, list(range(1, len(ids) + 1)))

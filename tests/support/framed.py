@@ -14,13 +14,13 @@ from chatd.carriers.lines import LineCarrier
 from chatd.dialects.json import JsonDialect
 from chatd.dialects.text import TextDialect
 from chatd.dialects.tp6 import Tp6Dialect
-from chatd.dialects.tp6_frames import FramedDialect
+from chatd.dialects.tp6_frames import Tp6BinaryFrameDialect
 
 # Each dialect with the carrier of its wire; a class before the classes that it derives from.
 _CARRIERS: Final[tuple[tuple[type, type[SessionCarrier]], ...]] = (
     (TextDialect, LineCarrier),
     (JsonDialect, JsonStreamCarrier),
-    (FramedDialect, LengthPrefixedCarrier),
+    (Tp6BinaryFrameDialect, LengthPrefixedCarrier),
     (Tp6Dialect, IdleDelimitedCarrier),
 )
 

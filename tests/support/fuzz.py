@@ -153,7 +153,7 @@ def _message(random: Random, sample: Sample) -> bytes:
 
 def _typed(random: Random, sample: Sample) -> bytes:
     row = random.choice(_ROWS)
-    return ";".join((row.semicolon_word or row.keyword, *_values(random, row))).encode() + b"\n"
+    return ";".join((row.semicolon_word or row.text_verb, *_values(random, row))).encode() + b"\n"
 
 
 def _slash(random: Random, sample: Sample) -> bytes:
@@ -163,7 +163,7 @@ def _slash(random: Random, sample: Sample) -> bytes:
 
 def _request(random: Random, sample: Sample) -> bytes:
     row = random.choice(_ROWS)
-    asked: dict[str, Any] = {"action": random.choice(row.actions or ("nonsense",))}
+    asked: dict[str, Any] = {"action": random.choice(row.json_actions or ("nonsense",))}
     asked.update(zip(row.fields, _values(random, row), strict=True))
     if random.random() < 0.3:
         asked[random.choice((*asked, "ref", "from", "framing", "messageFormat"))] = random.choice(_ODD)

@@ -242,7 +242,7 @@ class Stage:
         witness: Callable[[Delivery, bool], None] | None = None,
         delivery_log: DeliveryLog | None = None,
         policy: AccountPolicy | None = None,
-        keep_seconds: int | None = None,
+        retention_seconds: int | None = None,
         irc: IrcPolicy = DEFAULT_IRC_POLICY,
     ) -> None:
         self.reactor = MemoryReactorClock()
@@ -279,7 +279,7 @@ class Stage:
             self.policy,
             witness,
             delivery_log,
-            keep_seconds,
+            retention_seconds,
             self.flush_queue.deliver_to_all,
         )
         self.sessions = Sessions(self.chat, self.flush_queue, self.reactor, self.limits)

@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.core.events import LOBBY, ChatEvent, Conversation, EventKind, LogEntry, User
 from chatd.core.names import parse_nick
-from chatd.core.records import EntryDraft, Record
+from chatd.core.records import EntryDraft, JournalRecord
 from chatd.core.state import State
 from chatd.store.journal import Journal
 from chatd.store.store import Store
@@ -26,7 +26,11 @@ class Note:
     client: object = None
 
     def __init__(
-        self, fixture: StoreFixture, name: str, records: Sequence[Record], then: Callable[[], object] | None
+        self,
+        fixture: StoreFixture,
+        name: str,
+        records: Sequence[JournalRecord],
+        then: Callable[[], object] | None,
     ) -> None:
         self.name = name
         self.records = records
@@ -85,7 +89,7 @@ class StoreFixture:
         """Let a turn of the reactor end."""
         self.clock.advance(0)
 
-    def submit(self, name: str, *records: Record, then: Callable[[], object] | None = None) -> Note:
+    def submit(self, name: str, *records: JournalRecord, then: Callable[[], object] | None = None) -> Note:
         """Submit a task; ``then`` is called in its turn."""
         note = Note(self, name, records, then)
         self.journal.submit(note)
@@ -140,7 +144,7 @@ class StoreFixture:
 
     def sees(self, user: User) -> None:
         """Note that all that was told went to ``user``."""
-        self.journal.move_read_marker(user, self.journal.last_delivered_id)
+        self.journal.move_last_seen_id(user, self.journal.last_delivered_id)
 
     def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         """What the database holds."""

@@ -141,7 +141,7 @@ def with_semicolons(name: str, fields: Fields) -> bytes:
 def as_object(end: bytes, name: str, fields: Fields) -> bytes:
     """A command as a JSON object with ``end`` behind it."""
     given = {"from" if key == "nick" else key: value for key, value in fields.items()}
-    return json.dumps({"action": COMMANDS[name].actions[0], **given}).encode() + end
+    return json.dumps({"action": COMMANDS[name].json_actions[0], **given}).encode() + end
 
 
 def with_slash(name: str, fields: Fields) -> bytes:

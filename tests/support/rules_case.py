@@ -42,7 +42,7 @@ class Chat:
 
     def user(self, nick: str) -> User:
         """The user called ``nick``."""
-        return self.state.user(nick)
+        return self.state.require_user(nick)
 
     def does(self, nick: str, command: Command) -> Decision:
         """Decide a command by ``nick`` and apply the decision. Raises `Refusal`."""
@@ -62,7 +62,7 @@ class Chat:
         """The outcome of one line of a script, as lines."""
         nick, asks, typed = line.partition(": ")
         if not asks:
-            return described(self.state.group(line.removesuffix("?"), self.user("alice")))
+            return described(self.state.require_visible_group(line.removesuffix("?"), self.user("alice")))
         try:
             decision = self.does(nick, command(typed))
         except Refusal as refusal:

@@ -19,13 +19,13 @@ class EchoDialect:
     wire = "web"
     has_channels = False
     enters_lobby = True
-    hears_of_watched_users = False
+    receives_watched_user_changes = False
     shows_own_messages = True
     greeting: Final = ()
     requires_login = False
     login_history_scope: Literal["none"] = "none"
     max_list_bytes = 1024
-    pace_seconds = 0.0
+    seconds_between_writes = 0.0
 
     def __init__(self, limits: Limits) -> None:
         pass
@@ -51,8 +51,8 @@ class EchoDialect:
         """See `Dialect.encode_delivery`."""
         return ()
 
-    def encode_for_affected_user(self, delivery: Delivery) -> Payloads:
-        """See `Dialect.encode_for_affected_user`."""
+    def encode_for_subject(self, delivery: Delivery) -> Payloads:
+        """See `Dialect.encode_for_subject`."""
         return ()
 
 

@@ -24,13 +24,13 @@ class ShoutDialect:
     wire = "shout"
     has_channels = False
     enters_lobby = True
-    hears_of_watched_users = False
+    receives_watched_user_changes = False
     shows_own_messages = True
     greeting: Final = (b"WHO IS THERE?",)
     requires_login = False
     login_history_scope: Literal["none"] = "none"
     max_list_bytes = 1024
-    pace_seconds = 0.0
+    seconds_between_writes = 0.0
     mark = "+"
 
     def __init__(self, limits: Limits) -> None:
@@ -69,8 +69,8 @@ class ShoutDialect:
             return _line(f"{delivery.event.actor.nick}: {self.voice(delivery.event.body)}")
         return ()
 
-    def encode_for_affected_user(self, delivery: Delivery) -> Payloads:
-        """See `Dialect.encode_for_affected_user`."""
+    def encode_for_subject(self, delivery: Delivery) -> Payloads:
+        """See `Dialect.encode_for_subject`."""
         return self.encode_delivery(delivery)
 
     def voice(self, body: str) -> str:

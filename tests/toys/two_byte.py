@@ -11,7 +11,7 @@ from typing import Final
 from chatd.boundaries import Dialect, FrameWrapper
 from chatd.carriers.carrier import SessionCarrier
 from chatd.connections.factory import Sessions
-from chatd.connections.login_deadlines import UndetectedConnection
+from chatd.connections.login_deadlines import ConnectionBeforeDetection
 from chatd.core.refusals import Refusal
 from chatd.core.wires import Wire
 from chatd.dialects.json import JsonDialect
@@ -27,7 +27,7 @@ class TwoByteLengths(SessionCarrier):
     """Cuts messages by their lengths; an empty one says nothing."""
 
     def __init__(
-        self, sessions: Sessions, dialect: Dialect, detector: UndetectedConnection | None = None
+        self, sessions: Sessions, dialect: Dialect, detector: ConnectionBeforeDetection | None = None
     ) -> None:
         super().__init__(sessions, dialect, detector)
         self._limit = sessions.limits.line

@@ -12,7 +12,7 @@ from twisted.trial.unittest import SkipTest, TestCase
 
 from chatd.core.commands import COMMANDS
 from chatd.core.refusals import REASON_SENTENCES, REFUSAL_SENTENCES
-from chatd.core.typed_commands import ACTION_HELP
+from chatd.core.typed_commands import ME_HELP
 from chatd.locales import to_french
 from chatd.web.command_table import command_table, french_catalogue
 from chatd.web.pages import STATIC_FOLDER, read_static_files
@@ -138,7 +138,7 @@ class CommandTableTest(TestCase):
         """The table has French help lines, and refusals come with their translations."""
         rows = {row["name"]: row for row in json.loads(command_table(to_french))["commands"]}
         self.assertEqual("quitter un salon", rows["leave"]["help"])
-        self.assertEqual(to_french(ACTION_HELP), rows["me"]["help"])
+        self.assertEqual(to_french(ME_HELP), rows["me"]["help"])
         catalogue = json.loads(french_catalogue())
         self.assertEqual(
             ["unknown user: {nick}", "utilisateur inconnu : {nick}"], catalogue["refusals"]["no_such_user"]

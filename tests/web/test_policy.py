@@ -73,8 +73,10 @@ class Proxies(SynchronousTestCase):
     """Whose ``X-Forwarded-For`` is believed."""
 
     def test_nobody_is_until_configured(self) -> None:
-        self.assertIsNone(WebPolicy().find_client(IPv4Address("TCP", "127.0.0.1", 1), ["198.51.100.1"]))
-        self.assertIsNone(WebPolicy().find_client(UNIXAddress(b""), ["198.51.100.1"]))
+        self.assertIsNone(
+            WebPolicy().client_address_behind_proxy(IPv4Address("TCP", "127.0.0.1", 1), ["198.51.100.1"])
+        )
+        self.assertIsNone(WebPolicy().client_address_behind_proxy(UNIXAddress(b""), ["198.51.100.1"]))
 
     def test_the_last_address_that_is_no_proxy(self) -> None:
         """What stands before it was written by the client, who may write anything."""
@@ -91,11 +93,13 @@ class Proxies(SynchronousTestCase):
             ([""], None),
             ([], None),
         ):
-            self.assertEqual(policy.find_client(proxy, forwarded), client, forwarded)
-        self.assertEqual(policy.find_client(UNIXAddress(b""), ["198.51.100.1"]), "198.51.100.1")
+            self.assertEqual(policy.client_address_behind_proxy(proxy, forwarded), client, forwarded)
+        self.assertEqual(
+            policy.client_address_behind_proxy(UNIXAddress(b""), ["198.51.100.1"]), "198.51.100.1"
+        )
         mapped = IPv6Address("TCP", "::ffff:127.0.0.1", 1)
-        self.assertEqual(policy.find_client(mapped, ["198.51.100.1"]), "198.51.100.1")
-        self.assertIsNone(policy.find_client(LOCAL, ["198.51.100.1"]))
+        self.assertEqual(policy.client_address_behind_proxy(mapped, ["198.51.100.1"]), "198.51.100.1")
+        self.assertIsNone(policy.client_address_behind_proxy(LOCAL, ["198.51.100.1"]))
 
 
 class Configuration(SynchronousTestCase):

@@ -1,4 +1,4 @@
-"""What IRC has no words for: commands that are typed to the daemon, ``/msg chatd ignore;bob``.
+"""Commands for which IRC has no verb, typed to the daemon: ``/msg chatd ignore;bob``.
 
 They are the ``;`` commands of the text wire, and are answered with its lines, as notices of the daemon.
 """
@@ -15,22 +15,23 @@ from chatd.core.commands import ListCommands
 from chatd.core.limits import Limits
 from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
-from chatd.core.typed_commands import parse_semicolon
+from chatd.core.typed_commands import parse_semicolon_command
 from chatd.dialects.text import TextDialect
 
 _MARK: Final = ";"
 """What the command words of typed commands begin with, which no verb of IRC does."""
 
 
-def decode_typed(text: str, limits: Limits) -> Request:
-    """Return the request for ``text``, a command such as ``ignore;bob``. One without fields may leave out its
-    semicolon.
+def decode_typed_command(text: str, limits: Limits) -> Request:
+    """Return the request for ``text``, a typed command such as ``ignore;bob``.
+
+    A command without fields may be typed without its semicolon.
     """
     word = text.partition(";")[0].strip().lower()
     if word == "help":
         return Request(ListCommands(), _MARK + word)
     try:
-        typed = parse_semicolon(text if ";" in text else f"{text};")
+        typed = parse_semicolon_command(text if ";" in text else f"{text};")
         if typed is None:
             raise Refusal("unknown_action", name=word)
         row, values = typed
@@ -39,14 +40,16 @@ def decode_typed(text: str, limits: Limits) -> Request:
         return Request(refusal, _MARK + word)
 
 
-def is_typed(request: Request) -> bool:
+def is_typed_command(request: Request) -> bool:
     """Return whether ``request`` is a command that was typed to the daemon."""
     return request.command_word.startswith(_MARK)
 
 
-def encode_typed(request: Request, result: Answer | Refusal, text: TextDialect) -> Payloads:
-    """Return the lines of ``text``, the dialect of the text wire, that tell the ``result`` of ``request``. Of
-    the commands, they list those that can be typed.
+def encode_typed_command_result(request: Request, result: Answer | Refusal, text: TextDialect) -> Payloads:
+    """Return the lines that the dialect ``text``, that of the text wire, has for the ``result`` of
+    ``request``.
+
+    The answer to ``help`` lists only the commands that can be typed.
     """
     if isinstance(result, Help):
         return tuple(
