@@ -7,10 +7,11 @@ BIN := $(VENV)/bin
 ARGS ?=
 
 # One environment, two depths: to run the daemon takes the runtime lock, and a .pth file by which `twistd chatd`
-# finds it in any folder, and chatctl; to work on it takes the development lock (the same versions and more) and an editable
-# install. What draws the figures is added to that. Each stamp lives inside the environment, so a new lock or a
-# deleted .venv makes it again, whole.
+# finds it in any folder, and chatctl and chat; to work on it takes the development lock (the same versions and more) and an
+# editable install. What the client's screen needs is added to the former, and is in the latter; what draws the figures is
+# added to the latter. Each stamp lives inside the environment, so a new lock or a deleted .venv makes it again, whole.
 RUN := $(VENV)/.run-stamp
+CHAT := $(VENV)/.chat-stamp
 DEV := $(VENV)/.dev-stamp
 PLOT := $(VENV)/.plot-stamp
 
@@ -26,14 +27,18 @@ LOCALES := chatd/locales
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test trial check format spec messages confusables snapshot screenshots wheel wheelhouse bench bench-screen bench-page bench-plot crash fuzz irctest lock clean
+.PHONY: help run chat test trial check format spec messages confusables snapshot screenshots wheel wheelhouse bench bench-screen bench-page bench-plot crash fuzz irctest lock clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 # No pid file: a daemon in the foreground has no use for one, and a stale one keeps it from starting.
-run: $(RUN) ## start the daemon here, in the foreground (Ctrl-C ends it)
+run: $(RUN) ## start the daemon here, in the foreground (Ctrl-C ends it); make chat talks to it
+	@echo 'To chat in a terminal: make chat, in another one. To chat in a browser: http://127.0.0.1:7080/'
 	@exec $(BIN)/twistd --pidfile= -ny chatd.tac
+
+chat: $(CHAT) ## start the terminal client (ARGS="--name alice"; ARGS=--help lists the options)
+	@exec $(BIN)/chat $(ARGS)
 
 test: $(DEV) ## run the tests under pytest (ARGS="-k names -x")
 	$(BIN)/python -m pytest -n 3 --dist worksteal $(ARGS)
@@ -113,6 +118,7 @@ irctest: $(DEV) $(IRCTEST_PACKAGES) ## run irctest's tests of IRC servers (DIR=c
 lock: ## compile the lock files again (needs uv; ARGS=--upgrade moves the pins)
 	$(COMPILE) -o requirements.lock > /dev/null
 	$(COMPILE) --group dev -c requirements.lock -o requirements-dev.lock > /dev/null
+	$(COMPILE) --extra client --extra images -c requirements-dev.lock -o requirements-client.lock > /dev/null
 	$(COMPILE) --extra plot -c requirements-dev.lock -o requirements-plot.lock > /dev/null
 
 clean: ## remove the environment and everything that was generated (not the database)
@@ -125,14 +131,19 @@ $(RUN): requirements.lock
 	$(PIP) install --require-hashes -r requirements.lock
 	@echo '$(CURDIR)' > "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/chatd.pth"
 	@printf '#!/bin/sh\nexec "%s/python" -m chatd.ctl "$$@"\n' '$(CURDIR)/$(BIN)' > $(BIN)/chatctl
-	@chmod +x $(BIN)/chatctl
+	@printf '#!/bin/sh\nexec "%s/python" -m chatd.client "$$@"\n' '$(CURDIR)/$(BIN)' > $(BIN)/chat
+	@chmod +x $(BIN)/chatctl $(BIN)/chat
+	@touch $@
+
+$(CHAT): $(RUN) requirements-client.lock
+	$(PIP) install --require-hashes -r requirements-client.lock
 	@touch $@
 
 $(DEV): requirements.lock requirements-dev.lock
 	$(PYTHON) -m venv --clear $(VENV)
 	$(PIP) install --require-hashes -r requirements-dev.lock
 	$(PIP) install --no-deps --no-build-isolation --editable .
-	@touch $(RUN) $@
+	@touch $(RUN) $(CHAT) $@
 
 $(IRCTEST_PACKAGES): $(DEV)
 	$(PIP) install --upgrade --target $@ filelock ecdsa

@@ -129,7 +129,13 @@ class Terminal:
             stdin=slave,
             stdout=slave,
             stderr=slave,
-            env={**environment(), "TERM": "xterm-256color", "LANGUAGE": "en", "XDG_CONFIG_HOME": str(folder)},
+            env={
+                **environment(),
+                "TERM": "xterm-256color",
+                "LANGUAGE": "en",
+                "XDG_CONFIG_HOME": str(folder),
+                "XDG_STATE_HOME": str(folder),
+            },
             start_new_session=True,
         )
         os.close(slave)

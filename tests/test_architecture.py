@@ -44,7 +44,7 @@ ROOMS: dict[str, set[str]] = {
         "web",
         "__version__",
     },
-    "client": {"core", "json_wire", "locales", "__version__"},
+    "client": {"core", "files", "json_wire", "locales", "__version__"},
     "tap": {"daemon", "store", "__version__"},
     "ctl": {"core", "files", "store", "daemon", "__version__"},
     # chatd/__init__.py, which is no more than this.

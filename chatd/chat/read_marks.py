@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from chatd.boundaries import Archive, Client
 from chatd.chat.authority import Authority
@@ -17,6 +18,9 @@ from chatd.core.read_mark_rules import check_may_mark
 from chatd.core.read_marks import NO_READ_MARK, ReadMarkPosition
 from chatd.core.requests import Request
 from chatd.core.rules import Decision, user_with_open_account
+
+BEFORE_ALL_ENTRIES: Final = 1
+"""The time of a mark at the id 0, in milliseconds since 1970. It tells the mark from none."""
 
 
 class ReadMarkService:
@@ -81,7 +85,10 @@ class ReadMarkService:
         check_may_mark(self._authority.state, user, conversation)
         journal = self._authority.journal
         last = journal.last_id_in(conversation)
-        moved = journal.move_read_mark(user, conversation, last if upto is None else min(upto, last))
+        if upto == 0 and last:
+            moved = journal.move_read_mark(user, conversation, 0, BEFORE_ALL_ENTRIES)
+        else:
+            moved = journal.move_read_mark(user, conversation, last if upto is None else min(upto, last))
         mark = journal.get_read_mark(user, conversation)
         client.answer(request, ReadMark(user, conversation, mark.id))
         if not moved:

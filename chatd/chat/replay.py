@@ -25,6 +25,7 @@ from chatd.core.audience import without_ignored_reason
 from chatd.core.events import LOBBY, Conversation, LogEntry, User
 from chatd.core.limits import Limits
 from chatd.core.queries import PageRequest
+from chatd.core.read_marks import NO_READ_MARK, ReadMarkPosition
 from chatd.core.records import EntrySlice, PageIdWindow, UnreadRange, entry_from_row
 from chatd.core.requests import Request
 from chatd.core.rules import require_group_member
@@ -344,7 +345,9 @@ class Replay:
         listed = conversations[:limit]
         # A session with a token has no part in what its user has read.
         mark_in = self._journal.get_read_mark
-        marks = {one: mark_in(user, one).id if reader.token is None else 0 for one in listed}
+        marks = {one: mark_in(user, one) if reader.token is None else NO_READ_MARK for one in listed}
+        # Read before the counts: a client counts by itself what is later than the last entry in the list.
+        lasts = {one: self._journal.last_id_in(one) for one in listed}
         ranges = [found for one in listed if (found := self._unread_range(reader, one, marks[one]))]
         log_filter = self._state().log_filter(user)
         counts = await self._archive.unread_counts(ranges, user, log_filter)
@@ -354,22 +357,24 @@ class Replay:
                 ConversationListItem(
                     one.kind,
                     one.name_for(user),
-                    self._journal.last_id_in(one),
+                    lasts[one],
                     unread.get(one, 0),
-                    marks[one],
+                    None if marks[one] == NO_READ_MARK else marks[one].id,
                 )
                 for one in listed
             ),
             more=len(conversations) > limit,
         )
 
-    def _unread_range(self, reader: Client, conversation: Conversation, mark: int) -> UnreadRange | None:
-        """Return the range of unread messages for ``reader``, whose user has set the read mark ``mark`` in
-        ``conversation``, or none if it is 0. Return None if all messages count as read.
+    def _unread_range(
+        self, reader: Client, conversation: Conversation, mark: ReadMarkPosition
+    ) -> UnreadRange | None:
+        """Return the range of unread messages for ``reader``, whose user has the read mark ``mark`` in
+        ``conversation``. Return None if all messages count as read.
         """
-        last = self._journal.last_delivered_id
-        if mark:
-            return UnreadRange(conversation, mark, last)
+        last = self._journal.last_id_in(conversation)
+        if mark != NO_READ_MARK:
+            return UnreadRange(conversation, mark.id, last)
         # A dialect without pages was sent the missed private messages: they count as read.
         if conversation.pair and reader.dialect.login_history_scope == "none" and reader.updates_last_seen_id:
             return None

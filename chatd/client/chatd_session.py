@@ -136,6 +136,8 @@ class ChatdSession:
         if request is None:
             self._receive_unrequested(answer)
             return
+        if _is_refused_by_shutdown(answer) and isinstance(request.command, codec.MESSAGE_COMMANDS):
+            return  # the message waits for the next connection
         if isinstance(answer, objects.Ack):
             self._deliver_own(request.command, answer)
         self._requests.answer(request.ref, answer)
@@ -159,6 +161,8 @@ class ChatdSession:
             self._observer.login_backlog_received(answer)
         elif isinstance(answer, objects.Typing):
             self._observer.typing_received(answer)
+        elif isinstance(answer, objects.ReadMark):
+            self._observer.read_mark_moved(answer)
         elif isinstance(answer, objects.Error):
             self.close_reason = translated_refusal(answer.code, answer.msg)
             self.ended_for_good = answer.code in FINAL_REFUSAL_CODES
@@ -174,3 +178,8 @@ class ChatdSession:
         news = codec.entry_from_ack(command, ack, self._resume.nick)
         if news is not None:
             self._deliver(news)
+
+
+def _is_refused_by_shutdown(answer: objects.AnswerObject) -> bool:
+    """Return whether ``answer`` refuses a request because the daemon is about to end."""
+    return isinstance(answer, objects.Error) and answer.code == "shutting_down"

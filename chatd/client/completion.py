@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from chatd.client.client_command_table import CLIENT_COMMANDS
+from chatd.client.codec import LOBBY, ConversationRef
+from chatd.client.implied_group import GROUP_MARK, KnownNames, has_implied_group, slash_usage
 from chatd.client.language import _
-from chatd.client.render import IMAGE_COMMAND_USAGE
-from chatd.client.typed_lines import IMAGE_SLASH_WORD
+from chatd.client.typed_lines import SLASH_ALIASES
 from chatd.core.commands import Identify
 from chatd.core.declarations import CommandDeclaration
 from chatd.core.typed_commands import (
@@ -20,44 +22,58 @@ from chatd.core.typed_commands import (
 
 _COMMANDS: Final = sorted(
     [f"/{word} " for word, row in COMMANDS_BY_SLASH_WORD.items() if row.command is not Identify]
-    + [f"/{IMAGE_SLASH_WORD} ", f"/{ME_SLASH_WORD} "]
+    + [f"/{word} " for word in (*CLIENT_COMMANDS, ME_SLASH_WORD, *SLASH_ALIASES)]
 )
 _WORDS: Final = sorted(
     f"{word};" for word, row in COMMANDS_BY_SEMICOLON_WORD.items() if row.command is not Identify
 )
 
 
-def completions(typed: str, nicks: Iterable[str], groups: Iterable[str]) -> tuple[int, list[str]]:
+def completions(typed: str, known: KnownNames, here: ConversationRef = LOBBY) -> tuple[int, list[str]]:
     """Return the index in ``typed`` at which the last word or field begins, and its completions.
 
-    ``typed`` is the input up to the cursor. ``nicks`` and ``groups`` are the known names.
+    ``typed`` is the input up to the cursor, in the conversation ``here``. The names of members of that
+    conversation come first, and its own name, if it is a group, before those of other groups.
     """
     row, separator, fields = _command(typed)
     if row is not None:
         start = len(typed) - len(fields[-1])
-        names = list(row.typeable_fields)[: len(fields)]
-        field = row.typeable_fields[names[-1]] if len(fields) == len(names) else None
-        if field is None or field.kind == "text":
-            return _word(typed, nicks)
-        offered = {"group": groups, "dest": nicks}.get(names[-1], field.choices)
-        end = separator if len(fields) < len(row.typeable_fields) else ""
-        return start, _beginning(fields[-1], (f"{name}{end}" for name in offered))
+        names = list(row.typeable_fields)
+        is_implied = separator == " " and has_implied_group(row, here)
+        offered: list[str] = []
+        if is_implied and (len(fields) == 1 or not _is_group(fields[0], known, here)):
+            names = names[1:]
+            if len(fields) == 1:
+                mark = GROUP_MARK if fields[0].startswith(GROUP_MARK) else ""
+                offered = [f"{mark}{name}{separator}" for name in _group_names(known, here)]
+        if len(fields) <= len(names):
+            name = names[len(fields) - 1]
+            field = row.typeable_fields[name]
+            end = separator if name != list(row.typeable_fields)[-1] else ""
+            if field.kind == "text":
+                return _word(typed, known)
+            values = {"group": _group_names(known, here), "dest": _nicks(known)}.get(name, field.choices)
+            offered = [f"{value}{end}" for value in values] + offered
+        elif not offered:
+            return _word(typed, known)
+        return start, _beginning(fields[-1], offered)
     if typed.startswith("/") and " " not in typed:
         return 0, _beginning(typed, _COMMANDS)
-    start, found = _word(typed, nicks)
+    start, found = _word(typed, known)
     return (0, [*_beginning(typed, _WORDS), *found]) if start == 0 and typed else (start, found)
 
 
-def usage_hint(typed: str) -> str:
+def usage_hint(typed: str, here: ConversationRef = LOBBY) -> str:
     """Return the usage and the help text of the command in the input ``typed``, or else an empty text."""
     word, space, _rest = typed.partition(" ")
     row, separator, _fields = _command(typed)
-    if space and word.lower() == f"/{IMAGE_SLASH_WORD}":
-        shown, help = IMAGE_COMMAND_USAGE
+    own = CLIENT_COMMANDS.get(word[1:].lower()) if word.startswith("/") and space else None
+    if own is not None:
+        shown, help = own.usage, own.help
     elif space and word.lower() == f"/{ME_SLASH_WORD}":
         shown, help = translated_me_usage(_), ME_HELP
     elif row is not None:
-        shown, help = (row.translated_slash_usage(_) if separator == " " else row.preferred_usage), row.help
+        shown, help = (slash_usage(row, here) if separator == " " else row.preferred_usage), row.help
     else:
         return ""
     return _("{usage}: {help}").format(usage=shown, help=_(help))
@@ -70,16 +86,33 @@ def _command(typed: str) -> tuple[CommandDeclaration | None, str, Sequence[str]]
     """
     if typed.startswith("/"):
         word, space, rest = typed[1:].partition(" ")
-        return (COMMANDS_BY_SLASH_WORD.get(word.lower()) if space else None), " ", rest.split(" ")
+        word = SLASH_ALIASES.get(word.lower(), word.lower())
+        return (COMMANDS_BY_SLASH_WORD.get(word) if space else None), " ", rest.split(" ")
     word, semicolon, rest = typed.partition(";")
     return (COMMANDS_BY_SEMICOLON_WORD.get(word.strip().lower()) if semicolon else None), ";", rest.split(";")
 
 
-def _word(typed: str, nicks: Iterable[str]) -> tuple[int, list[str]]:
+def _is_group(typed: str, known: KnownNames, here: ConversationRef) -> bool:
+    """Return whether the first word of a command, which may leave its group out, is a group."""
+    return typed.startswith(GROUP_MARK) or typed in _group_names(known, here)
+
+
+def _group_names(known: KnownNames, here: ConversationRef) -> list[str]:
+    """Return the names of groups, the one on the screen first."""
+    current = [here.name] if here.kind == "group" else []
+    return current + sorted(name for name in known.groups or () if name not in current)
+
+
+def _nicks(known: KnownNames) -> list[str]:
+    """Return the known nicks, those of the members of the conversation on the screen first."""
+    return sorted(known.members) + sorted(nick for nick in known.nicks if nick not in known.members)
+
+
+def _word(typed: str, known: KnownNames) -> tuple[int, list[str]]:
     """Return the index of the last word of ``typed``, and the nicks that begin like that word."""
     start = max(typed.rfind(" "), typed.rfind("\n")) + 1
-    return start, _beginning(typed[start:], nicks) if typed[start:] else []
+    return start, _beginning(typed[start:], _nicks(known)) if typed[start:] else []
 
 
 def _beginning(begun: str, offered: Iterable[str]) -> list[str]:
-    return sorted(one for one in offered if one.casefold().startswith(begun.casefold()))
+    return [one for one in offered if one.casefold().startswith(begun.casefold())]

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Final
 
 from textual import events
 from textual.message import Message
 from textual.widgets import TextArea
 
+from chatd.client.codec import ConversationRef
 from chatd.client.completion import completions, usage_hint
+from chatd.client.implied_group import KnownNames
 from chatd.client.keys import run_binding
 from chatd.client.render import sanitize
 from chatd.core.typed_commands import is_command_with_secret
@@ -19,16 +21,13 @@ MAX_REMEMBERED_INPUTS: Final = 200
 """The number of earlier inputs that the Up key can bring back."""
 
 
-CompletionSource = Callable[[], tuple[Iterable[str], Iterable[str]]]
-"""A function that returns the nicks and the group names that the Tab key completes."""
-
-
 class Composer(TextArea):
     """The input box: Enter sends the input, Tab completes a word, Up and Down bring back earlier inputs.
 
     A pasted text is one message, however many lines it has; Ctrl-J begins a new line. ``take`` gets the
     input; if it returns False, because the input is malformed, the text stays in the box for correction.
-    ``offers`` returns the names to complete. An input with a password can't be brought back.
+    ``known`` returns the names to complete, ``here`` the conversation on the screen. An input with a
+    password can't be brought back.
     """
 
     DEFAULT_CSS = """
@@ -51,13 +50,24 @@ class Composer(TextArea):
             super().__init__()
             self.hint = hint
 
-    def __init__(self, take: Callable[[str], bool], offers: CompletionSource, id: str) -> None:
+    class EmptySubmitted(Message):
+        """Tells the screen that Enter was pressed in the empty input box."""
+
+    def __init__(
+        self,
+        take: Callable[[str], bool],
+        known: Callable[[], KnownNames],
+        here: Callable[[], ConversationRef],
+        id: str,
+    ) -> None:
         super().__init__(id=id, compact=True, highlight_cursor_line=False)
         self._take = take
-        self._offers = offers
+        self._known = known
+        self._here = here
         self._typed: deque[str] = deque(maxlen=MAX_REMEMBERED_INPUTS)
         self._back = 0
         self._cycle: list[str] = []
+        self._draft = ""
 
     async def _on_key(self, event: events.Key) -> None:
         act = {
@@ -90,19 +100,36 @@ class Composer(TextArea):
         """
         self.scroll_cursor_visible()
         if not self._cycle:
-            self.post_message(self.HintChanged(usage_hint(self.text)))
+            self.post_message(self.HintChanged(usage_hint(self.text, self._here())))
 
     def on_resize(self) -> None:
         """Scroll to the cursor after the lines have wrapped to the new width of the input box."""
         self.call_after_refresh(self.scroll_cursor_visible)
 
     def _submit(self) -> None:
-        if not self.text.strip() or not self._take(self.text):
+        if not self.text.strip():
+            self.post_message(self.EmptySubmitted())
+            return
+        if not self._take(self.text):
+            self.select_all()  # the next word replaces it
             return
         if not is_command_with_secret(self.text) and (not self._typed or self._typed[-1] != self.text):
             self._typed.append(self.text)
-        self._begin("")
+        self.begin("")
         self._back = 0
+
+    def exchange_draft(self, text: str) -> str:
+        """Put ``text`` into the box, with the cursor at its end. Return what was there before."""
+        before = self.text
+        self._back = 0
+        self._draft = text
+        self.begin(text)
+        return before
+
+    @property
+    def has_typed(self) -> bool:
+        """Whether the user has changed the text since the draft was put into the box."""
+        return self.text != self._draft
 
     def _new_line(self) -> None:
         self.replace("\n", *self.selection, maintain_selection_offset=False)
@@ -111,7 +138,7 @@ class Composer(TextArea):
         """Complete the word before the cursor; each further Tab offers the next completion."""
         if not self._cycle:
             head, tail = self._around_cursor()
-            start, words = completions(head, *self._offers())
+            start, words = completions(head, self._known(), self._here())
             if not words:
                 return
             self._cycle = [head[:start] + word + tail for word in words]
@@ -120,7 +147,7 @@ class Composer(TextArea):
         completed = self._cycle.pop(0)
         if self._cycle:
             self._cycle.append(completed)
-        self._begin(completed, keep_cycle=True)
+        self.begin(completed, keep_cycle=True)
 
     def _around_cursor(self) -> tuple[str, str]:
         row, column = self.cursor_location
@@ -138,9 +165,13 @@ class Composer(TextArea):
     def _recall(self, back: int) -> None:
         if 0 <= back <= len(self._typed):
             self._back = back
-            self._begin(self._typed[-back] if back else "")
+            self.begin(self._typed[-back] if back else "")
 
-    def _begin(self, text: str, keep_cycle: bool = False) -> None:
+    def begin(self, text: str, keep_cycle: bool = False) -> None:
+        """Replace the input by ``text``, with the cursor at its end.
+
+        With ``keep_cycle`` the next Tab goes on to the next completion.
+        """
         if not keep_cycle:
             self._cycle = []
         self.text = text

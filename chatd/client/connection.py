@@ -81,6 +81,9 @@ class ConnectionObserver(Protocol):
         ``backlog`` is a page of one conversation, or a list of the other conversations.
         """
 
+    def read_mark_moved(self, mark: objects.ReadMark) -> None:
+        """Handle a read mark of the user that another session of the user has moved."""
+
 
 class ClientSession(Protocol):
     """The client's side of one connection from the welcome to its end, with chatd or another server."""

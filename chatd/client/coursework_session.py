@@ -117,6 +117,8 @@ class CourseworkSession:
             request = await self._queue.get()
             await asyncio.sleep(WRITE_INTERVAL_SECONDS)
             command = request.command
+            if request.answer.cancelled():
+                continue
             if isinstance(command, c.ListCommands):
                 self._requests.answer(
                     request.ref, objects.Help(commands=[])

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Container
+from collections.abc import Awaitable, Callable, Container, Iterable
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
 from chatd.client import codec
 from chatd.client.codec import ConversationRef
-from chatd.client.memory import Memory
+from chatd.client.language import _
+from chatd.client.memory import Memory, ScreenEntry
 from chatd.core import commands as c
 from chatd.json_wire import objects
 
@@ -53,19 +55,25 @@ class DirectoryLoader:
         """
         self._memory.online = set(await self._read_all(c.ListClients()))
 
-    async def read_groups(self, joined: bool = False) -> list[objects.Group]:
+    async def read_groups(self) -> list[objects.Group]:
         """Read the groups that the user may see from the daemon, and return them.
 
-        Store their names and topics. With ``joined``, add the groups that the user is a member of to the list
-        of conversations. After a failure, use and return the groups that were read before it.
+        Store their names and topics. After a failure, use and return the groups that were read before it.
         """
         groups: list[objects.Group] = await self._read_all(c.ListGroups())
         self._memory.group_names = {group.group for group in groups}
         self._memory.topics |= {ConversationRef("group", group.group).key: group.topic for group in groups}
-        for group in groups:
-            if joined and group.role not in (None, "", "invited"):
-                self._memory.conversation(ConversationRef("group", group.group))
         return groups
+
+    def add_conversations(self, groups: Iterable[objects.Group]) -> None:
+        """Add those of ``groups`` that the user is a member of, or invited to, to the conversations."""
+        for group in groups:
+            place = ConversationRef("group", group.group)
+            if group.role == "invited":
+                invited = _("you are invited to {group}").format(group=group.group)
+                self._memory.add_invitation(place, ScreenEntry(datetime.now(UTC), invited))
+            elif _is_member(group):
+                self._memory.conversation(place)
 
     async def read_members(self) -> None:
         """Read the members of the group on the screen if a change is recorded, and again after further
@@ -101,3 +109,12 @@ class DirectoryLoader:
             found += codec.list_items(answer)
             if not answer.more:
                 return found
+
+
+def joined_group_keys(groups: Iterable[objects.Group]) -> set[tuple[str, str]]:
+    """Return the keys of the conversations of those ``groups`` that the user is a member of."""
+    return {ConversationRef("group", group.group).key for group in groups if _is_member(group)}
+
+
+def _is_member(group: objects.Group) -> bool:
+    return group.role not in (None, "", "invited")

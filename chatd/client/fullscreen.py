@@ -11,6 +11,7 @@ from contextlib import suppress
 from threading import Thread
 from typing import Final
 
+from chatd.client.account_files import state_folder
 from chatd.client.language import _
 from chatd.client.log import open_log
 from chatd.client.options import server_address
@@ -32,13 +33,13 @@ async def run_full_screen(options: Namespace) -> None:
     signal or an error of the app.
     """
     log = open_log(options.log)
-    chat = ChatApp(server_address(options), options.name, log, options.password)
+    chat = ChatApp(server_address(options), options.name, log, options.password, state_folder())
     ended: list[int] = []
 
     def end(by: int) -> None:
         ended.append(by)
         signal.alarm(EXIT_TIMEOUT_SECONDS)
-        chat.call_later(chat.action_quit)
+        chat.call_later(chat.leave)
 
     def watch() -> None:
         terminal = select.poll()
@@ -60,4 +61,7 @@ async def run_full_screen(options: Namespace) -> None:
     if ended or chat.return_code:
         raise SystemExit(128 + ended[0] if ended else chat.return_code)
     if chat.unsent_at_exit:
-        raise ConnectionLost(_("{count} of your messages were not sent").format(count=chat.unsent_at_exit))
+        sentence = _("{count} of your messages were not sent")
+        if chat.outbox.is_on_disk:
+            sentence = _("{count} of your messages were not sent: the next start sends them")
+        raise ConnectionLost(sentence.format(count=chat.unsent_at_exit))

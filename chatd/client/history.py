@@ -1,8 +1,8 @@
-"""Reads the history of the conversation on the screen from the server, page by page, and searches it."""
+"""Reads the history of the conversation on the screen from the server, page by page."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
@@ -35,6 +35,7 @@ class HistoryLoader:
         self._scrollback = scrollback
         self._bar = bar
         self._ask = ask
+        self._newest_seq = 0
 
     async def load_more(self, older: bool) -> None:
         """Read the next page, older or newer, of the conversation on the screen.
@@ -89,58 +90,41 @@ class HistoryLoader:
         self._scrollback.show()
         return True
 
-    async def search(self, text: str, on_not_found: Callable[[], None]) -> None:
-        """Search the conversation on the screen for ``text``, and show the message that is found.
+    async def show_message(self, conversation: Conversation, id: int) -> None:
+        """Show the message of ``conversation`` with the log id ``id``, and mark it as found.
 
-        The caller must have case-folded ``text``; the case of the messages does not matter. The search goes
-        back from the message that the last search found, or else from the end. Call ``on_not_found`` if no
-        older message contains ``text`` or the history can't be read.
+        Read the messages around it if it is not in memory. Do nothing if it can't be read, or if the user
+        goes to another conversation meanwhile.
         """
-        conversation = self._memory.shown_conversation
-        entries = conversation.entries
-        above = entries[: entries.index(self.found)] if self.found in entries else entries
-        found = _last_with(text, above)
-        if found is None and conversation.has_older:
-            found = await self._search_back(conversation, text)
-        if conversation is not self._memory.shown_conversation:
-            return
+        found = _entry_with_id(conversation.entries, id)
         if found is None:
-            on_not_found()
-        else:
+            page = await self.read_page(conversation, SCROLL_PAGE_SIZE, around=id)
+            if page is None or conversation is not self._memory.shown_conversation:
+                return
+            entries = [entry_from_message(item) for item in page.messages]
+            conversation.replace_entries(entries, has_older=True, has_newer=True)
+            found = _entry_with_id(conversation.entries, id)
+        if found is not None:
             self.found = found
             self._scrollback.show(found)
 
-    async def _search_back(self, conversation: Conversation, text: str) -> ScreenEntry | None:
-        """Return the newest entry with ``text`` that is older than the entries in memory, or None.
-
-        The page with that entry replaces the part of the conversation in memory.
-        """
-        before = conversation.oldest_id
-        newest_seq = 0
-        with self.progress_indicator():
-            while True:
-                page = await self.read_page(conversation, SEARCH_PAGE_SIZE, before=before)
-                if page is None or not page.messages:
-                    return None
-                entries = [entry_from_message(item) for item in page.messages]
-                found = _last_with(text, entries)
-                if found is not None:
-                    if conversation is self._memory.shown_conversation:
-                        conversation.replace_entries(entries, page.more, has_newer=True)
-                    return found
-                if not page.more:
-                    return None
-                oldest = page.messages[0]
-                before, newest_seq = oldest.id, newest_seq or page.messages[-1].seq
-                self._bar.update(total=newest_seq, progress=newest_seq - oldest.seq)
+    def show_progress(self, page: objects.Page) -> None:
+        """Show on the progress bar how far back ``page`` is in its conversation."""
+        newest = self._newest_seq = max(self._newest_seq, page.messages[-1].seq)
+        self._bar.update(total=newest, progress=newest - page.messages[0].seq)
 
     async def read_page(
-        self, conversation: Conversation, limit: int, before: int | None = None, after: int | None = None
+        self,
+        conversation: Conversation,
+        limit: int,
+        before: int | None = None,
+        after: int | None = None,
+        around: int | None = None,
     ) -> objects.Page | None:
         """Return a page of at most ``limit`` messages of ``conversation``, or None if the request fails.
 
         The messages come before the log entry with the id ``before``, or after the entry with the id
-        ``after``; without both, they are the last.
+        ``after``, or are around the entry with the id ``around``; without a bound, they are the last.
         """
         place = conversation.place
         answer = await self._ask(
@@ -150,6 +134,7 @@ class HistoryLoader:
                 limit=limit,
                 before=before,
                 after=after,
+                around=around,
             ),
             ("unknown_action",),  # from a course-work server, which has no pages
         )
@@ -162,6 +147,7 @@ class HistoryLoader:
     def progress_indicator(self) -> Iterator[None]:
         """Show the progress bar while the ``with`` block runs."""
         self._bar.update(total=None, progress=0)
+        self._newest_seq = 0
         self._bar.add_class("-shown")
         self.reading = True
         try:
@@ -172,5 +158,5 @@ class HistoryLoader:
             self._scrollback.redraw_soon()  # it may need one more page
 
 
-def _last_with(text: str, entries: list[ScreenEntry]) -> ScreenEntry | None:
-    return next((entry for entry in reversed(entries) if entry.id and text in entry.text.casefold()), None)
+def _entry_with_id(entries: list[ScreenEntry], id: int) -> ScreenEntry | None:
+    return next((entry for entry in reversed(entries) if entry.id == id), None)

@@ -8,10 +8,13 @@ from __future__ import annotations
 import math
 import warnings
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from chatd.client.language import _, translated_os_error
 from chatd.core.limits import Limits
+
+if TYPE_CHECKING:
+    from PIL.Image import Image as PillowImage
 
 MIN_IMAGE_COLUMNS: Final = 8
 """The least width, in characters, to which a narrow screen limits an image."""
@@ -27,8 +30,8 @@ class ImageError(Exception):
     """An image can't be sent. The text says why, in the user's language."""
 
 
-def ascii_art(path: str, columns: int) -> str:
-    """Return the picture in the file ``path`` as lines of characters.
+def draw_picture(path: str, columns: int) -> tuple[str, PillowImage]:
+    """Return the picture in the file ``path`` as lines of characters, and as an upright RGB image.
 
     A line has at most ``columns`` characters, or `MIN_IMAGE_COLUMNS` if that is more. The text stays within
     the default size limit of images. The function blocks, so it must run in a thread. Raises `ImageError` if
@@ -67,11 +70,12 @@ def ascii_art(path: str, columns: int) -> str:
         raise ImageError(_failure_text(path, _("it is too thin")))
     opaque = Image.new("RGBA", upright.size, "black")
     opaque.alpha_composite(upright)
-    drawn: str = AsciiArt.from_pillow_image(opaque.convert("RGB")).to_ascii(
+    coloured = opaque.convert("RGB")
+    drawn: str = AsciiArt.from_pillow_image(coloured).to_ascii(
         columns=width, width_ratio=CHARACTER_HEIGHT_TO_WIDTH, monochrome=True
     )
     lines = [line.rstrip() for line in drawn.split("\n")]
-    return "\n".join(lines).rstrip() or "."  # a message must not be blank
+    return "\n".join(lines).rstrip() or ".", coloured  # a message must not be blank
 
 
 def _failure_text(path: str, why: str) -> str:

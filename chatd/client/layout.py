@@ -13,11 +13,37 @@ Screen {
 #title {
     height: 1;
     padding: 0 1;
-    background: $primary;
-    color: $text;
+    background: $primary-darken-2;
+    color: auto 100%;
 }
-.-narrow NameList {
+#unread {
     display: none;
+    height: 1;
+    padding: 0 1;
+    text-style: bold;
+    color: $text-primary;
+}
+.-narrow {
+    & NameList {
+        display: none;
+    }
+    & #unread.-shown {
+        display: block;
+    }
+}
+.-wide NameList {
+    width: 24;
+}
+.-huge NameList {
+    width: 32;
+}
+Composer, Composer:focus {
+    border-left: outer $accent;
+    padding: 0 0 0 1;
+    background: $panel;
+}
+.text-area--placeholder, .input--placeholder {
+    color: $text-muted;
 }
 #scrollback {
     width: 1fr;
@@ -30,13 +56,21 @@ Screen {
         width: 1fr;
     }
 }
-#search {
+#search-line {
     display: none;
-    border: none;
     height: 1;
     padding: 0 1;
+    & #search {
+        width: 1fr;
+        border: none;
+        padding: 0;
+    }
+    & #search-state {
+        width: auto;
+        padding: 0 0 0 1;
+    }
 }
-#progress.-shown, #search.-shown {
+#progress.-shown, #search-line.-shown {
     display: block;
 }
 #hint {
@@ -45,7 +79,7 @@ Screen {
     color: $text-muted;
 }
 .-low {
-    & #hint, & #progress {
+    & #hint, & #unread, & #progress {
         display: none;
     }
     & Composer {
@@ -53,12 +87,28 @@ Screen {
     }
 }
 .-flat {
-    & #title, & Horizontal, & #hint, & #progress {
+    & Composer, & Composer:focus {
+        border-left: none;
+        padding: 0;
+    }
+    & #title, & #unread, & Horizontal, & #hint, & #progress {
         display: none;
     }
     & Composer {
         max-height: 1;
     }
+}
+OptionList > .option-list--option-highlighted, OptionList:focus > .option-list--option-highlighted {
+    background: $primary-darken-2;
+    color: auto 100%;
+}
+NameList:focus {
+    background-tint: transparent;  /* it would take contrast from the colours of nicks */
+}
+NameList > .option-list--option-highlighted, NameList:focus > .option-list--option-highlighted {
+    background: $surface;
+    color: $foreground;
+    text-style: bold underline;  /* on another background, the colours of nicks would have less contrast */
 }
 .scrollback--time {
     color: $text-muted;
@@ -68,10 +118,31 @@ Screen {
     text-style: italic;
 }
 .scrollback--answer {
-    color: $text-accent;
+    color: $text-primary;
 }
 .scrollback--trouble {
     color: $text-error;
+}
+.scrollback--code {
+    background: $panel;
+}
+.scrollback--link {
+    text-style: underline;
+}
+.scrollback--pending {
+    color: $text-muted;
+    text-style: italic;
+}
+.scrollback--failed {
+    color: $text-error;
+}
+.scrollback--new {
+    color: $text-error;
+    text-style: bold;
+}
+.scrollback--mention {
+    background: $warning 30%;
+    text-style: bold;
 }
 .scrollback--found {
     text-style: reverse;
@@ -79,12 +150,17 @@ Screen {
 """
 
 KEY_BINDINGS: Final[list[BindingType]] = [
-    Binding("ctrl+c,ctrl+q", "quit", priority=True),
-    Binding("f1", "run_command('/help')"),
+    Binding("ctrl+c", "copy_or_quit", priority=True),
+    Binding("ctrl+q", "quit", priority=True),
+    Binding("f1", "show_help", priority=True),
     Binding("f2", "run_command('/rooms')"),
     Binding("f3,ctrl+f", "search", priority=True),
+    Binding("shift+f3", "step_search(-1)", priority=True),
     Binding("f4", "focus_people", priority=True),
     Binding("f5", "toggle_theme"),
+    Binding("f6,alt+a", "show_next_unread", priority=True),
+    Binding("f7", "show_new_messages", priority=True),
+    Binding("ctrl+k", "switch", priority=True),
     Binding("ctrl+n", "step_conversation(1)"),
     Binding("ctrl+p", "step_conversation(-1)"),
     Binding("pageup", "scroll(-1)", priority=True),
@@ -97,9 +173,14 @@ KEY_BINDINGS: Final[list[BindingType]] = [
 ACTIONS_BLOCKED_BY_DIALOG: Final = frozenset(
     {
         "run_command",
+        "show_help",
+        "switch",
         "search",
+        "step_search",
         "focus_people",
         "step_conversation",
+        "show_next_unread",
+        "show_new_messages",
         "scroll",
         "show_beginning",
         "show_end",

@@ -6,22 +6,29 @@ It reads lines from standard input and prints lines to standard output.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import math
 import shutil
 import sys
 from argparse import Namespace
+from collections.abc import Callable
 from concurrent.futures import CancelledError
 from contextlib import AbstractContextManager, nullcontext
 from itertools import chain
 from threading import Thread
+from typing import TYPE_CHECKING, Final
 
 from chatd.client import codec
+from chatd.client.account_files import account_file_stem, state_folder
 from chatd.client.codec import LOBBY, ConversationRef
 from chatd.client.language import _, translated_greeting
 from chatd.client.log import ChatLog, open_log
 from chatd.client.options import server_address
+from chatd.client.outbox import Outbox
+from chatd.client.outbox_file import OutboxFile
 from chatd.client.outgoing import MAX_UNACKED_MESSAGES, Failure, OutgoingQueue, TypedLine, failure_text
-from chatd.client.pending import ConnectionLost, RefusedByServer
-from chatd.client.reconnecting_client import ReconnectingClient
+from chatd.client.pending import ConnectionLost, RefusedByServer, UncertainRequest
+from chatd.client.reconnecting_client import GIVE_UP_AFTER_SECONDS, ReconnectingClient
 from chatd.client.render import (
     INDENT,
     conversation_label,
@@ -36,11 +43,18 @@ from chatd.core import commands as c
 from chatd.core.refusals import Refusal
 from chatd.json_wire import objects
 
+if TYPE_CHECKING:
+    from PIL.Image import Image as PillowImage
+
+LAST_ACKS_SECONDS: Final = 5.0
+"""The time limit for the last acks after ``/quit``. Messages without an ack are kept for the next run."""
+
 
 class LineDisplay:
     """The output of the line mode: it prints the messages and events of all conversations.
 
     A message outside the current conversation ``here`` is printed with the name of its conversation.
+    `on_first_login` is called once, with the nick that the daemon gave to the user.
     """
 
     shows_typing = False
@@ -48,6 +62,7 @@ class LineDisplay:
     def __init__(self, nick: str, log: ChatLog) -> None:
         self.nick = nick
         self.here = LOBBY
+        self.on_first_login: Callable[[str], None] | None = None
         self._log = log
 
     def logged_in(self, welcome: objects.Welcome) -> None:
@@ -55,6 +70,9 @@ class LineDisplay:
         self.nick = welcome.user.nick
         if welcome.msg:
             print_line(one_line(f"* {translated_greeting(welcome.msg)}"))
+        if self.on_first_login is not None:
+            self.on_first_login(self.nick)
+            self.on_first_login = None
 
     def disconnected(self, why: str) -> None:
         """Print why the connection was lost, and that the client is connecting again."""
@@ -89,9 +107,15 @@ class LineDisplay:
         ):
             print_line(f"* {render_unread(codec.page_conversation(backlog), count)}")
 
+    def read_mark_moved(self, mark: objects.ReadMark) -> None:
+        """Do nothing, because the line mode counts no unread messages."""
+
     def image_columns(self) -> int:
         """Return the maximum width of a picture in characters: the terminal's width without the indent."""
         return shutil.get_terminal_size().columns - len(INDENT)
+
+    def keep_picture(self, characters: str, picture: PillowImage) -> None:
+        """Do nothing, because the line mode shows pictures as characters."""
 
     def progress_indicator(self) -> AbstractContextManager[None]:
         """Return a context manager that does nothing, because the line mode has no progress bar."""
@@ -119,7 +143,7 @@ class LineDisplay:
 
         Print nothing for a lost connection, which ends the client with an error of its own.
         """
-        if isinstance(failure, RefusedByServer):
+        if isinstance(failure, RefusedByServer | UncertainRequest):
             self.show_failure(failure)
 
     def conversation_switch_finished(self, place: ConversationRef, succeeded: bool) -> None:
@@ -133,6 +157,10 @@ class LineDisplay:
             # A program writes its next lines for that conversation, whether or not it has read the refusal.
             self.here = place
 
+    def copy_messages(self, count: int) -> None:
+        """Print that the line mode can't copy: the terminal that shows its lines can."""
+        print_line("* " + _("there is no clipboard in line mode"))
+
     def unsent_count_changed(self) -> None:
         """Do nothing, because the line mode does not show the number of unsent messages."""
 
@@ -144,6 +172,9 @@ class LineDisplay:
 async def run_line_mode(options: Namespace) -> None:
     """Run the line mode until the end of standard input or ``/quit``.
 
+    If a person types, the client never gives up a lost connection, and keeps messages without an ack for its
+    next run, as the full screen does. A program learns by the exit code what was not sent.
+
     Raises `UsageError` if an option can't be used, `RefusedByServer` if the daemon refuses the login,
     `ConnectionLost` if the connection is lost for good, and `OutputClosed` if standard output can't be
     written.
@@ -151,8 +182,19 @@ async def run_line_mode(options: Namespace) -> None:
     name = required_nick(options)
     log = open_log(options.log)
     display = LineDisplay(name, log)
-    client = ReconnectingClient(server_address(options), name, display, password=options.password)
-    outgoing = OutgoingQueue(client.ask, display, queue_size=MAX_UNACKED_MESSAGES)
+    address = server_address(options)
+    is_person = sys.stdin is not None and sys.stdin.isatty()
+    patience = math.inf if is_person else GIVE_UP_AFTER_SECONDS
+    client = ReconnectingClient(address, name, display, password=options.password, patience=patience)
+    outbox = Outbox(warn=lambda why: print_line(one_line(f"* {why}")), keeps_refused=False)
+    outgoing = OutgoingQueue(client.ask, display, outbox, queue_size=MAX_UNACKED_MESSAGES)
+    folder = state_folder()
+    if is_person and folder is not None:
+
+        def send_kept_messages(nick: str) -> None:
+            outgoing.open_file(OutboxFile(folder, account_file_stem(address, nick)))
+
+        display.on_first_login = send_kept_messages
     loop = asyncio.get_running_loop()
 
     async def take(text: str) -> None:
@@ -178,10 +220,18 @@ async def run_line_mode(options: Namespace) -> None:
 
     async def work() -> None:
         await outgoing.run()
-        await outgoing.wait_for_acks()
+        if outbox.is_on_disk and not client.is_connected:
+            return  # the next run sends what is left
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LAST_ACKS_SECONDS if outbox.is_on_disk else None):
+                await outgoing.wait_for_acks()
 
     Thread(target=read, daemon=True).start()
     try:
         await run_with_client(client, work())
+        if outbox.is_on_disk and outbox.waiting_count:
+            sentence = _("{count} of your messages were not sent: the next start sends them")
+            raise ConnectionLost(sentence.format(count=outbox.waiting_count))
     finally:
+        outbox.close()
         log.close()

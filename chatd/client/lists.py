@@ -11,7 +11,9 @@ from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from chatd.client.codec import ConversationRef
+from chatd.client.language import _
 from chatd.client.memory import Conversation, Memory
+from chatd.client.outbox import Outbox
 from chatd.client.render import conversation_label, one_line
 from chatd.client.scrollback import readable_shade
 from chatd.json_wire.objects import Member
@@ -74,7 +76,14 @@ class NameList(OptionList):
 
 
 class ConversationList(NameList):
-    """The list of the user's conversations, each with the number of its unread messages."""
+    """The list of the user's conversations, each with the number of its unread messages.
+
+    A pencil marks a draft, and ``!`` a message in ``outbox`` that the server has refused.
+    """
+
+    def __init__(self, memory: Memory, outbox: Outbox, id: str) -> None:
+        super().__init__(memory, id)
+        self._outbox = outbox
 
     def draw(self) -> None:
         """Redraw the list of conversations.
@@ -88,8 +97,25 @@ class ConversationList(NameList):
 
     def _line(self, conversation: Conversation) -> Content:
         name = one_line(conversation_label(conversation.place))
-        unread = conversation.unread
-        return Content.styled(f"{name} {unread}", "bold") if unread else Content(name)
+        if conversation.place.key in self._memory.drafts:
+            name += " \N{LOWER RIGHT PENCIL}"
+        if any(message.failure for message in self._outbox.of(conversation.place)):
+            name += " !"
+        if conversation.is_invitation:
+            name = _("{group} invited").format(group=name)
+        if not conversation.has_news:
+            return Content(name)
+        label = conversation.unread_label
+        if self._memory.settings.is_muted(conversation.place):
+            return Content.styled(f"{name} {label}", "$text-muted")
+        is_personal = conversation.personal_count > 0
+        if self.app.no_color:
+            style = "bold underline" if is_personal else "bold"
+        else:
+            # A variable in a style would keep its value when the theme changes.
+            colour = self.app.theme_variables["warning" if is_personal else "primary"]
+            style = f"bold {readable_shade(colour, self.background_colors[1])}"
+        return Content.assemble((name, "bold"), " ", (label, style))
 
 
 class MemberList(NameList):
@@ -108,7 +134,8 @@ class MemberList(NameList):
         )
 
     def _line(self, member: Member) -> Content:
-        colour = self._memory.colours.get(member.name)
+        # Without colours, the greys that stand for them would have less contrast.
+        colour = None if self.app.no_color else self._memory.colours.get(member.name)
         name = one_line(member.name)
         return Content.assemble(
             "● " if member.online else "○ ",

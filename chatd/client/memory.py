@@ -9,15 +9,20 @@ from typing import Final, Literal
 import msgspec
 
 from chatd.client import codec
+from chatd.client.account_settings import AccountSettings
 from chatd.client.codec import (
     LOBBY,
     ConversationRef,
-    count_unread,
     message_conversation,
     page_conversation,
     summary_conversation,
+    was_missed,
 )
+from chatd.client.implied_group import KnownNames
 from chatd.client.language import _
+from chatd.client.mentions import mentions
+from chatd.client.own_pictures import OwnPictures
+from chatd.client.read_state import ReadState
 from chatd.client.render import describe_event, mark_as_edited, message_text, sanitize
 from chatd.core.events import MESSAGE_KINDS, action_text
 from chatd.json_wire import objects
@@ -35,7 +40,19 @@ MAX_HIDDEN_ENTRIES: Final = 100
 TYPING_SECONDS: Final = 6.0
 """The seconds for which a typing mark of another user holds, unless the user renews it."""
 
-EntryKind = Literal["message", "image", "action", "notice", "announcement", "answer", "trouble"]
+EntryKind = Literal[
+    "message",
+    "image",
+    "action",
+    "notice",
+    "announcement",
+    "answer",
+    "trouble",
+    "day",
+    "new",
+    "pending",
+    "failed",
+]
 
 _SHOWN_KINDS: Final[dict[str, EntryKind]] = {"image": "image", "action": "action", "notice": "notice"}
 """The kinds of messages that are not shown as a ``message``."""
@@ -97,9 +114,54 @@ class Conversation:
         self.entries: list[ScreenEntry] = []
         self.has_older = True
         self.has_newer = False
-        self.unread = 0
+        self.read = ReadState()
+        self.is_invitation = False
+        self._has_new_invitation = False
         self.max_entries = MAX_SHOWN_ENTRIES
         self._last_told = 0
+
+    @property
+    def unread(self) -> int:
+        """The number of unread messages of other users."""
+        return self.read.unread_count
+
+    @property
+    def personal_count(self) -> int:
+        """The number of unread messages to the user in person: private ones and mentions."""
+        return self.unread if self.place.kind == "direct" else len(self.read.mention_ids)
+
+    @property
+    def unread_label(self) -> str:
+        """The number of unread messages, and behind ``@`` that of those that mention the user: ``7 @2``.
+
+        It ends in ``+`` if there may be more. It is empty if nothing is unread.
+        """
+        if not self.unread:
+            return ""
+        count = f"{self.unread}+" if self.read.is_lower_bound else str(self.unread)
+        mentioned = len(self.read.mention_ids) if self.place.kind != "direct" else 0
+        return f"{count} @{mentioned}" if mentioned else count
+
+    @property
+    def has_news(self) -> bool:
+        """Whether there are unread messages, or an invitation that the user has not seen."""
+        return self.unread > 0 or self._has_new_invitation
+
+    def invite(self, entry: ScreenEntry) -> None:
+        """Make this the place of an invitation, which ``entry`` tells. Its messages can't be read yet."""
+        if not self.is_invitation:
+            self.is_invitation = self._has_new_invitation = True
+            self.entries, self.has_older = [entry], False
+
+    def mark_seen(self) -> None:
+        """Count everything in the conversation as read, because the user has seen its end."""
+        self.read.see_all()
+        self._has_new_invitation = False
+
+    @property
+    def last_told(self) -> int:
+        """The id of the last message of the conversation that the daemon has delivered, 0 for none."""
+        return self._last_told
 
     @property
     def oldest_id(self) -> int | None:
@@ -225,6 +287,7 @@ class Conversation:
 
         If the end of the conversation is not in memory, drop all entries.
         """
+        self.read.leave()
         self.max_entries = MAX_HIDDEN_ENTRIES
         if self.has_newer:
             self.clear()
@@ -232,6 +295,7 @@ class Conversation:
 
     def clear(self) -> None:
         """Drop all entries from memory. The client can read them from the daemon again."""
+        self.is_invitation = self._has_new_invitation = False
         self.entries.clear()
         self.has_older, self.has_newer = True, False
 
@@ -254,6 +318,9 @@ class Memory:
         self.colours: dict[str, str] = {}
         self.topics: dict[tuple[str, str], str] = {}
         self.group_names: set[str] = set()
+        self.drafts: dict[tuple[str, str], str] = {}
+        self.settings = AccountSettings()
+        self.own_pictures = OwnPictures()
         self._members: list[objects.Member] = []
         # The users who type, by conversation, with the time until which that holds.
         self._typing: dict[tuple[str, str], dict[str, float]] = {}
@@ -274,14 +341,14 @@ class Memory:
         return found
 
     def switch_conversation(self, place: ConversationRef) -> None:
-        """Make the conversation at ``place`` the current one, and set its number of unread messages to 0."""
+        """Make the conversation at ``place`` the current one."""
         if place.key != self.here.key:
             self.shown_conversation.leave_screen()
             self._members = []
+            self.conversation(place).read.enter()
         conversation = self.conversation(place)
         self.here = conversation.place
         conversation.max_entries = MAX_SHOWN_ENTRIES
-        conversation.unread = 0
 
     def drop_conversation(self, place: ConversationRef) -> None:
         """Remove the conversation of a group that the user left or that was closed.
@@ -298,11 +365,12 @@ class Memory:
         self.nick = welcome.user.nick
         self.colours[self.nick] = welcome.user.colour
 
-    def add_news(self, news: codec.News, at_end: bool) -> None:
+    def add_news(self, news: codec.News, at_end: bool, is_watched: bool = True) -> None:
         """Add a message, an event or a notice to its conversation.
 
-        Count a message of another user as unread if it is not visible on the screen. ``at_end`` says whether
-        the end of the conversation on the screen is visible. If the user left a group or the group was
+        Count a message of another user as unread if the user can't see it. ``at_end`` says whether the end of
+        the conversation on the screen is visible, ``is_watched`` whether the user sees the screen, as far as
+        the terminal tells. If the user left a group or the group was
         closed, drop its conversation; if that was on the screen, `here` becomes the lobby.
         """
         if isinstance(news, codec.ServerNotice):
@@ -315,9 +383,9 @@ class Memory:
             self._typing.get(conversation.place.key, {}).pop(news.nick, None)
             shown = conversation is self.shown_conversation
             conversation.add(entry_from_message(news), may_evict=at_end or not shown)
-            seen = shown and at_end
-            if not seen and news.nick != self.nick:
-                conversation.unread += 1
+            is_own = news.nick == self.nick
+            mentioned = not is_own and mentions(news.msg, self.nick)
+            conversation.read.record_arrival(news.id, is_own, mentioned, shown and at_end and is_watched)
         elif isinstance(news, ServerEvent) and news.event == "announced":
             self.add_client_text(describe_event(news), "announcement", news.ts.as_datetime)
         elif isinstance(news, ServerEvent):
@@ -339,7 +407,7 @@ class Memory:
         """
         if isinstance(backlog, objects.Conversations):
             for one in backlog.conversations:
-                self.conversation(summary_conversation(one)).unread += one.unread
+                self.conversation(summary_conversation(one)).read.count_from_list(one.unread, one.last)
             return
         self.learn_colours(backlog)
         place = page_conversation(backlog)
@@ -347,13 +415,18 @@ class Memory:
         # A page without a last seen id has only missed messages, except in the lobby.
         older = backlog.more or (backlog.seen is None and place != LOBBY)
         conversation.replace_entries(map(entry_from_message, backlog.messages), older, has_newer=False)
-        conversation.unread += count_unread(backlog, self.nick)
+        missed = [item for item in backlog.messages if was_missed(item, backlog) and item.nick != self.nick]
+        last_id = backlog.messages[-1].id if backlog.messages else 0
+        conversation.read.record_missed([item.id for item in missed], backlog.seen, last_id)
+        conversation.read.add_mentions(item.id for item in missed if mentions(item.msg, self.nick))
 
     def listed_conversations(self) -> list[Conversation]:
-        """Return the conversations in the order of the list: the lobby, groups, direct conversations."""
+        """Return the conversations in the order of the list: the lobby, groups, direct ones, invitations."""
         order = ("lobby", "group", "direct")
         return sorted(
-            self.conversations.values(), key=lambda one: (order.index(one.place.kind), one.place.key)
+            self.conversations.values(),
+            # Invitations come last, so that nobody can push the user's conversations down by many of them.
+            key=lambda one: (one.is_invitation, order.index(one.place.kind), one.place.key),
         )
 
     def set_members(self, members: list[objects.Member]) -> None:
@@ -371,11 +444,13 @@ class Memory:
             found = [(nick, "") for nick in sorted(nicks, key=str.casefold)]
         return [objects.Member(nick, role, nick in self.online) for nick, role in found]
 
-    def completion_names(self) -> tuple[set[str], set[str]]:
-        """Return the nicks and the group names that the Tab key can complete."""
-        nicks = self.online | {member.name for member in self.participants()}
+    def known_names(self) -> KnownNames:
+        """Return the nicks and the group names that the client knows."""
+        members = {member.name for member in self.participants()} - {self.nick}
         places = [conversation.place for conversation in self.conversations.values()]
-        return nicks, self.group_names | {place.name for place in places if place.kind == "group"}
+        groups = self.group_names | {place.name for place in places if place.kind == "group"}
+        in_lobby = self.here == LOBBY  # where everybody is a member
+        return KnownNames((self.online | members) - {self.nick}, groups, () if in_lobby else members)
 
     def note_typing(self, typing: objects.Typing, now: float) -> None:
         """Store that another user types, or does so no longer. ``now`` is a time in seconds."""
@@ -392,6 +467,17 @@ class Memory:
     def add_client_text(self, text: str, kind: EntryKind, at: datetime) -> None:
         """Add a text of the client for its user, such as an error, to the conversation on the screen."""
         self.shown_conversation.add(ScreenEntry(at, sanitize(text), kind))
+
+    def add_invitation(self, place: ConversationRef, entry: ScreenEntry) -> None:
+        """Add the group ``place``, to which the user is invited, to the conversations.
+
+        ``entry`` tells of the invitation. A member's group is left as it is.
+        """
+        if place.key in self.conversations and not self.conversation(place).is_invitation:
+            return
+        how = _("Enter joins, /decline {group} declines").format(group=place.name)
+        text = sanitize(f"{entry.text}: {how}")
+        self.conversation(place).invite(msgspec.structs.replace(entry, text=text, id=0))
 
     def _happened(self, event: objects.GroupEvent) -> None:
         if event.message is not None:
@@ -412,13 +498,23 @@ class Memory:
         place = ConversationRef("group", event.group)
         if event.event == "topic":
             self.topics[place.key] = event.topic or ""
-        if event.event == "closed" or (event.actor == self.nick and event.event == "left"):
+        if event.event == "invited" and event.subject == self.nick and event.actor != self.nick:
+            self.add_invitation(place, entry)
+            self.shown_conversation.add(msgspec.structs.replace(entry, id=0))
+        elif (event.event == "uninvited" and event.subject == self.nick) or (
+            event.event == "declined" and event.actor == self.nick
+        ):
+            if self.conversation(place).is_invitation:
+                self.drop_conversation(place)
+            self.shown_conversation.add(msgspec.structs.replace(entry, id=0))
+        elif event.event == "closed" or (event.actor == self.nick and event.event == "left"):
             self.drop_conversation(place)
             self.shown_conversation.add(msgspec.structs.replace(entry, id=0))
         elif place.key in self.conversations or event.actor == self.nick:
             conversation = self.conversation(place)
             if event.actor == self.nick and event.event == "joined":
                 conversation.clear()  # messages may have been sent while the user was out
+                conversation.read = ReadState()  # the daemon's mark went with the membership
             conversation.add(entry)
         else:
             # The user is not in the group: the event is an invitation or the end of the membership.

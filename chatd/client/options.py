@@ -270,7 +270,15 @@ def default_log_path() -> str:
 
     Source: XDG Base Directory Specification.
     """
-    return os.path.join(os.environ.get("XDG_STATE_HOME") or "~/.local/state", "chatd", "client.log")
+    return default_state_path("client.log")
+
+
+def default_state_path(name: str) -> str:
+    """Return the path of the client's state file ``name``, in which a leading ``~`` is not expanded.
+
+    Source: XDG Base Directory Specification.
+    """
+    return os.path.join(os.environ.get("XDG_STATE_HOME") or "~/.local/state", "chatd", name)
 
 
 def _shown(path: str) -> str:

@@ -9,24 +9,39 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
 
 from chatd.client import codec
 from chatd.client.codec import LOBBY, ConversationRef
-from chatd.client.images import ImageError, ascii_art
+from chatd.client.images import ImageError, draw_picture
+from chatd.client.implied_group import NO_NAMES_KNOWN, KnownNames
 from chatd.client.language import translated_refusal
-from chatd.client.pending import ConnectionLost, RefusedByServer
-from chatd.client.typed_lines import SendImage, message_command, parse_typed_line
+from chatd.client.outbox import Outbox, resend_command
+from chatd.client.outbox_file import OutboxFile, UnsentMessage
+from chatd.client.pending import ConnectionLost, RefusedByServer, UncertainRequest
+from chatd.client.text_files import TextFileError, read_text_file
+from chatd.client.typed_lines import (
+    CopyMessages,
+    OpenDirect,
+    SendImage,
+    SendTextFile,
+    TypedCommand,
+    message_command,
+    parse_typed_line,
+)
 from chatd.core import commands as c
 from chatd.core.refusals import Refusal
 from chatd.json_wire import objects
 
+if TYPE_CHECKING:
+    from PIL.Image import Image as PillowImage
+
 MAX_UNACKED_MESSAGES: Final = 64
 """The maximum number of messages that the client has sent and the daemon has not acked."""
 
-Failure = Refusal | RefusedByServer | ConnectionLost | ImageError
+Failure = Refusal | RefusedByServer | ConnectionLost | ImageError | TextFileError
 """The errors that explain why a typed line was not carried out."""
 
 
@@ -38,11 +53,13 @@ def failure_text(failure: Failure) -> str:
 class TypedLine(msgspec.Struct, frozen=True):
     """A typed line after parsing.
 
-    ``switches_to`` is the conversation that the command switches to, or None.
+    ``switches_to`` is the conversation that the command switches to, or None. ``ref`` is the ref of a message
+    in the outbox; it is empty for another command.
     """
 
-    command: c.Command | SendImage
+    command: TypedCommand
     switches_to: ConversationRef | None = None
+    ref: str = ""
 
 
 class Display(Protocol):
@@ -50,6 +67,9 @@ class Display(Protocol):
 
     def image_columns(self) -> int:
         """Return the maximum width of a picture in characters."""
+
+    def keep_picture(self, characters: str, picture: PillowImage) -> None:
+        """Keep the ``picture`` that is about to be sent as ``characters``, to show it in colour."""
 
     def progress_indicator(self) -> AbstractContextManager[None]:
         """Return a context manager that shows a progress indicator until it exits."""
@@ -74,6 +94,9 @@ class Display(Protocol):
         a display may go there as well.
         """
 
+    def copy_messages(self, count: int) -> None:
+        """Copy the last ``count`` messages of the current conversation to the clipboard."""
+
     def unsent_count_changed(self) -> None:
         """Show the new number of unsent messages."""
 
@@ -82,23 +105,34 @@ class OutgoingQueue:
     """The queue of typed lines, which are carried out in the order in which they were typed.
 
     The next line waits for the answer to a command, but not for the ack of a message. Each line applies to
-    the conversation that the user will be in after all earlier lines. ``ask`` sends a command to the daemon.
-    ``queue_size`` is the maximum number of queued lines; 0 means no limit.
+    the conversation that the user will be in after all earlier lines. ``ask`` sends a command to the daemon,
+    under a ref if it is a message. ``outbox`` keeps the messages until their acks. ``queue_size`` is the
+    maximum number of queued lines; 0 means no limit. ``known`` returns the names that the client knows.
+    Without it, as for programs that write lines, ``/msg`` goes to no other conversation.
     """
 
     def __init__(
         self,
-        ask: Callable[[c.Command], Awaitable[objects.AnswerObject]],
+        ask: Callable[[c.Command, str | None], Awaitable[objects.AnswerObject]],
         display: Display,
+        outbox: Outbox,
         queue_size: int = 0,
+        known: Callable[[], KnownNames] | None = None,
     ) -> None:
-        self.unsent = 0
+        self._files_waiting = 0
         self._ask = ask
         self._display = display
+        self._outbox = outbox
+        self._known = known
         self._queue: asyncio.Queue[TypedLine | Refusal] = asyncio.Queue(queue_size)
         self._queued_switches: deque[ConversationRef] = deque()
         self._slots = asyncio.Semaphore(MAX_UNACKED_MESSAGES)
-        self._sending: set[asyncio.Task[None]] = set()
+        self._sending: dict[str, asyncio.Task[bool]] = {}
+
+    @property
+    def unsent(self) -> int:
+        """The number of messages that wait for their acks, and of files that are about to become messages."""
+        return self._outbox.waiting_count + self._files_waiting
 
     def prepare_line(self, text: str, here: ConversationRef) -> TypedLine:
         """Parse a line that was typed in the conversation ``here``, and return it.
@@ -108,7 +142,9 @@ class OutgoingQueue:
         malformed.
         """
         place = self._queued_switches[-1] if self._queued_switches else here
-        command = parse_typed_line(text, place)
+        command = parse_typed_line(text, place, self._known() if self._known else NO_NAMES_KNOWN)
+        if isinstance(command, OpenDirect) and self._known is None and command.message is not None:
+            command = command.message
         destination = _destination(command, place)
         if destination is not None:
             self._queued_switches.append(destination)
@@ -118,13 +154,38 @@ class OutgoingQueue:
         """Add a line at once. Raises `asyncio.QueueFull` if the queue is full; use `add_when_free` to
         wait.
         """
-        self._count(line)
-        self._queue.put_nowait(line)
+        self._queue.put_nowait(self._recorded(line))
 
     async def add_when_free(self, line: TypedLine | Refusal) -> None:
         """Add a parsed line, or the refusal of a malformed line, as soon as the queue has room."""
-        self._count(line)
-        await self._queue.put(line)
+        await self._queue.put(self._recorded(line) if isinstance(line, TypedLine) else line)
+
+    def open_file(self, file: OutboxFile) -> list[UnsentMessage]:
+        """Keep unsent messages in ``file`` from now on, and send those that earlier runs have left.
+
+        Return all that they have left, those that the server has refused among them.
+        """
+        left = self._outbox.open_file(file)
+        for message in left:
+            if not message.failure:
+                self.resend(message)
+        return left
+
+    def resend(self, message: UnsentMessage) -> None:
+        """Add a message that is in the outbox already: one of an earlier run, or one that was refused."""
+        try:
+            command = resend_command(message)
+        except Refusal as refusal:
+            self._outbox.fail(message.ref, failure_text(refusal))
+            return
+        self._queue.put_nowait(TypedLine(command, ref=message.ref))
+
+    def withdraw(self, ref: str) -> None:
+        """Remove a message from the outbox. It is not sent, unless it was written to a connection before."""
+        self._outbox.remove(ref)
+        if ref in self._sending:
+            self._sending[ref].cancel()
+        self._display.unsent_count_changed()
 
     def cancel_queued_switches(self) -> None:
         """Cancel the conversation switches of queued lines, because the user chose a conversation by hand.
@@ -146,78 +207,139 @@ class OutgoingQueue:
             command = line.command
             if isinstance(command, c.Quit):
                 return
-            if isinstance(command, SendImage):
-                await self._send_image(command)
+            if isinstance(command, SendImage | SendTextFile):
+                await self._send_file(command)
+            elif isinstance(command, CopyMessages):
+                self._display.copy_messages(command.count)
+            elif isinstance(command, OpenDirect):
+                await self._open_direct(command, line.ref, line.switches_to)
             elif isinstance(command, codec.MESSAGE_COMMANDS):
-                await self._send(command)
+                await self._send(command, line.ref)
             else:
                 await self._run_command(command, line.switches_to)
 
     async def wait_for_acks(self) -> None:
         """Wait until each sent message is acked, refused or lost with the connection."""
-        await asyncio.gather(*self._sending)
+        await asyncio.gather(*self._sending.values(), return_exceptions=True)
 
     def cancel(self) -> None:
         """Stop waiting for the acks of sent messages."""
-        for sending in self._sending:
+        for sending in self._sending.values():
             sending.cancel()
 
-    def _count(self, line: TypedLine | Refusal) -> None:
-        if isinstance(line, TypedLine) and isinstance(line.command, (*codec.MESSAGE_COMMANDS, SendImage)):
-            self.unsent += 1
-            self._display.unsent_count_changed()
-
-    def _settled(self) -> None:
-        """Reduce the number of unsent messages by one, because a message was stored or failed."""
-        self.unsent -= 1
+    def _recorded(self, line: TypedLine) -> TypedLine:
+        """Put a message into the outbox, and return its line with its ref. Return any other line as it is."""
+        message = line.command.message if isinstance(line.command, OpenDirect) else line.command
+        if isinstance(message, SendImage | SendTextFile):
+            self._files_waiting += 1
+        elif isinstance(message, codec.MESSAGE_COMMANDS):
+            line = msgspec.structs.replace(line, ref=self._outbox.add(message).ref)
+        else:
+            return line
         self._display.unsent_count_changed()
+        return line
 
-    async def _send_image(self, image: SendImage) -> None:
+    async def _send_file(self, file: SendImage | SendTextFile) -> None:
         columns = self._display.image_columns()
         try:
-            with self._display.progress_indicator():
-                drawn = await asyncio.to_thread(ascii_art, image.path, columns)
-            command = message_command(image.place, drawn, "image")
-        except (ImageError, Refusal) as failure:
+            if isinstance(file, SendImage):
+                with self._display.progress_indicator():
+                    drawn, picture = await asyncio.to_thread(draw_picture, file.path, columns)
+                self._display.keep_picture(drawn, picture)
+                command = message_command(file.place, drawn, "image")
+            else:
+                command = message_command(file.place, await asyncio.to_thread(read_text_file, file.path))
+        except (ImageError, TextFileError, Refusal) as failure:
+            self._files_waiting -= 1
             self._display.show_failure(failure)
-            self._settled()
+            self._display.unsent_count_changed()
         else:
-            await self._send(command)
+            message = self._outbox.add(command)
+            self._files_waiting -= 1
+            await self._send(command, message.ref)
 
-    async def _send(self, command: c.Command) -> None:
+    async def _open_direct(self, opened: OpenDirect, ref: str, destination: ConversationRef | None) -> None:
+        """Go to a direct conversation if its user exists, after sending the message, if there is one."""
+        if opened.message is not None:
+            succeeded = await self._send_and_wait(opened.message, ref)
+        else:
+            succeeded = await self._is_known(opened.nick)
+        self._finish_switch(destination, succeeded)
+
+    async def _send_and_wait(self, command: c.Command, ref: str) -> bool:
+        """Send a message, and return whether its ack came. It may be withdrawn meanwhile."""
+        await self._send(command, ref)
+        sending = self._sending.get(ref)
+        if sending is None:
+            return False
+        await asyncio.wait([sending])
+        return not sending.cancelled() and sending.result()
+
+    async def _is_known(self, nick: str) -> bool:
+        """Return whether there is a user ``nick``, and show why if there is not."""
+        try:
+            await self._ask(c.ReadHistory(dest=nick, limit=1), None)
+        except (RefusedByServer, ConnectionLost) as failure:
+            if isinstance(failure, RefusedByServer) and failure.code == "unknown_action":
+                return True  # a course-work server, which has no history, may know the user
+            self._display.show_failure(failure)
+            return False
+        return True
+
+    async def _send(self, command: c.Command, ref: str) -> None:
         await self._slots.acquire()
-        sending = asyncio.create_task(self._await_ack(self._ask(command)))
-        self._sending.add(sending)
-        sending.add_done_callback(self._sending.discard)
+        if self._outbox.get(ref) is None:  # withdrawn
+            self._slots.release()
+            return
+        sending = asyncio.create_task(self._await_ack(self._ask(command, ref), ref))
+        self._sending[ref] = sending
+        sending.add_done_callback(lambda _sent: self._sending.pop(ref, None))
 
-    async def _await_ack(self, asked: Awaitable[objects.AnswerObject]) -> None:
+    async def _await_ack(self, asked: Awaitable[objects.AnswerObject], ref: str) -> bool:
+        """Wait for the ack of a message, and return whether it came."""
         try:
             await asked
-        except (RefusedByServer, ConnectionLost) as failure:
+        except (RefusedByServer, UncertainRequest) as failure:
+            if isinstance(failure, RefusedByServer) and failure.code == "no_such_user":
+                self._outbox.remove(ref)  # there is no conversation that could show it
+            else:
+                self._outbox.fail(ref, str(failure))
             self._display.show_send_failure(failure)
+            return False
+        except ConnectionLost as failure:  # the client ends, and the message waits for its next run
+            self._display.show_send_failure(failure)
+            return False
+        else:
+            self._outbox.remove(ref)
+            return True
         finally:
             self._slots.release()
-            self._settled()
+            self._display.unsent_count_changed()
 
     async def _run_command(self, command: c.Command, destination: ConversationRef | None) -> None:
         if await self._display.handle_command(command):
             return
         succeeded = True
         try:
-            self._display.show_answer(await self._ask(command))
+            self._display.show_answer(await self._ask(command, None))
         except (RefusedByServer, ConnectionLost) as failure:
             already_there = isinstance(failure, RefusedByServer) and failure.code == "already_member"
             succeeded = destination is not None and already_there
             if not succeeded:
                 self._display.show_failure(failure)
+        self._finish_switch(destination, succeeded)
+
+    def _finish_switch(self, destination: ConversationRef | None, succeeded: bool) -> None:
         if destination in self._queued_switches:
             self._display.conversation_switch_finished(self._queued_switches.popleft(), succeeded)
 
 
-def _destination(command: c.Command | SendImage, here: ConversationRef) -> ConversationRef | None:
+def _destination(command: TypedCommand, here: ConversationRef) -> ConversationRef | None:
     """Return the conversation that ``command``, typed in the conversation ``here``, switches to, or None."""
     if isinstance(command, (c.Join, c.CreateGroup)):
         return ConversationRef("group", command.group)
+    if isinstance(command, OpenDirect):
+        return ConversationRef("direct", command.nick)
     if isinstance(command, c.Leave) and ConversationRef("group", command.group).key == here.key:
         return LOBBY
     return None

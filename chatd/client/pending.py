@@ -34,6 +34,13 @@ class ConnectionLost(Exception):
     """
 
 
+class UncertainRequest(ConnectionLost):
+    """The error of a request that was written to a lost connection, and must not be sent again.
+
+    The server may or may not have carried it out.
+    """
+
+
 class PendingRequest:
     """A request to the daemon: the command, its ref, its encoded bytes, and the future of the answer."""
 
@@ -65,12 +72,17 @@ class PendingRequests:
         self._refs: Iterator[str] = (f"{token}.{number}" for number in count(1))
 
     def __iter__(self) -> Iterator[PendingRequest]:
-        """Return an iterator over a copy, so that requests may be added and answered during the iteration."""
+        """Return an iterator over a copy, so that requests may be added and answered during the iteration.
+
+        Requests that their callers have cancelled are dropped.
+        """
+        for ref in [ref for ref, request in self._requests.items() if request.answer.cancelled()]:
+            del self._requests[ref]
         return iter(list(self._requests.values()))
 
-    def add(self, command: c.Command) -> PendingRequest:
-        """Create a request for ``command`` under a new ref, and return it."""
-        request = PendingRequest(command, next(self._refs))
+    def add(self, command: c.Command, ref: str | None = None) -> PendingRequest:
+        """Create a request for ``command`` under the ref ``ref``, or else a new one, and return it."""
+        request = PendingRequest(command, ref or next(self._refs))
         self._requests[request.ref] = request
         return request
 
@@ -100,11 +112,11 @@ class PendingRequests:
             request.answer.set_exception(error)
 
     def fail_uncertain(self, request: PendingRequest) -> None:
-        """Make the future of ``request`` raise `ConnectionLost`.
+        """Make the future of ``request`` raise `UncertainRequest`.
 
         The answer was lost with the connection, and the request must not be sent again.
         """
-        self.fail(request.ref, ConnectionLost(_("the connection was lost: look whether it was done")))
+        self.fail(request.ref, UncertainRequest(_("the connection was lost: look whether it was done")))
 
     def fail_oldest(self, error: RefusedByServer) -> None:
         """Make the future of the oldest pending request raise ``error``."""

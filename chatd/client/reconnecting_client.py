@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import random
 import ssl
 from collections.abc import Callable
@@ -77,7 +78,8 @@ class ReconnectingClient:
     With ``peeks``, the daemon sends earlier entries only if ``cursor`` is given, and the session does not
     move the user's last seen id. Another session of the same user then still gets the missed entries.
 
-    The client gives up after ``patience`` seconds without a connection. After ``quiet`` seconds without data
+    The client gives up after ``patience`` seconds without a connection; if ``patience`` is infinite, it never
+    gives up after its first login, whatever answers at the address. After ``quiet`` seconds without data
     it probes the connection. ``pause`` returns the delay before a reconnection, given its upper bound.
 
     A registered nick needs its ``password``. The client remembers a password that the user sets or changes.
@@ -104,6 +106,7 @@ class ReconnectingClient:
         self._peeks = peeks
         self._password = Secret(password)
         self._patience = patience
+        self._never_gives_up = patience == math.inf
         self._quiet = quiet
         self._pause = pause
         self._requests = PendingRequests()
@@ -120,6 +123,11 @@ class ReconnectingClient:
     def nick(self) -> str:
         """The user's nick. The daemon may have chosen another nick than the client asked for."""
         return self._resume.nick
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the client is logged in at this moment."""
+        return self._session is not None
 
     @property
     def cursor(self) -> int | None:
@@ -146,13 +154,15 @@ class ReconnectingClient:
         finally:
             self._requests.fail_all(ConnectionLost(_("the connection ended before the answer")))
 
-    def ask(self, command: c.Command) -> asyncio.Future[objects.AnswerObject]:
+    def ask(self, command: c.Command, ref: str | None = None) -> asyncio.Future[objects.AnswerObject]:
         """Send ``command`` to the daemon behind all earlier requests, and return a future of the answer.
 
+        ``ref`` is the client's id of a message, which the daemon stores once; other commands need none.
         Without a connection, the request waits for the next one; after a lost connection, the answer may
-        arrive over a later one. The future may raise `RefusedByServer` or `ConnectionLost`.
+        arrive over a later one. A request whose future is cancelled before it was sent is not sent. The
+        future may raise `RefusedByServer` or `ConnectionLost`.
         """
-        request = self._requests.add(command)
+        request = self._requests.add(command, ref)
         if isinstance(command, c.Register | c.ChangePassword | c.Unregister):
             request.answer.add_done_callback(partial(self._account_changed, command))
         if self._session is not None:
@@ -197,6 +207,10 @@ class ReconnectingClient:
                 self._close_reason = self._close_reason or failure_reason(error)
                 # Another attempt would fail in the same way.
                 is_final = isinstance(error, ssl.SSLError) and tls_failure_reason(error) is not None
+            except ConnectionLost as lost:  # another program answers there, such as a proxy
+                if not self._logged_in or not self._never_gives_up:
+                    raise
+                self._close_reason = str(lost)
             except RefusedByServer as refused:
                 # The daemon may still hold the lost connection, and with it the nick.
                 # A course-work server has no refusal code for that.
@@ -211,6 +225,7 @@ class ReconnectingClient:
             if self._resets_backoff:
                 lost_at, longest = clock(), RETRY_START_SECONDS
             why = self._close_reason or _("it closed the connection")
+            is_final = is_final and not self._never_gives_up
             if not self._logged_in or is_final or clock() + longest > lost_at + self._patience:
                 raise ConnectionLost(
                     _("no connection to {address}: {why}").format(address=self._address, why=why)

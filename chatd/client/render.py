@@ -11,6 +11,7 @@ from typing import Final
 
 import msgspec
 
+from chatd.client.client_command_table import QUEUED_COMMANDS
 from chatd.client.codec import (
     LOBBY,
     ConversationRef,
@@ -293,7 +294,7 @@ def render_answer(answer: AnswerObject, reader: str) -> list[str]:
         usages = [
             *((row.translated_slash_usage(_), row.help) for row in rows),
             (translated_me_usage(_), ME_HELP),
-            IMAGE_COMMAND_USAGE,
+            *((QUEUED_COMMANDS[word].usage, QUEUED_COMMANDS[word].help) for word in ("image", "paste")),
         ]
         return [_("{usage}: {help}").format(usage=usage, help=_(help)) for usage, help in usages]
     return []
@@ -377,7 +378,3 @@ def member_count_text(group: Group) -> str:
 def _remarked(name: str, *remarks: str) -> str:
     """Return the name with remarks in parentheses, such as ``bob (operator, away)``."""
     return f"{name} ({', '.join(filter(None, remarks))})"
-
-
-IMAGE_COMMAND_USAGE: Final = ("/image file", N_("turn a picture into characters and send it"))
-"""The usage and the help text of ``/image``, the only command that the client has and the daemon has not."""

@@ -2,71 +2,96 @@
 
 from __future__ import annotations
 
+import math
+import os
+import time
 from collections.abc import Awaitable, Container
+from contextlib import suppress
 from datetime import UTC, datetime
-from math import inf
-from time import monotonic
+from pathlib import Path
 from typing import Final
 
-from textual import on, work
+from textual import events, on, work
 from textual.app import App, ComposeResult
+from textual.await_complete import AwaitComplete
 from textual.containers import Horizontal
+from textual.events import TextSelected
 from textual.widgets import Input, ProgressBar
 
 from chatd.client import codec, layout
+from chatd.client.account_files import account_file_stem
+from chatd.client.account_settings import SETTINGS_SUFFIX, AccountSettings
+from chatd.client.client_command_table import parse_immediate_command
+from chatd.client.client_commands import ClientCommandRunner, leave_warning
 from chatd.client.codec import LOBBY, ConversationRef
 from chatd.client.composer import Composer
 from chatd.client.connection import Address
-from chatd.client.dialogs import NickDialog, PasswordDialog, RoomsDialog
-from chatd.client.directory_loader import DirectoryLoader
+from chatd.client.dialogs import RoomsDialog
+from chatd.client.directory_loader import DirectoryLoader, joined_group_keys
+from chatd.client.help_screen import HelpScreen
 from chatd.client.history import HistoryLoader
+from chatd.client.implied_id import with_message_id
 from chatd.client.keys import focus
 from chatd.client.language import _, translated_greeting
 from chatd.client.lists import ConversationList, MemberList, NameList
 from chatd.client.log import ChatLog
+from chatd.client.login_dialogs import LoginDialogs
 from chatd.client.memory import TYPING_SECONDS, EntryKind, Memory
+from chatd.client.missed_mentions import find_missed_mentions
+from chatd.client.notifications import Notifier
+from chatd.client.outbox import UNSENT_SHOWN_AFTER_SECONDS, Outbox, conversation_of
+from chatd.client.outbox_file import OutboxFile
 from chatd.client.outgoing import OutgoingQueue
 from chatd.client.pending import ConnectionLost, RefusedByServer
+from chatd.client.read_marks import ReadMarkKeeper
 from chatd.client.reconnecting_client import ReconnectingClient
 from chatd.client.render import render_answer
 from chatd.client.screen_display import ScreenDisplay
-from chatd.client.screen_lines import HintLine, SearchLine, TitleLine
+from chatd.client.screen_lines import HintLine, SearchLine, TitleLine, placeholder
 from chatd.client.scrollback import Scrollback
+from chatd.client.search import MessageSearch
+from chatd.client.shown_entries import ShownEntries
+from chatd.client.switcher import SwitcherDialog, SwitchTarget, switch_targets
 from chatd.client.terminal import TerminalDriver
-from chatd.client.typed_lines import with_message_id
+from chatd.client.typing_marks import TypingMarkSender
+from chatd.client.unread_line import UnreadLine
+from chatd.client.unread_navigation import NewMessageJumper, next_unread_conversation
 from chatd.core import commands as c
 from chatd.core.refusals import Refusal
 from chatd.json_wire import objects
 
-TYPING_TOLD_SECONDS: Final = 3.0
-"""The seconds for which the client does not tell again that its user types."""
-
 REDRAW_SECONDS: Final = 0.1
 """The pause between two redraws of the lists, so that many users who arrive at once cause one redraw."""
-
-
-PASSWORD_REFUSAL_CODES: Final = ("password_required", "wrong_password")
-"""Codes of login refusals after which the client asks the user for the password of the nick."""
 
 
 class ChatApp(App[None]):
     """The full-screen client for the daemon at ``address``.
 
     If ``nick`` is empty, the client asks the user for a nick. It asks for the password of a registered nick
-    unless ``password`` has it. ``log`` is the file that the messages are written to. After the app has ended,
-    `failure` is the error that ended it, or None, and `unsent_at_exit` the number of messages without an ack.
+    unless ``password`` has it. ``log`` is the file that the messages are written to, ``state_folder`` the
+    folder for the user's settings and unsent messages; None keeps them in memory only. The client begins in
+    the conversation where the user was last, or else with the list of rooms. After the app has
+    ended, `failure` is the error that ended it, or None, and `unsent_at_exit` the number of messages without
+    an ack.
     """
 
     TITLE = "chat"
     ENABLE_COMMAND_PALETTE = False
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (64, "-normal")]
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (64, "-normal"), (110, "-wide"), (160, "-huge")]
     VERTICAL_BREAKPOINTS = [(0, "-flat"), (3, "-low"), (10, "-high")]
     CSS = layout.STYLE_SHEET
     BINDINGS = layout.KEY_BINDINGS
 
     shows_typing = True
 
-    def __init__(self, address: Address, nick: str, log: ChatLog, password: str = "") -> None:
+    def __init__(
+        self,
+        address: Address,
+        nick: str,
+        log: ChatLog,
+        password: str = "",
+        state_folder: Path | None = None,
+    ) -> None:
         super().__init__(driver_class=TerminalDriver)
         self.failure: Exception | None = None
         self.unsent_at_exit = 0
@@ -77,16 +102,21 @@ class ChatApp(App[None]):
         self._client: ReconnectingClient | None = None
         self._lost = ""
         self._drawing = False
-        self._typing_told_at = 0.0
         # Attributes, because the client may still report something after the widgets have left the screen.
         self._title = TitleLine(self.memory, address)
-        self._places = ConversationList(self.memory, id="places")
-        self._scrollback = Scrollback(self.memory, id="scrollback")
+        self.outbox = Outbox(lambda why: self._tell(why, "trouble"))
+        self._unread = UnreadLine(self.memory)
+        self._places = ConversationList(self.memory, self.outbox, id="places")
+        self._shown_entries = ShownEntries(self.memory, self.outbox)
+        self._scrollback = Scrollback(self.memory, self._shown_entries, id="scrollback")
         self._people = MemberList(self.memory, id="people")
         self._bar = ProgressBar(id="progress", show_eta=False)
         self._search_line = SearchLine()
-        self._composer = Composer(self.queue_line, self.memory.completion_names, id="composer")
+        self._composer = Composer(
+            self.queue_line, self.memory.known_names, lambda: self.memory.here, id="composer"
+        )
         self._hint = HintLine()
+        self._search: MessageSearch | None = None
         self.history = HistoryLoader(self.memory, self._scrollback, self._bar, self._answer)
         self._directory_loader = DirectoryLoader(self.memory, self._answer, self._draw_soon, REDRAW_SECONDS)
         self._answers = ScreenDisplay(
@@ -96,13 +126,33 @@ class ChatApp(App[None]):
             add_text=self._tell,
             show_place=self._show_place,
             choose_room=self._list_rooms,
-            draw_soon=self._draw_soon,
+            show_help=self.action_show_help,
+            copy=self.copy_to_clipboard,
+            unsent_changed=self._unsent_changed,
         )
-        self._outgoing = OutgoingQueue(lambda command: self._ask(command), self._answers)
+        self._outgoing = OutgoingQueue(
+            lambda command, ref: self._ask(command, ref),
+            self._answers,
+            self.outbox,
+            known=self.memory.known_names,
+        )
+        self._state_folder = state_folder
+        self._has_opened_outbox = False
+        self._client_commands = ClientCommandRunner(
+            self.memory, self.outbox, self._outgoing, self._tell, self._put_into_composer
+        )
+        self._notifier = Notifier(self.memory, self.bell, self._write_escape, time.monotonic, os.environ)
+        self._has_warned_of_leaving = False
+        self._is_unsent_redraw_due = False
+        self._read_marks = ReadMarkKeeper(self.memory, self._ask, self._draw_soon)
+        self._typing_marks = TypingMarkSender(self.memory, self._ask, time.monotonic)
+        self._new_messages = NewMessageJumper(self.memory, self._scrollback, self.history)
+        self._login_dialogs = LoginDialogs(self, address, self._log_in)
 
     def compose(self) -> ComposeResult:
         """Yield the widgets of the screen from top to bottom."""
         yield self._title
+        yield self._unread
         with Horizontal():
             yield self._places
             yield self._scrollback
@@ -124,29 +174,22 @@ class ChatApp(App[None]):
         self._draw()
         focus(self._composer)
         self._run_typed()
+        self._keep_read_marks()
         if self.memory.nick:
             self._log_in(self.memory.nick, self._password)
         else:
-            self._ask_nick()
+            self._login_dialogs.ask_nick()
 
     # Login.
 
-    def _ask_nick(self, why: str = "") -> None:
-        self.push_screen(NickDialog(str(self._address), self.memory.nick, why), self._log_in)
-
-    def _ask_password(self, why: str) -> None:
-        def log_in(password: str | None) -> None:
-            if password:
-                self._log_in(self.memory.nick, password)
-            else:
-                self._ask_nick()
-
-        self.push_screen(PasswordDialog(why), log_in)
-
-    def _log_in(self, nick: str | None, password: str = "") -> None:
-        assert nick  # the dialog returns nothing else
+    def _log_in(self, nick: str, password: str = "") -> None:
+        """Log in, in the conversation where the user was last: what is typed goes there from the start."""
         self.memory.nick = nick
-        self._client = ReconnectingClient(self._address, nick, self, password=password)
+        if self._state_folder is not None:
+            stem = account_file_stem(self._address, nick)
+            self.memory.settings = AccountSettings(self._state_folder / f"{stem}{SETTINGS_SUFFIX}")
+        self._show_place(self.memory.settings.last_place or LOBBY)
+        self._client = ReconnectingClient(self._address, nick, self, password=password, patience=math.inf)
         self._run_client(self._client)
 
     @work
@@ -155,10 +198,7 @@ class ChatApp(App[None]):
             await client.run()
         except RefusedByServer as refused:
             if not self.memory.has_logged_in:
-                if refused.code in PASSWORD_REFUSAL_CODES:
-                    self._ask_password(str(refused))
-                else:
-                    self._ask_nick(str(refused))
+                self._login_dialogs.ask_again(self.memory.nick, refused)
                 return
             self.failure = refused
         except ConnectionLost as lost:
@@ -171,11 +211,14 @@ class ChatApp(App[None]):
         """Show the daemon's greeting, and read the lists of users and groups from the daemon."""
         again, self._lost = bool(self._lost), ""
         self.memory.on_login(welcome)
+        self._read_marks.start_session(welcome)
+        self._shown_entries.is_connected = True
+        if not self._has_opened_outbox:
+            self._open_outbox()
         if text := _("connected again") if again else translated_greeting(welcome.msg):
             self._tell(text, "answer")
         is_course_work = isinstance(welcome, codec.CourseworkWelcome)
-        if is_course_work:
-            self._typing_told_at = inf
+        self._typing_marks.is_supported = not is_course_work
         self._read_lists(again, is_course_work)
 
     def disconnected(self, why: str) -> None:
@@ -183,16 +226,18 @@ class ChatApp(App[None]):
         if not self._lost:
             self._tell(_("connection lost ({why}): connecting again").format(why=why), "trouble")
         self._lost = why
-        self._draw_soon()
+        self._shown_entries.is_connected = False
+        self._show()
 
     def news_received(self, news: codec.News) -> None:
         """Store, log and show a message, an event or a server's notice."""
         here = self.memory.here
-        self.memory.add_news(news, self._scrollback.at_end)
+        self.memory.add_news(news, self._scrollback.at_end, self.is_watched)
+        self._notifier.announce(news)
         if trouble := self._conversation_log.write_received(news, self.memory.nick):
             self._tell(trouble, "trouble")
         if self.memory.here is not here:
-            self._show_place(self.memory.here)
+            self._go_to(self.memory.here, here)
         elif isinstance(news, objects.GroupEvent) and ConversationRef("group", news.group).key == here.key:
             if self._directory_loader.record_member_change() == 1:
                 self._read_members()
@@ -200,7 +245,7 @@ class ChatApp(App[None]):
 
     def typing_received(self, typing: objects.Typing) -> None:
         """Show for some seconds that another user types."""
-        self.memory.note_typing(typing, monotonic())
+        self.memory.note_typing(typing, time.monotonic())
         self._draw_soon()
         self.set_timer(TYPING_SECONDS + REDRAW_SECONDS, self._draw_soon)
 
@@ -213,16 +258,45 @@ class ChatApp(App[None]):
             self._tell(trouble, "trouble")
         self._show()
 
+    def read_mark_moved(self, mark: objects.ReadMark) -> None:
+        """Show what the user has read with another client."""
+        if not self._read_marks.apply_mark(mark):
+            self._read_counts()
+        self._draw_soon()
+
+    @work(exclusive=True, group="counts")
+    async def _read_counts(self) -> None:
+        await self._read_marks.read_counts()
+
+    @work
+    async def _keep_read_marks(self) -> None:
+        await self._read_marks.run()
+
     @work
     async def _read_lists(self, again: bool, course_work: bool) -> None:
         await self._directory_loader.read_users()
         if course_work:  # such a server may close the connection at a request for groups
+            if not again:
+                self._go_to(LOBBY)
             self._draw_soon()
             return
-        groups = await self._directory_loader.read_groups(joined=True)
+        groups = await self._directory_loader.read_groups()
+        here = self.memory.here
+        if not again and here.kind == "group" and here.key not in joined_group_keys(groups):
+            self._go_to(LOBBY)
+            if not self.outbox.of(here):
+                self.memory.drop_conversation(here)
+        self._directory_loader.add_conversations(groups)
         self._refresh_members()
-        if not again:
+        if not again and self.memory.settings.last_place is None:
+            self._remember_place()
             self._choose_room(groups)
+        await self._read_marks.read_counts()
+        if not again:
+            self.memory.shown_conversation.read.enter()
+            self._show()
+            await find_missed_mentions(self.memory, self.history)
+            self._draw_soon()
 
     async def _list_rooms(self) -> None:
         self._choose_room(await self._directory_loader.read_groups())
@@ -239,10 +313,15 @@ class ChatApp(App[None]):
     # Typed lines.
 
     def queue_line(self, text: str) -> bool:
-        """Queue ``text`` as a line typed in the current conversation.
+        """Queue ``text`` as a line typed in the current conversation, or carry out a command of the client.
 
         If the line is malformed, show why and return False; else return True.
         """
+        self._has_warned_of_leaving = False
+        if (command := parse_immediate_command(text)) is not None:
+            self._client_commands.run(*command)
+            self._show()
+            return True
         if not self._outgoing.unsent:  # what is on its way has no id yet
             last_id = self.memory.shown_conversation.last_message_id
             text = with_message_id(text, last_id(self.memory.nick, True), last_id(self.memory.nick, False))
@@ -260,14 +339,47 @@ class ChatApp(App[None]):
     @work
     async def _run_typed(self) -> None:
         try:
-            await self._outgoing.run()
-            await self.action_quit()
+            while not self._exit:
+                await self._outgoing.run()
+                await self.action_quit()
         finally:
             self._outgoing.cancel()
 
-    def _ask(self, command: c.Command) -> Awaitable[objects.AnswerObject]:
+    def _ask(self, command: c.Command, ref: str | None = None) -> Awaitable[objects.AnswerObject]:
         assert self._client is not None  # nothing is asked before the login
-        return self._client.ask(command)
+        return self._client.ask(command, ref)
+
+    def _open_outbox(self) -> None:
+        """Keep unsent messages on disk from now on, and send those that earlier runs have left."""
+        self._has_opened_outbox = True
+        if self._state_folder is None:
+            return
+        left = self._outgoing.open_file(
+            OutboxFile(self._state_folder, account_file_stem(self._address, self.memory.nick))
+        )
+        for message in left:
+            self.memory.conversation(conversation_of(message))  # to have it in the list
+        if waiting := sum(not message.failure for message in left):
+            self._tell(_("sending messages of your last session: {count}").format(count=waiting), "answer")
+
+    def _unsent_changed(self) -> None:
+        """Redraw unsent messages where they are or were shown, and again when they have waited for long."""
+        if self._shown_entries.has_unsent or not self._shown_entries.is_connected or self.outbox.failed_count:
+            self._scrollback.redraw_soon()
+        self._draw_soon()
+        if not self._is_unsent_redraw_due and self._outgoing.unsent:
+            self._is_unsent_redraw_due = True
+            self.set_timer(UNSENT_SHOWN_AFTER_SECONDS * 1.1, self._show_unsent)
+
+    def _show_unsent(self) -> None:
+        self._is_unsent_redraw_due = False
+        if self._outgoing.unsent:
+            self._scrollback.redraw_soon()
+            self._unsent_changed()
+
+    def _put_into_composer(self, text: str) -> None:
+        """Put ``text`` into the empty input box, after the line that was just typed has left it."""
+        self.call_later(self._composer.exchange_draft, text)
 
     async def _answer(self, command: c.Command, allowed: Container[str] = ()) -> objects.AnswerObject | None:
         """Send ``command`` to the daemon and return the answer.
@@ -288,14 +400,34 @@ class ChatApp(App[None]):
     def switch_conversation(self, place: ConversationRef) -> None:
         """Show the conversation ``place``, and cancel the conversation switches of queued lines."""
         self._outgoing.cancel_queued_switches()
+        self._go_to(place)
+
+    def _go_to(self, place: ConversationRef, old: ConversationRef | None = None) -> None:
+        """Show ``place`` with its draft, and keep what is in the input box as the draft of ``old``, which is
+        the current conversation by default.
+        """
+        old = old or self.memory.here
+        if old.key != place.key:
+            draft = self._composer.exchange_draft(self.memory.drafts.pop(place.key, ""))
+            if draft.strip():
+                self.memory.drafts[old.key] = draft
         self._show_place(place)
 
     def _show_place(self, place: ConversationRef) -> None:
         self.memory.switch_conversation(place)
+        if not self._composer.text and (draft := self.memory.drafts.pop(place.key, "")):
+            self._composer.exchange_draft(draft)
         self.history.found = None
         self._scrollback.show()
-        self._refresh_members()
+        self._mark_if_seen()
         self._draw_soon()
+        if self.memory.has_logged_in:  # else the lists are read after the login
+            self._refresh_members()
+            self._remember_place()
+
+    def _remember_place(self) -> None:
+        with suppress(OSError):  # then the next start begins elsewhere
+            self.memory.settings.set_last_place(self.memory.here)
 
     @on(NameList.Chosen)
     def _chosen(self, event: NameList.Chosen) -> None:
@@ -308,9 +440,44 @@ class ChatApp(App[None]):
         at = places.index(self.memory.shown_conversation)
         self.switch_conversation(places[(at + step) % len(places)].place)
 
+    def action_show_next_unread(self) -> None:
+        """Show the next conversation with unread messages, private ones and mentions first."""
+        place = next_unread_conversation(self.memory)
+        if place is None:
+            self._hint.show(_("nothing is unread elsewhere"))
+        else:
+            self.switch_conversation(place)
+
+    @work(exclusive=True, group="reading")
+    async def action_show_new_messages(self) -> None:
+        """Scroll to the first new message; pressed again, to each new message that mentions the user."""
+        if not await self._new_messages.jump():
+            self._hint.show(_("nothing is new here"))
+
     def action_focus_people(self) -> None:
         """Give the list of users the keyboard focus."""
         focus(self._people)
+
+    def action_show_help(self) -> None:
+        """Show the keys and the commands, with examples for the current conversation."""
+        others = [one.name for one in self.memory.participants() if one.name != self.memory.nick]
+        self.push_screen(HelpScreen(self.memory.here, others[0] if others else ""))
+
+    def action_switch(self) -> None:
+        """Let the user find a conversation, a user or a command by a few letters, and go there."""
+
+        def go(target: SwitchTarget | None) -> None:
+            focus(self._composer)
+            if target is None:
+                return
+            if target.place is not None:
+                self.switch_conversation(target.place)
+            elif target.is_whole:
+                self.queue_line(target.typed)
+            else:
+                self._composer.begin(target.typed)
+
+        self.push_screen(SwitcherDialog(switch_targets(self.memory)), go)
 
     def action_run_command(self, line: str) -> None:
         """Run ``line`` as if the user had typed it."""
@@ -321,11 +488,42 @@ class ChatApp(App[None]):
         self.theme = "textual-light" if self.current_theme.dark else "textual-dark"
         self.call_after_refresh(self._draw)  # the colours of nicks depend on the background
 
+    def _copy_selected(self, text: str) -> None:
+        """Copy the selected ``text`` to the clipboard of the terminal, if that allows it."""
+        self.copy_to_clipboard(text)
+        self._hint.show(_("copied: {count} characters").format(count=len(text)))
+
+    @on(TextSelected)
+    def _text_selected(self) -> None:
+        if text := self.screen.get_selected_text():
+            self._copy_selected(text)
+
+    async def action_copy_or_quit(self) -> None:
+        """Copy the selected text, if there is one; else leave."""
+        if text := self.screen.get_selected_text():
+            self._copy_selected(text)
+            self.screen.clear_selection()
+        else:
+            await self.action_quit()
+
     async def action_quit(self) -> None:
+        """Log out from the daemon and end the app. Ask once if something would be left unsent."""
+        drafts = len(self.memory.drafts) + bool(self._composer.text.strip())
+        warning = leave_warning(self.outbox, drafts, self._shown_entries.is_connected)
+        if warning and not self._has_warned_of_leaving:
+            self._has_warned_of_leaving = True
+            self._tell(warning, "trouble")
+            return
+        await self.leave()
+
+    async def leave(self) -> None:
         """Log out from the daemon and end the app."""
         if self._client is not None:
+            if not self._lost:
+                await self._read_marks.send_last_marks()
             await self._client.quit()
         self.unsent_at_exit = self._outgoing.unsent
+        self.outbox.close()
         self.exit()
 
     def _refresh_members(self) -> None:
@@ -336,6 +534,53 @@ class ChatApp(App[None]):
     async def _read_members(self) -> None:
         await self._directory_loader.read_members()
 
+    # What the user sees.
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether the user sees the conversation: the window has the focus, and nothing covers the screen.
+
+        While the unread counts are not known yet, the result is False.
+        """
+        is_shown = len(self.screen_stack) == 1 and self._scrollback.size.height > 0
+        return self.app_focus and is_shown and self._read_marks.has_counts
+
+    def pop_screen(self) -> AwaitComplete:
+        """Close a dialog, and count as read what the user sees then."""
+        closing = super().pop_screen()
+        self._draw_soon()
+        return closing
+
+    def _mark_if_seen(self) -> None:
+        """Count the conversation on the screen as read if the user sees its end."""
+        conversation = self.memory.shown_conversation
+        has_end = conversation.newest_id is not None or not conversation.has_older
+        if self._scrollback.at_end and has_end and self.is_watched:
+            conversation.mark_seen()
+
+    async def on_event(self, event: events.Event) -> None:
+        """Record that the user is there before a key or the mouse does what it does."""
+        if isinstance(event, events.InputEvent):
+            self._notifier.key_pressed()
+        await super().on_event(event)
+
+    def _write_escape(self, sequence: str) -> None:
+        if self._driver is not None and not self.is_headless:
+            self._driver.write(sequence)
+
+    @on(Composer.EmptySubmitted)
+    def _join_invited(self) -> None:
+        """Accept the invitation on the screen."""
+        if self.memory.shown_conversation.is_invitation:
+            self.queue_line(f"/join {self.memory.here.name}")
+
+    def watch_app_focus(self, has_focus: bool) -> None:
+        """Count what arrives as unread while the terminal's window has no focus."""
+        self._notifier.focus_changed(has_focus)
+        if not has_focus:
+            self.memory.shown_conversation.read.leave()
+        self._draw_soon()
+
     # Scrolling and searching.
 
     @on(Scrollback.PageWanted)
@@ -343,6 +588,8 @@ class ChatApp(App[None]):
     async def _read_on(self, event: Scrollback.PageWanted) -> None:
         if self.memory.has_logged_in:
             await self.history.load_more(event.older)
+            if self.memory.shown_conversation.unread:
+                self._draw_soon()  # the end may be in view now
 
     @work(exclusive=True, group="reading")
     async def action_show_beginning(self) -> None:
@@ -360,20 +607,35 @@ class ChatApp(App[None]):
         self._scrollback.scroll_pages(pages)
 
     def action_search(self) -> None:
-        """Show the search line and give it the keyboard focus."""
+        """Show the search line and give it the keyboard focus; if it is shown, search further back."""
+        if self._search_line.is_open and self._search_line.text:
+            self.action_step_search(1)
         self._search_line.open()
 
     def action_focus_composer(self) -> None:
         """Stop the search, hide the search line, and give the input box the keyboard focus."""
         self.workers.cancel_group(self, "searching")
+        self._search = None
         self._search_line.close()
         focus(self._composer)
 
     @on(Input.Submitted, "#search")
+    def _search_submitted(self) -> None:
+        self.action_step_search(1)
+
     @work(exclusive=True, group="searching")
-    async def _search(self, event: Input.Submitted) -> None:
-        if text := event.value.strip().casefold():
-            await self.history.search(text, lambda: self._hint.show(_("nothing further back")))
+    async def action_step_search(self, step: int) -> None:
+        """Show the next older message with the search text, or the next newer one if ``step`` is -1."""
+        text = self._search_line.text
+        if not text or not self._search_line.is_open:
+            return
+        search = self._search
+        if search is None or search.text != text or not search.stays_valid:
+            search = MessageSearch(self.memory, self.history, text, self._search_line.show_state)
+            self._search = search
+        if not await (search.show_older() if step > 0 else search.show_newer()):
+            self._hint.show(_("nothing further back") if step > 0 else _("nothing further forward"))
+        await search.count_older()
 
     def _tell(self, text: str, kind: EntryKind) -> None:
         self.memory.add_client_text(text, kind, datetime.now(UTC))
@@ -385,27 +647,15 @@ class ChatApp(App[None]):
 
     @on(Composer.HintChanged)
     def _hinted(self, event: Composer.HintChanged) -> None:
+        self._has_warned_of_leaving = False
         self._hint.show(event.hint)
-        text, now = self._composer.text, monotonic()
-        # A command is nothing that one types to others.
-        if text.strip() and text[0] != "/" and now >= self._typing_told_at + TYPING_TOLD_SECONDS:
-            self._typing_told_at = now
-            self._tell_typing()
+        if self._composer.has_typed and not self._lost and self.memory.has_logged_in:
+            if self._typing_marks.is_due(self._composer.text):
+                self._send_typing_mark()
 
     @work(exclusive=True, group="typing")
-    async def _tell_typing(self) -> None:
-        """Tell those in the current conversation that the user types."""
-        if not self.memory.has_logged_in or self._lost:
-            return
-        here = self.memory.here
-        group, dest = (here.name if here.kind == kind else None for kind in ("group", "direct"))
-        try:
-            await self._ask(c.SendTyping(group, dest))
-        except RefusedByServer as refused:
-            if refused.code == "unknown_action":
-                self._typing_told_at = inf  # an older daemon
-        except ConnectionLost:
-            pass
+    async def _send_typing_mark(self) -> None:
+        await self._typing_marks.send()
 
     @on(Scrollback.NewestReached)
     def _draw_soon(self) -> None:
@@ -416,8 +666,13 @@ class ChatApp(App[None]):
     def _draw(self) -> None:
         """Redraw the title and the lists, but not the conversation."""
         self._drawing = False
-        if self._scrollback.at_end:
-            self.memory.shown_conversation.unread = 0
-        self._title.show(self._outgoing.unsent, bool(self._lost))
+        self._mark_if_seen()
+        self._read_marks.wake()
+        self._composer.placeholder = placeholder(self.memory.here)
+        self._title.show(self._outgoing.unsent, self.outbox.failed_count, bool(self._lost))
+        is_unread = next_unread_conversation(self.memory) is not None
+        is_new_above = self.memory.shown_conversation.read.new_after is not None
+        self._hint.show_unread(is_unread, is_new_above and not self._scrollback.shows_new_line)
+        self._unread.draw()
         self._places.draw()
         self._people.draw()

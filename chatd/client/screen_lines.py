@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from time import monotonic
-from typing import Final
+from typing import ClassVar, Final
 
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
 from textual.widgets import Static
 
+from chatd.client.codec import ConversationRef
 from chatd.client.connection import Address
 from chatd.client.keys import LineInput, focus
 from chatd.client.language import _
@@ -24,8 +29,8 @@ def typing_text(nicks: list[str]) -> str:
 
 
 class TitleLine(Static):
-    """The top line of the screen: the conversation, its topic, who types, the nick, the server, and what is
-    not sent yet.
+    """The top line of the screen: the conversation, what is not sent yet, who types, the topic, the nick and
+    the server.
     """
 
     def __init__(self, memory: Memory, address: Address) -> None:
@@ -33,41 +38,87 @@ class TitleLine(Static):
         self._memory = memory
         self._address = address
 
-    def show(self, unsent: int, is_lost: bool) -> None:
-        """Show the conversation, the address and the state of the connection.
+    def show(self, unsent: int, refused: int, is_lost: bool) -> None:
+        """Show the conversation and its state, what changes first, as a narrow screen cuts the end.
 
-        ``unsent`` is the number of typed messages without an ack. ``is_lost`` means that there is no
-        connection.
+        ``unsent`` is the number of typed messages without an ack, ``refused`` that of the messages that the
+        server has refused. ``is_lost`` means that there is no connection.
         """
         here = self._memory.here
         parts = [conversation_label(here)]
-        if topic := self._memory.topics.get(here.key):
-            parts.append(topic)
-        if nicks := self._memory.typing_nicks(monotonic()):
-            parts.append(typing_text(nicks))
-        parts.append(f"{self._memory.nick} @ {self._address}")
-        if unsent:
-            parts.append(_("{count} waiting").format(count=unsent))
         if is_lost:
             parts.append(_("no connection"))
+        if unsent:
+            parts.append(_("{count} waiting").format(count=unsent))
+        if refused:
+            parts.append(_("{count} not sent").format(count=refused))
+        if nicks := self._memory.typing_nicks(monotonic()):
+            parts.append(typing_text(nicks))
+        if topic := self._memory.topics.get(here.key):
+            parts.append(topic)
+        parts.append(f"{self._memory.nick} @ {self._address}")
         self.update(one_line(" · ".join(parts)))
 
 
-class SearchLine(LineInput):
-    """The input line for a search text. It is visible only while the user searches."""
+def placeholder(here: ConversationRef) -> str:
+    """Return what the input box shows while it is empty: where a message goes."""
+    return one_line(_("message to {place}").format(place=conversation_label(here)))
+
+
+class SearchInput(LineInput):
+    """The input field of the search: Up and Down step through the messages with the text."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up", "app.step_search(1)"),
+        Binding("down", "app.step_search(-1)"),
+    ]
+
+
+class SearchLine(Horizontal):
+    """The input line for a search text, and how many messages have it. It is visible during a search."""
 
     def __init__(self) -> None:
-        placeholder = _("search, Enter for the next one back")
-        super().__init__(id="search", placeholder=placeholder, compact=True)
+        super().__init__(id="search-line")
+        self._input = SearchInput(
+            id="search",
+            placeholder=_("search, Enter or \N{UPWARDS ARROW} for the next one back"),
+            compact=True,
+        )
+        self._state = Static(id="search-state", markup=False)
+
+    def compose(self) -> ComposeResult:
+        """Yield the input line and the state of the search."""
+        yield self._input
+        yield self._state
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the line is visible."""
+        return self.has_class("-shown")
+
+    @property
+    def text(self) -> str:
+        """The search text."""
+        return self._input.value.strip()
 
     def open(self) -> None:
         """Show the search line and give it the keyboard focus."""
         self.add_class("-shown")
-        focus(self)
+        focus(self._input)
 
     def close(self) -> None:
         """Hide the search line."""
         self.remove_class("-shown")
+        self.show_state("")
+
+    def show_state(self, text: str) -> None:
+        """Show ``text``, such as ``2/14``, at the end of the line."""
+        self._state.update(text)
+
+    @on(LineInput.Changed)
+    def forget_state(self) -> None:
+        """Show nothing about an earlier search text."""
+        self.show_state("")
 
 
 class HintLine(Static):
@@ -75,6 +126,8 @@ class HintLine(Static):
 
     def __init__(self) -> None:
         super().__init__(id="hint", markup=False)
+        self._text = ""
+        self._is_unread_elsewhere = self._has_new_messages = False
 
     def on_mount(self) -> None:
         """Show the list of keys."""
@@ -82,5 +135,19 @@ class HintLine(Static):
 
     def show(self, text: str) -> None:
         """Show ``text``, or the list of keys if ``text`` is empty."""
-        keys = _("F1 help  F2 rooms  F3 search  F4 people  F5 light/dark  ^N ^P go  ^C leave")
-        self.update(one_line(text or keys))
+        self._text = text
+        self._draw()
+
+    def show_unread(self, elsewhere: bool, here: bool) -> None:
+        """Have the list of keys begin with those that go to unread conversations and to new messages."""
+        if (elsewhere, here) != (self._is_unread_elsewhere, self._has_new_messages):
+            self._is_unread_elsewhere, self._has_new_messages = elsewhere, here
+            self._draw()
+
+    def _draw(self) -> None:
+        keys = [_("F1 help  ^K go to  F2 rooms  F3 search  F4 people  F5 light/dark  ^C leave")]
+        if self._has_new_messages:
+            keys.insert(0, _("F7 first new message"))
+        if self._is_unread_elsewhere:
+            keys.insert(0, _("F6 next unread"))
+        self.update(one_line(self._text or "  ".join(keys)))

@@ -69,6 +69,9 @@ class WarningObserver:
     def login_backlog_received(self, backlog: codec.LoginBacklog) -> None:
         """Ignore the earlier messages that the daemon sends after the login."""
 
+    def read_mark_moved(self, mark: objects.ReadMark) -> None:
+        """Ignore the user's read marks."""
+
 
 async def send(options: Namespace) -> None:
     """Send the message that the options give, or standard input for ``-``, and return once it is stored.

@@ -9,7 +9,9 @@ from typing import Final, Literal
 
 import msgspec
 
+from chatd.client.client_command_table import QUEUED_COMMANDS
 from chatd.client.codec import LOBBY, ConversationRef
+from chatd.client.implied_group import NO_NAMES_KNOWN, KnownNames, fields_with_group, slash_usage
 from chatd.client.language import _
 from chatd.core import commands as c
 from chatd.core.limits import Limits
@@ -18,7 +20,6 @@ from chatd.core.typed_commands import (
     SlashLine,
     is_command_with_secret,
     parse_semicolon_command,
-    parse_slash_fields,
     parse_slash_line,
     unescape_leading_slash,
 )
@@ -29,8 +30,21 @@ LARGEST_DAEMON_LIMITS: Final = Limits(message=9_600, image=64 * 1024)
 Each daemon also checks its own limits.
 """
 
-IMAGE_SLASH_WORD: Final = "image"
-"""The name of the slash command that only the client has: ``/image``."""
+MAX_COPIED_MESSAGES: Final = 100
+"""The maximum number of messages that ``/copy`` copies."""
+
+SLASH_ALIASES: Final = {
+    "op": "promote",
+    "deop": "demote",
+    "part": "leave",
+    "names": "members",
+    "list": "rooms",
+    "query": "msg",
+}
+"""The words of IRC clients that the client understands, and the slash word that each stands for."""
+
+NICK_SLASH_WORD: Final = "nick"
+"""The slash word of IRC's change of nick, which chatd does not have; the client says what to do instead."""
 
 
 class SendImage(msgspec.Struct, frozen=True):
@@ -40,8 +54,37 @@ class SendImage(msgspec.Struct, frozen=True):
     place: ConversationRef
 
 
-def parse_typed_line(typed: str, here: ConversationRef) -> c.Command | SendImage:
+class SendTextFile(msgspec.Struct, frozen=True):
+    """The client's command ``/paste``: send the text file at ``path`` to ``place`` as one message."""
+
+    path: str
+    place: ConversationRef
+
+
+class CopyMessages(msgspec.Struct, frozen=True):
+    """The client's command ``/copy``: copy the last ``count`` messages on the screen to the clipboard."""
+
+    count: int
+
+
+class OpenDirect(msgspec.Struct, frozen=True):
+    """The client's command ``/msg bob``: go to the direct conversation with ``nick``.
+
+    ``message`` is what to send there, or None.
+    """
+
+    nick: str
+    message: c.Command | None = None
+
+
+TypedCommand = c.Command | SendImage | SendTextFile | CopyMessages | OpenDirect
+"""What a typed line stands for: a command of the daemon's, or one that only the client has."""
+
+
+def parse_typed_line(typed: str, here: ConversationRef, known: KnownNames = NO_NAMES_KNOWN) -> TypedCommand:
     """Return the command that the line ``typed`` stands for in the conversation ``here``.
+
+    ``known`` are the names that tell whether a ``/word`` command names its group: see `fields_with_group`.
 
     ``s;bob;hello`` and ``/msg bob hello`` are commands. Any other line is a message; ``//hello`` is the
     message ``/hello``, and ``/me waves`` an action. Raises `Refusal` for an unknown ``/word``, a malformed or
@@ -49,7 +92,7 @@ def parse_typed_line(typed: str, here: ConversationRef) -> c.Command | SendImage
     """
     slash = parse_slash_line(typed)
     if slash is not None:
-        return _slash(slash, here)
+        return _slash(slash, here, known)
     word, semicolon, rest = typed.partition(";")
     command = parse_semicolon_command(f"{word.strip()}{semicolon}{rest}")
     if command is not None:
@@ -75,19 +118,22 @@ def message_command(
     return c.COMMANDS["send"].build({"dest": place.name, **fields}, LARGEST_DAEMON_LIMITS)
 
 
-def _slash(typed: SlashLine, here: ConversationRef) -> c.Command | SendImage:
-    if typed.word.lower() == IMAGE_SLASH_WORD:
-        path = typed.rest.strip()
-        if not path:
-            raise Refusal("bad_request", why=refusal_reason("usage", usage=f"/{IMAGE_SLASH_WORD} file"))
-        return SendImage(path, here)
+def _slash(typed: SlashLine, here: ConversationRef, known: KnownNames) -> TypedCommand:
+    word = typed.word.lower()
+    if word in QUEUED_COMMANDS:
+        return _client_command(word, typed.rest.strip(), here)
+    if word == NICK_SLASH_WORD:
+        told = _("a nick can't be changed: leave with /quit, and come back with chat --name {nick}")
+        raise Refusal("bad_request", why=told.format(nick=typed.rest.strip() or "NICK"))
     action = typed.action_message(_)
     if action is not None:
         return message_command(here, action)
-    row = typed.declaration
+    row = SlashLine(SLASH_ALIASES.get(word, typed.word), typed.rest).declaration
     if row is None:
         raise Refusal("unknown_action", name=f"/{typed.word[:64]}")
-    values = parse_slash_fields(row, typed.rest)
+    if row.command is c.SendToUser:
+        return _open_direct(typed.rest, row.translated_slash_usage(_))
+    values = fields_with_group(row, typed.rest, here, known, LARGEST_DAEMON_LIMITS)
     if here.kind == "group":
         if row.name == "clients":
             return c.ListMembers(here.name)
@@ -96,27 +142,28 @@ def _slash(typed: SlashLine, here: ConversationRef) -> c.Command | SendImage:
     if row.name == "history" and "dest" not in values and here != LOBBY:
         values["group" if here.kind == "group" else "dest"] = here.name
     if not row.required <= values.keys():
-        raise Refusal("bad_request", why=refusal_reason("usage", usage=row.translated_slash_usage(_)))
+        raise Refusal("bad_request", why=refusal_reason("usage", usage=slash_usage(row, here)))
     command = row.build(values, LARGEST_DAEMON_LIMITS)
     return c.Join(command.group) if isinstance(command, c.EnterGroup) else command
 
 
-def with_message_id(typed: str, last_own_id: int | None, last_other_id: int | None) -> str:
-    """Return the line ``typed`` with an id, if it is a command on a message without one.
+def _client_command(word: str, rest: str, here: ConversationRef) -> SendImage | SendTextFile | CopyMessages:
+    """Return the command of the client ``word``, one of `QUEUED_COMMANDS`, with the argument ``rest``."""
+    usage = Refusal("bad_request", why=refusal_reason("usage", usage=QUEUED_COMMANDS[word].usage))
+    if word == "copy":
+        count = rest or "1"
+        if not (count.isascii() and count.isdigit() and len(count) < 4 and int(count) > 0):
+            raise usage
+        return CopyMessages(min(int(count), MAX_COPIED_MESSAGES))
+    if not rest:
+        raise usage
+    return SendImage(rest, here) if word == "image" else SendTextFile(rest, here)
 
-    ``/edit`` is then for the user's last message in the current conversation, which has the id
-    ``last_own_id``; ``/reply``, ``/react`` and ``/unreact`` are for the last one of somebody else,
-    ``last_other_id``. If that is None, and for any other line, the line is returned unchanged.
-    """
-    slash = parse_slash_line(typed)
-    row = None if slash is None else slash.declaration
-    to_others = (c.ReplyToMessage, c.ReactToMessage, c.TakeReactionBack)
-    ids: dict[type[c.Command], int | None] = {c.EditMessage: last_own_id}
-    ids |= dict.fromkeys(to_others, last_other_id)
-    id = None if row is None else ids.get(row.command)
-    if slash is None or id is None:
-        return typed
-    first, _blank, rest = slash.rest.partition(" ")
-    if first.isdecimal() and rest.strip():  # a reaction may be a number, but an id has something behind it
-        return typed
-    return f"/{slash.word} {id} {slash.rest}"
+
+def _open_direct(rest: str, usage: str) -> OpenDirect:
+    """Return the command ``/msg nick text``, or ``/msg nick``, which only goes to the conversation."""
+    nick, *text = rest.split(None, 1)[:2] or [""]
+    if not nick:
+        raise Refusal("bad_request", why=refusal_reason("usage", usage=usage))
+    place = ConversationRef("direct", nick)
+    return OpenDirect(nick, message_command(place, text[0]) if text else None)

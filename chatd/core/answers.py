@@ -432,7 +432,7 @@ class ConversationListItem(msgspec.Struct, frozen=True, eq=False):
 
     ``kind`` is lobby, group or direct. ``name`` is the group's name, the other user's nick, or "lobby".
     ``last_id`` is the id of the last entry, 0 if there is none. ``read_mark`` is the user's read mark in the
-    conversation, 0 if there is none. ``unread`` is the number of other users' messages after that mark, or
+    conversation, None if there is none. ``unread`` is the number of other users' messages after that mark, or
     without one, after the user's last seen id; it is counted among the last 1,000 messages.
     """
 
@@ -440,7 +440,7 @@ class ConversationListItem(msgspec.Struct, frozen=True, eq=False):
     name: str
     last_id: int
     unread: int
-    read_mark: int
+    read_mark: int | None
 
 
 class ReadMark(msgspec.Struct, frozen=True, eq=False):

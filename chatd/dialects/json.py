@@ -15,6 +15,7 @@ from functools import partial
 from itertools import accumulate
 from typing import Any, Final
 
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from chatd import __version__
@@ -472,7 +473,14 @@ class JsonDialect:
     def _conversations(self, request: Request, answer: Conversations) -> Payloads:
         said = objects.Conversations(action="server-conversations", ref=request.ref, conversations=[])
         summaries = (
-            objects.ConversationSummary(line.kind, line.name, line.last_id, line.unread, line.read_mark)
+            objects.ConversationSummary(
+                line.kind,
+                line.name,
+                line.last_id,
+                line.unread,
+                line.read_mark or 0,
+                UNSET if line.read_mark != 0 else True,
+            )
             for line in answer.conversations
         )
         return self._list(said, "conversations", summaries, answer.more)

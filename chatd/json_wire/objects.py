@@ -376,7 +376,8 @@ class EventPage(AnswerBase, frozen=True, kw_only=True):
 
 class ConversationSummary(msgspec.Struct, frozen=True):
     """One conversation in a list of conversations. ``last`` is the id of its last entry, ``unread`` the
-    number of unread messages, ``read`` the user's read mark, 0 for none.
+    number of unread messages, ``read`` the user's read mark, 0 for none. ``marked`` is true if the user has
+    set the mark 0, and has read nothing.
     """
 
     kind: str
@@ -384,6 +385,7 @@ class ConversationSummary(msgspec.Struct, frozen=True):
     last: int = 0
     unread: int = 0
     read: int = 0
+    marked: bool | msgspec.UnsetType = msgspec.UNSET
 
 
 class Conversations(AnswerBase, frozen=True, kw_only=True):

@@ -286,6 +286,22 @@ class Unread(MarkCase):
         self.mark(group="wob")
         self.assertEqual(self.listed(self.again())["wob"], (10, 0))
 
+    def test_a_mark_before_everything_is_one(self) -> None:
+        """What was delivered is unread from the first message on; where there is none, nothing is kept."""
+        self.assertEqual(self.mark(upto=0), {"action": "server-read", "id": 0})
+        self.assertEqual(self.mark(dest="alice", upto=0)["id"], 0)
+        self.assertEqual(self.on_disk(), {(1, 1, 0)})
+        self.talk()
+        self.assertEqual(self.listed()["lobby"], (0, 2))
+        conversations = self.alice.asks(action="conversations").objects()[-1]["conversations"]
+        self.assertEqual([one["name"] for one in conversations if one.get("marked")], ["lobby"])
+        self.alice.hangs_up()
+        self.alice = self.again()
+        self.assertEqual(self.listed()["lobby"], (0, 2))
+        self.mark()
+        self.assertEqual(self.listed()["lobby"], (6, 0))
+        self.assertEqual(self.mark(upto=0)["id"], 6)
+
     def test_own_and_ignored_messages_do_not_count(self) -> None:
         self.mark(group="wob", upto=4)
         self.alice.asks(action="gbroadcast", group="wob", msg="mine")

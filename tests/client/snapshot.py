@@ -32,7 +32,8 @@ CAT = r""" /\_/\
  > ^ <"""
 
 SAID = (
-    ("bob", "The gateway test runs on 4567 now, who tries it with telnet?"),
+    ("bob", "The gateway test runs on 4567 now, who tries it?"),
+    ("bob", "Like this:\n```\ntelnet 127.0.0.1 4567\nIAM bob\n```"),
     ("carol", "Me. And the client from 2019 is still in the room \N{GRINNING FACE}"),
     ("alice", "That is the idea: nobody can tell which wire the others use."),
     ("dieter", CAT),
@@ -86,6 +87,8 @@ class Stage:
             ],
         ),
         "history": told("history", messages=[]),
+        "conversations": told("conversations", conversations=[]),
+        "markread": told("read", id=0),
     }  # fmt: skip
 
     async def play(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -104,7 +107,7 @@ class Stage:
             said = [{**answer, "ref": asked["ref"]}]
             if asked["action"] == "members":
                 said += [group_said(number, *each, "course") for number, each in enumerate(SAID, 1)]
-                said += [group_said(6, "erin", "?", "staff"), group_said(7, "erin", "there?", "staff")]
+                said += [group_said(7, "erin", "?", "staff"), group_said(8, "erin", "there?", "staff")]
             writer.write(b"".join(json.dumps(each).encode() + b"\n" for each in said))
         writer.close()
 
@@ -114,7 +117,7 @@ async def _drawn() -> str:
     with tempfile.NamedTemporaryFile() as file:
         log = ChatLog(Path(file.name))
         app = ChatApp(Address8080("127.0.0.1", server.sockets[0].getsockname()[1]), "alice", log)
-        async with app.run_test(size=(92, 22)) as pilot:
+        async with app.run_test(size=(100, 24)) as pilot:
             alice = Person(pilot)
             await alice.sees("Join a room")
             await alice.presses("escape")
@@ -124,7 +127,7 @@ async def _drawn() -> str:
             await alice.presses(*"/ki", "tab")
             await alice.sees("remove a user from a group")
             svg = app.export_screenshot(title="chat")
-            await app.action_quit()
+            await app.leave()
         log.close()
     server.close()
     return FONT.sub("", svg)

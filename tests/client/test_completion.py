@@ -4,16 +4,23 @@ from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from chatd.client.codec import LOBBY, ConversationRef
 from chatd.client.completion import completions, usage_hint
+from chatd.client.implied_group import KnownNames
 from tests.support.languages import speak
+
+WOB = ConversationRef("group", "wob")
 
 
 class Completing(SynchronousTestCase):
     """Commands, nicks and groups, where each can stand."""
 
-    def offered(self, typed: str) -> list[str]:
+    def offered(self, typed: str, here: ConversationRef = LOBBY) -> list[str]:
         """What ``typed`` may become."""
-        start, words = completions(typed, ["bob", "Bobby", "carol"], ["wob", "den"])
+        members = ["carol"] if here == WOB else []
+        start, words = completions(
+            typed, KnownNames(["bob", "Bobby", "carol"], ["wob", "den"], members), here
+        )
         return [typed[:start] + word for word in words]
 
     def test_what_fits(self) -> None:
@@ -42,6 +49,42 @@ class Completing(SynchronousTestCase):
         }.items():
             with self.subTest(typed):
                 self.assertEqual(self.offered(typed), wanted)
+
+    def test_in_a_group(self) -> None:
+        """Its members come first, then other users, then itself, then the other groups."""
+        for typed, wanted in {
+            "/kick ": ["carol ", "Bobby ", "bob ", "wob ", "den "],
+            "/kick c": ["carol "],
+            "/kick #": ["#wob ", "#den "],
+            "/kick #d": ["#den "],
+            "/kick wob ": ["carol ", "Bobby ", "bob "],
+            "/kick #den c": ["carol "],
+            "/kick carol t": [],
+            "/invite ": ["carol", "Bobby", "bob", "wob ", "den "],
+            "/invite wob b": ["Bobby", "bob"],
+            "/op c": ["carol"],
+            "/visibility pr": ["private"],
+            "/visibility den pu": ["public"],
+            "/leave ": ["wob ", "den "],
+            "/members d": ["den "],
+            "/join ": ["wob", "den"],
+            "/say d": ["den "],
+            "kick;": ["kick;wob;", "kick;den;"],
+        }.items():
+            with self.subTest(typed):
+                start = max(typed.rfind(" "), typed.rfind(";")) + 1
+                whole = wanted if typed.startswith("kick;") else [typed[:start] + word for word in wanted]
+                self.assertEqual(self.offered(typed, WOB), whole)
+
+    def test_usage_in_a_group(self) -> None:
+        """What is implied is in brackets; the words of IRC clients are explained by those of chatd."""
+        for typed, wanted in {
+            "/kick ": "/kick [group] dest [reason]: remove a user from a group; the user may come back",
+            "/op ": "/promote [group] dest: make a member an operator of a group",
+            "/say ": "/say group msg: send a message to a group",
+            "kick;": "kick;group;dest[;reason]: remove a user from a group; the user may come back",
+        }.items():
+            self.assertEqual(usage_hint(typed, WOB), wanted)
 
     def test_usage(self) -> None:
         for typed, wanted in {

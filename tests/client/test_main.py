@@ -121,11 +121,36 @@ class OnATerminal(ChatTestCase):
         log = self.folder / "chatd" / "client.log"
         self.assertEqual(log.stat().st_mode & 0o777, 0o600)
 
+    def test_it_rings(self) -> None:
+        """The terminal gets a bell and a notification, which says who wrote, and not what."""
+        bob = self.text("bob")
+        terminal = self.chats_at("-n", "alice", TERM="foot").sees(b"Join a room").presses(b"\x1b[27u")
+        terminal.presses(b"/notify always\r").sees(b"notifications: always")
+        bob.says("s;alice;psst").hears_until(b"ACK ")
+        terminal.sees(b"\x07\x1b]777;notify;chat;bob wrote to you\x1b\\").sees(b"@bob")
+        self.assertNotIn(b"psst", terminal.shown)
+        self.assertEqual(terminal.presses(b"\x03").ends(), 0)
+
+    def test_line_mode_keeps_what_was_not_sent(self) -> None:
+        """For a person, as the screen does: the next start sends it, once."""
+        port = self.daemon.port("json")
+        terminal = self.chats_at("--plain", "-n", "alice").sees(b"* Hello alice")
+        self.daemon.kill()
+        terminal.sees(b"connecting again").presses(b"are you there\n/quit\n")
+        self.assertEqual(terminal.ends(), 1)
+        self.assertIn(b"1 of your messages were not sent: the next start sends them", terminal.shown)
+        self.daemon = self.start(f"--listen=json=tcp:{port}", "--listen=text=tcp:0")
+        terminal = self.chats_at("--plain", "-n", "alice").sees(b"You said: are you there")
+        self.assertEqual(terminal.presses(b"/quit\n").ends(), 0)
+        self.assertEqual(list((self.folder / "chatd").glob("*.outbox")), [])
+
     def test_what_a_terminal_sends_that_is_no_text(self) -> None:
         """Is marked as such, and what it sends in another encoding is understood in that."""
         bob = self.text("bob")
         for encoding, said in (("utf-8", "h\N{REPLACEMENT CHARACTER}llo"), ("latin-1", "h\xe9llo")):
-            terminal = self.chats_at("-n", "alice", PYTHONIOENCODING=encoding).sees(b"Join a room")
+            state = str(self.folder / encoding)  # of somebody who was never here, and is shown the rooms
+            terminal = self.chats_at("-n", "alice", PYTHONIOENCODING=encoding, XDG_STATE_HOME=state)
+            terminal.sees(b"Join a room")
             terminal.presses(b"\x1b").presses(b"\x1b[27uh\xe9llo\r")
             bob.hears_until(f"MSG alice {said}\n".encode())
             self.assertEqual(terminal.presses(b"\x03").ends(), 0)
@@ -146,7 +171,8 @@ class OnATerminal(ChatTestCase):
         """Their number and 128; the others are told, and the terminal is as it was."""
         bob = self.text("bob")
         for number, code in ((signal.SIGTERM, 143), (signal.SIGHUP, 129)):
-            terminal = self.chats_at("-n", "alice").sees(b"Join a room")
+            state = str(self.folder / str(code))
+            terminal = self.chats_at("-n", "alice", XDG_STATE_HOME=state).sees(b"Join a room")
             self.assertFalse(terminal.echoes)
             terminal.process.send_signal(number)
             self.assertEqual(terminal.ends(), code)

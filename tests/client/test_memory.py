@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.client.codec import LOBBY, ConversationRef, page_conversation
@@ -128,6 +129,32 @@ class Hearing(SynchronousTestCase):
         self.assertEqual(self.texts(wob), ["alice joined wob"])
         self.assertTrue(self.memory.conversation(wob).has_older)
 
+    def test_a_new_membership_begins_without_a_read_mark(self) -> None:
+        """The old one went with the old membership, and the daemon needs one for what is unread now."""
+        wob = ConversationRef("group", "wob")
+        self.event("joined", "alice", group="wob")
+        said = objects.Message(id=5, ts=TS, nick="bob", msg="a", group="wob")
+        self.memory.add_news(said, at_end=True)
+        self.memory.conversation(wob).read.server_mark = 5
+        self.event("kicked", "bob", group="wob", subject="alice")
+        self.event("joined", "alice", group="wob")
+        self.memory.add_news(msgspec.structs.replace(said, id=9), at_end=True)
+        self.assertEqual(self.memory.conversation(wob).read.mark_to_send, 8)
+
+    def test_an_invitation_has_a_place(self) -> None:
+        """Until it is withdrawn or declined; one to a group that the user is in changes nothing."""
+        den = ConversationRef("group", "den")
+        for end in (("uninvited", "bob", "alice"), ("declined", "alice", "")):
+            self.event("invited", "bob", group="den", subject="alice")
+            self.assertTrue(self.memory.conversation(den).is_invitation)
+            self.assertTrue(self.memory.conversation(den).has_news)
+            self.assertEqual(self.memory.listed_conversations()[-1].place, den)
+            self.event(end[0], end[1], group="den", subject=end[2])
+            self.assertNotIn(den.key, self.memory.conversations)
+        self.event("joined", "alice", group="den")
+        self.event("invited", "bob", group="den", subject="alice")
+        self.assertFalse(self.memory.conversation(den).is_invitation)
+
     def test_an_event_is_one_line(self) -> None:
         """Whatever is in it, it can't pass for somebody else's words."""
         self.event("topic", "mallory", group="wob", topic="nice\n[09:00] bob said: x")
@@ -135,7 +162,7 @@ class Hearing(SynchronousTestCase):
         self.assertNotIn("\n", entry.text)
 
     def test_what_is_said_elsewhere_is_unread(self) -> None:
-        """One's own words are not; looking reads it."""
+        """One's own words are not; it is read once its end was seen, not by going there."""
         bob = ConversationRef("direct", "bob")
         for said in (
             objects.Message(id=1, ts=TS, nick="bob", msg="a", to="alice", colour="#112233"),
@@ -145,6 +172,8 @@ class Hearing(SynchronousTestCase):
         self.assertEqual((self.texts(bob), self.memory.conversation(bob).unread), (["a", "b"], 1))
         self.assertEqual(self.memory.colours, {"bob": "#112233"})
         self.memory.switch_conversation(bob)
+        self.assertEqual(self.memory.conversation(bob).unread, 1)
+        self.assertTrue(self.memory.conversation(bob).read.see_all())
         self.assertEqual(self.memory.conversation(bob).unread, 0)
 
     def test_what_was_missed_is_unread(self) -> None:

@@ -47,7 +47,7 @@ class AtTheScreen(ScreenTestCase):
                 await alice.presses(*SECRET.replace(" ", "_"), "enter")
                 await alice.sees("wrong nick or password")
                 await alice.presses(*[key if key != " " else "space" for key in SECRET], "enter")
-                await alice.sees("Join a room")
+                await alice.sees("Welcome back alice !")
             self.assertNotIn(SECRET, (self.folder / "alice.log").read_text())
 
         self.play(story)

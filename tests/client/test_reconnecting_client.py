@@ -98,6 +98,7 @@ class Ear:
         self.why: list[str] = []
         self.pages: list[objects.Page] = []
         self.listed: list[objects.ConversationSummary] = []
+        self.marks: list[tuple[str, int]] = []
 
     def logged_in(self, welcome: objects.Welcome) -> None:
         """Nothing."""
@@ -120,6 +121,10 @@ class Ear:
             self.pages.append(page)
         else:
             self.listed += page.conversations
+
+    def read_mark_moved(self, mark: objects.ReadMark) -> None:
+        """Keep it."""
+        self.marks.append((mark.group or mark.friend, mark.id))
 
     async def hears(self, count: int) -> None:
         """Wait until so many entries were heard."""

@@ -12,24 +12,22 @@ from unittest.mock import AsyncMock, patch
 
 from PIL import Image
 from rich.cells import cell_len
-from textual.events import Paste
+from textual.events import AppBlur, AppFocus, Paste
 
 from chatd.client.codec import ConversationRef
 from chatd.client.composer import Composer
 from chatd.client.lists import MemberList
 from chatd.client.memory import MAX_SHOWN_ENTRIES
-from chatd.client.pending import ConnectionLost
-from chatd.client.reconnecting_client import ReconnectingClient
-from chatd.client.scrollback import Scrollback
+from chatd.client.scrollback import MIN_CONTRAST, Scrollback
 from chatd.json_wire import objects
 from tests.support.client_daemon import Person, ScreenTestCase
 
-SAID = re.compile(r"(?:said: |^ {27,28})m(\d+)\b", re.MULTILINE)
+SAID = re.compile(r"\bm(\d+)\b")
 
 
 def numbers(person: Person) -> list[int]:
     """The numbers of the messages ``m1``, ``m2`` … that are on the screen."""
-    return [int(number) for number in SAID.findall(person.screen)]
+    return [int(number) for number in SAID.findall("\n".join(person.view))]
 
 
 def has_moved_on(shown: list[int], before: int) -> bool:
@@ -74,6 +72,31 @@ class Arriving(ScreenTestCase):
                 await bob.sees("wob  2, member: the weather")
                 await bob.presses("enter")
                 await bob.until(lambda: bob.lines[0].startswith(" lobby "))
+
+        self.play(story)
+
+    def test_one_begins_where_one_was(self) -> None:
+        """After the list of rooms of the first time; in the lobby if one was put out of there meanwhile."""
+        owner = self.text("owner")
+        owner.says("cg;wob").hears_until(b"ACK cg wob 1 1\n")
+
+        async def story() -> None:
+            async with self.at_screen("alice") as alice:
+                await alice.types("/join wob", "hello", "s;owner;psst")
+                await alice.sees("You said: hello")
+            async with self.at_screen("alice") as alice:
+                await alice.fanouts("at once\r")
+                await alice.sees("You said: hello", "You said: at once", "Welcome back alice !")
+                self.assertNotIn("Join a room", alice.screen)
+                await alice.until(lambda: alice.lines[0].startswith(" wob "))
+            owner.says("kick;wob;alice").hears_until(b"ACK kick ")
+            async with self.at_screen("alice", size=(60, 15)) as alice:
+                await alice.until(lambda: alice.lines[0].startswith(" lobby "))
+                owner.says("PRV alice psst")
+                await alice.sees("unread: @owner 1", "message to lobby")
+                await alice.presses("ctrl+n")
+                await alice.sees("message to @owner")
+                await alice.until(lambda: "unread" not in alice.screen)
 
         self.play(story)
 
@@ -161,8 +184,7 @@ class Talking(ScreenTestCase):
                 await alice.types("one", "two", "s;bob;psst")
                 await alice.sees("You said: two", "@bob")
                 async with self.at_screen("bob") as bob:
-                    await bob.sees("Welcome back bob !", "wob 2", "@alice 1")
-                    await bob.presses("ctrl+n")
+                    await bob.sees("Welcome back bob !", "@alice 1", "── new messages ──")
                     await bob.sees("alice said: one", "alice said: two")
                     await alice.sees("● bob")
 
@@ -236,7 +258,8 @@ class Talking(ScreenTestCase):
 
         self.play(story)
         self.assertEqual(
-            [(one["group"], one.get("before")) for one in asked_for], [("wob", 4), ("den", None)]
+            [(one["group"], one.get("before"), one["limit"]) for one in asked_for],
+            [("den", None, 500), ("wob", 4, 100), ("den", None, 100)],  # the first looks for mentions
         )
 
     def test_what_makes_no_sense(self) -> None:
@@ -250,7 +273,9 @@ class Talking(ScreenTestCase):
                 await alice.types("s;nobody;x")
                 await alice.sees("unknown user: nobody")
                 await alice.types("/who", "/help")
-                await alice.sees("/image file")
+                await alice.sees("Keys")
+                await alice.presses("pagedown")
+                await alice.sees("/image photo.png")
 
         self.play(story)
 
@@ -271,7 +296,7 @@ class Talking(ScreenTestCase):
                 ):
                     mallory.asks(action="client-broadcast", msg=msg)
                 await alice.sees("\N{REPLACEMENT CHARACTER}[2J\N{REPLACEMENT CHARACTER}bad", "[red]markup[/]")
-                await alice.sees("said: a b", "漢字", "e\u0301a\u0308 👩 x")
+                await alice.sees("a       b", "漢字", "e\u0301a\u0308 👩 x")
                 self.assertNotRegex(alice.screen.replace("\n", ""), "[\x00-\x1f\x7f-\x9f]")
                 self.assertEqual({cell_len(line) for line in alice.lines}, {80})
 
@@ -304,16 +329,42 @@ class Talking(ScreenTestCase):
         async def story() -> None:
             async with self.at_screen("alice") as alice, self.at_screen("bob") as bob:
                 await alice.types("hello", "/who", "s;nobody;x")
-                await bob.types("me too")
-                await alice.sees("bob said: me too", "connected: ", "unknown user: ")
+                await alice.sees("connected: ", "unknown user: ")
+                alice.app.post_message(AppBlur())
+                await alice.until(lambda: not alice.app.app_focus)
+                await bob.types("me too, alice")
+                await alice.sees("── new messages ──", "bob said: me too, alice", "lobby 1 @1")
+                alice.app.post_message(AppFocus())
                 await alice.presses("ctrl+f", *"hello", "enter")
                 await alice.until(lambda: alice.found == "hello")
+                await bob.types("/create wob", "/leave", "s;alice;psst")
+                await alice.sees("@bob 1")
                 for dark in (True, False):
                     await alice.until(lambda dark=dark: alice.app.current_theme.dark is dark)  # type: ignore[misc]
-                    await alice.until(lambda: min(alice.contrasts.values()) >= 3, alice.contrasts)
-                    await alice.presses("f5")
+                    for keys, text in (
+                        ((), "@bob 1"),
+                        (("escape",), "message to lobby"),
+                        (tuple("/ki"), "/ki"),
+                        (("f1",), "Ctrl-K"),
+                        (("escape", "ctrl+k"), "go to: room"),
+                        (("escape", "f2"), "new room: NAME"),
+                        (("down",), "new room: NAME"),
+                        (("escape", "f4", "down"), "F1 help"),
+                        (("ctrl+f",), "hello"),
+                    ):
+                        await alice.presses(*keys)
+                        await alice.sees(text)
+                        await alice.until(
+                            lambda: min(alice.contrasts.values()) >= MIN_CONTRAST,
+                            sorted(alice.contrasts.items(), key=lambda pair: pair[1])[:3],
+                        )
+                    await alice.presses("escape", *["backspace"] * 3, "f5")
 
         self.play(story)
+
+    def test_everything_can_be_read_without_colours(self) -> None:
+        with patch.dict("os.environ", NO_COLOR="1"):
+            self.test_everything_can_be_read_on_dark_and_on_light()
 
 
 class Small(ScreenTestCase):
@@ -451,6 +502,34 @@ class Typing(ScreenTestCase):
                 self.assertEqual(text(), "/topic ")
                 await alice.presses(*["backspace"] * 7, *"one", "ctrl+j", *"two", "enter")
                 await alice.sees("You said: one", "two")
+
+        self.play(story)
+
+    def test_the_group_on_the_screen_is_implied(self) -> None:
+        """Tab offers its members; nobody is kicked out of another group, whose name comes first."""
+        self.text("owner").says("cg;den").hears_until(b"ACK cg den 1 1\n")
+
+        async def story() -> None:
+            async with self.at_screen("alice") as alice, self.at_screen("bob") as bob:
+                await alice.types("/create den2", "/create wob")
+                await bob.types("/join den2", "/join wob")
+                await alice.sees("wob", "● bob")
+                await alice.presses(*"/kick ", "tab")
+                self.assertEqual(alice.app.query_one(Composer).text, "/kick bob ")
+                await alice.sees("bob  owner  wob  den  den2")
+                await alice.presses(*"too loud", "enter")
+                await bob.sees("alice kicked bob out of wob (too")
+                await bob.until(lambda: bob.app.memory.here.name == "wob")
+                await alice.types("/topic the weather", "/me waves", "/invite bob")
+                await alice.sees("wob · the weather", "* alice waves", "alice invited bob to wob")
+                await alice.types("/msg bob psst", "and this")
+                await alice.until(lambda: alice.lines[0].startswith(" @bob "))
+                await alice.sees("You said: psst", "You said: and this")
+                await alice.types("/join wob", "/msg nobody hello", "here still")
+                await alice.sees("unknown user: nobody")
+                await alice.until(lambda: alice.lines[0].startswith(" wob "))
+                await alice.types("/query bob")
+                await alice.until(lambda: alice.lines[0].startswith(" @bob "))
 
         self.play(story)
 
@@ -671,26 +750,49 @@ class Lasting(ScreenTestCase):
 
         self.play(story)
 
-    def test_a_daemon_that_is_gone_for_good(self) -> None:
-        """Ends it, and says why."""
+    def test_ten_minutes_without_a_daemon(self) -> None:
+        """End nothing, whatever else answers there: it is tried again for as long as the client runs."""
+        port = self.daemon.port("json")
+
+        async def proxy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            writer.write(b"HTTP/1.1 503 Service Unavailable\r\n\r\n")
+            writer.close()
 
         async def story() -> None:
-            with patch("chatd.client.screen.ReconnectingClient", partial(ReconnectingClient, patience=0.0)):
+            loop = asyncio.get_running_loop()
+            real, passed = loop.time, 0.0
+            with patch.object(loop, "time", lambda: real() + passed):
                 async with self.at_screen("alice") as alice:
                     await asyncio.to_thread(self.daemon.kill)
-                    await alice.until(lambda: alice.app._exit)
-                    self.assertIsInstance(alice.app.failure, ConnectionLost)
+                    await alice.sees("no connection")
+                    await alice.types("are you there?")
+                    await alice.sees("You said: are you there? (waiting)")
+                    server = await asyncio.start_server(proxy, "127.0.0.1", port)
+                    for _ in range(40):  # a quarter of a minute each, more than its longest pause
+                        passed += 15.0
+                        await asyncio.sleep(0.005)
+                    server.close()
+                    self.assertFalse(alice.app._exit)
+                    again = partial(self.start, "--listen=text=tcp:0", f"--listen=json=tcp:{port}")
+                    self.daemon = await asyncio.to_thread(again)
+                    passed += 15.0
+                    await alice.sees("connected again", "You said: are you there?")
+                    await alice.until(lambda: "waiting" not in alice.screen)
+                    self.assertEqual(self.stored(), ["are you there?"])
 
         self.play(story)
 
     def test_leaving_while_there_is_no_connection(self) -> None:
-        """Goes at once; what was typed in vain is counted."""
+        """Asks once, then goes at once; what was typed in vain is counted."""
 
         async def story() -> None:
             async with self.at_screen("alice") as alice:
                 await asyncio.to_thread(self.daemon.kill)
                 await alice.sees("no connection")
                 await alice.types("hello?", "/who")
+                await alice.presses("ctrl+c")
+                await alice.sees("messages for the next start to send:")
+                self.assertFalse(alice.app._exit)
                 await alice.presses("ctrl+c")
                 await alice.until(lambda: alice.app._exit)
                 self.assertEqual((alice.app.unsent_at_exit, alice.app.failure), (1, None))
@@ -769,6 +871,38 @@ class LongAgo(ScreenTestCase):
                 await alice.presses("pagedown", "pagedown")
                 await alice.sees("bob said: more news")
                 await alice.until(lambda: "lobby 1" not in alice.screen)
+
+        self.play(story)
+
+    def test_help_while_one_reads_further_back(self) -> None:
+        """Moves nothing, nor does finding another place and not going there."""
+        self.write(100)
+        self.text("dora")
+
+        async def story() -> None:
+            async with self.at_screen("alice") as alice:
+                await alice.sees("m99")
+                await alice.presses("pageup", *"half a line")
+                before = numbers(alice)
+                self.assertLess(before[-1], 99)
+                await alice.presses("f1")
+                await alice.sees("The examples are for the lobby.", "Ctrl-K")
+                await alice.presses("pagedown", "pagedown")
+                await alice.presses("pagedown")
+                await alice.sees("/kick wob dora too loud")
+                await alice.presses("f1")
+                await alice.until(lambda: numbers(alice) == before)
+                await alice.presses("ctrl+k", *"xyzzy", "enter")
+                await alice.sees("xyzzy")
+                await alice.presses("escape")
+                await alice.until(lambda: numbers(alice) == before)
+                self.assertEqual(alice.app.query_one(Composer).text, "half a line")
+                await alice.presses("ctrl+k", *"kick")
+                await alice.sees("/kick  group dest [reason]")
+                await alice.presses("enter", "x")
+                self.assertEqual(alice.app.query_one(Composer).text, "/kick x")
+                await alice.presses("ctrl+k", *"@dor", "enter")
+                await alice.until(lambda: alice.lines[0].startswith(" @dora "))
 
         self.play(story)
 
@@ -866,8 +1000,17 @@ class LongAgo(ScreenTestCase):
                     await alice.until(lambda number=number: alice.found == f"m{number}")  # type: ignore[misc]
                     await alice.until(lambda number=number: number in numbers(alice))  # type: ignore[misc]
                     await alice.presses("enter")
-                await alice.sees("nothing further back")
+                await alice.sees("nothing further back", "11/11")
                 self.assertTrue(alice.app.memory.shown_conversation.has_newer)
+                await alice.presses("down")
+                await alice.until(lambda: alice.found == "m2990")
+                await alice.sees("10/11")
+                await alice.presses("shift+f3")
+                await alice.until(lambda: alice.found == "m2991")
+                await alice.presses("f3", "f3")
+                await alice.until(lambda: alice.found == "m299")
+                await alice.presses("x", "enter")
+                await alice.sees("no match")
                 await alice.presses("escape", "ctrl+end")
                 await alice.until(lambda: 2_999 in numbers(alice))
 
@@ -910,8 +1053,8 @@ class Changes(ScreenTestCase):
                 for person, label in ((alice, "You"), (bob, "alice")):
                     await person.sees(f"{label} said: hello (edited)")
                 await bob.types("/reply hi there")
-                await bob.sees("> alice said: hello (edited)", "You said: hi there")
-                await alice.sees("> You said: hello (edited)", "bob said: hi there")
+                await bob.sees("You said: > alice hello (edited) hi there")
+                await alice.sees("bob said: > alice hello (edited) hi there")
                 await alice.types("/react +1")
                 await bob.types("/react 1 ok")
                 for person in (alice, bob):
@@ -920,6 +1063,69 @@ class Changes(ScreenTestCase):
                 await bob.until(lambda: "+1" not in bob.screen)
                 await bob.types("/edit 1 mine")
                 await bob.sees("only its author may edit a message")
+
+        self.play(story)
+
+
+class Looks(ScreenTestCase):
+    """How messages are arranged, and copied."""
+
+    def test_columns_code_links_and_the_clipboard(self) -> None:
+        """A nick stands once in front of a run; what is selected is copied; a file is one message."""
+        (self.folder / "notes.txt").write_text("one\ntwo\n")
+
+        async def story() -> None:
+            long = "w" * 32
+            async with self.at_screen("alice", size=(100, 24)) as alice, self.at_screen(long) as other:
+                with self.daemon.connect("json") as robot:
+                    robot.asks(action="client-hello", from_="bob")
+                    for msg in ("first", "see https://a.b/c", "like:\n```py\nif x:\n\treturn\n```\n`done`"):
+                        robot.asks(action="client-broadcast", msg=msg)
+                    await alice.sees("bob said: first", "bob said: see https://a.b/c")
+                await alice.sees("done")
+                lines = [line.rstrip() for line in alice.view if line.strip()]
+                first = next(at for at, line in enumerate(lines) if line.endswith(" bob first"))
+                indent = lines[first].index("first")
+                wanted = ("see https://a.b/c", "like:", "if x:", "        return", "done")
+                self.assertEqual(lines[first + 1 : first + 6], [f"{' ' * indent}{text}" for text in wanted])
+                links = {
+                    segment.style.link
+                    for strip in alice.app.screen._compositor.render_strips()
+                    for segment in strip
+                    if segment.style is not None and segment.style.link
+                }
+                self.assertEqual(links, {"https://a.b/c"})
+                painted = {
+                    segment.text.strip(): segment.style
+                    for strip in alice.app.screen._compositor.render_strips()
+                    for segment in strip
+                    if segment.style is not None
+                }
+                self.assertEqual(painted["if x:"].bgcolor, painted["done"].bgcolor)
+                self.assertNotEqual(painted["if x:"].bgcolor, painted["first"].bgcolor)
+                self.assertTrue(painted["bob joined the chat"].italic and painted["bob"].bold)
+                self.assertNotEqual(painted["bob joined the chat"].color, painted["first"].color)
+                await other.types("I have a long nick")
+                await alice.sees(f" {long} ", f"{long} said: I have a long nick")
+                await alice.types("/copy")
+                await alice.sees("copied: 18 characters")
+                self.assertEqual(alice.app.clipboard, "I have a long nick")
+                await alice.types("/copy 2")
+                like = "bob: like:\n```py\nif x:\n\treturn\n```\n`done`"
+                await alice.until(lambda: alice.app.clipboard == f"{like}\n{long}: I have a long nick")
+                row = next(at for at, line in enumerate(alice.lines) if "see https" in line)
+                column = alice.lines[row].index("see https")
+                await alice.pilot.mouse_down(offset=(column + 4, row))
+                await alice.pilot.hover(offset=(column + 16, row))
+                await alice.pilot.mouse_up(offset=(column + 17, row))
+                await alice.until(lambda: alice.app.clipboard == "https://a.b/c")
+                await alice.sees("copied: 13 characters")
+                await alice.presses("ctrl+c")
+                self.assertEqual((alice.app._exit, alice.app.screen.get_selected_text()), (False, None))
+                await alice.types(f"/paste {self.folder / 'notes.txt'}", "/paste /dev/zero", "/copy x")
+                await other.sees("alice said: one two")
+                await alice.sees("can't send /dev/zero: it is no file", "usage: /copy [number]")
+                self.assertEqual(self.stored()[-1], "one\ntwo")
 
         self.play(story)
 
@@ -934,7 +1140,7 @@ class Images(ScreenTestCase):
         return path
 
     def test_an_image_is_seen_by_others(self) -> None:
-        """Fitted to the width that one has oneself; narrower screens show what they can."""
+        """As characters that fit the width that one has oneself; one's own screen shows the picture."""
         path = self.picture()
 
         async def story() -> None:
@@ -944,7 +1150,8 @@ class Images(ScreenTestCase):
                 self.at_screen("carol", size=(64, 24)) as carol,
             ):
                 await alice.types(f"/image {path}")
-                for person, width in ((alice, 44), (bob, 44), (carol, 28)):
+                await alice.sees("\N{UPPER HALF BLOCK}" * 44, "others see it as characters")
+                for person, width in ((bob, 44), (carol, 28)):
                     await person.sees("Q" * width)
                     drawn = [line for line in person.lines if "QQ" in line]
                     self.assertEqual({line.count("Q") for line in drawn}, {width})
@@ -967,7 +1174,10 @@ class InFrench(ScreenTestCase):
         async def story() -> None:
             async with self.at_screen("alice") as alice:
                 await alice.presses("f1")
-                await alice.sees("lister les commandes", "changer une image")
+                await alice.sees("Touches")
+                await alice.presses("pagedown")
+                await alice.sees("changer une image")
+                await alice.presses("escape")
                 await alice.types("/fly")
                 await alice.sees("commande inconnue : /fly")
                 await alice.types("s;bob;hello")

@@ -19,8 +19,11 @@ from textual.pilot import Pilot
 
 from chatd.client.composer import Composer
 from chatd.client.connection import Address
+from chatd.client.dialogs import RoomsDialog
 from chatd.client.log import ChatLog
+from chatd.client.memory import ScreenEntry
 from chatd.client.screen import ChatApp
+from chatd.client.scrollback import TIME_COLUMNS, Scrollback
 from chatd.core.colours import luminance
 from tests.support.chat_process import ChatTestCase
 from tests.support.daemon_process import PATIENCE
@@ -83,13 +86,35 @@ class Person:
         return "\n".join(self.lines)
 
     @property
+    def view(self) -> list[str]:
+        """The lines of the conversation that are on the screen."""
+        scrollback = self.app.query_one(Scrollback)
+        return [scrollback.render_line(y).text for y in range(scrollback.size.height)]
+
+    @property
+    def talk(self) -> list[str]:
+        """The messages on the screen: ``alice said: hello``, and ``You said:`` for one's own."""
+        scrollback = self.app.query_one(Scrollback)
+        first = scrollback.scroll_offset.y
+        shown: dict[ScreenEntry, list[str]] = {}
+        for entry, strip in scrollback._lines[first : first + scrollback.size.height]:
+            if entry.nick:
+                shown.setdefault(entry, []).append(strip.text)
+        found = []
+        for entry, lines in shown.items():
+            who = "You" if entry.nick == self.app.memory.nick else entry.nick
+            text = " ".join(line[TIME_COLUMNS:].strip() for line in lines)
+            found.append(f"{who} said: {text.removeprefix(entry.nick).strip()}")
+        return found
+
+    @property
     def contrasts(self) -> dict[str, float]:
         """The texts on the screen, and the contrast of each with what is behind it, from 1 to 21."""
         found = {}
         for strip in self.app.screen._compositor.render_strips():
             for text, style, _ in strip:
                 if (
-                    text.strip()
+                    any(map(str.isalnum, text))  # and no part of a frame or a scroll bar
                     and style is not None
                     and style.color is not None
                     and style.bgcolor is not None
@@ -110,7 +135,9 @@ class Person:
 
         def come() -> bool:
             screen = self.screen
-            return all(text in screen for text in texts)
+            said = [text for text in texts if " said: " in text]
+            talk = "\n".join(self.talk) if said else ""
+            return all(text in (talk if text in said else screen) for text in texts)
 
         return await self.until(come, texts)
 
@@ -176,18 +203,25 @@ class ScreenTestCase(ChatTestCase):
 
     @asynccontextmanager
     async def at_screen(
-        self, nick: str = "", size: tuple[int, int] = (80, 24), port: int = 0
+        self,
+        nick: str = "",
+        size: tuple[int, int] = (80, 24),
+        port: int = 0,
     ) -> AsyncIterator[Person]:
-        """Somebody at a screen, who is in the lobby, unless they have no nick yet."""
+        """Somebody at a screen who has logged in, unless they have no nick yet, and is where they were last,
+        at first in the lobby.
+        """
         log = ChatLog(self.folder / f"{nick or 'somebody'}.log")
-        app = ChatApp(Address("127.0.0.1", port or self.daemon.port("json")), nick, log)
+        address = Address("127.0.0.1", port or self.daemon.port("json"))
+        app = ChatApp(address, nick, log, state_folder=self.folder / "state")
         try:
             self.apps.append(app)
             async with app.run_test(size=size) as pilot:
                 person = Person(pilot)
                 if nick:
-                    await person.sees("Join a room" if self.language == "en" else "Rejoignez")
-                    await person.presses("escape")
+                    await person.until(lambda: app._read_marks.has_counts, "the unread counts")
+                    if isinstance(app.screen, RoomsDialog):
+                        await person.presses("escape")
                 yield person
         finally:
             self.apps.remove(app)

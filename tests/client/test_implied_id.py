@@ -1,11 +1,12 @@
-"""What a typed line stands for, where that is not what the parsers of the core say."""
+"""The message that a typed command is for."""
 
 from __future__ import annotations
 
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.client.codec import LOBBY
-from chatd.client.typed_lines import parse_typed_line, with_message_id
+from chatd.client.implied_id import with_message_id
+from chatd.client.typed_lines import parse_typed_line
 from chatd.core import commands as c
 
 

@@ -1,0 +1,39 @@
+"""The message that a typed command is for if the line does not have its id: the last one that fits.
+
+``/edit hello`` is for the user's last message, ``/reply``, ``/react`` and ``/unreact`` are for the last one
+of somebody else. The id may still be given: ``/edit 17 hello``.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from chatd.core import commands as c
+from chatd.core.declarations import CommandDeclaration
+from chatd.core.typed_commands import parse_slash_line
+
+_FOR_OWN_MESSAGES: Final = (c.EditMessage,)
+
+_FOR_MESSAGES_OF_OTHERS: Final = (c.ReplyToMessage, c.ReactToMessage, c.TakeReactionBack)
+
+
+def has_implied_id(row: CommandDeclaration) -> bool:
+    """Return whether the id of the message may be left out of the command ``row``."""
+    return row.command in (*_FOR_OWN_MESSAGES, *_FOR_MESSAGES_OF_OTHERS)
+
+
+def with_message_id(typed: str, last_own_id: int | None, last_other_id: int | None) -> str:
+    """Return the line ``typed`` with an id, if it is a command on a message without one.
+
+    ``last_own_id`` is the id of the user's last message in the current conversation, ``last_other_id`` that
+    of the last one of somebody else. If it is None, and for any other line, the line is returned unchanged.
+    """
+    slash = parse_slash_line(typed)
+    row = None if slash is None else slash.declaration
+    if slash is None or row is None or not has_implied_id(row):
+        return typed
+    id = last_own_id if row.command in _FOR_OWN_MESSAGES else last_other_id
+    first, _blank, rest = slash.rest.partition(" ")
+    if id is None or (first.isdecimal() and rest.strip()):  # a reaction may be a number, but not an id alone
+        return typed
+    return f"/{slash.word} {id} {slash.rest}"

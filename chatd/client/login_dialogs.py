@@ -1,0 +1,52 @@
+"""Asks the user for a nick and a password, and logs in with them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from textual.app import App
+
+from chatd.client.connection import Address
+from chatd.client.dialogs import NickDialog, PasswordDialog
+from chatd.client.pending import RefusedByServer
+
+PASSWORD_REFUSAL_CODES: Final = ("password_required", "wrong_password")
+"""Codes of login refusals after which the client asks the user for the password of the nick."""
+
+
+class LoginDialogs:
+    """The dialogs of ``app`` before the login at ``address``.
+
+    ``log_in`` is called with the nick and the password, which is empty for a nick that may need none.
+    """
+
+    def __init__(self, app: App[None], address: Address, log_in: Callable[[str, str], None]) -> None:
+        self._app = app
+        self._address = address
+        self._log_in = log_in
+
+    def ask_nick(self, nick: str = "", why: str = "") -> None:
+        """Ask for a nick, with ``nick`` as the suggestion and ``why`` as the reason."""
+
+        def log_in(chosen: str | None) -> None:
+            assert chosen  # the dialog returns nothing else
+            self._log_in(chosen, "")
+
+        self._app.push_screen(NickDialog(str(self._address), nick, why), log_in)
+
+    def ask_again(self, nick: str, refused: RefusedByServer) -> None:
+        """Ask for what the login as ``nick``, which the daemon ``refused``, lacks: the password or another
+        nick.
+        """
+        if refused.code not in PASSWORD_REFUSAL_CODES:
+            self.ask_nick(nick, str(refused))
+            return
+
+        def log_in(password: str | None) -> None:
+            if password:
+                self._log_in(nick, password)
+            else:
+                self.ask_nick(nick)
+
+        self._app.push_screen(PasswordDialog(str(refused)), log_in)

@@ -1,0 +1,45 @@
+"""Looks for mentions of the user among the messages that are unread at the login."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final
+
+from chatd.client.history import SEARCH_PAGE_SIZE, HistoryLoader
+from chatd.client.memory import Conversation, Memory, ScreenEntry, entry_from_message
+from chatd.client.mentions import mentions
+
+MAX_PAGES_PER_CONVERSATION: Final = 5
+"""The most pages of `SEARCH_PAGE_SIZE` messages that are read of one conversation, the newest first."""
+
+MAX_PAGES: Final = 20
+"""The most pages that are read at a login."""
+
+
+async def find_missed_mentions(memory: Memory, history: HistoryLoader) -> None:
+    """Find the unread messages of groups and of the lobby that mention the user, and record them in memory.
+
+    Messages that are not in memory are read by ``history``, within the limits of this module. Older mentions
+    are not counted. Private messages all count as said to the user, so they are not searched.
+    """
+    pages_left = MAX_PAGES
+    for conversation in list(memory.conversations.values()):
+        if conversation.place.kind == "direct" or not conversation.unread:
+            continue
+        _record(memory, conversation, conversation.entries)
+        before = conversation.oldest_id
+        for _page in range(min(pages_left, MAX_PAGES_PER_CONVERSATION)):
+            if before is not None and before <= conversation.read.read_id + 1:
+                break
+            page = await history.read_page(conversation, SEARCH_PAGE_SIZE, before=before)
+            pages_left -= 1
+            if page is None or not page.messages:
+                break
+            _record(memory, conversation, map(entry_from_message, page.messages))
+            before = page.messages[0].id if page.more else 0
+
+
+def _record(memory: Memory, conversation: Conversation, entries: Iterable[ScreenEntry]) -> None:
+    conversation.read.add_mentions(
+        entry.id for entry in entries if entry.nick != memory.nick and mentions(entry.text, memory.nick)
+    )

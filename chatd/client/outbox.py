@@ -1,0 +1,156 @@
+"""The messages that the user has typed and the server has not acknowledged."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable
+from itertools import count
+from typing import Final, cast
+
+import msgspec
+
+from chatd.client import codec
+from chatd.client.codec import LOBBY, ConversationRef
+from chatd.client.language import _, translated_os_error
+from chatd.client.outbox_file import OutboxFile, SentKind, UnsentMessage
+from chatd.client.typed_lines import message_command
+from chatd.core import commands as c
+
+UNSENT_SHOWN_AFTER_SECONDS: Final = 1.0
+"""The time after which a message without an ack is shown as waiting, while there is a connection."""
+
+
+def conversation_of(message: UnsentMessage) -> ConversationRef:
+    """Return the conversation that ``message`` was written in."""
+    return ConversationRef(message.conversation, message.name)
+
+
+class Outbox:
+    """The unsent messages: those that wait for their ack, and those that the server refused.
+
+    They are kept in a file from `open_file` on, so that the next run of the client sends them. If the file
+    can't be written any more, ``warn`` is called once with the reason in the user's language, and they are
+    kept in memory only. Without ``keeps_refused``, a refused message is removed. ``now`` returns the time in
+    seconds since 1970.
+    """
+
+    def __init__(
+        self,
+        warn: Callable[[str], None],
+        keeps_refused: bool = True,
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._warn = warn
+        self._keeps_refused = keeps_refused
+        self._now = now
+        self._messages: dict[str, UnsentMessage] = {}
+        self._file: OutboxFile | None = None
+        token = secrets.token_hex(8)
+        self._refs = (f"{token}.{number}" for number in count(1))
+
+    def open_file(self, file: OutboxFile) -> list[UnsentMessage]:
+        """Keep the messages in ``file`` from now on. Return those that earlier runs have left."""
+        self._file = file
+        try:
+            for message in self._messages.values():
+                file.keep(message)
+            left = file.take_over()
+        except OSError as error:
+            self._give_up_file(error)
+            return []
+        # Those of earlier runs come first.
+        self._messages = {message.ref: message for message in left} | self._messages
+        return left
+
+    def close(self) -> None:
+        """Close the file. It stays if there are unsent messages in it."""
+        if self._file is not None:
+            self._file.close()
+
+    def add(self, command: c.Command) -> UnsentMessage:
+        """Add the message that ``command`` sends, under a new ref."""
+        assert isinstance(command, codec.MESSAGE_COMMANDS)
+        if isinstance(command, c.SendToLobby):
+            place = LOBBY
+        elif isinstance(command, c.SendToGroup):
+            place = ConversationRef("group", command.group)
+        else:
+            place = ConversationRef("direct", command.dest)
+        kind = cast(SentKind, command.kind)  # people send no other kind
+        message = UnsentMessage(next(self._refs), place.kind, place.name, command.msg, kind, self._now())
+        self._keep(message)
+        return message
+
+    @property
+    def is_on_disk(self) -> bool:
+        """Whether the messages are kept in a file."""
+        return self._file is not None
+
+    def get(self, ref: str) -> UnsentMessage | None:
+        """Return the unsent message with the ref ``ref``, or None if it was sent or withdrawn."""
+        return self._messages.get(ref)
+
+    def remove(self, ref: str) -> None:
+        """Remove a message that was acknowledged or withdrawn."""
+        if self._messages.pop(ref, None) is not None and self._file is not None:
+            try:
+                self._file.settle(ref)
+            except OSError as error:
+                self._give_up_file(error)
+
+    def fail(self, ref: str, why: str) -> None:
+        """Record that the server refused a message, with the reason ``why`` in the user's language."""
+        message = self._messages.get(ref)
+        if not self._keeps_refused:
+            self.remove(ref)
+        elif message is not None:
+            self._keep(msgspec.structs.replace(message, failure=why or "?"))
+
+    def retry(self, ref: str) -> UnsentMessage:
+        """Have a refused message wait again. Raises `KeyError` for an unknown ref."""
+        message = msgspec.structs.replace(self._messages[ref], failure="", at=self._now())
+        self._keep(message)
+        return message
+
+    def of(self, place: ConversationRef) -> list[UnsentMessage]:
+        """Return the unsent messages of the conversation ``place``, in the order in which they were typed."""
+        if not self._messages:
+            return []
+        return [one for one in self._messages.values() if conversation_of(one).key == place.key]
+
+    def shown_in(self, place: ConversationRef, is_connected: bool) -> list[UnsentMessage]:
+        """Return the messages of ``place`` to be shown as unsent.
+
+        A message that may be acknowledged within a moment is not shown.
+        """
+        late = self._now() - UNSENT_SHOWN_AFTER_SECONDS
+        return [one for one in self.of(place) if one.failure or not is_connected or one.at <= late]
+
+    @property
+    def waiting_count(self) -> int:
+        """The number of messages that wait for their ack."""
+        return sum(not one.failure for one in self._messages.values())
+
+    @property
+    def failed_count(self) -> int:
+        """The number of messages that the server refused."""
+        return len(self._messages) - self.waiting_count
+
+    def _keep(self, message: UnsentMessage) -> None:
+        self._messages[message.ref] = message
+        if self._file is not None:
+            try:
+                self._file.keep(message)
+            except OSError as error:
+                self._give_up_file(error)
+
+    def _give_up_file(self, error: OSError) -> None:
+        self._file = None
+        why = translated_os_error(error)
+        self._warn(_("unsent messages can't be kept on disk: {why}").format(why=why))
+
+
+def resend_command(message: UnsentMessage) -> c.Command:
+    """Return the command that sends ``message`` again. Raises `Refusal` if the file has been altered."""
+    return message_command(conversation_of(message), message.text, message.kind)

@@ -1,0 +1,84 @@
+"""The entries of a conversation as the screen shows them, with unsent messages and a line before new ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from chatd.client.language import _
+from chatd.client.memory import Conversation, Memory, ScreenEntry
+from chatd.client.outbox import Outbox
+from chatd.client.outbox_file import UnsentMessage
+from chatd.client.render import one_line, sanitize
+
+
+class ShownEntries:
+    """Adds to the entries in memory what is not in the log: a line before the new messages, unsent messages.
+
+    An added entry is the same object as long as it stays as it is, so that the screen can find it again.
+    `new_line` is the line before the new messages, or None if it is not shown. `has_unsent` says whether the
+    last result of `of` has unsent messages. ``is_connected`` says whether there is a connection; without
+    one, all unsent messages are shown.
+    """
+
+    def __init__(self, memory: Memory, outbox: Outbox) -> None:
+        self.is_connected = False
+        self.new_line: ScreenEntry | None = None
+        self.has_unsent = False
+        self._memory = memory
+        self._outbox = outbox
+        self._line_place: tuple[Conversation, int] | None = None
+        self._unsent: dict[UnsentMessage, ScreenEntry] = {}
+
+    def of(self, conversation: Conversation) -> Sequence[ScreenEntry]:
+        """Return what the screen shows of ``conversation``.
+
+        Unsent messages stand behind the end of the conversation, and only there.
+        """
+        shown = self._with_new_line(conversation)
+        unsent = self._outbox.shown_in(conversation.place, self.is_connected)
+        if conversation.has_newer:
+            unsent = []
+        self.has_unsent = bool(unsent)
+        self._unsent = {message: self._unsent.get(message) or self._entry(message) for message in unsent}
+        return [*shown, *self._unsent.values()] if unsent else shown
+
+    def _entry(self, message: UnsentMessage) -> ScreenEntry:
+        """Return the entry that shows an unsent message and its state."""
+        if message.failure:
+            state = _("not sent: {why}; /retry or /withdraw").format(why=one_line(message.failure))
+        else:
+            state = _("waiting")
+        text = _("a picture") if message.kind == "image" else sanitize(message.text)
+        at = datetime.fromtimestamp(message.at, UTC)
+        return ScreenEntry(
+            at, f"{text} ({state})", "failed" if message.failure else "pending", self._memory.nick
+        )
+
+    def _with_new_line(self, conversation: Conversation) -> list[ScreenEntry]:
+        entries = conversation.entries
+        first_new = _first_new_index(conversation)
+        if first_new is None:
+            self.new_line = None
+            return entries
+        after = conversation.read.new_after
+        assert after is not None  # there is an index
+        if self.new_line is None or self._line_place != (conversation, after):
+            self._line_place = conversation, after
+            self.new_line = ScreenEntry(entries[first_new].at, _("new messages"), "new")
+        return [*entries[:first_new], self.new_line, *entries[first_new:]]
+
+
+def _first_new_index(conversation: Conversation) -> int | None:
+    """Return the index of the first new message in memory.
+
+    Return None if nothing is new, or if the first new message is before the first entry in memory.
+    """
+    after = conversation.read.new_after
+    if after is None:
+        return None
+    entries = conversation.entries
+    index = next((at for at, entry in enumerate(entries) if entry.id > after), None)
+    if index is None or (conversation.has_older and not any(entry.id for entry in entries[:index])):
+        return None
+    return index

@@ -1,0 +1,48 @@
+"""The client's settings on disk."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+from twisted.trial.unittest import SynchronousTestCase
+
+from chatd.client.account_files import account_file_stem
+from chatd.client.account_settings import AccountSettings
+from chatd.client.codec import LOBBY, ConversationRef
+from chatd.client.connection import Address
+
+
+class Settings(SynchronousTestCase):
+    def setUp(self) -> None:
+        self.path = Path(self.mktemp()) / "alice.settings"
+
+    def test_they_are_kept_for_their_owner_alone(self) -> None:
+        """By the conversation, however it is spelt."""
+        settings = AccountSettings(self.path)
+        settings.set_muted(ConversationRef("group", "Wob"), True)
+        settings.set_muted(LOBBY, True)
+        settings.set_muted(LOBBY, False)
+        settings.set_notify("bell")
+        again = AccountSettings(self.path)
+        self.assertTrue(again.is_muted(ConversationRef("group", "wob")))
+        self.assertFalse(again.is_muted(LOBBY))
+        self.assertEqual(again.notify, "bell")
+        self.assertEqual(stat.S_IMODE(self.path.stat().st_mode), 0o600)
+        self.assertEqual(list(self.path.parent.iterdir()), [self.path])
+
+    def test_a_damaged_file_counts_as_empty(self) -> None:
+        self.path.parent.mkdir(parents=True)
+        for content in (b"", b"\xff", b"[]", b'{"notify":"loud"}', b"{" * 10_000):
+            self.path.write_bytes(content)
+            settings = AccountSettings(self.path)
+            self.assertEqual((settings.notify, settings.is_muted(LOBBY)), ("on", False), content[:9])
+
+    def test_each_user_at_each_server_has_their_own(self) -> None:
+        stems = {
+            account_file_stem(Address(host, port), nick)
+            for host in ("localhost", "example.org")
+            for port in (8080, 8081)
+            for nick in ("alice", "Alice", "bob")
+        }
+        self.assertEqual(len(stems), 8)
