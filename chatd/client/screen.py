@@ -8,6 +8,7 @@ import time
 from collections.abc import Awaitable, Container
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -322,10 +323,10 @@ class ChatApp(App[None]):
             self._client_commands.run(*command)
             self._show()
             return True
-        if not self._outgoing.unsent:  # what is on its way has no id yet
-            last_id = self.memory.shown_conversation.last_message_id
-            text = with_message_id(text, last_id(self.memory.nick, True), last_id(self.memory.nick, False))
+        last_id = partial(self.memory.shown_conversation.last_message_id, self.memory.nick)
         try:
+            # What is on its way has no id yet.
+            text = with_message_id(text, None if self._outgoing.unsent else last_id(True), last_id(False))
             line = self._outgoing.prepare_line(text, self.memory.here)
         except Refusal as refusal:
             self._answers.show_failure(refusal)
