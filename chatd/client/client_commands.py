@@ -62,7 +62,8 @@ class ClientCommandRunner:
             return
         self._outgoing.withdraw(unsent[-1].ref)
         if unsent[-1].kind == "message":
-            self._edit(unsent[-1].text)
+            answered = unsent[-1].reply_to
+            self._edit(f"/reply {answered} {unsent[-1].text}" if answered else unsent[-1].text)
 
     def _toggle_quiet(self) -> None:
         place = self._memory.here

@@ -58,8 +58,11 @@ class ConversationRef(msgspec.Struct, frozen=True, order=True):
 
 LOBBY: Final = ConversationRef("lobby")
 
-MESSAGE_COMMANDS: Final = (c.SendToLobby, c.SendToUser, c.SendToGroup)
-"""The commands that send a message: to the lobby, to a user, to a group."""
+SEND_COMMANDS: Final = (c.SendToLobby, c.SendToUser, c.SendToGroup)
+"""The commands that send a message to the lobby, to a user, or to a group."""
+
+MESSAGE_COMMANDS: Final = (*SEND_COMMANDS, c.ReplyToMessage)
+"""The commands that send a message, as an answer to another one too. It is stored once for each ref."""
 
 
 class ServerNotice(AnswerBase, frozen=True, kw_only=True):
@@ -128,16 +131,16 @@ def entry_from_ack(command: Command, ack: Ack, nick: str) -> Message | GroupEven
 
     The daemon sends the entry to the other users, and only this ``ack`` to ``nick``.
     """
-    if isinstance(command, MESSAGE_COMMANDS):
-        return Message(
-            id=ack.id, ts=ack.ts, nick=nick, msg=command.msg, kind=message_event_kind(command),
-            group=ack.group, to=ack.to,
-        )  # fmt: skip
     if isinstance(command, c.ReplyToMessage):
         kind = "action" if is_action(command.msg) else "message"
         return Message(
             id=ack.id, ts=ack.ts, nick=nick, msg=command.msg, kind=kind, group=ack.group, to=ack.to,
             reply_to=command.id,
+        )  # fmt: skip
+    if isinstance(command, SEND_COMMANDS):
+        return Message(
+            id=ack.id, ts=ack.ts, nick=nick, msg=command.msg, kind=message_event_kind(command),
+            group=ack.group, to=ack.to,
         )  # fmt: skip
     if type(command) not in EVENT_KIND_BY_COMMAND:
         return None

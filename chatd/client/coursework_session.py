@@ -133,7 +133,7 @@ class CourseworkSession:
             # A server that ends its objects with a newline also reads lines; others take a read as one.
             writer.write(payload + b"\n" if self._connection.peer_sends_newlines else payload)
             await writer.drain()
-            if isinstance(command, codec.MESSAGE_COMMANDS):
+            if isinstance(command, codec.SEND_COMMANDS):
                 ack = self._course.substitute_ack(command)
                 if (news := codec.entry_from_ack(command, ack, self._resume.nick)) is not None:
                     self._observer.news_received(news)

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from typing import Final
 
+from chatd.client.language import _
 from chatd.core import commands as c
 from chatd.core.declarations import CommandDeclaration
+from chatd.core.refusals import Refusal, refusal_reason
 from chatd.core.typed_commands import parse_slash_line
 
 _FOR_OWN_MESSAGES: Final = (c.EditMessage,)
@@ -26,7 +28,8 @@ def with_message_id(typed: str, last_own_id: int | None, last_other_id: int | No
     """Return the line ``typed`` with an id, if it is a command on a message without one.
 
     ``last_own_id`` is the id of the user's last message in the current conversation, ``last_other_id`` that
-    of the last one of somebody else. If it is None, and for any other line, the line is returned unchanged.
+    of the last one of somebody else; None means that it is not known. Any other line is returned unchanged.
+    Raises `Refusal` if the id is missing and not known.
     """
     slash = parse_slash_line(typed)
     row = None if slash is None else slash.declaration
@@ -34,6 +37,8 @@ def with_message_id(typed: str, last_own_id: int | None, last_other_id: int | No
         return typed
     id = last_own_id if row.command in _FOR_OWN_MESSAGES else last_other_id
     first, _blank, rest = slash.rest.partition(" ")
-    if id is None or (first.isdecimal() and rest.strip()):  # a reaction may be a number, but not an id alone
+    if first.isdecimal() and rest.strip():  # a reaction may be a number, but not an id alone
         return typed
+    if id is None:
+        raise Refusal("bad_request", why=refusal_reason("usage", usage=row.translated_slash_usage(_)))
     return f"/{slash.word} {id} {slash.rest}"

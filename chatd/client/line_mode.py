@@ -211,7 +211,7 @@ async def run_line_mode(options: Namespace) -> None:
         # In a thread, because asyncio can't wait for a regular file.
         lines = sys.stdin if sys.stdin is not None else ()
         steps = (take(text.rstrip("\n")) for text in lines)
-        for step in chain(steps, (outgoing.add_when_free(TypedLine(c.Quit())),)):
+        for step in chain(steps, (outgoing.add_when_free(TypedLine(c.Quit(), LOBBY)),)):
             try:
                 asyncio.run_coroutine_threadsafe(step, loop).result()
             except (RuntimeError, CancelledError):  # the client has ended

@@ -14,7 +14,7 @@ from chatd.client import codec
 from chatd.client.codec import LOBBY, ConversationRef
 from chatd.client.language import _, translated_os_error
 from chatd.client.outbox_file import OutboxFile, SentKind, UnsentMessage
-from chatd.client.typed_lines import message_command
+from chatd.client.typed_lines import LARGEST_DAEMON_LIMITS, message_command
 from chatd.core import commands as c
 
 UNSENT_SHOWN_AFTER_SECONDS: Final = 1.0
@@ -68,17 +68,27 @@ class Outbox:
         if self._file is not None:
             self._file.close()
 
-    def add(self, command: c.Command) -> UnsentMessage:
-        """Add the message that ``command`` sends, under a new ref."""
+    def add(self, command: c.Command, here: ConversationRef) -> UnsentMessage:
+        """Add the message that ``command``, typed in the conversation ``here``, sends, under a new ref."""
         assert isinstance(command, codec.MESSAGE_COMMANDS)
-        if isinstance(command, c.SendToLobby):
-            place = LOBBY
+        place, kind, reply_to = here, "message", 0
+        if isinstance(command, c.ReplyToMessage):
+            reply_to = command.id
+        elif isinstance(command, c.SendToLobby):
+            place, kind = LOBBY, command.kind
         elif isinstance(command, c.SendToGroup):
-            place = ConversationRef("group", command.group)
+            place, kind = ConversationRef("group", command.group), command.kind
         else:
-            place = ConversationRef("direct", command.dest)
-        kind = cast(SentKind, command.kind)  # people send no other kind
-        message = UnsentMessage(next(self._refs), place.kind, place.name, command.msg, kind, self._now())
+            place, kind = ConversationRef("direct", command.dest), command.kind
+        message = UnsentMessage(
+            next(self._refs),
+            place.kind,
+            place.name,
+            command.msg,
+            cast(SentKind, kind),  # people send no other kind
+            self._now(),
+            reply_to=reply_to,
+        )
         self._keep(message)
         return message
 
@@ -153,4 +163,6 @@ class Outbox:
 
 def resend_command(message: UnsentMessage) -> c.Command:
     """Return the command that sends ``message`` again. Raises `Refusal` if the file has been altered."""
+    if message.reply_to:
+        return c.COMMANDS["reply"].build({"id": message.reply_to, "msg": message.text}, LARGEST_DAEMON_LIMITS)
     return message_command(conversation_of(message), message.text, message.kind)

@@ -28,7 +28,8 @@ class UnsentMessage(msgspec.Struct, frozen=True):
 
     ``ref`` is its id towards the server, which stores it once however often it is sent. ``conversation`` and
     ``name`` are the two parts of a `ConversationRef`, ``text`` and ``kind`` those of the message. ``at`` is
-    when it was written, in seconds since 1970. ``failure`` is why the server refused it; it is empty for a
+    when it was written, in seconds since 1970. ``reply_to`` is the id of the message that it answers, or 0.
+    ``failure`` is why the server refused it; it is empty for a
     message that waits.
     """
 
@@ -39,6 +40,7 @@ class UnsentMessage(msgspec.Struct, frozen=True):
     kind: SentKind
     at: float
     failure: str = ""
+    reply_to: int = 0
 
 
 class _Line(msgspec.Struct, frozen=True, omit_defaults=True):

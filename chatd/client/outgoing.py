@@ -18,7 +18,7 @@ from chatd.client.codec import LOBBY, ConversationRef
 from chatd.client.images import ImageError, draw_picture
 from chatd.client.implied_group import NO_NAMES_KNOWN, KnownNames
 from chatd.client.language import translated_refusal
-from chatd.client.outbox import Outbox, resend_command
+from chatd.client.outbox import Outbox, conversation_of, resend_command
 from chatd.client.outbox_file import OutboxFile, UnsentMessage
 from chatd.client.pending import ConnectionLost, RefusedByServer, UncertainRequest
 from chatd.client.text_files import TextFileError, read_text_file
@@ -53,11 +53,13 @@ def failure_text(failure: Failure) -> str:
 class TypedLine(msgspec.Struct, frozen=True):
     """A typed line after parsing.
 
-    ``switches_to`` is the conversation that the command switches to, or None. ``ref`` is the ref of a message
-    in the outbox; it is empty for another command.
+    ``here`` is the conversation that it is for, unless it names another one. ``switches_to`` is the
+    conversation that the command switches to, or None. ``ref`` is the ref of a message in the outbox; it is
+    empty for another command.
     """
 
     command: TypedCommand
+    here: ConversationRef
     switches_to: ConversationRef | None = None
     ref: str = ""
 
@@ -148,7 +150,7 @@ class OutgoingQueue:
         destination = _destination(command, place)
         if destination is not None:
             self._queued_switches.append(destination)
-        return TypedLine(command, destination)
+        return TypedLine(command, place, destination)
 
     def add(self, line: TypedLine) -> None:
         """Add a line at once. Raises `asyncio.QueueFull` if the queue is full; use `add_when_free` to
@@ -178,7 +180,7 @@ class OutgoingQueue:
         except Refusal as refusal:
             self._outbox.fail(message.ref, failure_text(refusal))
             return
-        self._queue.put_nowait(TypedLine(command, ref=message.ref))
+        self._queue.put_nowait(TypedLine(command, conversation_of(message), ref=message.ref))
 
     def withdraw(self, ref: str) -> None:
         """Remove a message from the outbox. It is not sent, unless it was written to a connection before."""
@@ -233,7 +235,7 @@ class OutgoingQueue:
         if isinstance(message, SendImage | SendTextFile):
             self._files_waiting += 1
         elif isinstance(message, codec.MESSAGE_COMMANDS):
-            line = msgspec.structs.replace(line, ref=self._outbox.add(message).ref)
+            line = msgspec.structs.replace(line, ref=self._outbox.add(message, line.here).ref)
         else:
             return line
         self._display.unsent_count_changed()
@@ -254,7 +256,7 @@ class OutgoingQueue:
             self._display.show_failure(failure)
             self._display.unsent_count_changed()
         else:
-            message = self._outbox.add(command)
+            message = self._outbox.add(command, file.place)
             self._files_waiting -= 1
             await self._send(command, message.ref)
 

@@ -8,15 +8,15 @@ import time
 from collections.abc import Awaitable, Container
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from textual import events, on, work
-from textual.app import App, ComposeResult
+from textual.app import ComposeResult
 from textual.await_complete import AwaitComplete
 from textual.containers import Horizontal
-from textual.events import TextSelected
-from textual.widgets import Input, ProgressBar
+from textual.widgets import ProgressBar
 
 from chatd.client import codec, layout
 from chatd.client.account_files import account_file_stem
@@ -28,9 +28,9 @@ from chatd.client.composer import Composer
 from chatd.client.connection import Address
 from chatd.client.dialogs import RoomsDialog
 from chatd.client.directory_loader import DirectoryLoader, joined_group_keys
-from chatd.client.help_screen import HelpScreen
 from chatd.client.history import HistoryLoader
 from chatd.client.implied_id import with_message_id
+from chatd.client.key_actions import KeyActions
 from chatd.client.keys import focus
 from chatd.client.language import _, translated_greeting
 from chatd.client.lists import ConversationList, MemberList, NameList
@@ -49,9 +49,7 @@ from chatd.client.render import render_answer
 from chatd.client.screen_display import ScreenDisplay
 from chatd.client.screen_lines import HintLine, SearchLine, TitleLine, placeholder
 from chatd.client.scrollback import Scrollback
-from chatd.client.search import MessageSearch
 from chatd.client.shown_entries import ShownEntries
-from chatd.client.switcher import SwitcherDialog, SwitchTarget, switch_targets
 from chatd.client.terminal import TerminalDriver
 from chatd.client.typing_marks import TypingMarkSender
 from chatd.client.unread_line import UnreadLine
@@ -64,7 +62,7 @@ REDRAW_SECONDS: Final = 0.1
 """The pause between two redraws of the lists, so that many users who arrive at once cause one redraw."""
 
 
-class ChatApp(App[None]):
+class ChatApp(KeyActions):
     """The full-screen client for the daemon at ``address``.
 
     If ``nick`` is empty, the client asks the user for a nick. It asks for the password of a registered nick
@@ -80,7 +78,6 @@ class ChatApp(App[None]):
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (64, "-normal"), (110, "-wide"), (160, "-huge")]
     VERTICAL_BREAKPOINTS = [(0, "-flat"), (3, "-low"), (10, "-high")]
     CSS = layout.STYLE_SHEET
-    BINDINGS = layout.KEY_BINDINGS
 
     shows_typing = True
 
@@ -116,7 +113,6 @@ class ChatApp(App[None]):
             self.queue_line, self.memory.known_names, lambda: self.memory.here, id="composer"
         )
         self._hint = HintLine()
-        self._search: MessageSearch | None = None
         self.history = HistoryLoader(self.memory, self._scrollback, self._bar, self._answer)
         self._directory_loader = DirectoryLoader(self.memory, self._answer, self._draw_soon, REDRAW_SECONDS)
         self._answers = ScreenDisplay(
@@ -161,13 +157,6 @@ class ChatApp(App[None]):
         yield self._search_line
         yield self._composer
         yield self._hint
-
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Return whether a key's action may run.
-
-        A dialog disables the keys that act on the chat behind the dialog.
-        """
-        return not (self.screen.is_modal and action in layout.ACTIONS_BLOCKED_BY_DIALOG)
 
     def on_mount(self) -> None:
         """Log in under the given nick, or ask the user for a nick if none is given."""
@@ -322,10 +311,10 @@ class ChatApp(App[None]):
             self._client_commands.run(*command)
             self._show()
             return True
-        if not self._outgoing.unsent:  # what is on its way has no id yet
-            last_id = self.memory.shown_conversation.last_message_id
-            text = with_message_id(text, last_id(self.memory.nick, True), last_id(self.memory.nick, False))
+        last_id = partial(self.memory.shown_conversation.last_message_id, self.memory.nick)
         try:
+            # What is on its way has no id yet.
+            text = with_message_id(text, None if self._outgoing.unsent else last_id(True), last_id(False))
             line = self._outgoing.prepare_line(text, self.memory.here)
         except Refusal as refusal:
             self._answers.show_failure(refusal)
@@ -434,78 +423,6 @@ class ChatApp(App[None]):
         self.switch_conversation(event.place)
         focus(self._composer)
 
-    def action_step_conversation(self, step: int) -> None:
-        """Show the next conversation of the list, or the previous one if ``step`` is -1."""
-        places = self.memory.listed_conversations()
-        at = places.index(self.memory.shown_conversation)
-        self.switch_conversation(places[(at + step) % len(places)].place)
-
-    def action_show_next_unread(self) -> None:
-        """Show the next conversation with unread messages, private ones and mentions first."""
-        place = next_unread_conversation(self.memory)
-        if place is None:
-            self._hint.show(_("nothing is unread elsewhere"))
-        else:
-            self.switch_conversation(place)
-
-    @work(exclusive=True, group="reading")
-    async def action_show_new_messages(self) -> None:
-        """Scroll to the first new message; pressed again, to each new message that mentions the user."""
-        if not await self._new_messages.jump():
-            self._hint.show(_("nothing is new here"))
-
-    def action_focus_people(self) -> None:
-        """Give the list of users the keyboard focus."""
-        focus(self._people)
-
-    def action_show_help(self) -> None:
-        """Show the keys and the commands, with examples for the current conversation."""
-        others = [one.name for one in self.memory.participants() if one.name != self.memory.nick]
-        self.push_screen(HelpScreen(self.memory.here, others[0] if others else ""))
-
-    def action_switch(self) -> None:
-        """Let the user find a conversation, a user or a command by a few letters, and go there."""
-
-        def go(target: SwitchTarget | None) -> None:
-            focus(self._composer)
-            if target is None:
-                return
-            if target.place is not None:
-                self.switch_conversation(target.place)
-            elif target.is_whole:
-                self.queue_line(target.typed)
-            else:
-                self._composer.begin(target.typed)
-
-        self.push_screen(SwitcherDialog(switch_targets(self.memory)), go)
-
-    def action_run_command(self, line: str) -> None:
-        """Run ``line`` as if the user had typed it."""
-        self.queue_line(line)
-
-    def action_toggle_theme(self) -> None:
-        """Switch between the dark and the light theme."""
-        self.theme = "textual-light" if self.current_theme.dark else "textual-dark"
-        self.call_after_refresh(self._draw)  # the colours of nicks depend on the background
-
-    def _copy_selected(self, text: str) -> None:
-        """Copy the selected ``text`` to the clipboard of the terminal, if that allows it."""
-        self.copy_to_clipboard(text)
-        self._hint.show(_("copied: {count} characters").format(count=len(text)))
-
-    @on(TextSelected)
-    def _text_selected(self) -> None:
-        if text := self.screen.get_selected_text():
-            self._copy_selected(text)
-
-    async def action_copy_or_quit(self) -> None:
-        """Copy the selected text, if there is one; else leave."""
-        if text := self.screen.get_selected_text():
-            self._copy_selected(text)
-            self.screen.clear_selection()
-        else:
-            await self.action_quit()
-
     async def action_quit(self) -> None:
         """Log out from the daemon and end the app. Ask once if something would be left unsent."""
         drafts = len(self.memory.drafts) + bool(self._composer.text.strip())
@@ -581,7 +498,7 @@ class ChatApp(App[None]):
             self.memory.shown_conversation.read.leave()
         self._draw_soon()
 
-    # Scrolling and searching.
+    # Drawing.
 
     @on(Scrollback.PageWanted)
     @work(group="reading")
@@ -590,52 +507,6 @@ class ChatApp(App[None]):
             await self.history.load_more(event.older)
             if self.memory.shown_conversation.unread:
                 self._draw_soon()  # the end may be in view now
-
-    @work(exclusive=True, group="reading")
-    async def action_show_beginning(self) -> None:
-        """Show the beginning of the current conversation."""
-        await self.history.show_beginning()
-
-    @work(exclusive=True, group="reading")
-    async def action_show_end(self) -> None:
-        """Show the end of the current conversation."""
-        if await self.history.show_end():
-            self._draw_soon()
-
-    def action_scroll(self, pages: int) -> None:
-        """Scroll the conversation by ``pages`` screen pages, up if ``pages`` is negative."""
-        self._scrollback.scroll_pages(pages)
-
-    def action_search(self) -> None:
-        """Show the search line and give it the keyboard focus; if it is shown, search further back."""
-        if self._search_line.is_open and self._search_line.text:
-            self.action_step_search(1)
-        self._search_line.open()
-
-    def action_focus_composer(self) -> None:
-        """Stop the search, hide the search line, and give the input box the keyboard focus."""
-        self.workers.cancel_group(self, "searching")
-        self._search = None
-        self._search_line.close()
-        focus(self._composer)
-
-    @on(Input.Submitted, "#search")
-    def _search_submitted(self) -> None:
-        self.action_step_search(1)
-
-    @work(exclusive=True, group="searching")
-    async def action_step_search(self, step: int) -> None:
-        """Show the next older message with the search text, or the next newer one if ``step`` is -1."""
-        text = self._search_line.text
-        if not text or not self._search_line.is_open:
-            return
-        search = self._search
-        if search is None or search.text != text or not search.stays_valid:
-            search = MessageSearch(self.memory, self.history, text, self._search_line.show_state)
-            self._search = search
-        if not await (search.show_older() if step > 0 else search.show_newer()):
-            self._hint.show(_("nothing further back") if step > 0 else _("nothing further forward"))
-        await search.count_older()
 
     def _tell(self, text: str, kind: EntryKind) -> None:
         self.memory.add_client_text(text, kind, datetime.now(UTC))

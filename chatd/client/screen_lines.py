@@ -145,7 +145,7 @@ class HintLine(Static):
             self._draw()
 
     def _draw(self) -> None:
-        keys = [_("F1 help  ^K go to  F2 rooms  F3 search  F4 people  F5 light/dark  ^C leave")]
+        keys = [_("F1 help  ^K go to  ^C leave  F2 rooms  F3 search  F4 people  F5 light/dark")]
         if self._has_new_messages:
             keys.insert(0, _("F7 first new message"))
         if self._is_unread_elsewhere:

@@ -429,8 +429,8 @@ class Scrollback(ScrollView, can_focus=False):
         It is between the message that it answers and the reactions to it.
         """
         if entry.kind in ("pending", "failed"):
-            return [Text(entry.text, self._style(entry.kind))]
-        if "`" not in entry.text and "://" not in entry.text:  # as most messages
+            blocks = [Text(entry.text, self._style(entry.kind))]
+        elif "`" not in entry.text and "://" not in entry.text:  # as most messages
             blocks = [Text(entry.text)]
         else:
             blocks = self._marked_blocks(entry.text)

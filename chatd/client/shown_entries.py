@@ -52,7 +52,11 @@ class ShownEntries:
         text = _("a picture") if message.kind == "image" else sanitize(message.text)
         at = datetime.fromtimestamp(message.at, UTC)
         return ScreenEntry(
-            at, f"{text} ({state})", "failed" if message.failure else "pending", self._memory.nick
+            at,
+            f"{text} ({state})",
+            "failed" if message.failure else "pending",
+            self._memory.nick,
+            reply_to=message.reply_to,
         )
 
     def _with_new_line(self, conversation: Conversation) -> list[ScreenEntry]:

@@ -24,16 +24,35 @@ class Settings(SynchronousTestCase):
         settings.set_muted(LOBBY, True)
         settings.set_muted(LOBBY, False)
         settings.set_notify("bell")
+        settings.set_last_place(ConversationRef("group", "Wob"))
         again = AccountSettings(self.path)
         self.assertTrue(again.is_muted(ConversationRef("group", "wob")))
         self.assertFalse(again.is_muted(LOBBY))
-        self.assertEqual(again.notify, "bell")
+        self.assertEqual((again.notify, again.last_place), ("bell", ConversationRef("group", "Wob")))
         self.assertEqual(stat.S_IMODE(self.path.stat().st_mode), 0o600)
         self.assertEqual(list(self.path.parent.iterdir()), [self.path])
 
+    def test_two_clients_of_one_user_lose_nothing(self) -> None:
+        """Each changes what it changes, and leaves the rest as the other has it."""
+        one, other = AccountSettings(self.path), AccountSettings(self.path)
+        one.set_muted(LOBBY, True)
+        other.set_last_place(LOBBY)
+        one.set_notify("off")
+        other.set_muted(ConversationRef("group", "wob"), True)
+        again = AccountSettings(self.path)
+        self.assertTrue(again.is_muted(LOBBY) and again.is_muted(ConversationRef("group", "wob")))
+        self.assertEqual((again.notify, again.last_place), ("off", LOBBY))
+
     def test_a_damaged_file_counts_as_empty(self) -> None:
         self.path.parent.mkdir(parents=True)
-        for content in (b"", b"\xff", b"[]", b'{"notify":"loud"}', b"{" * 10_000):
+        for content in (
+            b"",
+            b"\xff",
+            b"[]",
+            b'{"notify":"loud"}',
+            b'{"last_place":{"kind":"den"}}',
+            b"{" * 10_000,
+        ):
             self.path.write_bytes(content)
             settings = AccountSettings(self.path)
             self.assertEqual((settings.notify, settings.is_muted(LOBBY)), ("on", False), content[:9])

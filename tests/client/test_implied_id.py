@@ -8,6 +8,7 @@ from chatd.client.codec import LOBBY
 from chatd.client.implied_id import with_message_id
 from chatd.client.typed_lines import parse_typed_line
 from chatd.core import commands as c
+from chatd.core.refusals import Refusal
 
 
 class MessageIds(SynchronousTestCase):
@@ -15,19 +16,26 @@ class MessageIds(SynchronousTestCase):
         for typed, meant in (
             ("/edit what I meant", "/edit 7 what I meant"),
             ("/EDIT x", "/EDIT 7 x"),
-            ("/edit 3 x", "/edit 3 x"),
             ("/edit 3rd", "/edit 7 3rd"),
             ("/reply me too", "/reply 5 me too"),
             ("/react 👍", "/react 5 👍"),
             ("/react 1", "/react 5 1"),
-            ("/react 3 1", "/react 3 1"),
             ("/unreact ok", "/unreact 5 ok"),
-            ("/delete oops", "/delete oops"),
-            ("edit;x", "edit;x"),
-            ("//edit x", "//edit x"),
-            ("hello", "hello"),
         ):
             self.assertEqual(with_message_id(typed, 7, 5), meant)
+            with self.assertRaisesRegex(Refusal, r"usage: /\w+ id \w+"):
+                with_message_id(typed, None, None)
+
+    def test_lines_that_stay_as_they_are(self) -> None:
+        for typed in (
+            "/edit 3 x",
+            "/react 3 1",
+            "/delete oops",
+            "edit;x",
+            "//edit x",
+            "hello",
+        ):
+            self.assertEqual(with_message_id(typed, 7, 5), typed)
             self.assertEqual(with_message_id(typed, None, None), typed)
 
     def test_what_comes_of_it(self) -> None:

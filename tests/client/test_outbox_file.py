@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
+from chatd.client.codec import LOBBY
 from chatd.client.outbox import Outbox
 from chatd.client.outbox_file import OUTBOX_SUFFIX, OutboxFile, UnsentMessage
 from chatd.core import commands as c
@@ -85,7 +86,7 @@ class Files(SynchronousTestCase):
         outbox = Outbox(told.append)
         outbox.open_file(self.file())
         for _ in range(2):
-            outbox.add(c.SendToLobby("hi"))
+            outbox.add(c.SendToLobby("hi"), LOBBY)
         self.assertEqual((len(told), outbox.waiting_count, outbox.is_on_disk), (1, 2, False))
 
     @given(

@@ -1059,9 +1059,13 @@ class Changes(ScreenTestCase):
                 await bob.types("/react 1 ok")
                 for person in (alice, bob):
                     await person.sees(" +1 1", " ok 1")
+                await alice.types("/delete 1")
+                await bob.sees("You said: > alice (deleted) hi there")
                 await alice.types("/unreact +1")
                 await bob.until(lambda: "+1" not in bob.screen)
-                await bob.types("/edit 1 mine")
+                await alice.types("oops")
+                await bob.sees("alice said: oops")
+                await bob.types("/edit 8 mine")
                 await bob.sees("only its author may edit a message")
 
         self.play(story)
