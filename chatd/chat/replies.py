@@ -59,7 +59,8 @@ class ReplyService:
             message = await self._messages.find(id)
             await self._messages.check_not_hidden(user, message)
             if not isinstance(command, ReplyToMessage):
-                if self._conversation(user, command) is not message.event.conversation:
+                place = self._conversation(user, command)
+                if place is None or place.id != message.event.conversation.id:
                     raise no_such_message_refusal(id)
             answered = answered_message(self._committer.state, user, message, client.token)
             if isinstance(command, ReplyToMessage):

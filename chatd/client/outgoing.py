@@ -174,7 +174,10 @@ class OutgoingQueue:
         return left
 
     def resend(self, message: UnsentMessage) -> None:
-        """Add a message that is in the outbox already: one of an earlier run, or one that was refused."""
+        """Queue a message for sending that the outbox has kept.
+
+        An earlier run of the client has not sent it, or the server has refused it.
+        """
         try:
             command = resend_command(message)
         except Refusal as refusal:

@@ -120,7 +120,7 @@ class Scrollback(ScrollView, can_focus=False):
         """The message that is posted when the end of the conversation has scrolled into view."""
 
     class PageWanted(Message):
-        """The message that asks for a page of older entries, or of newer entries if ``older`` is false."""
+        """Asks the app for a page of older entries, or of newer ones if ``older`` is false."""
 
         def __init__(self, older: bool) -> None:
             super().__init__()

@@ -90,7 +90,7 @@ class WelcomeBuffer:
         return frames
 
     def start_timer(self, seconds: float = QUIET_SECONDS) -> None:
-        """Start the timer that ends the buffering after ``seconds`` of silence."""
+        """Start the timer that ends the buffering if the client sends nothing for ``seconds``."""
         self._timer = self._clock.callLater(seconds, self._end_silence)
 
     def stop_timer(self) -> None:

@@ -100,7 +100,7 @@ class LobbyLeft(msgspec.Struct, frozen=True, eq=False):
 
 
 class ChannelClosed(msgspec.Struct, frozen=True, eq=False):
-    """A notice to a client that shows channels: a server operator has closed the channel of ``group``.
+    """A notice to a client that shows groups as channels: a server operator has closed ``group``.
 
     The user was a member of the group. ``reason`` is why it was closed; it may be empty.
     """

@@ -36,11 +36,11 @@ def delete_as_user(
     token: Token | None,
     last_id_at_login: int,
 ) -> Decision:
-    """Return the `Decision` of ``user`` to delete ``message``, the log entry that ``command`` names.
+    """Return the `Decision` that deletes ``message``, the log entry that ``command`` names, for ``user``.
 
     Users may delete their own messages. The owner and the operators of a group may delete all messages in it.
-    A session with a ``token`` may delete only messages of its user. ``last_id_at_login`` is as for
-    `is_certain_author`.
+    `delete_as_server_operator` is for server operators. A session with a ``token`` may delete only messages
+    of its user. ``last_id_at_login`` is as for `is_certain_author`.
 
     Raises `Refusal` ``no_such_message`` if the entry is not a message, has no text any more, or is in a
     conversation that the user may not read or that is outside the scope of ``token``. For a message that the

@@ -94,7 +94,10 @@ _SCAN_TABLE: Final = "search_unindexed"
 
 
 def prepare_search_connection(connection: sqlite3.Connection) -> None:
-    """Prepare a ``connection`` that reads the database for `search_step`."""
+    """Make on ``connection``, which reads the database, the table in memory that `search_step` uses.
+
+    Call this once for each connection.
+    """
     # The temporary table with texts must not get to the disk.
     connection.execute("PRAGMA temp_store = MEMORY")
     connection.execute(f"CREATE VIRTUAL TABLE temp.{_SCAN_TABLE} USING {_COLUMNS}")

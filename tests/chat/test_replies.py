@@ -5,6 +5,8 @@ from __future__ import annotations
 from itertools import count
 from typing import Any
 
+from chatd.chat.messages import MessageFinder
+from chatd.core.events import LogEntry, User
 from tests.chat.test_deletions import SECRET
 from tests.support.in_memory_daemon import Peer
 from tests.support.irc_case import IrcCase
@@ -46,6 +48,20 @@ class ReplyCase(IrcCase):
 
 class Accepted(ReplyCase):
     """Wherever it can be shown, a message comes with what it answers."""
+
+    def test_after_the_state_was_read_again(self) -> None:
+        """As after a failed commit, while what is answered was being looked for."""
+        authority = self.stage.chat._authority
+
+        async def read_again(finder: MessageFinder, user: User, message: LogEntry) -> None:
+            authority.state = (await authority._archive.load_snapshot()).state
+
+        self.patch(MessageFinder, "check_not_hidden", read_again)
+        for fields in (
+            {"action": "gbroadcast", "group": "wob", "msg": "yes", "reply_to": 3},
+            {"action": "send", "dest": "bob", "msg": "what", "reply_to": 5},
+        ):
+            self.assertEqual(self.code(self.alice, **fields), "server-ack", fields)
 
     def test_in_every_conversation(self) -> None:
         carol = self.stage.json("carol").asks(action="join", group="wob")
