@@ -14,9 +14,10 @@ from chatd.client.outgoing import OutgoingQueue
 
 
 class ClientCommandRunner:
-    """Carries out the `IMMEDIATE_COMMANDS` in the conversation on the screen, and shows what they did.
+    """Carries out the commands of the client itself (`IMMEDIATE_COMMANDS`), such as ``/quiet``.
 
-    ``tell`` shows a line to the user, and ``edit`` puts a text into the input box.
+    The commands apply to the conversation on the screen. ``tell`` shows a line of text to the user, and
+    ``edit`` puts a text into the input box.
     """
 
     def __init__(
@@ -81,9 +82,11 @@ class ClientCommandRunner:
 
 
 def leave_warning(outbox: Outbox, drafts: int, is_connected: bool) -> str:
-    """Return what is left behind if the user leaves now, in the user's language; empty if nothing is.
+    """Return a warning about what is not sent if the user quits now, in the user's language.
 
-    ``drafts`` is the number of drafts. While there is a connection, waiting messages are about to be sent.
+    ``outbox`` has the unsent messages, and ``drafts`` is the number of conversations with an unfinished
+    input. The text is empty if nothing would be left unsent. If ``is_connected`` is true, waiting messages
+    are about to be sent and need no warning.
     """
     parts = []
     if outbox.waiting_count and not is_connected:

@@ -30,10 +30,10 @@ _WORDS: Final = sorted(
 
 
 def completions(typed: str, known: KnownNames, here: ConversationRef = LOBBY) -> tuple[int, list[str]]:
-    """Return the index in ``typed`` at which the last word or field begins, and its completions.
+    """Return the completions of the last word or field in ``typed``, and the index where that word begins.
 
-    ``typed`` is the input up to the cursor, in the conversation ``here``. The names of members of that
-    conversation come first, and its own name, if it is a group, before those of other groups.
+    ``typed`` is the input up to the cursor, and ``here`` is the conversation on the screen. Names of members
+    of ``here`` come first. If ``here`` is a group, its name comes before the names of other groups.
     """
     row, separator, fields = _command(typed)
     if row is not None:
@@ -64,7 +64,10 @@ def completions(typed: str, known: KnownNames, here: ConversationRef = LOBBY) ->
 
 
 def usage_hint(typed: str, here: ConversationRef = LOBBY) -> str:
-    """Return the usage and the help text of the command in the input ``typed``, or else an empty text."""
+    """Return the usage and the help text of the command that ``typed`` begins with.
+
+    The text is empty if ``typed`` has no command. ``here`` is the conversation on the screen.
+    """
     word, space, _rest = typed.partition(" ")
     row, separator, _fields = _command(typed)
     own = CLIENT_COMMANDS.get(word[1:].lower()) if word.startswith("/") and space else None

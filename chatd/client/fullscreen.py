@@ -26,7 +26,7 @@ EXIT_TIMEOUT_SECONDS: Final = 5
 
 
 async def run_full_screen(options: Namespace) -> None:
-    """Run the full-screen client until the user leaves.
+    """Run the full-screen client until the user quits.
 
     Raises `UsageError` if an option can't be used, `RefusedByServer` if the daemon refuses the login,
     `ConnectionLost` if the connection is lost for good or messages were not sent, and `SystemExit` after a

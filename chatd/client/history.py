@@ -22,10 +22,11 @@ SEARCH_PAGE_SIZE: Final = 500
 
 
 class HistoryLoader:
-    """Reads pages of the conversation on the screen into ``memory``, and tells ``scrollback`` what to show.
+    """Loads pages of the conversation on the screen from the daemon into ``memory``, and updates
+    ``scrollback``.
 
-    During scrolling and searching, the progress bar ``bar`` is visible and `reading` is true while pages are
-    read. ``ask`` sends a command and returns its answer, or None for a refusal.
+    While pages are loaded, `reading` is true, and during scrolling and searching the progress bar ``bar`` is
+    visible. ``ask`` sends a command to the daemon and returns the answer, or None for a refusal.
     """
 
     def __init__(self, memory: Memory, scrollback: Scrollback, bar: ProgressBar, ask: AskFunction) -> None:
@@ -38,10 +39,11 @@ class HistoryLoader:
         self._newest_seq = 0
 
     async def load_more(self, older: bool) -> None:
-        """Read the next page, older or newer, of the conversation on the screen.
+        """Load the next older page, or the next newer one, of the conversation on the screen.
 
-        Do nothing if there is no such page, or while another page is read. If an older page can't be read,
-        the conversation counts as having none; if a newer one can't, all its entries are dropped from memory.
+        Do nothing if there is no such page, or while another page is loaded. If an older page can't be read,
+        the conversation counts as having no older entries. If a newer page can't be read, all entries of the
+        conversation are dropped from memory.
         """
         conversation = self._memory.shown_conversation
         if self.reading or not (conversation.has_older if older else conversation.has_newer):
@@ -75,10 +77,10 @@ class HistoryLoader:
             self._scrollback.show(at_beginning=True)
 
     async def show_end(self) -> bool:
-        """Show the end of the conversation on the screen.
+        """Show the end of the conversation on the screen. Return whether it could be shown.
 
-        Return False and leave the view as it is if the end can't be read, or if the user goes to another
-        conversation meanwhile.
+        If the end can't be read, or if the user goes to another conversation meanwhile, the view stays as it
+        is.
         """
         conversation = self._memory.shown_conversation
         if conversation.has_newer:
@@ -91,10 +93,10 @@ class HistoryLoader:
         return True
 
     async def show_message(self, conversation: Conversation, id: int) -> None:
-        """Show the message of ``conversation`` with the log id ``id``, and mark it as found.
+        """Show and highlight the message of ``conversation`` with the log id ``id``.
 
-        Read the messages around it if it is not in memory. Do nothing if it can't be read, or if the user
-        goes to another conversation meanwhile.
+        If the message is not in memory, read it and the messages around it from the daemon. Do nothing if the
+        message can't be read, or if the user goes to another conversation meanwhile.
         """
         found = _entry_with_id(conversation.entries, id)
         if found is None:
@@ -109,7 +111,7 @@ class HistoryLoader:
             self._scrollback.show(found)
 
     def show_progress(self, page: objects.Page) -> None:
-        """Show on the progress bar how far back ``page`` is in its conversation."""
+        """Show on the progress bar which part of the conversation has been read back to ``page``."""
         newest = self._newest_seq = max(self._newest_seq, page.messages[-1].seq)
         self._bar.update(total=newest, progress=newest - page.messages[0].seq)
 
@@ -123,8 +125,8 @@ class HistoryLoader:
     ) -> objects.Page | None:
         """Return a page of at most ``limit`` messages of ``conversation``, or None if the request fails.
 
-        The messages come before the log entry with the id ``before``, or after the entry with the id
-        ``after``, or are around the entry with the id ``around``; without a bound, they are the last.
+        The page has the messages before the log id ``before``, after the log id ``after``, or around the log
+        id ``around``. If no id is given, the page has the last messages.
         """
         place = conversation.place
         answer = await self._ask(
@@ -145,7 +147,7 @@ class HistoryLoader:
 
     @contextmanager
     def progress_indicator(self) -> Iterator[None]:
-        """Show the progress bar while the ``with`` block runs."""
+        """Return a context manager that shows the progress bar until it exits."""
         self._bar.update(total=None, progress=0)
         self._newest_seq = 0
         self._bar.add_class("-shown")

@@ -24,7 +24,10 @@ from chatd.client.unread_navigation import NewMessageJumper, next_unread_convers
 
 
 class KeyActions(App[None]):
-    """The actions of `layout.KEY_BINDINGS`. `ChatApp` has the widgets that they move and fill."""
+    """The base class of the app with the actions of the key bindings in `layout.KEY_BINDINGS`.
+
+    `ChatApp`, the subclass, has the widgets that the actions change.
+    """
 
     BINDINGS = layout.KEY_BINDINGS
 
@@ -43,21 +46,21 @@ class KeyActions(App[None]):
         raise NotImplementedError
 
     def queue_line(self, text: str) -> bool:
-        """Carry out ``text`` as a typed line."""
+        """Carry out ``text`` as a line that the user has typed."""
         raise NotImplementedError
 
     def _draw_soon(self) -> None:
         raise NotImplementedError
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Return whether a key's action may run.
+        """Return whether the action of a key may run now.
 
-        A dialog disables the keys that act on the chat behind the dialog.
+        A dialog disables the actions that change the chat behind the dialog.
         """
         return not (self.screen.is_modal and action in layout.ACTIONS_BLOCKED_BY_DIALOG)
 
     def action_step_conversation(self, step: int) -> None:
-        """Show the next conversation of the list, or the previous one if ``step`` is -1."""
+        """Show the next conversation of the list if ``step`` is 1, or the previous one if ``step`` is -1."""
         places = self.memory.listed_conversations()
         at = places.index(self.memory.shown_conversation)
         self.switch_conversation(places[(at + step) % len(places)].place)
@@ -72,7 +75,10 @@ class KeyActions(App[None]):
 
     @work(exclusive=True, group="reading")
     async def action_show_new_messages(self) -> None:
-        """Scroll to the first new message; pressed again, to each new message that mentions the user."""
+        """Scroll to the first new message.
+
+        Each further call scrolls to the next new message that mentions the user.
+        """
         if not await self._new_messages.jump():
             self._hint.show(_("nothing is new here"))
 
@@ -86,7 +92,9 @@ class KeyActions(App[None]):
         self.push_screen(HelpScreen(self.memory.here, others[0] if others else ""))
 
     def action_switch(self) -> None:
-        """Let the user find a conversation, a user or a command by a few letters, and go there."""
+        """Open the dialog in which the user finds a conversation, a user or a command by typing a few
+        letters.
+        """
 
         def go(target: SwitchTarget | None) -> None:
             focus(self._composer)
@@ -121,7 +129,7 @@ class KeyActions(App[None]):
             self._copy_selected(text)
 
     async def action_copy_or_quit(self) -> None:
-        """Copy the selected text, if there is one; else leave."""
+        """Copy the selected text to the clipboard. If no text is selected, quit the client."""
         if text := self.screen.get_selected_text():
             self._copy_selected(text)
             self.screen.clear_selection()
@@ -144,7 +152,7 @@ class KeyActions(App[None]):
         self._scrollback.scroll_pages(pages)
 
     def action_search(self) -> None:
-        """Show the search line and give it the keyboard focus; if it is shown, search further back."""
+        """Open the search line and give it the keyboard focus. If it is open already, search further back."""
         if self._search_line.is_open and self._search_line.text:
             self.action_step_search(1)
         self._search_line.open()
@@ -162,7 +170,9 @@ class KeyActions(App[None]):
 
     @work(exclusive=True, group="searching")
     async def action_step_search(self, step: int) -> None:
-        """Show the next older message with the search text, or the next newer one if ``step`` is -1."""
+        """Show the next older match of the search if ``step`` is 1, or the next newer one if ``step``
+        is -1.
+        """
         text = self._search_line.text
         if not text or not self._search_line.is_open:
             return

@@ -22,7 +22,10 @@ ROLE_MARKS: Final = {"owner": " ★", "operator": " +"}
 
 
 class ConversationOption(Option):
-    """A line in a list on the screen. Choosing the line opens the conversation ``place``."""
+    """A line in a list on the screen.
+
+    When the user chooses the line, the client opens the conversation ``place``.
+    """
 
     def __init__(self, place: ConversationRef, line: Content) -> None:
         super().__init__(line)
@@ -30,7 +33,10 @@ class ConversationOption(Option):
 
 
 class NameList(OptionList):
-    """A list on the screen. Choosing a line opens the conversation that belongs to the line."""
+    """A list of names on the screen.
+
+    When the user chooses a name, the client opens the conversation of that name.
+    """
 
     DEFAULT_CSS = """
     NameList, NameList:focus {
@@ -46,7 +52,7 @@ class NameList(OptionList):
     FOCUS_ON_CLICK = False  # a click beside the lines would otherwise take the focus from the input box
 
     class Chosen(Message):
-        """The message that is posted when the user chooses the conversation ``place`` in a list."""
+        """A Textual message: the user has chosen the conversation ``place`` in a list."""
 
         def __init__(self, place: ConversationRef) -> None:
             super().__init__()
@@ -76,9 +82,10 @@ class NameList(OptionList):
 
 
 class ConversationList(NameList):
-    """The list of the user's conversations, each with the number of its unread messages.
+    """The list of the user's conversations on the screen, with the number of unread messages of each.
 
-    A pencil marks a draft, and ``!`` a message in ``outbox`` that the server has refused.
+    A pencil marks a conversation with a draft. ``!`` marks a conversation with a refused message in
+    ``outbox``.
     """
 
     def __init__(self, memory: Memory, outbox: Outbox, id: str) -> None:

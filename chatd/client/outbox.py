@@ -22,17 +22,17 @@ UNSENT_SHOWN_AFTER_SECONDS: Final = 1.0
 
 
 def conversation_of(message: UnsentMessage) -> ConversationRef:
-    """Return the conversation that ``message`` was written in."""
+    """Return the conversation that the unsent ``message`` goes to."""
     return ConversationRef(message.conversation, message.name)
 
 
 class Outbox:
-    """The unsent messages: those that wait for their ack, and those that the server refused.
+    """The unsent messages: those that wait for their ack, and those that the server has refused.
 
-    They are kept in a file from `open_file` on, so that the next run of the client sends them. If the file
-    can't be written any more, ``warn`` is called once with the reason in the user's language, and they are
-    kept in memory only. Without ``keeps_refused``, a refused message is removed. ``now`` returns the time in
-    seconds since 1970.
+    After `open_file`, the messages are kept in a file, so that the next run of the client sends them. If the
+    file can't be written any more, ``warn`` is called once with the reason in the user's language, and the
+    messages are kept in memory only. If ``keeps_refused`` is false, a refused message is removed. ``now``
+    returns the time in seconds since 1970.
     """
 
     def __init__(
@@ -50,7 +50,10 @@ class Outbox:
         self._refs = (f"{token}.{number}" for number in count(1))
 
     def open_file(self, file: OutboxFile) -> list[UnsentMessage]:
-        """Keep the messages in ``file`` from now on. Return those that earlier runs have left."""
+        """Keep the unsent messages in ``file`` from now on.
+
+        Return the unsent messages of earlier runs of the client.
+        """
         self._file = file
         try:
             for message in self._messages.values():
@@ -64,12 +67,14 @@ class Outbox:
         return left
 
     def close(self) -> None:
-        """Close the file. It stays if there are unsent messages in it."""
+        """Close the file. The file remains if it has unsent messages."""
         if self._file is not None:
             self._file.close()
 
     def add(self, command: c.Command, here: ConversationRef) -> UnsentMessage:
-        """Add the message that ``command``, typed in the conversation ``here``, sends, under a new ref."""
+        """Add the message of ``command``, which was typed in the conversation ``here``, and return it with a
+        new ref.
+        """
         assert isinstance(command, codec.MESSAGE_COMMANDS)
         place, kind, reply_to = here, "message", 0
         if isinstance(command, c.ReplyToMessage):
@@ -94,11 +99,11 @@ class Outbox:
 
     @property
     def is_on_disk(self) -> bool:
-        """Whether the messages are kept in a file."""
+        """Whether the unsent messages are kept in a file."""
         return self._file is not None
 
     def get(self, ref: str) -> UnsentMessage | None:
-        """Return the unsent message with the ref ``ref``, or None if it was sent or withdrawn."""
+        """Return the unsent message with the ref ``ref``, or None if it has been sent or withdrawn."""
         return self._messages.get(ref)
 
     def remove(self, ref: str) -> None:
@@ -118,7 +123,7 @@ class Outbox:
             self._keep(msgspec.structs.replace(message, failure=why or "?"))
 
     def retry(self, ref: str) -> UnsentMessage:
-        """Have a refused message wait again. Raises `KeyError` for an unknown ref."""
+        """Make a refused message wait to be sent again. Raises `KeyError` for an unknown ref."""
         message = msgspec.structs.replace(self._messages[ref], failure="", at=self._now())
         self._keep(message)
         return message
@@ -130,9 +135,10 @@ class Outbox:
         return [one for one in self._messages.values() if conversation_of(one).key == place.key]
 
     def shown_in(self, place: ConversationRef, is_connected: bool) -> list[UnsentMessage]:
-        """Return the messages of ``place`` to be shown as unsent.
+        """Return the messages of the conversation ``place`` that the screen shows as unsent.
 
-        A message that may be acknowledged within a moment is not shown.
+        While the client is connected, a message that was written a moment ago is not shown, because its ack
+        is expected soon.
         """
         late = self._now() - UNSENT_SHOWN_AFTER_SECONDS
         return [one for one in self.of(place) if one.failure or not is_connected or one.at <= late]
@@ -162,7 +168,7 @@ class Outbox:
 
 
 def resend_command(message: UnsentMessage) -> c.Command:
-    """Return the command that sends ``message`` again. Raises `Refusal` if the file has been altered."""
+    """Return the command that sends ``message`` again. Raises `Refusal` if the outbox file was altered."""
     if message.reply_to:
         return c.COMMANDS["reply"].build({"id": message.reply_to, "msg": message.text}, LARGEST_DAEMON_LIMITS)
     return message_command(conversation_of(message), message.text, message.kind)

@@ -26,11 +26,11 @@ SentKind = Literal["message", "image"]
 class UnsentMessage(msgspec.Struct, frozen=True):
     """A message that the server has not acknowledged.
 
-    ``ref`` is its id towards the server, which stores it once however often it is sent. ``conversation`` and
-    ``name`` are the two parts of a `ConversationRef`, ``text`` and ``kind`` those of the message. ``at`` is
-    when it was written, in seconds since 1970. ``reply_to`` is the id of the message that it answers, or 0.
-    ``failure`` is why the server refused it; it is empty for a
-    message that waits.
+    ``ref`` is the client's id of the message; the server stores a message once however often it is sent under
+    the same ref. ``conversation`` and ``name`` are the two parts of the `ConversationRef` that the message
+    goes to. ``text`` and ``kind`` are those of the message, and ``at`` is the time at which it was written,
+    in seconds since 1970. ``reply_to`` is the id of the message that this one answers, or 0. ``failure`` says
+    why the server refused the message, and is empty for a message that waits.
     """
 
     ref: str
@@ -51,11 +51,13 @@ class _Line(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class OutboxFile:
-    """The file of one running client, to which each change is appended as a line of JSON.
+    """The file in which one running client keeps its unsent messages.
 
-    Its name is ``stem`` with a random part, in ``folder``. A lock keeps other clients of the same user from
-    taking it over while this one runs. The file is readable only by its owner, and is made when there is
-    something to keep. Methods raise `OSError`.
+    Each change is appended as a line of JSON.
+
+    The file is in ``folder``; its name is ``stem`` with a random part. A lock keeps other clients of the same
+    user from taking over the file while this client runs. The file is readable only by its owner, and is
+    created for the first unsent message. Methods raise `OSError` if the file can't be read or written.
     """
 
     def __init__(self, folder: Path, stem: str) -> None:
@@ -65,12 +67,15 @@ class OutboxFile:
         self._kept: set[str] = set()
 
     def keep(self, message: UnsentMessage) -> None:
-        """Add ``message``, or replace the message with the same ref."""
+        """Add ``message`` to the file, or replace the message with the same ref."""
         self._append(_Line(message=message))
         self._kept.add(message.ref)
 
     def settle(self, ref: str) -> None:
-        """Remove the message with the ref ``ref``, if it is kept. Empty the file behind the last one."""
+        """Remove the message with the ref ``ref``, if the file has it.
+
+        Empty the file if no message is left.
+        """
         if ref not in self._kept:
             return
         self._kept.discard(ref)
@@ -80,9 +85,10 @@ class OutboxFile:
             os.ftruncate(self._descriptor, 0)
 
     def take_over(self) -> list[UnsentMessage]:
-        """Return the messages that earlier runs have left, the oldest first, and keep them in this file.
+        """Move the unsent messages of earlier runs of the client to this file, and return them, the oldest
+        first.
 
-        Files of clients that are still running are left alone.
+        The files of clients that are still running are left alone.
         """
         found: dict[str, UnsentMessage] = {}
         for path in sorted(self.path.parent.glob(f"{self._stem}.*{OUTBOX_SUFFIX}")):
@@ -99,7 +105,7 @@ class OutboxFile:
         return sorted(found.values(), key=lambda message: message.at)
 
     def close(self) -> None:
-        """Close the file. Delete it if it keeps nothing."""
+        """Close the file. Delete the file if it has no messages."""
         if self._descriptor is not None:
             if not self._kept:
                 self.path.unlink(missing_ok=True)

@@ -51,11 +51,11 @@ def failure_text(failure: Failure) -> str:
 
 
 class TypedLine(msgspec.Struct, frozen=True):
-    """A typed line after parsing.
+    """A line that the user has typed, after parsing.
 
-    ``here`` is the conversation that it is for, unless it names another one. ``switches_to`` is the
-    conversation that the command switches to, or None. ``ref`` is the ref of a message in the outbox; it is
-    empty for another command.
+    ``here`` is the conversation that the line applies to, unless the line names another one. ``switches_to``
+    is the conversation that the command switches to, or None. ``ref`` is the ref of the message in the
+    outbox, or empty if the line sends no message.
     """
 
     command: TypedCommand
@@ -65,25 +65,27 @@ class TypedLine(msgspec.Struct, frozen=True):
 
 
 class Display(Protocol):
-    """The part of the user interface that shows the results of typed lines."""
+    """The interface of the part of a user interface that shows the results of typed lines."""
 
     def image_columns(self) -> int:
         """Return the maximum width of a picture in characters."""
 
     def keep_picture(self, characters: str, picture: PillowImage) -> None:
-        """Keep the ``picture`` that is about to be sent as ``characters``, to show it in colour."""
+        """Keep ``picture``, which is about to be sent as the text ``characters``, to show the picture in
+        colour.
+        """
 
     def progress_indicator(self) -> AbstractContextManager[None]:
         """Return a context manager that shows a progress indicator until it exits."""
 
     async def handle_command(self, command: c.Command) -> bool:
-        """Carry out a command that this user interface presents in its own way, and return True.
+        """Carry out ``command`` in the user interface, if the interface has its own way for it.
 
-        Return False for any other command.
+        Return whether it did.
         """
 
     def show_answer(self, answer: objects.AnswerObject) -> None:
-        """Show the daemon's answer to a command other than a message."""
+        """Show the daemon's answer to a command. The ack of a message is not passed to this method."""
 
     def show_failure(self, failure: Failure) -> None:
         """Show why a typed line was not carried out."""
@@ -92,8 +94,9 @@ class Display(Protocol):
         """Show why a message got no ack: the daemon refused it, or the connection was lost."""
 
     def conversation_switch_finished(self, place: ConversationRef, succeeded: bool) -> None:
-        """Go to the conversation ``place`` if the command that switches to it ``succeeded``. After a failure,
-        a display may go there as well.
+        """Show the conversation ``place`` if the command that switches to it ``succeeded``.
+
+        After a failure, an implementation may show it as well.
         """
 
     def copy_messages(self, count: int) -> None:
@@ -106,11 +109,12 @@ class Display(Protocol):
 class OutgoingQueue:
     """The queue of typed lines, which are carried out in the order in which they were typed.
 
-    The next line waits for the answer to a command, but not for the ack of a message. Each line applies to
-    the conversation that the user will be in after all earlier lines. ``ask`` sends a command to the daemon,
-    under a ref if it is a message. ``outbox`` keeps the messages until their acks. ``queue_size`` is the
-    maximum number of queued lines; 0 means no limit. ``known`` returns the names that the client knows.
-    Without it, as for programs that write lines, ``/msg`` goes to no other conversation.
+    After a command, the next line waits for the answer; after a message, it does not wait for the ack. Each
+    line applies to the conversation in which the user will be after all earlier lines. ``ask`` sends a
+    command to the daemon, with a ref if it is a message. ``outbox`` keeps the messages until their acks.
+    ``queue_size`` is the maximum number of queued lines; 0 means no limit. ``known`` returns the names that
+    the client knows. If ``known`` is None, as for a program that writes lines, ``/msg`` does not switch the
+    conversation.
     """
 
     def __init__(
@@ -133,15 +137,16 @@ class OutgoingQueue:
 
     @property
     def unsent(self) -> int:
-        """The number of messages that wait for their acks, and of files that are about to become messages."""
+        """The number of messages without an ack, plus that of the files that are about to be sent as
+        messages.
+        """
         return self._outbox.waiting_count + self._files_waiting
 
     def prepare_line(self, text: str, here: ConversationRef) -> TypedLine:
-        """Parse a line that was typed in the conversation ``here``, and return it.
+        """Parse a line that was typed in the conversation ``here``, and return the result.
 
-        If its command switches to another conversation, that conversation is recorded, and later lines are
-        parsed for it; so the caller must add the returned line to the queue. Raises `Refusal` if the line is
-        malformed.
+        If the line switches to another conversation, later lines are parsed for that one, so the caller must
+        add the returned line to the queue. Raises `Refusal` if the line is malformed.
         """
         place = self._queued_switches[-1] if self._queued_switches else here
         command = parse_typed_line(text, place, self._known() if self._known else NO_NAMES_KNOWN)
@@ -153,19 +158,23 @@ class OutgoingQueue:
         return TypedLine(command, place, destination)
 
     def add(self, line: TypedLine) -> None:
-        """Add a line at once. Raises `asyncio.QueueFull` if the queue is full; use `add_when_free` to
-        wait.
+        """Add a parsed line to the queue.
+
+        Raises `asyncio.QueueFull` if the queue is full. `add_when_free` waits instead.
         """
         self._queue.put_nowait(self._recorded(line))
 
     async def add_when_free(self, line: TypedLine | Refusal) -> None:
-        """Add a parsed line, or the refusal of a malformed line, as soon as the queue has room."""
+        """Add a parsed line, or the refusal of a malformed line, to the queue as soon as the queue has
+        room.
+        """
         await self._queue.put(self._recorded(line) if isinstance(line, TypedLine) else line)
 
     def open_file(self, file: OutboxFile) -> list[UnsentMessage]:
-        """Keep unsent messages in ``file`` from now on, and send those that earlier runs have left.
+        """Keep unsent messages in ``file`` from now on, and send the unsent messages of earlier runs of the
+        client.
 
-        Return all that they have left, those that the server has refused among them.
+        Return all unsent messages of earlier runs, those that the server has refused included.
         """
         left = self._outbox.open_file(file)
         for message in left:
@@ -174,9 +183,9 @@ class OutgoingQueue:
         return left
 
     def resend(self, message: UnsentMessage) -> None:
-        """Queue a message for sending that the outbox has kept.
+        """Queue an unsent ``message`` of the outbox for sending.
 
-        An earlier run of the client has not sent it, or the server has refused it.
+        The message is one of an earlier run of the client, or one that the server has refused.
         """
         try:
             command = resend_command(message)
@@ -186,14 +195,17 @@ class OutgoingQueue:
         self._queue.put_nowait(TypedLine(command, conversation_of(message), ref=message.ref))
 
     def withdraw(self, ref: str) -> None:
-        """Remove a message from the outbox. It is not sent, unless it was written to a connection before."""
+        """Remove the message with the ref ``ref`` from the outbox, so that it is not sent.
+
+        A message that was already written to a connection may still arrive.
+        """
         self._outbox.remove(ref)
         if ref in self._sending:
             self._sending[ref].cancel()
         self._display.unsent_count_changed()
 
     def cancel_queued_switches(self) -> None:
-        """Cancel the conversation switches of queued lines, because the user chose a conversation by hand.
+        """Keep queued lines from switching the conversation, because the user has chosen another one by hand.
 
         The lines themselves stay in the queue.
         """
@@ -202,7 +214,7 @@ class OutgoingQueue:
     async def run(self) -> None:
         """Carry out the queued lines in order, and return at the quit command, which is not sent.
 
-        Acks of sent messages may then still be missing: see `wait_for_acks`.
+        Acks of sent messages may be missing then. `wait_for_acks` waits for them.
         """
         while True:
             line = await self._queue.get()
@@ -224,7 +236,7 @@ class OutgoingQueue:
                 await self._run_command(command, line.switches_to)
 
     async def wait_for_acks(self) -> None:
-        """Wait until each sent message is acked, refused or lost with the connection."""
+        """Wait until each sent message is acknowledged or refused, or lost with the connection."""
         await asyncio.gather(*self._sending.values(), return_exceptions=True)
 
     def cancel(self) -> None:

@@ -17,9 +17,9 @@ from chatd.json_wire import objects
 
 
 class RefusedByServer(Exception):
-    """The error of a request that the daemon refused.
+    """The error for a request that the daemon refused.
 
-    ``code`` is the refusal's stable code. The text is in the user's language.
+    ``code`` is the refusal's stable code. The text of the error is in the user's language.
     """
 
     def __init__(self, error: objects.Error) -> None:
@@ -28,21 +28,24 @@ class RefusedByServer(Exception):
 
 
 class ConnectionLost(Exception):
-    """The error for a missing connection to the daemon.
+    """The error for a request or a login that failed because there is no connection to the server.
 
-    The text says why there is none. The daemon may or may not have carried out the pending request.
+    The text says why there is none. The server may or may not have carried out the request.
     """
 
 
 class UncertainRequest(ConnectionLost):
-    """The error of a request that was written to a lost connection, and must not be sent again.
+    """The error for a request that was written to a connection before it was lost, and must not be sent
+    again.
 
-    The server may or may not have carried it out.
+    The server may or may not have carried out the request.
     """
 
 
 class PendingRequest:
-    """A request to the daemon: the command, its ref, its encoded bytes, and the future of the answer."""
+    """A request without an answer yet: the command, its ref, its encoded bytes, and the future of the
+    answer.
+    """
 
     __slots__ = ("answer", "command", "payload", "ref", "sent")
 
@@ -55,7 +58,10 @@ class PendingRequest:
 
     @property
     def is_safe_to_send(self) -> bool:
-        """Whether the request was never sent, or can be sent again without being carried out twice."""
+        """Whether sending the request can't make the server carry it out twice.
+
+        That is so if it was never sent, or if the server recognises a repetition.
+        """
         return (
             not self.sent
             or isinstance(self.command, codec.MESSAGE_COMMANDS)  # the daemon stores a message once per ref
@@ -64,7 +70,7 @@ class PendingRequest:
 
 
 class PendingRequests:
-    """The requests that the daemon has not answered, in the order in which they were made."""
+    """The requests that the daemon has not answered yet, in the order in which they were made."""
 
     def __init__(self) -> None:
         self._requests: dict[str, PendingRequest] = {}
@@ -81,7 +87,7 @@ class PendingRequests:
         return iter(list(self._requests.values()))
 
     def add(self, command: c.Command, ref: str | None = None) -> PendingRequest:
-        """Create a request for ``command`` under the ref ``ref``, or else a new one, and return it."""
+        """Create and return a pending request for ``command``, with the ref ``ref`` or a new one."""
         request = PendingRequest(command, ref or next(self._refs))
         self._requests[request.ref] = request
         return request
@@ -91,9 +97,10 @@ class PendingRequests:
         return self._requests.get(str(ref))
 
     def answer(self, ref: str, answer: objects.AnswerObject) -> None:
-        """Give the daemon's answer to the future of the request with the ref ``ref``, and remove the request.
+        """Set the result of the request with the ref ``ref`` to ``answer``, and remove the request.
 
-        If the answer is an error object, the future raises `RefusedByServer`. Do nothing for an unknown ref.
+        If the answer is an error object, the request's future raises `RefusedByServer`. Do nothing for an
+        unknown ref.
         """
         if isinstance(answer, objects.Error):
             self.fail(ref, RefusedByServer(answer))
@@ -112,9 +119,9 @@ class PendingRequests:
             request.answer.set_exception(error)
 
     def fail_uncertain(self, request: PendingRequest) -> None:
-        """Make the future of ``request`` raise `UncertainRequest`.
+        """Make the future of ``request`` raise `UncertainRequest`, and remove the request.
 
-        The answer was lost with the connection, and the request must not be sent again.
+        The connection was lost before the answer arrived, and the request must not be sent again.
         """
         self.fail(request.ref, UncertainRequest(_("the connection was lost: look whether it was done")))
 

@@ -63,14 +63,14 @@ REDRAW_SECONDS: Final = 0.1
 
 
 class ChatApp(KeyActions):
-    """The full-screen client for the daemon at ``address``.
+    """The Textual app of the full-screen client, for the server ``address``.
 
-    If ``nick`` is empty, the client asks the user for a nick. It asks for the password of a registered nick
-    unless ``password`` has it. ``log`` is the file that the messages are written to, ``state_folder`` the
-    folder for the user's settings and unsent messages; None keeps them in memory only. The client begins in
-    the conversation where the user was last, or else with the list of rooms. After the app has
-    ended, `failure` is the error that ended it, or None, and `unsent_at_exit` the number of messages without
-    an ack.
+    If ``nick`` is empty, the client asks the user for a nick. The client asks for the password of a
+    registered nick unless ``password`` is given. ``log`` is the file that messages are written to.
+    ``state_folder`` is the folder for the user's settings and unsent messages; if it is None, they are kept
+    in memory only. The client begins in the conversation where the user was last, or else with the list of
+    rooms. After the app has ended, `failure` is the error that ended it, or None, and `unsent_at_exit` is the
+    number of messages without an ack.
     """
 
     TITLE = "chat"
@@ -211,7 +211,7 @@ class ChatApp(KeyActions):
         self._read_lists(again, is_course_work)
 
     def disconnected(self, why: str) -> None:
-        """Show why the connection was lost. Show nothing for failed attempts to reconnect."""
+        """Show why the connection was lost. Do nothing for a failed attempt to reconnect."""
         if not self._lost:
             self._tell(_("connection lost ({why}): connecting again").format(why=why), "trouble")
         self._lost = why
@@ -248,7 +248,7 @@ class ChatApp(KeyActions):
         self._show()
 
     def read_mark_moved(self, mark: objects.ReadMark) -> None:
-        """Show what the user has read with another client."""
+        """Store and show how far the user has read with another client."""
         if not self._read_marks.apply_mark(mark):
             self._read_counts()
         self._draw_soon()
@@ -302,7 +302,8 @@ class ChatApp(KeyActions):
     # Typed lines.
 
     def queue_line(self, text: str) -> bool:
-        """Queue ``text`` as a line typed in the current conversation, or carry out a command of the client.
+        """Queue ``text`` as a line typed in the current conversation, or carry out a command of the client
+        itself.
 
         If the line is malformed, show why and return False; else return True.
         """
@@ -424,7 +425,10 @@ class ChatApp(KeyActions):
         focus(self._composer)
 
     async def action_quit(self) -> None:
-        """Log out from the daemon and end the app. Ask once if something would be left unsent."""
+        """Log out from the daemon and end the app.
+
+        First ask the user to confirm if messages would be left unsent.
+        """
         drafts = len(self.memory.drafts) + bool(self._composer.text.strip())
         warning = leave_warning(self.outbox, drafts, self._shown_entries.is_connected)
         if warning and not self._has_warned_of_leaving:
@@ -455,15 +459,16 @@ class ChatApp(KeyActions):
 
     @property
     def is_watched(self) -> bool:
-        """Whether the user sees the conversation: the window has the focus, and nothing covers the screen.
+        """Whether the user can see the conversation: the window has the focus, and no dialog covers the
+        screen.
 
-        While the unread counts are not known yet, the result is False.
+        The value is False until the unread counts are known.
         """
         is_shown = len(self.screen_stack) == 1 and self._scrollback.size.height > 0
         return self.app_focus and is_shown and self._read_marks.has_counts
 
     def pop_screen(self) -> AwaitComplete:
-        """Close a dialog, and count as read what the user sees then."""
+        """Close a dialog, and mark the messages that become visible as read."""
         closing = super().pop_screen()
         self._draw_soon()
         return closing
@@ -476,7 +481,7 @@ class ChatApp(KeyActions):
             conversation.mark_seen()
 
     async def on_event(self, event: events.Event) -> None:
-        """Record that the user is there before a key or the mouse does what it does."""
+        """Record that the user is at the window before a key or a mouse event is handled."""
         if isinstance(event, events.InputEvent):
             self._notifier.key_pressed()
         await super().on_event(event)
@@ -492,7 +497,7 @@ class ChatApp(KeyActions):
             self.queue_line(f"/join {self.memory.here.name}")
 
     def watch_app_focus(self, has_focus: bool) -> None:
-        """Count what arrives as unread while the terminal's window has no focus."""
+        """Count arriving messages as unread while the terminal's window has no focus."""
         self._notifier.focus_changed(has_focus)
         if not has_focus:
             self.memory.shown_conversation.read.leave()

@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
 
 class ScreenDisplay:
-    """Shows the results of typed lines on the screen, as the `Display` of the queue of typed lines.
+    """The `Display` of the full-screen client, which shows the results of typed lines.
 
     ``add_text`` adds a line to the current conversation, ``show_place`` switches to another conversation,
-    ``choose_room`` opens the dialog of groups, ``show_help`` the help, ``copy`` copies a text to the
-    clipboard, and ``unsent_changed`` schedules a redraw of what shows unsent messages.
+    ``choose_room`` opens the dialog of groups, ``show_help`` opens the help, and ``copy`` copies a text to
+    the clipboard. ``unsent_changed`` schedules a redraw of the unsent messages.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class ScreenDisplay:
         return self._scrollback.scrollable_content_region.width
 
     def keep_picture(self, characters: str, picture: PillowImage) -> None:
-        """Keep the picture, which the user's own screen shows in colour."""
+        """Keep ``picture``, so that the user's own screen can show it in colour."""
         self._memory.own_pictures.add(characters, picture)
 
     def progress_indicator(self) -> AbstractContextManager[None]:
@@ -66,9 +66,9 @@ class ScreenDisplay:
         return self._history.progress_indicator()
 
     async def handle_command(self, command: c.Command) -> bool:
-        """Open the dialog of groups for the command that lists the groups, or the help, and return True.
+        """Open the dialog of groups or the help, if ``command`` is the command for one of them.
 
-        Return False for any other command.
+        Return whether the command was carried out.
         """
         if isinstance(command, c.ListCommands):
             self._show_help()
@@ -97,7 +97,10 @@ class ScreenDisplay:
             self._show_place(place)
 
     def copy_messages(self, count: int) -> None:
-        """Copy the text of the last message in memory, or the last ``count`` messages with their nicks."""
+        """Copy the last ``count`` messages in memory to the clipboard, with their authors' nicks.
+
+        A single message is copied without the nick.
+        """
         messages = [one for one in self._memory.shown_conversation.entries if one.kind in MESSAGE_KINDS]
         chosen = messages[-count:]
         if not chosen:

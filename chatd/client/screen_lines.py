@@ -23,14 +23,18 @@ MAX_TYPING_NICKS: Final = 3
 
 
 def typing_text(nicks: list[str]) -> str:
-    """Return the text that says who types: ``bob is typing…``, for several ``bob, carol are typing…``."""
+    """Return the text that names the users who are typing, such as ``bob is typing…`` or ``bob, carol are
+    typing…``.
+    """
     shown = ", ".join(nicks[:MAX_TYPING_NICKS]) + (", …" if len(nicks) > MAX_TYPING_NICKS else "")
     return (_("{nick} is typing…") if len(nicks) == 1 else _("{nick} are typing…")).format(nick=shown)
 
 
 class TitleLine(Static):
-    """The top line of the screen: the conversation, what is not sent yet, who types, the topic, the nick and
-    the server.
+    """The top line of the screen.
+
+    It shows the conversation, the number of unsent messages, the users who are typing, the topic, the nick
+    and the server.
     """
 
     def __init__(self, memory: Memory, address: Address) -> None:
@@ -39,10 +43,10 @@ class TitleLine(Static):
         self._address = address
 
     def show(self, unsent: int, refused: int, is_lost: bool) -> None:
-        """Show the conversation and its state, what changes first, as a narrow screen cuts the end.
+        """Redraw the line. What changes often stands first, because a narrow screen cuts off the end.
 
-        ``unsent`` is the number of typed messages without an ack, ``refused`` that of the messages that the
-        server has refused. ``is_lost`` means that there is no connection.
+        ``unsent`` is the number of messages without an ack, and ``refused`` the number of messages that the
+        server has refused. ``is_lost`` says that there is no connection.
         """
         here = self._memory.here
         parts = [conversation_label(here)]
@@ -61,12 +65,12 @@ class TitleLine(Static):
 
 
 def placeholder(here: ConversationRef) -> str:
-    """Return what the input box shows while it is empty: where a message goes."""
+    """Return the text that the empty input box shows: which conversation a message would go to."""
     return one_line(_("message to {place}").format(place=conversation_label(here)))
 
 
 class SearchInput(LineInput):
-    """The input field of the search: Up and Down step through the messages with the text."""
+    """The input field for a search text. Up and Down move from match to match."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up", "app.step_search(1)"),
@@ -75,7 +79,10 @@ class SearchInput(LineInput):
 
 
 class SearchLine(Horizontal):
-    """The input line for a search text, and how many messages have it. It is visible during a search."""
+    """The line with the input field for a search text and the number of matches.
+
+    It is visible during a search.
+    """
 
     def __init__(self) -> None:
         super().__init__(id="search-line")
@@ -87,7 +94,7 @@ class SearchLine(Horizontal):
         self._state = Static(id="search-state", markup=False)
 
     def compose(self) -> ComposeResult:
-        """Yield the input line and the state of the search."""
+        """Yield the widgets of the line: the input field and the state of the search."""
         yield self._input
         yield self._state
 
@@ -98,7 +105,7 @@ class SearchLine(Horizontal):
 
     @property
     def text(self) -> str:
-        """The search text."""
+        """The text that the user searches for."""
         return self._input.value.strip()
 
     def open(self) -> None:
@@ -112,12 +119,12 @@ class SearchLine(Horizontal):
         self.show_state("")
 
     def show_state(self, text: str) -> None:
-        """Show ``text``, such as ``2/14``, at the end of the line."""
+        """Show ``text``, such as ``2/14`` for the second of 14 matches, at the end of the line."""
         self._state.update(text)
 
     @on(LineInput.Changed)
     def forget_state(self) -> None:
-        """Show nothing about an earlier search text."""
+        """Clear the state of the search, which belongs to an earlier search text."""
         self.show_state("")
 
 
@@ -139,7 +146,11 @@ class HintLine(Static):
         self._draw()
 
     def show_unread(self, elsewhere: bool, here: bool) -> None:
-        """Have the list of keys begin with those that go to unread conversations and to new messages."""
+        """Start the list of keys with those that go to unread messages.
+
+        ``elsewhere`` says whether other conversations have unread messages, and ``here`` whether the current
+        one has new messages.
+        """
         if (elsewhere, here) != (self._is_unread_elsewhere, self._has_new_messages):
             self._is_unread_elsewhere, self._has_new_messages = elsewhere, here
             self._draw()

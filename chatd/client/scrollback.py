@@ -50,11 +50,11 @@ Look = tuple[str, int, int]
 
 
 class DrawnEntry(NamedTuple):
-    """What was drawn of ``entry``: its ``lines``, and the line of the day in front of it.
+    """The drawn lines of ``entry``, with the line of the date above it, as they are kept for the next redraw.
 
-    It stays valid as long as ``before`` is the entry above it, ``answered`` the message in memory that it
-    answers, and ``look`` is the same. ``in_run`` means that the nick is left out, because the entry above has
-    it.
+    ``lines`` can be used again as long as four things are the same: ``before``, the entry above;
+    ``answered``, the message that ``entry`` answers; ``look``, the width and the colours; and ``in_run``,
+    which says that the nick is left out because the entry above has the same author.
     """
 
     entry: ScreenEntry
@@ -67,9 +67,10 @@ class DrawnEntry(NamedTuple):
 
 @lru_cache(1024)
 def readable_shade(colour: str, background: Color) -> str:
-    """Return a shade of ``colour`` (``#rrggbb``) with at least `MIN_CONTRAST` to ``background``.
+    """Return a shade of ``colour`` (``#rrggbb``) that can be read on ``background``.
 
-    If no shade has so much contrast, return white for a dark background and black for a light one.
+    The contrast is at least `MIN_CONTRAST`. If no shade has so much contrast, return white for a dark
+    background and black for a light one.
     """
     found, dark = Color.parse(colour), background.brightness < 0.5
     while _contrast(found, background) < MIN_CONTRAST and found.hex6 not in ("#000000", "#FFFFFF"):
@@ -83,14 +84,16 @@ def _contrast(one: Color, other: Color) -> float:
 
 
 def rule_line(text: str, width: int, style: Style) -> Text:
-    """Return ``text`` in the middle of a horizontal rule of ``width`` columns."""
+    """Return a horizontal rule of ``width`` columns with ``text`` in its middle."""
     return Text(f" {text} ".center(width, "\N{BOX DRAWINGS LIGHT HORIZONTAL}"), style)
 
 
 class Scrollback(ScrollView, can_focus=False):
-    """The scrollable view of the current conversation, which asks for more entries when it reaches an end.
+    """The widget that shows the current conversation, and asks for more entries when it is scrolled to an
+    end.
 
-    The view follows new entries. When the user has scrolled up, the visible lines stay in place instead.
+    While the end of the conversation is in view, the view follows new entries. When the user has scrolled up,
+    the visible lines stay in place.
     """
 
     DEFAULT_CSS = """
@@ -117,10 +120,12 @@ class Scrollback(ScrollView, can_focus=False):
     }
 
     class NewestReached(Message):
-        """The message that is posted when the end of the conversation has scrolled into view."""
+        """A Textual message: the end of the conversation has scrolled into view."""
 
     class PageWanted(Message):
-        """Asks the app for a page of older entries, or of newer ones if ``older`` is false."""
+        """A Textual message: the app must load a page of older entries, or of newer ones if ``older`` is
+        false.
+        """
 
         def __init__(self, older: bool) -> None:
             super().__init__()
@@ -146,7 +151,7 @@ class Scrollback(ScrollView, can_focus=False):
 
     @property
     def shows_new_line(self) -> bool:
-        """Whether the line in front of the new messages is in view."""
+        """Whether the line "new messages" is in view."""
         top = self.scroll_offset.y
         in_view = self._lines[top : top + self.size.height]
         return any(entry is self._shown_entries.new_line for entry, _ in in_view)
@@ -154,7 +159,7 @@ class Scrollback(ScrollView, can_focus=False):
     def scroll_pages(self, pages: int) -> None:
         """Scroll the conversation by ``pages`` screen pages, up if ``pages`` is negative.
 
-        Scrolling up from the first line asks for older entries, even if there were none before.
+        Scrolling up from the first line asks for older entries, even if the last request found none.
         """
         if pages < 0 and not self.scroll_offset.y:
             self._memory.shown_conversation.has_older = (
@@ -252,10 +257,10 @@ class Scrollback(ScrollView, can_focus=False):
         return strip if self._is_painting else strip.apply_offsets(0, line)
 
     def render_lines(self, crop: Region) -> list[Strip]:
-        """Return the lines to be painted.
+        """Return the lines of the view that Textual paints.
 
-        They are without the offsets that tell Textual which letter is under the mouse, as these make painting
-        a page half as slow again. For a selection Textual calls `render_line` itself.
+        The lines lack the offsets that tell Textual which letter is under the mouse, because the offsets make
+        painting a page half as slow again. For a selection, Textual calls `render_line`.
         """
         self._is_painting = True
         try:
@@ -289,11 +294,11 @@ class Scrollback(ScrollView, can_focus=False):
         return Strip.join([before, chosen.apply_style(style), *after])
 
     def get_selection(self, selection: Selection) -> tuple[str, str]:
-        """Return the selected text, as it is shown, and the line end behind it."""
+        """Return the selected text as it is shown, and the line end that Textual puts behind it."""
         return selection.extract("\n".join(strip.text.rstrip() for _, strip in self._lines)), "\n"
 
     def selection_updated(self, selection: Selection | None) -> None:
-        """Show what is selected."""
+        """Redraw the view with the new selection highlighted."""
         self.refresh()
 
     def _line_of(self, sought: ScreenEntry | None) -> int | None:

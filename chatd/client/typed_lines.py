@@ -48,29 +48,31 @@ NICK_SLASH_WORD: Final = "nick"
 
 
 class SendImage(msgspec.Struct, frozen=True):
-    """The client's command ``/image``: turn the picture at ``path`` into text and send it to ``place``."""
+    """The client's command ``/image``, which sends the picture in the file ``path`` as text to ``place``."""
 
     path: str
     place: ConversationRef
 
 
 class SendTextFile(msgspec.Struct, frozen=True):
-    """The client's command ``/paste``: send the text file at ``path`` to ``place`` as one message."""
+    """The client's command ``/paste``, which sends the text file at ``path`` to ``place`` as one message."""
 
     path: str
     place: ConversationRef
 
 
 class CopyMessages(msgspec.Struct, frozen=True):
-    """The client's command ``/copy``: copy the last ``count`` messages on the screen to the clipboard."""
+    """The client's command ``/copy``, which copies the last ``count`` messages on the screen to the
+    clipboard.
+    """
 
     count: int
 
 
 class OpenDirect(msgspec.Struct, frozen=True):
-    """The client's command ``/msg bob``: go to the direct conversation with ``nick``.
+    """The client's command ``/msg``, which opens the direct conversation with the user ``nick``.
 
-    ``message`` is what to send there, or None.
+    ``message`` is the command that sends a message to that user, or None if the line has no text.
     """
 
     nick: str
@@ -82,13 +84,13 @@ TypedCommand = c.Command | SendImage | SendTextFile | CopyMessages | OpenDirect
 
 
 def parse_typed_line(typed: str, here: ConversationRef, known: KnownNames = NO_NAMES_KNOWN) -> TypedCommand:
-    """Return the command that the line ``typed`` stands for in the conversation ``here``.
-
-    ``known`` are the names that tell whether a ``/word`` command names its group: see `fields_with_group`.
+    """Return the command for ``typed``, a line that was typed in the conversation ``here``.
 
     ``s;bob;hello`` and ``/msg bob hello`` are commands. Any other line is a message; ``//hello`` is the
-    message ``/hello``, and ``/me waves`` an action. Raises `Refusal` for an unknown ``/word``, a malformed or
-    too long line, and a message that looks like a command with a password or link.
+    message ``/hello``, and ``/me waves`` is an action. ``known`` are the names that tell whether the first
+    word of a ``/`` command is its group: see `fields_with_group`. Raises `Refusal` for an unknown ``/`` word,
+    for a malformed or too long line, and for a message that looks like a mistyped command with a password or
+    an invitation link.
     """
     slash = parse_slash_line(typed)
     if slash is not None:
