@@ -274,7 +274,7 @@ ORDEALS: Final[dict[str, tuple[str, Callable[[Path, argparse.Namespace], Outcome
     ),
     "ack": ("killed between the commit and the ack", lambda folder, _: killed_unacked(folder, 100)),
     "edit": (
-        "killed while messages are edited, answered and reacted to",
+        "killed while messages are changed",
         lambda folder, options: killed_editing(folder, options.cycles, random.Random(options.seed)),
     ),
     "disk": ("a full disk", lambda folder, _: on_a_small_disk(folder)),

@@ -27,7 +27,7 @@ REACTIONS: Final = ("+1", "👍", "bravo")
 IS_THERE: Final = {"edit": "same_text", "react": "already_reacted", "unreact": "no_such_reaction"}
 """Action -> the refusal of a command that was carried out and sent again, because its ack was lost."""
 
-EARLIER_TEXTS: Final = "earlier texts of edited messages that are still in the database"
+EARLIER_TEXTS: Final = "earlier texts still in the database"
 
 EDITED, REACTED, UNREACTED = "edited", "reacted", "unreacted"
 EVENTS: Final = {"edit": EDITED, "react": REACTED, "unreact": UNREACTED}
@@ -117,7 +117,7 @@ class Follower:
 class Editor:
     """A user who writes, answers, edits its own messages and reacts to those of everybody.
 
-    ``own`` are its messages and ``reactions`` its reactions (message id, reaction), as its commands leave them.
+    ``own`` and ``reactions`` (message id, reaction) are what its commands leave of its messages and reactions.
     ``acked`` are the acked commands with their ids. ``there`` counts the commands that were sent again and
     found to be carried out. ``everybody`` has the ids of all messages and is shared.
     """
@@ -222,7 +222,7 @@ def killed_editing(folder: Path, times: int, chance: random.Random) -> Outcome:
                 following.result(PATIENCE)
     outcome.wrong[EARLIER_TEXTS] += _count_earlier_texts(folder, editors)
     _compare(folder, editors, follower, outcome)
-    outcome.counts("kill -9 while messages were edited, answered and reacted to", times)
+    outcome.counts("kill -9 while messages were changed", times)
     outcome.counts("commands acked", sum(len(editor.acked) for editor in editors))
     outcome.counts("commands carried out whose ack was lost", sum(editor.there for editor in editors))
     outcome.counts("earlier texts looked for in the database", sum(len(e.earlier_texts) for e in editors))
