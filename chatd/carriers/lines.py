@@ -43,7 +43,7 @@ class LineCarrier(SessionCarrier, LineOnlyReceiver):
         self._lines.append(line)
 
     def lineLengthExceeded(self, line: bytes) -> None:
-        """Queue a mark for a line that is too long, so that the line is refused after the lines before it.
+        """Queue a line that is too long, so that it is refused after the answers to the lines before it.
 
         The refusal closes the connection.
         """

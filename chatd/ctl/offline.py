@@ -11,7 +11,7 @@ from chatd.store.schema import DatabaseLock
 
 
 def find_database_problems(database: Path) -> list[str]:
-    """Return the problems of ``database``, as sentences. There are none if it is sound.
+    """Return the problems of the database file ``database``, as sentences. A sound database has none.
 
     If the process runs as root and the database exists, it first changes to the user who owns the folder of
     the database, and stays that user. Raises `StoreError` if a daemon uses the database, or if it does not
@@ -28,7 +28,9 @@ def find_database_problems(database: Path) -> list[str]:
 
 
 def restore_database(backup: Path, database: Path) -> RestoreResult:
-    """Replace ``database`` by the database in the file ``backup``. The old one is kept under another name.
+    """Replace the database file ``database`` by the backup file ``backup``.
+
+    The old file is kept under another name.
 
     If the process runs as root, it first changes to the user who owns the folder of the database, and stays
     that user. Raises `StoreError`, and leaves the database as it was, if a daemon uses it, or if ``backup``
@@ -41,8 +43,8 @@ def restore_database(backup: Path, database: Path) -> RestoreResult:
 def drop_privileges_to_owner_of(folder: Path) -> None:
     """If the process runs as root, change to the user who owns ``folder``, for the rest of the process.
 
-    As root it would create files there that the daemon can't access. Nothing changes if the process is not
-    root, if root owns the folder, or if the folder does not exist.
+    A process of root would create files there that the daemon can't access. Nothing changes if the process is
+    not root, if root owns the folder, or if the folder does not exist.
     """
     if os.geteuid() == 0 and folder.exists():
         owner = folder.stat()

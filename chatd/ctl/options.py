@@ -21,12 +21,14 @@ _DESCRIPTION: Final = (
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
-    """Return the options in ``arguments``. Raises `SystemExit` with the code 2 if they are invalid.
+    """Return the options of ``chatctl`` in ``arguments``.
 
-    The result has ``command``, ``socket``, ``config``, ``database`` and ``json``, and ``fields``: the names
-    of the command's fields, each an attribute with a text or None. ``secrets`` are the names of fields that
-    hold passwords, which are not on the command line. ``check`` and ``restore`` also have ``file``,
-    ``export`` has ``output``, and ``erase`` has ``yes``.
+    Raises `SystemExit` with the code 2 if they are invalid.
+
+    The result has the attributes ``command``, ``socket``, ``config``, ``database`` and ``json``, and an
+    attribute with a text or None for each name in ``fields``, the fields of the command. ``secrets`` are the
+    names of fields that hold passwords, which are not on the command line. ``check`` and ``restore`` also
+    have ``file``, ``export`` has ``output``, and ``erase`` has ``yes``.
     """
     parser = argparse.ArgumentParser("chatctl", description=_DESCRIPTION)
     parser.add_argument("--version", action="version", version=f"chatd {__version__}")

@@ -18,18 +18,19 @@ from chatd.web.policy import WebPolicy
 
 
 class ConfigError(Exception):
-    """The configuration can't be used. The text of the exception is one sentence that names the file, the key
-    or the option.
+    """The error for a configuration that can't be used.
+
+    The text of the exception is one sentence that names the file, the key or the option.
     """
 
 
 class LogConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The section ``[log]`` of chatd.toml. ``conversation`` and ``json`` are paths of files to append to; the
-    level ``debug`` logs every message.
+    """The section ``[log]`` of chatd.toml.
 
-    ``conversation_private`` says whether the conversation log contains private groups and private messages.
-    Each of the two files is rotated before it would have more than ``rotate_bytes`` bytes; ``keep`` earlier
-    files of each are kept.
+    ``conversation`` and ``json`` are the paths of the conversation log and of the JSON log. The level
+    ``debug`` logs every message. ``conversation_private`` says whether the conversation log contains private
+    groups and private messages. Each of the two files is rotated before it would have more than
+    ``rotate_bytes`` bytes; ``keep`` earlier files of each are kept.
     """
 
     conversation: str | None = None
@@ -51,11 +52,11 @@ class MetricsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class TlsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The section ``[tls]`` of chatd.toml. The values but ``require`` are paths of PEM files.
+    """The section ``[tls]`` of chatd.toml. All values except ``require`` are paths of PEM files.
 
     ``certificate`` has the daemon's certificate and its chain. The private key is in ``key``, or also in
-    ``certificate`` if there is no ``key``. ``require`` refuses clients without TLS. ``client_ca`` has the CA
-    certificates that sign the certificates of users.
+    ``certificate`` if there is no ``key``. ``require`` says whether clients without TLS are refused.
+    ``client_ca`` has the CA certificates that sign the certificates of users.
     """
 
     certificate: str | None = None
@@ -68,7 +69,7 @@ class ControlConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The section ``[control]`` of chatd.toml.
 
     ``socket`` is the path of the control socket. The default is the database's path with ``.control``
-    appended; an empty text means that there is no control socket.
+    appended; if it is empty, there is no control socket.
     """
 
     socket: str | None = None
@@ -90,12 +91,12 @@ DEFAULT_TLS_LISTENERS: Final = ("irc=ssl:6697",)
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The keys of chatd.toml.
+    """The configuration in chatd.toml. Each attribute is a key or a section.
 
     ``database`` is the path of the SQLite file. Each item of ``listen`` is WIRE=ENDPOINT, with a Twisted
     server endpoint. ``keep`` is the time for which messages are stored, such as ``90d``; without it they are
-    never deleted, unless a group has its own value. ``durability`` says what a commit survives: a power cut
-    ("full") or only the end of the process ("process"). The other values are the sections.
+    never deleted, unless a group has its own value. ``durability`` says what a commit survives: a power
+    failure ("full") or only the end of the process ("process"). The other attributes are the sections.
     """
 
     database: str = "chat.db"
