@@ -117,7 +117,7 @@ class Follower:
 class Editor:
     """A user who writes, answers, edits its own messages and reacts to those of everybody.
 
-    ``own`` and ``reactions`` (message id, reaction) are what its commands leave of its messages and reactions.
+    ``own`` are its messages, and ``reactions`` (message id, reaction) its reactions, as its commands leave them.
     ``acked`` are the acked commands with their ids. ``there`` counts the commands that were sent again and
     found to be carried out. ``everybody`` has the ids of all messages and is shared.
     """
