@@ -117,9 +117,9 @@ class Follower:
 class Editor:
     """A user who writes, answers, edits its own messages and reacts to those of everybody.
 
-    ``own`` are its messages, and ``reactions`` (message id, reaction) its reactions, as its commands leave them.
-    ``acked`` are the acked commands with their ids. ``there`` counts the commands that were sent again and
-    found to be carried out. ``everybody`` has the ids of all messages and is shared.
+    ``own`` are its messages, and ``reactions`` (message id, reaction) its reactions, as its commands leave
+    them. ``acked`` are the acked commands with their ids. ``there`` counts the commands that were sent again
+    and found to be carried out. ``everybody`` has the ids of all messages and is shared.
     """
 
     def __init__(self, nick: str, everybody: list[int], chance: random.Random) -> None:
