@@ -43,7 +43,6 @@ export class Search {
 		byId("search-up").addEventListener("click", () => this.#step(-1));
 		byId("search-down").addEventListener("click", () => this.#step(1));
 		byId("search-close").addEventListener("click", () => this.close());
-		byId("search-open").addEventListener("click", () => (this.form.hidden ? this.open() : this.close()));
 	}
 
 	open() {
