@@ -29,7 +29,16 @@ from tests.support.page_size import (
 PAGE_TESTS = Path(__file__).parent / "page"
 
 LOADED_LATER = {
-    *("/dialogs.js", "/french.js", "/image.js", "/menus.js", "/message_menu.js", "/search.js", "/sw.js"),
+    *(
+        "/dialogs.js",
+        "/french.js",
+        "/image.js",
+        "/menus.js",
+        "/message_menu.js",
+        "/search.js",
+        "/search_results.js",
+        "/sw.js",
+    ),
 }
 """The scripts that are not imported when the page starts, except that a French page imports its texts."""
 

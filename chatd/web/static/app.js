@@ -476,8 +476,8 @@ function historyChanged(conversation) {
 	renderSides();
 }
 
-/** @param {Conversation} conversation */
-const placeName = (conversation) => (conversation.kind === "lobby" ? t("Lobby") : conversation.kind === "group" ? `#${conversation.name}` : conversation.name);
+/** @param {{kind: Kind, name: string}} place */
+const placeName = ({ kind, name }) => (kind === "lobby" ? t("Lobby") : kind === "group" ? `#${name}` : name);
 
 function showHead() {
 	const { current } = state;
@@ -548,6 +548,7 @@ async function goToMessage(conversation, id) {
 	if (conversation.key !== state.active) openConversation(conversation.key);
 	if (!(await history.around(conversation, id)) || conversation.key !== state.active) return;
 	foundId = id;
+	if (search !== null) search.found = 0;
 	log.goTo(id);
 }
 
@@ -1065,8 +1066,13 @@ function listen() {
 	});
 }
 
-/** Open the search in the conversation. */
+/** Open the search. Its field is there at once, for those who type on. */
 async function openSearch() {
+	const text = /** @type {HTMLInputElement} */ (byId("search-text"));
+	byId("search").hidden = false;
+	byId("search-open").setAttribute("aria-expanded", "true");
+	text.focus();
+	text.select();
 	const { Search } = await import("./search.js");
 	search ??= new Search({
 		current: () => state.current,
@@ -1074,8 +1080,11 @@ async function openSearch() {
 		goTo: (id) => log.goTo(id),
 		restyle: () => log.changed(true),
 		closed: () => composer.focus(),
+		latest: () => history.latest(state.current),
+		ask,
+		placeName,
+		goToMessage: (kind, name, id) => goToMessage(state.conversation(kind, name), id),
 	});
-	search.open();
 	return search;
 }
 

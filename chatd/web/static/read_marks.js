@@ -26,9 +26,7 @@ export class ReadMarks {
 
 	/** Read the marks and the counts of unread messages. */
 	async load() {
-		const summaries = await this.list();
-		if (summaries === null) return;
-		this.state.summaries(summaries);
+		this.state.summaries((await this.list()) ?? []);
 		this.changed();
 	}
 
