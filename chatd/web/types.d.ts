@@ -230,6 +230,13 @@ interface Snapshot {
   conversations: { kind: Kind; name: string; entries: Entry[] }[];
 }
 
+/** A line of the palette, and what it is. */
+interface PaletteChoice {
+  text: string;
+  about: string;
+  chosen(): void;
+}
+
 /** What the menu of a message offers. */
 interface MessageActions {
   /** Add a reaction, or take the own one away. */

@@ -136,12 +136,19 @@ class Hidden(BrowserTestCase):
             bob.says("cg;den").says("invite;den;alice")
             expect(alice.page.locator(".invitation")).to_be_visible()
             self.assertEqual(self.shown(alice)[2][1:], ["bob invites you to den", "invitation:den"])
-        self.assertEqual(alice.page.evaluate("badges"), [1, 2, 3, 4])
+            dialog = alice.opens_dialog("#group-open").page.locator("#dialog")
+            dialog.get_by_label("Quiet").check()
+            alice.page.keyboard.press("Escape")
+            expect(alice.room("Lobby")).to_contain_text("quiet")
+            bob.says("MSG alice, quietly")
+            expect(alice.page).to_have_title("(@5, 5) Lobby · chatd")
+            self.assertEqual(len(self.shown(alice)), 3)
+        self.assertEqual(alice.page.evaluate("badges"), [1, 2, 3, 4, 5])
         self.hides(alice, False)
         expect(alice.page).to_have_title("(@2, 1) Lobby · chatd")
         alice.page.evaluate("shown[1].notification.onclick()")
         expect(alice.page).to_have_title("(@1) bob · chatd")
-        self.assertEqual(alice.page.evaluate("badges"), [1, 2, 3, 4, 2, 1])
+        self.assertEqual(alice.page.evaluate("badges"), [1, 2, 3, 4, 5, 2, 1])
 
     def hides(self, visitor: Visitor, hidden: bool) -> None:
         """Tell the page that it is hidden, or seen."""

@@ -87,7 +87,7 @@ class Talk(BrowserTestCase):
         """While they are elsewhere."""
         alice = self.alice
         self.bob.says("nothing for anybody").says("this is for you, alice")
-        expect(alice.room("Lobby")).to_contain_text("2 unread, 1 mention you")
+        expect(alice.room("Lobby")).to_contain_text("2 unread, mentions: 1")
         alice.opens("Lobby").sees("New", "this is for you, alice")
         expect(alice.page.locator(".mentioned .mention")).to_have_text("alice")
         expect(alice.room("Lobby").locator(".count")).to_have_count(0)

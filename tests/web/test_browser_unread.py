@@ -33,10 +33,10 @@ class Unread(BrowserTestCase):
         page.keyboard.type(PASSWORD)
         page.keyboard.press("Enter")
         alice.is_in()
-        expect(alice.room("wob")).to_contain_text("151 unread, 1 mention you")
+        expect(alice.room("wob")).to_contain_text("151 unread, mentions: 1")
         expect(page).to_have_title("(@1, 151) Lobby · chatd")
         laptop.asks(action="markread", group="wob", upto=12, ref=4).object(ref=4)
-        expect(alice.room("wob")).to_contain_text("141 unread, 1 mention you")
+        expect(alice.room("wob")).to_contain_text("141 unread, mentions: 1")
 
         # Her eyes move it: the end is in view. The way back to the first unread message is offered.
         alice.opens("wob").sees("and you, alice?")

@@ -35,6 +35,7 @@ LOADED_LATER = {
         "/image.js",
         "/menus.js",
         "/message_menu.js",
+        "/palette.js",
         "/search.js",
         "/search_results.js",
         "/sw.js",

@@ -128,7 +128,7 @@ const renderMembers = slowly(() => members.render());
 const closeDialog = () => byId("dialog").hasAttribute("open") && /** @type {HTMLDialogElement} */ (byId("dialog")).close();
 
 /** Modules that a new user does not need to write the first message. */
-const LATER = ["./dialogs.js", "./menus.js", "./message_menu.js", "./search.js"];
+const LATER = ["./dialogs.js", "./menus.js", "./message_menu.js", "./palette.js", "./search.js"];
 
 function newRef() {
 	// Without https, randomUUID is missing.
@@ -799,6 +799,7 @@ function showOutbox() {
 		if (!item.image) body.dir = "auto";
 		const said = el("div", "state", t(item.state === "failed" ? "Not sent" : wire.ready ? "Sending…" : "Waits for the connection"));
 		const row = el("li", item.state, body, said);
+		if (item.state === "waiting" && !wire.ready) said.append(button(t("Take back"), () => takeBack(item)));
 		if (item.state === "failed") {
 			if (item.refusal?.msg) said.append(`: ${refusalText(/** @type {any} */ (item.refusal))}`);
 			said.append(
@@ -807,6 +808,7 @@ function showOutbox() {
 					if (wire.ready) wire.send(outbox.request(item));
 					showOutbox();
 				}),
+				button(t("Take back"), () => takeBack(item)),
 				button(t("Delete"), () => {
 					outbox.remove(item.ref);
 					showOutbox();
@@ -817,6 +819,18 @@ function showOutbox() {
 		return row;
 	}));
 	log.schedule();
+}
+
+/** Take a message that was not sent back into the field; what is there follows it. @param {Item} item */
+function takeBack(item) {
+	outbox.remove(item.ref);
+	showOutbox();
+	if (!item.image) {
+		composer.set([item.msg, composer.value].filter(Boolean).join("\n"));
+		typing(composer.value);
+	}
+	composer.focus();
+	if (item.again) addNotice(t("The server may have got this message before the connection was lost."));
 }
 
 /** @param {string} text */
@@ -1066,6 +1080,23 @@ function listen() {
 	});
 }
 
+/** Offer conversations, groups, users and commands; those with unread messages first. */
+async function openPalette() {
+	if (offline) return;
+	const inside = [...state.conversations.values()].sort((one, other) => other.read.unread - one.read.unread);
+	const others = [...state.groups.keys()].filter((group) => !state.conversations.has(keyOf("group", group)));
+	const nicks = [...knownNicks()].filter((nick) => !state.conversations.has(keyOf("direct", nick)));
+	(await import("./palette.js")).openPalette([
+		...inside.map((one) => ({ text: placeName(one), about: one.read.unread > 0 ? t("{n} unread", { n: one.read.unread }) : "", chosen: () => openConversation(one.key) })),
+		...others.map((group) => ({ text: `#${group}`, about: t("Join"), chosen: () => joinGroup(group) })),
+		...nicks.map((nick) => ({ text: nick, about: t("Write a message"), chosen: () => openDirect(nick) })),
+		...[...table.slashes].map(([word, { help }]) => ({ text: `/${word}`, about: help, chosen: () => {
+			composer.set(`/${word} `);
+			composer.focus();
+		} })),
+	]);
+}
+
 /** Open the search. Its field is there at once, for those who type on. */
 async function openSearch() {
 	const text = /** @type {HTMLInputElement} */ (byId("search-text"));
@@ -1094,6 +1125,9 @@ function shortcuts(event) {
 	if ((event.ctrlKey || event.metaKey) && event.key === "f" && document.activeElement !== byId("search-text")) {
 		event.preventDefault();
 		openSearch();
+	} else if ((event.ctrlKey || event.metaKey) && event.key === "k") {
+		event.preventDefault();
+		openPalette();
 	} else if (event.altKey && event.key === "PageUp") {
 		event.preventDefault();
 		goToNew();

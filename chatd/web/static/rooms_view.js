@@ -92,7 +92,7 @@ export class RoomsView {
 		if (mentions > 0) room.append(countNode(`@${short(mentions)}`, "mentioned"));
 		if (unread > 0) {
 			const shown = read.isLowerBound ? "1000+" : short(unread);
-			const said = mentions > 0 ? t("{n} unread, {m} mention you", { n: shown, m: mentions }) : t("{n} unread", { n: shown });
+			const said = mentions > 0 ? t("{n} unread, mentions: {m}", { n: shown, m: mentions }) : t("{n} unread", { n: shown });
 			room.append(countNode(shown, kind === "direct" ? "mentioned" : ""), el("span", "hidden", said));
 		}
 	}

@@ -84,7 +84,7 @@ export class SearchResults {
 		this.#request.before = answer.before;
 		this.more.hidden = !answer.more;
 		const n = this.list.childElementCount;
-		this.said.textContent = n === 0 && !answer.more ? t("not found") : t("{n} found", { n: answer.more ? `${n}+` : n });
+		this.said.textContent = n === 0 && !answer.more ? t("not found") : t("Found: {n}", { n: answer.more ? `${n}+` : n });
 	}
 
 	/** @param {Wired} message */
