@@ -250,4 +250,6 @@ interface MessageActions {
 interface Target {
   what: "reply" | "edit";
   entry: Entry;
+  /** Whether the edit is under way. */
+  busy?: boolean;
 }

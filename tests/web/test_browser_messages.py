@@ -143,7 +143,7 @@ class Messages(BrowserTestCase):
         expect(menu.get_by_role("menuitem", name=re.compile("Edit|Delete"))).to_have_count(0)
         page.keyboard.press("Escape")
         alice.says("/edit 5 stolen").sees("only its author may edit a message", where="#reply")
-        alice.says("/reply 5 typed").says("/edit typed too").sees("typed too (edited)")
+        alice.says("/reply 5 typed").sees("typed").says("/edit typed too").sees("typed too (edited)")
         self.bob.object(msg="typed", reply_to=5)
         self.menu(alice, 6, "Delete…")
         page.locator("#dialog").get_by_role("button", name="Delete").click()

@@ -503,7 +503,8 @@ let seenLine = "";
 
 /** Offer the way to the first unread message while it is above what is in view. */
 function showNew() {
-	const { key, read } = state.current;
+	const { key, read, entries } = state.current;
+	if (entries.length === 0) return;
 	const line = `${key} ${read.newAfter}`;
 	const above = read.newAfter !== null && line !== seenLine && log.isAbove(read.newAfter + 1);
 	if (!above) seenLine = line;
@@ -661,7 +662,10 @@ async function run(title, command, request) {
 		(await openSearch()).everywhere(request.words);
 		return;
 	}
+	const sends = request.msg !== undefined && command.event === undefined;
+	if (sends) sending++;
 	const answer = await ask(request);
+	if (sends) sending--;
 	acknowledged(request, answer);
 	for (const row of answer.commands ?? []) row.help = table.actions.get(row.action)?.help ?? t(row.help);
 	const shown = answer.action !== "server-ack" || (command.event !== "joined" && command.event !== "created" && request.msg === undefined);
@@ -681,10 +685,11 @@ function send(text, image) {
 		reply.wrong(t("Message"), t("This message has {n} bytes; {m} are allowed: shorten it, or split it.", { n: bytes, m: image ? IMAGE_BYTES : limits.message }));
 		return false;
 	}
-	const item = outbox.add(current, text, image, target.current?.entry);
+	const answers = target.current?.what === "reply" ? target.current : undefined;
+	const item = outbox.add(current, text, image, answers?.entry);
 	if (wire.ready) wire.send(outbox.request(item));
 	ownTyping.stop(false);
-	target.set(null);
+	if (answers !== undefined) target.set(null);
 	reply.hide();
 	showOutbox();
 	toEnd();
@@ -711,8 +716,15 @@ function entryOf(id) {
 	return entry?.id === id ? entry : undefined;
 }
 
-/** The last message of the open conversation, of the user or of somebody else. @param {boolean} own */
-const lastMessage = (own) => state.current.entries.findLast((one) => one.from !== undefined && !one.deleted && (one.from === state.me) === own);
+/** How many commands that send messages have no answer yet. */
+let sending = 0;
+
+/** The last message of the open conversation, of the user or of somebody else, if it is known which that is. @param {boolean} own */
+function lastMessage(own) {
+	const { entries, newer } = state.current;
+	if (newer || (own && (sending > 0 || outbox.of(state.active).length > 0))) return undefined;
+	return entries.findLast((one) => one.from !== undefined && !one.deleted && (one.from === state.me) === own);
+}
 
 /** Whether the user may delete a message. @param {Entry} entry */
 const mayDelete = (entry) => entry.from === state.me || (state.current.kind === "group" && ["owner", "operator"].includes(state.groups.get(state.current.name)?.role));
@@ -732,10 +744,13 @@ const messageActions = {
 	remove: async (entry) => (await import("./dialogs.js")).confirmDialog(t("Delete"), t("The message loses its text for all."), t("Delete"), () => act({ action: "delete", id: entry.id }, t("Delete"))),
 };
 
+/** The text of a message as it was typed. @param {Entry} entry */
+const typedText = ({ kind, msg }) => `${kind === "action" ? "/me " : ""}${msg ?? ""}`;
+
 /** @param {Entry} entry */
 function editMessage(entry) {
 	target.set({ what: "edit", entry });
-	composer.set(`${entry.kind === "action" ? "/me " : ""}${entry.msg ?? ""}`);
+	composer.set(typedText(entry));
 	composer.focus();
 }
 
@@ -748,8 +763,10 @@ function cancelTarget() {
 
 /** @param {Target} aim @param {string} msg */
 async function sendEdit(aim, msg) {
-	const before = `${aim.entry.kind === "action" ? "/me " : ""}${aim.entry.msg}`;
-	const answer = msg === before ? null : await act({ action: "edit", id: aim.entry.id, msg }, t("Edit"));
+	if (aim.busy) return;
+	aim.busy = true;
+	const answer = msg === typedText(aim.entry) ? null : await act({ action: "edit", id: aim.entry.id, msg }, t("Edit"));
+	aim.busy = false;
 	if (target.current === aim && answer?.action !== "server-error") cancelTarget();
 }
 

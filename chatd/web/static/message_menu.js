@@ -44,7 +44,7 @@ export function openMessageMenu(opener, entry, { me, mayDelete }, actions) {
 	}
 	if (entry.reactions?.length) menu.append(item(t("Who has reacted…"), () => showReactions(entry.reactions ?? [])));
 	menu.append(item(t("Answer"), () => actions.reply(entry)));
-	if (entry.msg) menu.append(item(t("Copy the text"), () => navigator.clipboard?.writeText(entry.msg ?? "")));
+	if (entry.msg && navigator.clipboard) menu.append(item(t("Copy the text"), () => navigator.clipboard.writeText(entry.msg ?? "")));
 	if (own && !entry.deleted && entry.kind !== "image") menu.append(item(t("Edit"), () => actions.edit(entry)));
 	if (mayDelete && !entry.deleted) menu.append(item(`${t("Delete")}…`, () => actions.remove(entry), "danger"));
 	menu.addEventListener("keydown", (event) => {

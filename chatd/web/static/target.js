@@ -1,6 +1,6 @@
 /** What the text in the field is for, if it is no new message of its own: an answer, or an edit. */
 
-import { byId } from "./dom.js";
+import { byId, name, sentenceNodes } from "./dom.js";
 import { t } from "./language.js";
 import { lineOf } from "./row_view.js";
 
@@ -42,6 +42,7 @@ export class TargetView {
 		byId("target").hidden = current === undefined;
 		if (current === undefined) return;
 		const { what, entry } = current;
-		byId("target-text").textContent = `${what === "edit" ? t("You edit:") : t("You answer {nick}:", { nick: entry.from ?? "" })} ${lineOf(entry)}`;
+		const sentence = sentenceNodes(t(what === "edit" ? "You edit:" : "You answer {nick}:"), { nick: entry.from ?? "" });
+		byId("target-text").replaceChildren(...sentence, " ", name(lineOf(entry)));
 	}
 }
