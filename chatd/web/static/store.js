@@ -109,9 +109,9 @@ export const pages = {
 	remove: (nick) => withPages("readwrite", (store) => store.delete(nick)),
 };
 
-/** Remove what is kept of a user, and of this tab's session. An empty nick is a guest. @param {string} nick */
+/** Remove what is kept of a user, by earlier versions as well, and of this tab's session. An empty nick is a guest. @param {string} nick */
 export async function forget(nick) {
-	const own = [`chatd:quiet:${nick}`, `chatd:drafts:${nick}`];
+	const own = [`chatd:quiet:${nick}`, `chatd:drafts:${nick}`, `chatd:marks:${nick}`];
 	if (lastNick.get() === nick) own.push("chatd:nick");
 	try {
 		for (const key of Object.keys(sessionStorage)) if (key.startsWith("chatd:")) sessionStorage.removeItem(key);
