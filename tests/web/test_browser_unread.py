@@ -39,7 +39,8 @@ class Unread(BrowserTestCase):
         expect(alice.room("wob")).to_contain_text("141 unread, mentions: 1")
 
         # Her eyes move it: the end is in view. The way back to the first unread message is offered.
-        alice.opens("wob").sees("and you, alice?")
+        page.keyboard.press("Alt+Shift+ArrowDown")
+        alice.sees("and you, alice?")
         laptop.object(action="server-read", group="wob", id=153)
         expect(page).to_have_title("#wob · chatd")
         go = page.get_by_role("button", name="New messages")

@@ -508,7 +508,9 @@ function showNew() {
 	const line = `${key} ${read.newAfter}`;
 	const above = read.newAfter !== null && line !== seenLine && log.isAbove(read.newAfter + 1);
 	if (!above) seenLine = line;
-	byId("unread").hidden = !above;
+	const offer = byId("unread");
+	if (offer.hidden === !above) return;
+	offer.hidden = !above;
 	byId("unread-go").textContent = `↑ ${t("New messages")}`;
 }
 
@@ -732,7 +734,8 @@ const mayDelete = (entry) => entry.from === state.me || (state.current.kind === 
 /** @type {MessageActions} */
 const messageActions = {
 	react: (entry, reaction) => {
-		const own = entry.reactions?.find((one) => one.reaction === reaction)?.nicks.includes(state.me);
+		// The menu may have been open for a while.
+		const own = (entryOf(entry.id) ?? entry).reactions?.find((one) => one.reaction === reaction)?.nicks.includes(state.me);
 		act({ action: own ? "unreact" : "react", id: entry.id, reaction }, t("Reaction"));
 	},
 	reply: (entry) => {
@@ -787,6 +790,7 @@ let typingTimer = null;
 function showTyping() {
 	clearTimeout(typingTimer);
 	const nicks = typingMarks.nicks(state.active, performance.now());
+	if (nicks.length === 0 && !byId("typing").hasChildNodes()) return;
 	const [a, b] = nicks;
 	const sentence = nicks.length === 0 ? "" : nicks.length === 1 ? t("{a} is writing…") : nicks.length === 2 ? t("{a} and {b} are writing…") : t("{n} people are writing…");
 	byId("typing").replaceChildren(...sentenceNodes(sentence, { a, b, n: String(nicks.length) }));
@@ -1150,7 +1154,10 @@ function shortcuts(event) {
 		goToNew();
 	} else if (event.altKey && (event.key === "ArrowUp" || event.key === "ArrowDown")) {
 		event.preventDefault();
-		const keys = [...document.querySelectorAll(".room")].map((one) => /** @type {HTMLElement} */ (one).dataset.key ?? "");
+		// With Shift, only those with unread messages.
+		const keys = [...document.querySelectorAll(".room[data-key]")]
+			.map((one) => /** @type {HTMLElement} */ (one).dataset.key ?? "")
+			.filter((key) => !event.shiftKey || key === state.active || state.conversations.get(key)?.read.unread);
 		const step = event.key === "ArrowUp" ? -1 : 1;
 		openConversation(keys[(keys.indexOf(state.active) + step + keys.length) % keys.length]);
 	} else if (event.key === "Escape") {

@@ -128,7 +128,7 @@ function quoted(entries, { reply_to }) {
 export function lineOf(entry) {
 	if (entry.deleted) return t("This message was deleted.");
 	if (entry.kind === "image") return t("Picture made of characters");
-	return (entry.msg ?? "").slice(0, 200).replace(/\s+/gu, " ");
+	return (entry.msg ?? "").slice(0, 200).replace(/[\s`]+/gu, " ");
 }
 
 /** What a message answers: a button that leads there. @param {Entry} entry @param {Entry | undefined} answered */
