@@ -237,15 +237,6 @@ interface PaletteChoice {
   chosen(): void;
 }
 
-/** What the menu of a message offers. */
-interface MessageActions {
-  /** Add a reaction, or take the own one away. */
-  react(entry: Entry, reaction: string): void;
-  reply(entry: Entry): void;
-  edit(entry: Entry): void;
-  remove(entry: Entry): void;
-}
-
 /** What the text in the field is for, if it is no new message of its own. */
 interface Target {
   what: "reply" | "edit";

@@ -2,22 +2,23 @@
 
 import { CommandTable } from "./commands.js";
 import { Composer } from "./composer.js";
-import { button, byId, eachFrame, el, sentenceNodes, slowly } from "./dom.js";
+import { button, byId, eachFrame, el, slowly } from "./dom.js";
 import { History } from "./history.js";
 import { currentLanguage, loadSentences, refusalText, setLanguage, t, translatePage } from "./language.js";
 import { LoginView } from "./login_view.js";
 import { LogView } from "./log_view.js";
 import { MembersView } from "./members_view.js";
+import { MessageActions } from "./message_actions.js";
 import { keepShell, notify, setTitle } from "./notify.js";
 import { Outbox } from "./outbox.js";
 import { ReadMarks } from "./read_marks.js";
 import { ReplyView } from "./reply_view.js";
 import { RoomsView } from "./rooms_view.js";
 import { artNode, Rows } from "./row_view.js";
-import { ChatState, find, keyOf, kindOf, LOBBY, sayingEntry } from "./state.js";
+import { ChatState, keyOf, kindOf, LOBBY, sayingEntry } from "./state.js";
 import { drafts, forget, lastNick, pages, quiet, session, settings } from "./store.js";
 import { TargetView } from "./target.js";
-import { MARK_MS, OwnTyping, TypingMarks } from "./typing.js";
+import { TypingView } from "./typing_view.js";
 import { Wire } from "./wire.js";
 
 const IMAGE_BYTES = 49_152;
@@ -63,11 +64,7 @@ const readMarks = new ReadMarks(wire, state, history, () => readAll("conversatio
 	readNow();
 	log.changed(true);
 });
-const typingMarks = new TypingMarks();
-const ownTyping = new OwnTyping(({ kind, name }, typed) => {
-	const place = kind === "group" ? { group: name } : kind === "direct" ? { dest: name } : {};
-	if (wire.ready) wire.request({ action: "typing", state: typed, ...place });
-});
+const typingView = new TypingView(wire, state);
 const reply = new ReplyView();
 const rooms = new RoomsView(state, {
 	open: openConversation,
@@ -79,7 +76,7 @@ const members = new MembersView(state, async (member) => (await import("./menus.
 /** The search, once it was opened. @type {import("./search.js").Search | null} */
 let search = null;
 const target = new TargetView(() => {
-	cancelTarget();
+	messageActions.cancel();
 	composer.focus();
 });
 const log = new LogView(
@@ -105,10 +102,15 @@ const composer = new Composer({
 	changed: typing,
 	editLast: () => {
 		const last = lastMessage(true);
-		if (last !== undefined) editMessage(last);
+		if (last !== undefined) messageActions.edit(last);
 		return last !== undefined;
 	},
 	file: (file) => offerPicture(file),
+});
+const messageActions = new MessageActions(state, target, composer, {
+	act,
+	draft: () => texts[state.active] ?? "",
+	goTo: (id) => goToMessage(state.current, id),
 });
 const login = new LoginView({
 	login: (nick, password) => start(nick, password, false),
@@ -189,7 +191,7 @@ function welcomed(welcome, resumed) {
 		const { active } = state;
 		state.begin(welcome);
 		target.clear();
-		typingMarks.clear();
+		typingView.clear();
 		const place = active === LOBBY ? sessionStorage.getItem("chatd:open") : active;
 		restorePlace = place;
 		outbox.load(ownNick());
@@ -351,9 +353,7 @@ function received(object) {
 		return;
 	}
 	if (object.action === "server-typing") {
-		const { from, group, to } = object;
-		if (from !== state.me) typingMarks.set(group ? keyOf("group", group) : to ? keyOf("direct", from) : LOBBY, from, object.state === "active", performance.now());
-		showTyping();
+		typingView.received(object);
 		return;
 	}
 	// A ref is its author's: the daemon can't know that a guest's message comes from the guest before.
@@ -387,10 +387,9 @@ function tell(news) {
 		return;
 	}
 	const { conversation, entry, mentioned } = news;
-	if (entry.from !== undefined) typingMarks.set(conversation.key, entry.from, false, performance.now());
+	if (entry.from !== undefined) typingView.wrote(conversation.key, entry.from);
 	readMarks.sendSoon();
 	if (conversation.key === state.active) {
-		showTyping();
 		log.changed(false);
 		searchSoon();
 		if (!log.atEnd) showJump();
@@ -422,7 +421,7 @@ async function ended(refusal, wasIn) {
 function openConversation(key) {
 	const again = key === state.active;
 	if (!again) {
-		ownTyping.stop();
+		typingView.own.stop();
 		foundId = 0;
 	}
 	restorePlace = null;
@@ -446,7 +445,7 @@ function showConversation() {
 	composer.set(texts[current.key] ?? "");
 	showHead();
 	showOutbox();
-	showTyping();
+	typingView.show();
 	members.reset();
 	search?.changed(true);
 	readNow();
@@ -601,7 +600,7 @@ function acknowledged(request, answer) {
 	if (command.event === "created") event.visibility ??= "public";
 	if (command.event === "history") event.history = request.mode;
 	if (command.event === "deleted") Object.assign(event, { subject: answer.to, deleted: Number(request.id) });
-	if (command.event === "edited") Object.assign(event, { edited: Number(request.id), kind: entryOf(Number(request.id))?.kind === "notice" ? "notice" : kindOf(request.msg) });
+	if (command.event === "edited") Object.assign(event, { edited: Number(request.id), kind: state.entry(Number(request.id))?.kind === "notice" ? "notice" : kindOf(request.msg) });
 	if (request.reaction) Object.assign(event, { message: Number(request.id), reaction: String(request.reaction).normalize("NFC") });
 	if (command.event === "joined" || command.event === "created") {
 		if (command.event === "created") state.setMembers(answer.group, [{ name: state.me, role: "owner", online: true }]);
@@ -623,7 +622,7 @@ function sentByCommand(request, answer) {
 	if (request.msg === undefined) return;
 	const conversation = answer.group ? state.conversation("group", answer.group) : answer.to ? state.conversation("direct", answer.to) : state.conversation("lobby", "");
 	const { msg, id } = request;
-	const answered = request.action === "reply" ? { reply_to: Number(id), reply_from: entryOf(Number(id))?.from } : {};
+	const answered = request.action === "reply" ? { reply_to: Number(id), reply_from: state.entry(Number(id))?.from } : {};
 	state.own(conversation, sayingEntry({ id: answer.id, ts: answer.ts, from: state.me, msg, kind: kindOf(msg), ...answered }));
 	if (conversation.key !== state.active) openConversation(conversation.key);
 	log.changed(false);
@@ -634,7 +633,7 @@ function sentByCommand(request, answer) {
 function submit(text) {
 	const aim = target.current;
 	if (aim?.what === "edit" && !table.isSecret(text)) {
-		sendEdit(aim, text.trimEnd());
+		messageActions.sendEdit(aim, text.trimEnd());
 		return false;
 	}
 	const { kind, name } = state.current;
@@ -690,7 +689,7 @@ function send(text, image) {
 	const answers = target.current?.what === "reply" ? target.current : undefined;
 	const item = outbox.add(current, text, image, answers?.entry);
 	if (wire.ready) wire.send(outbox.request(item));
-	ownTyping.stop(false);
+	typingView.own.stop(false);
 	if (answers !== undefined) target.set(null);
 	reply.hide();
 	showOutbox();
@@ -711,13 +710,6 @@ async function toEnd() {
 
 // Messages
 
-/** @param {number} id */
-function entryOf(id) {
-	const { entries } = state.current;
-	const entry = entries[find(entries, id)];
-	return entry?.id === id ? entry : undefined;
-}
-
 /** How many commands that send messages have no answer yet. */
 let sending = 0;
 
@@ -726,75 +718,6 @@ function lastMessage(own) {
 	const { entries, newer } = state.current;
 	if (newer || (own && (sending > 0 || outbox.of(state.active).length > 0))) return undefined;
 	return entries.findLast((one) => one.from !== undefined && !one.deleted && (one.from === state.me) === own);
-}
-
-/** Whether the user may delete a message. @param {Entry} entry */
-const mayDelete = (entry) => entry.from === state.me || (state.current.kind === "group" && ["owner", "operator"].includes(state.groups.get(state.current.name)?.role));
-
-/** @type {MessageActions} */
-const messageActions = {
-	react: (entry, reaction) => {
-		// The menu may have been open for a while.
-		const own = (entryOf(entry.id) ?? entry).reactions?.find((one) => one.reaction === reaction)?.nicks.includes(state.me);
-		act({ action: own ? "unreact" : "react", id: entry.id, reaction }, t("Reaction"));
-	},
-	reply: (entry) => {
-		if (target.current?.what === "edit") cancelTarget();
-		target.set({ what: "reply", entry });
-		composer.focus();
-	},
-	edit: editMessage,
-	remove: async (entry) => (await import("./dialogs.js")).confirmDialog(t("Delete"), t("The message loses its text for all."), t("Delete"), () => act({ action: "delete", id: entry.id }, t("Delete"))),
-};
-
-/** The text of a message as it was typed. @param {Entry} entry */
-const typedText = ({ kind, msg }) => `${kind === "action" ? "/me " : ""}${msg ?? ""}`;
-
-/** @param {Entry} entry */
-function editMessage(entry) {
-	target.set({ what: "edit", entry });
-	composer.set(typedText(entry));
-	composer.focus();
-}
-
-/** End the edit or the answer that was begun. */
-function cancelTarget() {
-	const edited = target.current?.what === "edit";
-	target.set(null);
-	if (edited) composer.set(texts[state.active] ?? "");
-}
-
-/** @param {Target} aim @param {string} msg */
-async function sendEdit(aim, msg) {
-	if (aim.busy) return;
-	aim.busy = true;
-	const answer = msg === typedText(aim.entry) ? null : await act({ action: "edit", id: aim.entry.id, msg }, t("Edit"));
-	aim.busy = false;
-	if (target.current === aim && answer?.action !== "server-error") cancelTarget();
-}
-
-/** A button of a message was pressed. @param {MouseEvent} event */
-async function messagePressed(event) {
-	const pressed = /** @type {HTMLElement | null} */ (/** @type {HTMLElement} */ (event.target).closest("button"));
-	const entry = entryOf(Number(/** @type {HTMLElement | undefined} */ (pressed?.closest("[data-id]"))?.dataset.id));
-	if (pressed === null || entry === undefined) return;
-	if (pressed.className === "quote") goToMessage(state.current, entry.reply_to ?? 0);
-	else if (pressed.className === "reaction") messageActions.react(entry, pressed.dataset.reaction ?? "");
-	else if (pressed.className === "more") (await import("./message_menu.js")).openMessageMenu(pressed, entry, { me: state.me, mayDelete: mayDelete(entry) }, messageActions);
-}
-
-/** @type {any} */
-let typingTimer = null;
-
-/** Show who writes in the open conversation. */
-function showTyping() {
-	clearTimeout(typingTimer);
-	const nicks = typingMarks.nicks(state.active, performance.now());
-	if (nicks.length === 0 && !byId("typing").hasChildNodes()) return;
-	const [a, b] = nicks;
-	const sentence = nicks.length === 0 ? "" : nicks.length === 1 ? t("{a} is writing…") : nicks.length === 2 ? t("{a} and {b} are writing…") : t("{n} people are writing…");
-	byId("typing").replaceChildren(...sentenceNodes(sentence, { a, b, n: String(nicks.length) }));
-	if (nicks.length > 0) typingTimer = setTimeout(showTyping, MARK_MS);
 }
 
 /** @param {string} key */
@@ -856,7 +779,7 @@ function takeBack(item) {
 
 /** @param {string} text */
 function typing(text) {
-	ownTyping.typed(state.current, text.trim() !== "" && !table.isCommand(text), performance.now());
+	typingView.own.typed(state.current, text.trim() !== "" && !table.isCommand(text), performance.now());
 	if (target.current?.what === "edit") return;
 	saveDraft(text);
 	// The daemon does not say when others make groups.
@@ -1064,7 +987,7 @@ function listen() {
 		composer.focus();
 	});
 	byId("unread-go").addEventListener("click", goToNew);
-	byId("log").addEventListener("click", messagePressed);
+	byId("log").addEventListener("click", (event) => messageActions.pressed(event));
 	byId("search-open").addEventListener("click", async () => (byId("search").hidden ? openSearch() : search?.close()));
 	byId("members-open").addEventListener("click", () => showMembers(byId("members").hidden === true));
 	byId("members-close").addEventListener("click", () => {

@@ -13,11 +13,10 @@ const MAX_REACTION = 16;
 /**
  * Open the menu of a message.
  * @param {HTMLElement} opener the button that was pressed @param {Entry} entry
- * @param {{me: string, mayDelete: boolean}} rights
- * @param {MessageActions} actions
+ * @param {boolean} own whether it is the user's own @param {boolean} mayDelete whether the user may delete it
+ * @param {import("./message_actions.js").MessageActions} actions
  */
-export function openMessageMenu(opener, entry, { me, mayDelete }, actions) {
-	const own = entry.from === me;
+export function openMessageMenu(opener, entry, own, mayDelete, actions) {
 	const menu = el("div", "menu");
 	menu.setAttribute("role", "menu");
 	menu.setAttribute("aria-label", opener.getAttribute("aria-label") ?? "");

@@ -51,6 +51,13 @@ export class ChatState {
 		return this.conversations.get(this.active) ?? this.conversation("lobby", "");
 	}
 
+	/** Return the entry of the open conversation with this id. @param {number} id @returns {Entry | undefined} */
+	entry(id) {
+		const { entries } = this.current;
+		const found = entries[find(entries, id)];
+		return found?.id === id ? found : undefined;
+	}
+
 	/** Start from the welcome of a login that resumes nothing. @param {Wired} welcome */
 	begin(welcome) {
 		this.identify(welcome);
