@@ -176,7 +176,7 @@ class Messages(BrowserTestCase):
         }
         alice = self.visit(self.daemon, locale="fr-FR", **phone).logs_in("alice")
         page = alice.page
-        row = page.locator("#log > div").last
+        row = self.row(alice, 10)
         expect(row.locator(".reaction")).to_have_count(20)
         expect(row.locator(".reaction").first).to_have_text("<b>10</b> 10")
         self.assertFalse(page.evaluate("document.documentElement.scrollWidth > innerWidth"))
