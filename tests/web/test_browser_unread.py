@@ -50,6 +50,10 @@ class Unread(BrowserTestCase):
         expect(page.locator('[data-id="13"]')).to_contain_text("New")
         expect(page.locator('[data-id="13"]')).to_contain_text("number 10")
         expect(go).to_be_hidden()
+        page.keyboard.press("Alt+PageUp")
+        expect(page.locator('[data-id="153"] .found')).to_be_in_viewport()
+        page.keyboard.press("Alt+PageUp")
+        expect(page.locator("#log .new")).to_be_in_viewport()
 
         # What comes meanwhile is not read.
         bob.asks(action="gbroadcast", group="wob", msg="one more", ref="more").object(ref="more")

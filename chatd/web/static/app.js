@@ -519,11 +519,12 @@ function newLine() {
 	return read.newAfter !== null && (complete || (entries[0]?.id ?? 0) <= read.newAfter) ? read.newAfter : null;
 }
 
-/** Go to the first message that was unread when the conversation was opened. */
+/** Go to the first message that was unread when the conversation was opened, or on to one that mentions the user. */
 async function goToNew() {
 	const { current } = state;
-	const { newAfter } = current.read;
-	if (newAfter !== null && (await history.around(current, newAfter)) && current.key === state.active) log.goTo(newAfter + 1);
+	const jump = current.read.nextJump();
+	if (jump?.mention) goToMessage(current, jump.id);
+	else if (jump && (await history.around(current, jump.id - 1)) && current.key === state.active) log.goTo(jump.id);
 }
 
 function showJump() {
@@ -702,6 +703,7 @@ function send(text, image) {
 /** Show the end of the open conversation. */
 async function toEnd() {
 	const { current } = state;
+	foundId = 0;
 	if (current.newer) await history.latest(current);
 	if (current.key !== state.active) return;
 	log.toEnd();

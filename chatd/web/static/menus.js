@@ -81,6 +81,7 @@ export function groupMenu(state, act, actions) {
 	}
 	const { role } = row;
 	const rules = ["owner", "operator"].includes(role);
+	/** @type {Node[]} */
 	const content = [el("p", "quiet", [t(row.members === 1 ? "{n} member" : "{n} members", { n: row.members }), t(row.visibility), row.owner ? t("owner: {nick}", { nick: row.owner }) : ""].filter(Boolean).join(" · "))];
 	const topic = field(t("Topic"), { value: row.topic, maxLength: 512, readOnly: !rules });
 	const invited = field(t("Invite a user"), { maxLength: 64 });

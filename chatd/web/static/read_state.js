@@ -17,6 +17,8 @@ export class ReadState {
 	newAfter = null;
 	/** The ids of unread messages that mention the user. @type {number[]} */
 	mentions = [];
+	/** Those behind the line, also when they are read. @type {number[]} */ #newMentions = [];
+	#jumps = 0;
 	#counted = 0;
 	#countedUpTo = 0;
 	/** @type {number[]} */ #arrived = [];
@@ -72,7 +74,10 @@ export class ReadState {
 
 	/** These unread messages mention the user. @param {number[]} ids */
 	addMentions(ids) {
-		if (this.unread > 0) this.mentions = sorted([...this.mentions, ...ids.filter((one) => one > this.readId)]).slice(-MAX_TRACKED_IDS);
+		if (this.unread === 0) return;
+		const unread = ids.filter((one) => one > this.readId);
+		this.mentions = sorted([...this.mentions, ...unread]).slice(-MAX_TRACKED_IDS);
+		this.#newMentions = sorted([...this.#newMentions, ...unread]).slice(-MAX_TRACKED_IDS);
 	}
 
 	/** A list after the login has a count of messages that do not come. @param {number} unread @param {number} last */
@@ -126,11 +131,24 @@ export class ReadState {
 	/** The conversation is shown: the line stands where the unread messages begin. */
 	enter() {
 		this.newAfter = this.unread > 0 ? this.readId : null;
+		this.#jumps = 0;
+	}
+
+	/**
+	 * Return where the next press of the key leads: to the first new message, then to each new one that mentions
+	 * the user, and again. It is null without new messages.
+	 */
+	nextJump() {
+		if (this.newAfter === null) return null;
+		const at = this.#jumps++ % (1 + this.#newMentions.length);
+		return at === 0 ? { id: this.newAfter + 1, mention: false } : { id: this.#newMentions[at - 1], mention: true };
 	}
 
 	/** Another conversation is shown. */
 	leave() {
-		if (this.unread === 0) this.newAfter = null;
+		if (this.unread > 0) return;
+		this.newAfter = null;
+		this.#newMentions = [];
 	}
 
 	/** @param {number} unread @param {number} upTo */

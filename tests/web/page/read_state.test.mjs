@@ -68,3 +68,14 @@ test("the line for new messages stays until the conversation is left", () => {
   read.enter();
   assert.equal(read.newAfter, 5);
 });
+
+test("jumps lead to the first new message, then to each mention, and again", () => {
+  const read = new ReadState();
+  assert.equal(read.nextJump(), null);
+  for (const id of [5, 6, 7, 8]) read.recordArrival(id, false, id > 6, false);
+  read.enter();
+  read.seeAll();
+  assert.deepEqual(Array.from({ length: 4 }, () => read.nextJump().id), [5, 7, 8, 5]);
+  read.leave();
+  assert.equal(read.nextJump(), null);
+});
