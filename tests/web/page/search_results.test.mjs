@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-globalThis.document = { getElementById: () => null };
+globalThis.document = { getElementById: () => null, createElement: () => ({ append() {}, setAttribute() {} }) };
 const { searchFields } = await import("./search_results.js");
 
 test("operators become fields, and are words in quotation marks", () => {
