@@ -34,6 +34,9 @@ _EVENT_KIND_BY_COMMAND: Final = {
     "sethistory": "history",
     "setkeep": "keep",
     "delete": "deleted",
+    "edit": "edited",
+    "react": "reacted",
+    "unreact": "unreacted",
 }
 """The kind of the event that a command writes to the log: its author gets only the ack."""
 
@@ -48,10 +51,7 @@ _NOT_SAID_TO_THE_PAGE: Final = frozenset(
             "not_appointed",
         ),
         *("around_alone", "cut_off", "frame_length", "frame_type", "many_questions", "many_typing_marks"),
-        *("many_words", "no_string", "no_time", "no_words", "surrogate", "too_deep"),
-        *("search", "words"),
-        *("edit", "reply", "react", "unreact", "typing", "not_author", "not_editable", "same_text"),
-        *("bad_reaction", "already_reacted", "no_such_reaction", "too_many_reactions", "reaction"),
+        *("no_string", "no_time", "surrogate", "too_deep", "typing"),
     )
 )
 """The names of the commands that the page does not offer, and of their fields, and the codes of refusals and
