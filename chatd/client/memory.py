@@ -54,8 +54,19 @@ EntryKind = Literal[
     "failed",
 ]
 
+MembershipEnd = Literal["removed", "banned"]
+"""How the user's membership in a group has ended: the user may join again, or is banned."""
+
 _SHOWN_KINDS: Final[dict[str, EntryKind]] = {"image": "image", "action": "action", "notice": "notice"}
 """The kinds of messages that are not shown as a ``message``."""
+
+
+_MEMBERSHIP_ENDS: Final[dict[str, MembershipEnd]] = {
+    "kicked": "removed",
+    "banned": "banned",
+    "unbanned": "removed",
+}
+"""What the events about a user mean for the user's membership in a group."""
 
 
 class ScreenEntry(msgspec.Struct, frozen=True, eq=False):
@@ -107,6 +118,8 @@ class Conversation:
 
     They are the end of the conversation, unless the user went far back in its history. ``has_older``
     and ``has_newer`` say whether the daemon may have more entries before and after them.
+    ``membership_end`` says how the user's membership in a group has ended; None means that the user may
+    write.
     """
 
     def __init__(self, place: ConversationRef) -> None:
@@ -116,6 +129,7 @@ class Conversation:
         self.has_newer = False
         self.read = ReadState()
         self.is_invitation = False
+        self.membership_end: MembershipEnd | None = None
         self._has_new_invitation = False
         self.max_entries = MAX_SHOWN_ENTRIES
         self._last_told = 0
@@ -512,6 +526,10 @@ class Memory:
             self.shown_conversation.add(msgspec.structs.replace(entry, id=0))
         elif place.key in self.conversations or event.actor == self.nick:
             conversation = self.conversation(place)
+            if event.subject == self.nick and event.event in _MEMBERSHIP_ENDS:
+                conversation.membership_end = _MEMBERSHIP_ENDS[event.event]
+            if event.actor == self.nick and event.event in ("created", "joined"):
+                conversation.membership_end = None
             if event.actor == self.nick and event.event == "joined":
                 conversation.clear()  # messages may have been sent while the user was out
                 conversation.read = ReadState()  # the daemon's mark went with the membership

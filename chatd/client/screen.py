@@ -29,7 +29,6 @@ from chatd.client.connection import Address
 from chatd.client.dialogs import RoomsDialog
 from chatd.client.directory_loader import DirectoryLoader, joined_group_keys
 from chatd.client.history import HistoryLoader
-from chatd.client.implied_id import with_message_id
 from chatd.client.key_actions import KeyActions
 from chatd.client.keys import focus
 from chatd.client.language import _, translated_greeting
@@ -119,6 +118,7 @@ class ChatApp(KeyActions):
             self.memory,
             self._scrollback,
             self.history,
+            self.outbox,
             add_text=self._tell,
             show_place=self._show_place,
             choose_room=self._list_rooms,
@@ -314,8 +314,8 @@ class ChatApp(KeyActions):
         last_id = partial(self.memory.shown_conversation.last_message_id, self.memory.nick)
         try:
             # What is on its way has no id yet.
-            text = with_message_id(text, None if self._outgoing.unsent else last_id(True), last_id(False))
-            line = self._outgoing.prepare_line(text, self.memory.here)
+            own_id = None if self._outgoing.unsent else last_id(True)
+            line = self._outgoing.prepare_line(text, self.memory.here, own_id, last_id(False))
         except Refusal as refusal:
             self._answers.show_failure(refusal)
             return False
@@ -539,7 +539,7 @@ class ChatApp(KeyActions):
         self._drawing = False
         self._mark_if_seen()
         self._read_marks.wake()
-        self._composer.placeholder = placeholder(self.memory.here)
+        self._composer.placeholder = placeholder(self.memory.shown_conversation)
         self._title.show(self._outgoing.unsent, self.outbox.failed_count, bool(self._lost))
         is_unread = next_unread_conversation(self.memory) is not None
         is_new_above = self.memory.shown_conversation.read.new_after is not None

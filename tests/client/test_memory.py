@@ -17,6 +17,7 @@ from chatd.client.memory import (
     ScreenEntry,
     entry_from_message,
 )
+from chatd.client.screen_lines import placeholder
 from chatd.json_wire import objects
 from tests.support.languages import speak
 
@@ -251,6 +252,22 @@ class Hearing(SynchronousTestCase):
             self.texts(ConversationRef("group", "wob")),
             ["alice joined wob", "bob banned alice from wob (spam)"],
         )
+
+    def test_the_input_box_says_who_may_write(self) -> None:
+        """Until one is a member again."""
+        wob = self.memory.conversation(ConversationRef("group", "wob"))
+        can_write, removed = "message to wob", "you are no longer in wob: /join wob, or /leave"
+        for event, actor, subject, shown in (
+            ("joined", "alice", "", can_write),
+            ("kicked", "bob", "carol", can_write),
+            ("kicked", "bob", "alice", removed),
+            ("banned", "bob", "alice", "you are banned from wob: /leave closes it"),
+            ("unbanned", "bob", "alice", removed),
+            ("joined", "carol", "", removed),
+            ("joined", "alice", "", can_write),
+        ):
+            self.event(event, actor, group="wob", subject=subject)
+            self.assertEqual(placeholder(wob), shown)
 
     def test_who_is_there(self) -> None:
         self.event("arrived", "bob")
