@@ -61,9 +61,12 @@ class ClientCommandRunner:
             self._tell(_("every message was sent"), "trouble")
             return
         self._outgoing.withdraw(unsent[-1].ref)
-        if unsent[-1].kind == "message":
-            answered = unsent[-1].reply_to
-            self._edit(f"/reply {answered} {unsent[-1].text}" if answered else unsent[-1].text)
+        if unsent[-1].kind == "image":
+            self._tell(_("the picture is not sent"), "answer")
+            return
+        answered = unsent[-1].reply_to
+        self._edit(f"/reply {answered} {unsent[-1].text}" if answered else unsent[-1].text)
+        self._tell(_("not sent, but in the input box again"), "answer")
 
     def _toggle_quiet(self) -> None:
         place = self._memory.here
@@ -80,21 +83,29 @@ class ClientCommandRunner:
             self._tell(_("notifications: {mode}").format(mode=known), "answer")
 
 
-def leave_warning(outbox: Outbox, drafts: int, is_connected: bool) -> str:
+def leave_warning(outbox: Outbox, lost_commands: int, lost_drafts: int, is_connected: bool) -> str:
     """Return what is left behind if the user leaves now, in the user's language; empty if nothing is.
 
-    ``drafts`` is the number of drafts. While there is a connection, waiting messages are about to be sent.
+    ``lost_commands`` is the number of commands without an answer and ``lost_drafts`` that of drafts, both
+    without those that are kept on disk. While there is a connection, what waits is about to be sent.
     """
     parts = []
-    if outbox.waiting_count and not is_connected:
-        waiting = (
-            _("messages for the next start to send: {count}")
-            if outbox.is_on_disk
-            else _("unsent messages: {count}")
-        )
-        parts.append(waiting.format(count=outbox.waiting_count))
+    if not is_connected:
+        changes = outbox.waiting_count - outbox.waiting_message_count
+        if outbox.is_on_disk:
+            counted = [
+                (_("messages for the next start to send: {count}"), outbox.waiting_message_count),
+                (_("changes of messages for the next start to send: {count}"), changes),
+            ]
+        else:
+            counted = [
+                (_("unsent messages: {count}"), outbox.waiting_message_count),
+                (_("unsent changes of messages: {count}"), changes),
+            ]
+        counted.append((_("commands that will be lost: {count}"), lost_commands))
+        parts += [told.format(count=count) for told, count in counted if count]
     if outbox.failed_count:
         parts.append(_("refused messages: {count}").format(count=outbox.failed_count))
-    if drafts:
-        parts.append(_("drafts that will be lost: {count}").format(count=drafts))
+    if lost_drafts:
+        parts.append(_("drafts that will be lost: {count}").format(count=lost_drafts))
     return _("{what}. Repeat it to leave anyway").format(what=", ".join(parts)) if parts else ""

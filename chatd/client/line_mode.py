@@ -232,7 +232,7 @@ async def run_line_mode(options: Namespace) -> None:
     try:
         await run_with_client(client, work())
         if outbox.is_on_disk and outbox.waiting_count:
-            sentence = _("{count} of your messages were not sent: the next start sends them")
+            sentence = _("messages that were not sent, for the next start to send: {count}")
             raise ConnectionLost(sentence.format(count=outbox.waiting_count))
     finally:
         outbox.close()

@@ -332,7 +332,7 @@ class Memory:
         self.colours: dict[str, str] = {}
         self.topics: dict[tuple[str, str], str] = {}
         self.group_names: set[str] = set()
-        self.drafts: dict[tuple[str, str], str] = {}
+        self.drafts: dict[tuple[codec.ConversationKind, str], str] = {}
         self.settings = AccountSettings()
         self.own_pictures = OwnPictures()
         self._members: list[objects.Member] = []
@@ -353,6 +353,12 @@ class Memory:
         if found is None:
             found = self.conversations[place.key] = Conversation(place)
         return found
+
+    def add_draft(self, place: ConversationRef, text: str) -> None:
+        """Keep ``text``, if it is not blank, as the draft of ``place``, behind the one that there may be."""
+        if text.strip():
+            before = self.drafts.get(place.key)
+            self.drafts[place.key] = text if before is None else f"{before}\n{text}"
 
     def switch_conversation(self, place: ConversationRef) -> None:
         """Make the conversation at ``place`` the current one."""

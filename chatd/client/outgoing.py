@@ -9,6 +9,7 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
@@ -21,7 +22,7 @@ from chatd.client.implied_id import with_message_id
 from chatd.client.language import _, translated_refusal
 from chatd.client.outbox import Outbox, conversation_of, resend_command
 from chatd.client.outbox_file import OutboxFile, UnsentMessage
-from chatd.client.pending import ConnectionLost, RefusedByServer, UncertainRequest
+from chatd.client.pending import UNCERTAIN_TEXT, ConnectionLost, RefusedByServer, UncertainRequest
 from chatd.client.render import conversation_label
 from chatd.client.text_files import TextFileError, read_text_file
 from chatd.client.typed_lines import (
@@ -58,15 +59,28 @@ def failure_text(failure: Failure) -> str:
 class TypedLine(msgspec.Struct, frozen=True):
     """A typed line after parsing.
 
-    ``here`` is the conversation that it is for, unless it names another one. ``switches_to`` is the
-    conversation that the command switches to, or None. ``ref`` is the ref of a message in the outbox; it is
-    empty for another command.
+    ``typed`` is its text, with the id of the message that it is for. ``here`` is the conversation that it is
+    for, unless it names another one. ``switches_to`` is the conversation that the command switches to, or
+    None. ``ref`` is the ref of a message in the outbox; it is empty for another command.
     """
 
     command: TypedCommand
     here: ConversationRef
     switches_to: ConversationRef | None = None
     ref: str = ""
+    typed: str = ""
+
+
+class AskFunction(Protocol):
+    """A function that sends a command to the daemon and returns an awaitable of the answer."""
+
+    def __call__(
+        self, command: c.Command, ref: str | None = None, before_sending: Callable[[], None] | None = None, /
+    ) -> Awaitable[objects.AnswerObject]:
+        """Send ``command``, under the ref ``ref`` if it is one of `codec.KEPT_COMMANDS`.
+
+        ``before_sending`` is called each time before the request is written to a connection.
+        """
 
 
 class Display(Protocol):
@@ -120,18 +134,23 @@ class OutgoingQueue:
     second time, because the user may believe to be elsewhere. ``ask`` sends a command to the daemon,
     under a ref if it is a message. ``outbox`` keeps the messages until their acks. ``queue_size`` is the
     maximum number of queued lines; 0 means no limit. ``known`` returns the names that the client knows.
-    Without it, as for programs that write lines, ``/msg`` goes to no other conversation.
+    Without it, as for programs that write lines, ``/msg`` goes to no other conversation. While
+    ``is_disconnected`` returns True, only what is kept on disk is taken, because other commands would be lost
+    if the user left.
     """
 
     def __init__(
         self,
-        ask: Callable[[c.Command, str | None], Awaitable[objects.AnswerObject]],
+        ask: AskFunction,
         display: Display,
         outbox: Outbox,
         queue_size: int = 0,
         known: Callable[[], KnownNames] | None = None,
+        is_disconnected: Callable[[], bool] = lambda: False,
     ) -> None:
         self._files_waiting = 0
+        self._commands_waiting = 0
+        self._is_disconnected = is_disconnected
         self._ask = ask
         self._display = display
         self._outbox = outbox
@@ -145,8 +164,20 @@ class OutgoingQueue:
 
     @property
     def unsent(self) -> int:
-        """The number of messages that wait for their acks, and of files that are about to become messages."""
+        """The number of messages and changes that wait for their acks, and of files that are about to become
+        messages.
+        """
         return self._outbox.waiting_count + self._files_waiting
+
+    @property
+    def has_unsent_message(self) -> bool:
+        """Whether a message waits for its ack, so that its id is not known yet."""
+        return self._outbox.waiting_message_count + self._files_waiting > 0
+
+    @property
+    def waiting_command_count(self) -> int:
+        """The number of commands that are not kept on disk and wait for their answers."""
+        return self._commands_waiting
 
     def prepare_line(
         self,
@@ -169,9 +200,13 @@ class OutgoingQueue:
             self._check_intended_place(text, place, self._unreached, last_ids)
         command = self._parse(text, place, last_ids)
         destination = _destination(command, place)
+        if self._is_disconnected() and not _can_wait(command):
+            self._unreached, self._held_text = destination or self._unreached, ""
+            why = _("there is no connection: only messages and their changes can wait. Enter it again later")
+            raise Refusal("bad_request", why=why)
         if destination is not None:
             self._queued_switches.append(destination)
-        return TypedLine(command, place, destination)
+        return TypedLine(command, place, destination, typed=with_message_id(text, *last_ids))
 
     def _parse(
         self, text: str, place: ConversationRef, last_ids: tuple[int | None, int | None]
@@ -228,7 +263,10 @@ class OutgoingQueue:
         """
         left = self._outbox.open_file(file)
         for message in left:
-            if not message.failure:
+            if message.is_sent and not message.failure:
+                self._outbox.fail(message.ref, _(UNCERTAIN_TEXT))
+                self._display.show_send_failure(UncertainRequest(_(UNCERTAIN_TEXT)), message)
+            elif not message.failure:
                 self.resend(message)
         return left
 
@@ -278,10 +316,11 @@ class OutgoingQueue:
                 self._display.copy_messages(command.count)
             elif isinstance(command, OpenDirect):
                 await self._open_direct(command, line.ref, line.switches_to)
-            elif isinstance(command, codec.MESSAGE_COMMANDS):
+            elif isinstance(command, codec.KEPT_COMMANDS):
                 await self._send(command, line.ref)
             else:
                 await self._run_command(command, line.switches_to)
+                self._commands_waiting -= 1
 
     async def wait_for_acks(self) -> None:
         """Wait until each sent message is acked, refused or lost with the connection."""
@@ -293,13 +332,17 @@ class OutgoingQueue:
             sending.cancel()
 
     def _recorded(self, line: TypedLine) -> TypedLine:
-        """Put a message into the outbox, and return its line with its ref. Return any other line as it is."""
+        """Put a message, or a change of one, into the outbox, and return its line with its ref.
+
+        Return any other line as it is.
+        """
         message = line.command.message if isinstance(line.command, OpenDirect) else line.command
         if isinstance(message, SendImage | SendTextFile):
             self._files_waiting += 1
-        elif isinstance(message, codec.MESSAGE_COMMANDS):
-            line = msgspec.structs.replace(line, ref=self._outbox.add(message, line.here).ref)
+        elif isinstance(message, codec.KEPT_COMMANDS):
+            line = msgspec.structs.replace(line, ref=self._outbox.add(message, line.here, line.typed).ref)
         else:
+            self._commands_waiting += isinstance(message, c.Command) and not isinstance(message, c.Quit)
             return line
         self._display.unsent_count_changed()
         return line
@@ -346,7 +389,7 @@ class OutgoingQueue:
     async def _check_known(self, nick: str) -> str | None:
         """Return None if there is a user ``nick``. Else show why not, and return the code of the refusal."""
         try:
-            await self._ask(c.ReadHistory(dest=nick, limit=1), None)
+            await self._ask(c.ReadHistory(dest=nick, limit=1))
         except (RefusedByServer, ConnectionLost) as failure:
             code = _code(failure)
             if code == "unknown_action":
@@ -360,7 +403,9 @@ class OutgoingQueue:
         if self._outbox.get(ref) is None:  # withdrawn
             self._slots.release()
             return
-        sending = asyncio.create_task(self._await_ack(self._ask(command, ref), ref))
+        is_change = isinstance(command, codec.CHANGE_COMMANDS)
+        before_sending = partial(self._outbox.mark_sent, ref) if is_change else None
+        sending = asyncio.create_task(self._await_ack(self._ask(command, ref, before_sending), ref))
         self._sending[ref] = sending
         sending.add_done_callback(lambda _sent: self._sending.pop(ref, None))
 
@@ -374,8 +419,8 @@ class OutgoingQueue:
             await asked
         except (RefusedByServer, UncertainRequest) as failure:
             code = _code(failure)
-            if code == "no_such_user":
-                self._outbox.remove(ref)  # there is no conversation that could show it
+            if code == "no_such_user" or (code and message.kind == "command"):
+                self._outbox.remove(ref)  # there is no conversation that could show it, or nothing to keep
             else:
                 self._outbox.fail(ref, str(failure))
             self._display.show_send_failure(failure, message)
@@ -396,7 +441,7 @@ class OutgoingQueue:
             return
         refusal = None
         try:
-            self._display.show_answer(await self._ask(command, None))
+            self._display.show_answer(await self._ask(command))
         except (RefusedByServer, ConnectionLost) as failure:
             refusal = _code(failure)
             if destination is not None and refusal == "already_member":
@@ -416,6 +461,14 @@ class OutgoingQueue:
 def _code(failure: RefusedByServer | ConnectionLost) -> str:
     """Return the code of a refusal, or an empty text for a lost connection."""
     return failure.code if isinstance(failure, RefusedByServer) else ""
+
+
+def _can_wait(command: TypedCommand) -> bool:
+    """Return whether ``command`` can wait for a connection, over a restart too, or needs none."""
+    if isinstance(command, OpenDirect):
+        return command.message is not None
+    local = (c.Quit, c.ListCommands, SendImage, SendTextFile, CopyMessages)
+    return isinstance(command, (*codec.KEPT_COMMANDS, *local))
 
 
 def _are_equal(one: TypedCommand, other: TypedCommand) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Awaitable, Container
+from collections.abc import Awaitable, Callable, Container
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
@@ -68,8 +68,8 @@ class ChatApp(KeyActions):
     unless ``password`` has it. ``log`` is the file that the messages are written to, ``state_folder`` the
     folder for the user's settings and unsent messages; None keeps them in memory only. The client begins in
     the conversation where the user was last, or else with the list of rooms. After the app has
-    ended, `failure` is the error that ended it, or None, and `unsent_at_exit` the number of messages without
-    an ack.
+    ended, `failure` is the error that ended it, or None, `unsent_at_exit` the number of messages without
+    an ack, and `has_confirmed_leaving` says whether the user was told what is not sent, and left.
     """
 
     TITLE = "chat"
@@ -91,6 +91,7 @@ class ChatApp(KeyActions):
         super().__init__(driver_class=TerminalDriver)
         self.failure: Exception | None = None
         self.unsent_at_exit = 0
+        self.has_confirmed_leaving = False
         self.memory = Memory(nick)
         self._address = address
         self._password = password
@@ -127,10 +128,11 @@ class ChatApp(KeyActions):
             unsent_changed=self._unsent_changed,
         )
         self._outgoing = OutgoingQueue(
-            lambda command, ref: self._ask(command, ref),
+            lambda *request: self._ask(*request),
             self._answers,
             self.outbox,
             known=self.memory.known_names,
+            is_disconnected=lambda: bool(self._lost),
         )
         self._state_folder = state_folder
         self._has_opened_outbox = False
@@ -273,7 +275,7 @@ class ChatApp(KeyActions):
         here = self.memory.here
         if not again and here.kind == "group" and here.key not in joined_group_keys(groups):
             self._go_to(LOBBY)
-            if not self.outbox.of(here):
+            if not self.outbox.of(here) and here.key not in self.memory.drafts:
                 self.memory.drop_conversation(here)
         self._directory_loader.add_conversations(groups)
         self._refresh_members()
@@ -314,7 +316,7 @@ class ChatApp(KeyActions):
         last_id = partial(self.memory.shown_conversation.last_message_id, self.memory.nick)
         try:
             # What is on its way has no id yet.
-            own_id = None if self._outgoing.unsent else last_id(True)
+            own_id = None if self._outgoing.has_unsent_message else last_id(True)
             line = self._outgoing.prepare_line(text, self.memory.here, own_id, last_id(False))
         except Refusal as refusal:
             self._answers.show_failure(refusal)
@@ -323,6 +325,7 @@ class ChatApp(KeyActions):
             self.call_later(self.action_quit)
         else:
             self._outgoing.add(line)
+            self.outbox.keep_draft(self.memory.here, "")
         return True
 
     @work
@@ -334,9 +337,14 @@ class ChatApp(KeyActions):
         finally:
             self._outgoing.cancel()
 
-    def _ask(self, command: c.Command, ref: str | None = None) -> Awaitable[objects.AnswerObject]:
+    def _ask(
+        self,
+        command: c.Command,
+        ref: str | None = None,
+        before_sending: Callable[[], None] | None = None,
+    ) -> Awaitable[objects.AnswerObject]:
         assert self._client is not None  # nothing is asked before the login
-        return self._client.ask(command, ref)
+        return self._client.ask(command, ref, before_sending)
 
     def _open_outbox(self) -> None:
         """Keep unsent messages on disk from now on, and send those that earlier runs have left."""
@@ -348,6 +356,9 @@ class ChatApp(KeyActions):
         )
         for message in left:
             self.memory.conversation(conversation_of(message))  # to have it in the list
+        for place, text in self.outbox.kept_drafts:
+            self.memory.add_draft(self.memory.conversation(place).place, text)
+        self._show_draft()
         if waiting := sum(not message.failure for message in left):
             self._tell(_("sending messages of your last session: {count}").format(count=waiting), "answer")
 
@@ -397,15 +408,13 @@ class ChatApp(KeyActions):
         """
         old = old or self.memory.here
         if old.key != place.key:
-            draft = self._composer.exchange_draft(self.memory.drafts.pop(place.key, ""))
-            if draft.strip():
-                self.memory.drafts[old.key] = draft
+            self.memory.add_draft(old, self._composer.exchange_draft(""))
+            self.outbox.keep_draft(old, self.memory.drafts.get(old.key, ""))
         self._show_place(place)
 
     def _show_place(self, place: ConversationRef) -> None:
         self.memory.switch_conversation(place)
-        if not self._composer.text and (draft := self.memory.drafts.pop(place.key, "")):
-            self._composer.exchange_draft(draft)
+        self._show_draft()
         self.history.found = None
         self._scrollback.show()
         self._mark_if_seen()
@@ -413,6 +422,11 @@ class ChatApp(KeyActions):
         if self.memory.has_logged_in:  # else the lists are read after the login
             self._refresh_members()
             self._remember_place()
+
+    def _show_draft(self) -> None:
+        """Put the draft of the conversation on the screen into the input box, if that is empty."""
+        if not self._composer.text and (draft := self.memory.drafts.pop(self.memory.here.key, "")):
+            self._composer.exchange_draft(draft)
 
     def _remember_place(self) -> None:
         with suppress(OSError):  # then the next start begins elsewhere
@@ -425,8 +439,11 @@ class ChatApp(KeyActions):
 
     async def action_quit(self) -> None:
         """Log out from the daemon and end the app. Ask once if something would be left unsent."""
-        drafts = len(self.memory.drafts) + bool(self._composer.text.strip())
-        warning = leave_warning(self.outbox, drafts, self._shown_entries.is_connected)
+        drafts = (*self.memory.drafts.values(), self._composer.text.strip())
+        lost = sum(bool(draft) and not self.outbox.can_keep_draft(draft) for draft in drafts)
+        commands = self._outgoing.waiting_command_count
+        warning = leave_warning(self.outbox, commands, lost, self._shown_entries.is_connected)
+        self.has_confirmed_leaving = bool(warning) and self._has_warned_of_leaving
         if warning and not self._has_warned_of_leaving:
             self._has_warned_of_leaving = True
             self._tell(warning, "trouble")
@@ -440,6 +457,10 @@ class ChatApp(KeyActions):
                 await self._read_marks.send_last_marks()
             await self._client.quit()
         self.unsent_at_exit = self._outgoing.unsent
+        self.memory.add_draft(self.memory.here, self._composer.exchange_draft(""))
+        for conversation in self.memory.conversations.values():
+            place = conversation.place
+            self.outbox.keep_draft(place, self.memory.drafts.get(place.key, ""))
         self.outbox.close()
         self.exit()
 

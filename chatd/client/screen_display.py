@@ -116,7 +116,9 @@ class ScreenDisplay:
         there.
         """
         place = conversation_of(message)
-        if self._outbox.get(message.ref) is None:
+        if message.kind == "command":
+            self._add_text(f"{message.text}: {failure_text(failure)}", "trouble")
+        elif self._outbox.get(message.ref) is None:
             self.show_failure(failure)
         elif place.key != self._memory.here.key:
             self._memory.conversation(place)  # to have it in the list, where it is marked

@@ -138,7 +138,7 @@ class OnATerminal(ChatTestCase):
         self.daemon.kill()
         terminal.sees(b"connecting again").presses(b"are you there\n/quit\n")
         self.assertEqual(terminal.ends(), 1)
-        self.assertIn(b"1 of your messages were not sent: the next start sends them", terminal.shown)
+        self.assertIn(b"messages that were not sent, for the next start to send: 1", terminal.shown)
         self.daemon = self.start(f"--listen=json=tcp:{port}", "--listen=text=tcp:0")
         terminal = self.chats_at("--plain", "-n", "alice").sees(b"You said: are you there")
         self.assertEqual(terminal.presses(b"/quit\n").ends(), 0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine
 from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from twisted.trial.unittest import SynchronousTestCase
@@ -12,9 +13,10 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatd.client.codec import LOBBY, ConversationRef
 from chatd.client.implied_group import KnownNames
 from chatd.client.outbox import Outbox
-from chatd.client.outbox_file import UnsentMessage
+from chatd.client.outbox_file import OutboxFile, UnsentMessage
 from chatd.client.outgoing import Failure, OutgoingQueue, failure_text
 from chatd.client.pending import ConnectionLost, RefusedByServer
+from chatd.client.typed_lines import parse_typed_line
 from chatd.core import commands as c
 from chatd.core.refusals import Refusal
 from chatd.json_wire import objects
@@ -80,8 +82,16 @@ class QueueTestCase(SynchronousTestCase):
             self.ask, self.screen, self.outbox, known=lambda: KnownNames(("bob", "carol"), ("wob", "den"))
         )
 
-    async def ask(self, command: c.Command, ref: str | None) -> objects.AnswerObject:
+    async def ask(
+        self,
+        command: c.Command,
+        ref: str | None = None,
+        before_sending: Callable[[], None] | None = None,
+        /,
+    ) -> objects.AnswerObject:
         """The server."""
+        if before_sending is not None:
+            before_sending()
         self.asked.append(repr(command))
         if code := self.refusals.get(type(command)):
             raise RefusedByServer(objects.Error(code=code, msg=f"no: {code}"))
@@ -186,3 +196,138 @@ class RefusedSwitches(QueueTestCase):
             self.assertIn("not in nope", await self.types("more"))
 
         self.play(story)
+
+
+class WithoutAConnection(QueueTestCase):
+    """What is typed while there is no connection waits on disk, or is refused at once."""
+
+    def setUp(self) -> None:
+        """The connection is lost."""
+        super().setUp()
+        self.queue = OutgoingQueue(
+            self.ask,
+            self.screen,
+            self.outbox,
+            known=lambda: KnownNames(("bob",), ("wob",)),
+            is_disconnected=lambda: True,
+        )
+
+    def test_commands_that_can_not_wait_are_refused_at_once(self) -> None:
+        """What was meant for a room that can't be joined now goes to no other place."""
+
+        async def story() -> None:
+            for text in ("/who", "/kick wob bob", "/query bob", "/join wob"):
+                self.assertIn("there is no connection", await self.types(text))
+            self.assertIn("not in wob", await self.types("for wob only"))
+            self.assertEqual((self.asked, self.queue.waiting_command_count), ([], 0))
+            self.assertEqual(self.outbox.waiting_count, 0)
+
+        self.play(story)
+
+    def test_messages_and_their_changes_are_taken(self) -> None:
+        async def story() -> None:
+            for text in (
+                "hello",
+                "/edit hello again",
+                "/react 5 👍",
+                "unreact;5;👍",
+                "/delete 7",
+                "/msg bob hi",
+            ):
+                self.queue.add(self.queue.prepare_line(text, LOBBY, last_own_id=7))
+            kept = [one.text for place in (LOBBY, BOB) for one in self.outbox.of(place)]
+            typed = ["hello", "/edit 7 hello again", "/react 5 👍", "unreact;5;👍", "/delete 7", "hi"]
+            self.assertEqual(kept, typed)
+
+        self.play(story)
+
+
+class Changes(QueueTestCase):
+    """Edits and reactions of one run that another one carries out: each once at most, and none unnoticed."""
+
+    def setUp(self) -> None:
+        """An earlier run has left a file behind."""
+        super().setUp()
+        self.folder = Path(self.mktemp())
+        earlier = Outbox(self.fail)
+        earlier.open_file(OutboxFile(self.folder, "alice"))
+        self.earlier = earlier
+
+    def left(self, *texts: str) -> list[str]:
+        """Leave these behind. Return their refs."""
+        commands = [(text, parse_typed_line(text, WOB)) for text in texts]
+        kept = [(command, text) for text, command in commands if isinstance(command, c.Command)]
+        return [self.earlier.add(command, WOB, text).ref for command, text in kept]
+
+    def starts(self) -> list[str]:
+        """What is shown as not done after the next start."""
+        self.earlier.close()
+
+        async def story() -> None:
+            self.queue.open_file(OutboxFile(self.folder, "alice"))
+            for _turn in range(20):
+                await asyncio.sleep(0)
+
+        self.play(story)
+        return [f"{one.text}: {one.failure}" for one in self.outbox.of(WOB)]
+
+    def test_what_was_never_sent_is_sent_once(self) -> None:
+        self.left("/edit 7   two  words ", "/react 5 👍")
+        self.assertEqual(self.starts(), [])
+        done = [c.EditMessage(7, "two  words "), c.ReactToMessage(5, "👍")]
+        self.assertEqual(self.asked, [repr(one) for one in done])
+        self.outbox.close()
+        self.assertEqual(list(self.folder.iterdir()), [])
+
+    def test_what_may_have_been_done_is_not_done_again(self) -> None:
+        """The user is told, and may say that it is to be done."""
+        first, _second = self.left("/edit 7 x", "/react 5 👍")
+        self.earlier.mark_sent(first)
+        told = "/edit 7 x: the connection was lost: look whether it was done"
+        self.assertEqual((self.starts(), self.screen.failures), ([told], [told.partition(": ")[2]]))
+        self.assertEqual(self.asked, [repr(c.ReactToMessage(5, "👍"))])
+
+        async def story() -> None:
+            self.queue.resend(self.outbox.retry(first))
+            await asyncio.sleep(0.0)
+            await asyncio.sleep(0.0)
+
+        self.play(story)
+        self.assertEqual(self.asked[1:], [repr(c.EditMessage(7, "x"))])
+
+    def test_a_change_is_marked_before_it_is_sent(self) -> None:
+        """So a run that is killed then does not have it sent twice."""
+        marks: list[bool] = []
+
+        async def ask(
+            command: c.Command,
+            ref: str | None = None,
+            before_sending: Callable[[], None] | None = None,
+            /,
+        ) -> objects.AnswerObject:
+            assert before_sending is not None
+            before_sending()
+            marks.extend(one.is_sent for one in self.outbox.of(LOBBY))
+            return objects.AnswerBase(ref=ref)
+
+        self.queue = OutgoingQueue(ask, self.screen, self.outbox)
+
+        async def story() -> None:
+            await self.types("/react 5 👍")
+
+        self.play(story)
+        self.assertEqual((marks, self.outbox.waiting_count), ([True], 0))
+
+    def test_a_refused_change_is_told_and_gone(self) -> None:
+        self.refusals = {c.EditMessage: "not_author"}
+
+        async def story() -> None:
+            await self.types("/edit 7 x")
+
+        self.play(story)
+        self.assertEqual((self.screen.failures, self.outbox.of(LOBBY)), (["no: not_author"], []))
+
+    def test_a_file_that_was_altered_sends_no_other_command(self) -> None:
+        self.earlier.add(c.EditMessage(7, "x"), WOB, "/kick wob bob")
+        self.assertIn("unknown command", self.starts()[0])
+        self.assertEqual(self.asked, [])

@@ -113,7 +113,7 @@ class Unsent(ScreenTestCase):
                 await alice.sees("unknown command: /fly")
                 await alice.presses(*"/who", "enter")
                 await alice.sees("connected: alice")
-                await alice.presses("ctrl+c")
+                await alice.presses(*"/register secret", "ctrl+c")
                 await alice.sees("drafts that will be lost: 1.")
                 self.assertFalse(alice.app._exit)
                 await alice.presses("y")
@@ -121,7 +121,23 @@ class Unsent(ScreenTestCase):
                 self.assertFalse(alice.app._exit)
                 await alice.presses("ctrl+c")
                 await alice.until(lambda: alice.app._exit)
-            self.assertEqual(self.stored(), [])
+            (kept,) = (self.folder / "state").glob("*.outbox")
+            self.assertEqual(stat.S_IMODE(kept.stat().st_mode), 0o600)
+            self.assertNotIn(b"secret", kept.read_bytes())
+            async with self.at_screen("alice") as alice:
+                await alice.sees("wob \N{LOWER RIGHT PENCIL}")
+                await alice.presses("o", "n", "ctrl+n")
+                await alice.until(lambda: typed(alice) == "for wob!")
+                await alice.presses("?", "ctrl+c")
+                await alice.until(lambda: alice.app._exit)
+            async with self.at_screen("alice") as alice:
+                await alice.until(lambda: typed(alice) == "for wob!?")
+                await alice.presses("enter", "ctrl+p")
+                await alice.until(lambda: typed(alice) == "on")
+                await alice.presses("backspace", "backspace", "ctrl+c")
+                await alice.until(lambda: alice.app._exit)
+            self.assertEqual(list((self.folder / "state").glob("*.outbox")), [])
+            self.assertEqual((self.stored(), self.stored("wob")), ([], ["for wob!?"]))
 
         self.play(story)
 

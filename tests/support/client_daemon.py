@@ -231,7 +231,7 @@ class ScreenTestCase(ChatTestCase):
         """The lobby's messages, or those of a public group, which carol joins for that."""
         carol = self.daemon.connect("json")
         self.addCleanup(carol.close)
-        carol.asks(action="client-hello", from_="carol")
+        carol.asks(action="client-hello", from_=f"carol{group or ''}")
         if group:
             carol.asks(action="join", group=group)
         carol.asks(action="history", limit=500, ref=1, **({"group": group} if group else {}))
