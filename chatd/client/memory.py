@@ -69,6 +69,10 @@ _MEMBERSHIP_ENDS: Final[dict[str, MembershipEnd]] = {
 """What the events about a user mean for the user's membership in a group."""
 
 
+CHANGE_EVENTS: Final = frozenset({"deleted", "edited", "reacted", "unreacted"})
+"""The events that change a message; they are no entries of their own on the screen."""
+
+
 class ScreenEntry(msgspec.Struct, frozen=True, eq=False):
     """An item of a conversation on the screen: a message, an event, or a text of the client for its user.
 
@@ -103,6 +107,24 @@ def entry_from_message(message: Message | HistoryMessage) -> ScreenEntry:
     )
 
 
+def entry_from_event(event: objects.GroupEvent) -> ScreenEntry:
+    """Return the screen entry for an event of a group."""
+    return ScreenEntry(event.ts.as_datetime, describe_event(event), id=event.id)
+
+
+def entries_from_page(page: objects.Page) -> list[ScreenEntry]:
+    """Return the screen entries for the messages and events on ``page`` in the order of the log.
+
+    What happened to a message is left out, because the message is shown as it is now.
+    """
+    events = [
+        entry_from_event(msgspec.structs.replace(event, group=page.group))
+        for event in page.events or ()
+        if event.event not in CHANGE_EVENTS
+    ]
+    return sorted([*map(entry_from_message, page.messages), *events], key=lambda entry: entry.id)
+
+
 def _with_reaction(
     reactions: Mapping[str, frozenset[str]], event: objects.GroupEvent
 ) -> dict[str, frozenset[str]]:
@@ -118,8 +140,8 @@ class Conversation:
 
     They are the end of the conversation, unless the user went far back in its history. ``has_older``
     and ``has_newer`` say whether the daemon may have more entries before and after them.
-    ``membership_end`` says how the user's membership in a group has ended; None means that the user may
-    write.
+    ``lacks_events`` says that they were read without the events of the group. ``membership_end`` says how the
+    user's membership in a group has ended; None means that the user may write.
     """
 
     def __init__(self, place: ConversationRef) -> None:
@@ -130,6 +152,7 @@ class Conversation:
         self.read = ReadState()
         self.is_invitation = False
         self.membership_end: MembershipEnd | None = None
+        self.lacks_events = False
         self._has_new_invitation = False
         self.max_entries = MAX_SHOWN_ENTRIES
         self._last_told = 0
@@ -435,6 +458,7 @@ class Memory:
         # A page without a last seen id has only missed messages, except in the lobby.
         older = backlog.more or (backlog.seen is None and place != LOBBY)
         conversation.replace_entries(map(entry_from_message, backlog.messages), older, has_newer=False)
+        conversation.lacks_events = place.kind == "group"
         missed = [item for item in backlog.messages if was_missed(item, backlog) and item.nick != self.nick]
         last_id = backlog.messages[-1].id if backlog.messages else 0
         conversation.read.record_missed([item.id for item in missed], backlog.seen, last_id)
@@ -463,6 +487,14 @@ class Memory:
             nicks = self.online if here == LOBBY else {here.name, self.nick}
             found = [(nick, "") for nick in sorted(nicks, key=str.casefold)]
         return [objects.Member(nick, role, nick in self.online) for nick, role in found]
+
+    @property
+    def owns_without_password(self) -> bool:
+        """Whether the user owns the group on the screen, and has no password to keep it with."""
+        return any(
+            member.name == self.nick and member.role == "owner" and member.registered is False
+            for member in self._members
+        )
 
     def known_names(self) -> KnownNames:
         """Return the nicks and the group names that the client knows."""
@@ -514,7 +546,7 @@ class Memory:
             for known in self.conversations.values():
                 known.mark_deleted(event.deleted)
             return
-        entry = ScreenEntry(event.ts.as_datetime, describe_event(event), id=event.id)
+        entry = entry_from_event(event)
         place = ConversationRef("group", event.group)
         if event.event == "topic":
             self.topics[place.key] = event.topic or ""

@@ -140,7 +140,7 @@ class ChatApp(KeyActions):
             self.memory, self.outbox, self._outgoing, self._tell, self._put_into_composer
         )
         self._notifier = Notifier(self.memory, self.bell, self._write_escape, time.monotonic, os.environ)
-        self._has_warned_of_leaving = False
+        self._has_warned_of_leaving = self._has_warned_of_ownership = False
         self._is_unsent_redraw_due = False
         self._read_marks = ReadMarkKeeper(self.memory, self._ask, self._draw_soon)
         self._typing_marks = TypingMarkSender(self.memory, self._ask, time.monotonic)
@@ -286,6 +286,7 @@ class ChatApp(KeyActions):
         if not again:
             self.memory.shown_conversation.read.enter()
             self._show()
+            await self.history.read_events()
             await find_missed_mentions(self.memory, self.history)
             self._draw_soon()
 
@@ -421,6 +422,7 @@ class ChatApp(KeyActions):
         self._draw_soon()
         if self.memory.has_logged_in:  # else the lists are read after the login
             self._refresh_members()
+            self._read_events()
             self._remember_place()
 
     def _show_draft(self) -> None:
@@ -471,6 +473,14 @@ class ChatApp(KeyActions):
     @work(exclusive=True, group="members")
     async def _read_members(self) -> None:
         await self._directory_loader.read_members()
+        if self.memory.owns_without_password and not self._has_warned_of_ownership:
+            self._has_warned_of_ownership = True
+            told = _("without a password (/register), you own {group} only until your connection ends")
+            self._tell(told.format(group=self.memory.here.name), "answer")
+
+    @work(exclusive=True, group="events")
+    async def _read_events(self) -> None:
+        await self.history.read_events()
 
     # What the user sees.
 
