@@ -42,6 +42,8 @@ class ClientCommandRunner:
                 self._withdraw()
             elif word == "quiet":
                 self._toggle_quiet()
+            elif word == "clear":
+                self._memory.shown_conversation.remove_client_texts()
             else:
                 self._set_notify(rest.lower())
         except OSError as error:
@@ -75,6 +77,11 @@ class ClientCommandRunner:
         self._tell(_("this conversation does not ring") if quiet else _("this conversation rings"), "answer")
 
     def _set_notify(self, mode: str) -> None:
+        if not mode:
+            usage = IMMEDIATE_COMMANDS["notify"].usage
+            told = _("notifications: {mode}").format(mode=self._memory.settings.notify)
+            self._tell(_("{told}; {usage} changes it").format(told=told, usage=usage), "answer")
+            return
         known = next((known for known in get_args(NotifyMode) if known == mode), None)
         if known is None:
             self._tell(_("usage: {usage}").format(usage=IMMEDIATE_COMMANDS["notify"].usage), "trouble")

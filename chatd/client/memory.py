@@ -319,6 +319,10 @@ class Conversation:
         self.has_newer = more or (self.newest_id or 0) < self._last_told
         self._cut_front()
 
+    def remove_client_texts(self) -> None:
+        """Remove the answers and errors that the client has shown here. Everything else stays."""
+        self.entries = [entry for entry in self.entries if entry.kind not in ("answer", "trouble")]
+
     def leave_screen(self) -> None:
         """Keep at most the last `MAX_HIDDEN_ENTRIES` entries, because the conversation left the screen.
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
+from chatd.client.clipboard import copied_text
 from chatd.client.codec import LOBBY, ConversationRef
 from chatd.client.history import HistoryLoader
 from chatd.client.language import _
@@ -145,7 +147,7 @@ class ScreenDisplay:
         lines = [one.text if count == 1 else f"{one.nick}: {one.text}" for one in chosen]
         text = "\n".join(lines)
         self._copy(text)
-        self._add_text(_("copied: {count} characters").format(count=len(text)), "answer")
+        self._add_text(copied_text(text, os.environ), "answer")
 
     def unsent_count_changed(self) -> None:
         """Schedule a redraw of the unsent messages, and of their number in the title."""
