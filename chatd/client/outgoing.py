@@ -71,7 +71,7 @@ class TypedLine(msgspec.Struct, frozen=True):
     typed: str = ""
 
 
-class AskFunction(Protocol):
+class RequestFunction(Protocol):
     """A function that sends a command to the daemon and returns an awaitable of the answer."""
 
     def __call__(
@@ -129,10 +129,10 @@ class OutgoingQueue:
     """The queue of typed lines, which are carried out in the order in which they were typed.
 
     The next line waits for the answer to a command, but not for the ack of a message. Each line applies to
-    the conversation that the user will be in after all earlier lines. After a refused switch to another
-    conversation, the queue takes a line that depends on the conversation only when it is submitted for the
-    second time, because the user may believe to be elsewhere. ``ask`` sends a command to the daemon,
-    under a ref if it is a message. ``outbox`` keeps the messages until their acks. ``queue_size`` is the
+    the conversation that the user will be in after all earlier lines. If the user may believe to be in
+    another one, after a refused switch or one that nobody has asked for, a line that depends on the
+    conversation is taken only when it is submitted for the second time. ``ask`` sends a command to the
+    daemon, under a ref if it is kept. ``outbox`` keeps the messages until their acks. ``queue_size`` is the
     maximum number of queued lines; 0 means no limit. ``known`` returns the names that the client knows.
     Without it, as for programs that write lines, ``/msg`` goes to no other conversation. While
     ``is_disconnected`` returns True, only what is kept on disk is taken, because other commands would be lost
@@ -141,7 +141,7 @@ class OutgoingQueue:
 
     def __init__(
         self,
-        ask: AskFunction,
+        ask: RequestFunction,
         display: Display,
         outbox: Outbox,
         queue_size: int = 0,
@@ -157,7 +157,7 @@ class OutgoingQueue:
         self._known = known
         self._queue: asyncio.Queue[TypedLine | Refusal] = asyncio.Queue(queue_size)
         self._queued_switches: deque[ConversationRef] = deque()
-        self._unreached: ConversationRef | None = None  # where the last switch, which was refused, led
+        self._unreached: ConversationRef | None = None  # where the user may believe to be
         self._held_text = ""
         self._slots = asyncio.Semaphore(MAX_UNACKED_MESSAGES)
         self._sending: dict[str, asyncio.Task[str | None]] = {}
@@ -208,9 +208,7 @@ class OutgoingQueue:
             self._queued_switches.append(destination)
         return TypedLine(command, place, destination, typed=with_message_id(text, *last_ids))
 
-    def _parse(
-        self, text: str, place: ConversationRef, last_ids: tuple[int | None, int | None]
-    ) -> TypedCommand:
+    def _parse(self, text: str, place: ConversationRef, last_ids: LastIds) -> TypedCommand:
         known = self._known() if self._known else NO_NAMES_KNOWN
         command = parse_typed_line(with_message_id(text, *last_ids), place, known)
         if isinstance(command, OpenDirect) and self._known is None and command.message is not None:
@@ -218,11 +216,7 @@ class OutgoingQueue:
         return command
 
     def _check_intended_place(
-        self,
-        text: str,
-        here: ConversationRef,
-        wanted: ConversationRef,
-        last_ids: tuple[int | None, int | None],
+        self, text: str, here: ConversationRef, wanted: ConversationRef, last_ids: LastIds
     ) -> None:
         """Raise `Refusal` if ``text`` does in the conversation ``here`` what it would not do in ``wanted``.
 
@@ -296,6 +290,13 @@ class OutgoingQueue:
         """
         self._queued_switches.clear()
         self._unreached, self._held_text = None, ""
+
+    def record_forced_switch(self, left: ConversationRef) -> None:
+        """Record that the user is in another conversation than before without having asked for that.
+
+        A group that is closed leaves the screen, for instance. The next line may still be meant for ``left``.
+        """
+        self._unreached, self._held_text = left, ""
 
     async def run(self) -> None:
         """Carry out the queued lines in order, and return at the quit command, which is not sent.

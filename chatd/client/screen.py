@@ -228,6 +228,7 @@ class ChatApp(KeyActions):
         if trouble := self._conversation_log.write_received(news, self.memory.nick):
             self._tell(trouble, "trouble")
         if self.memory.here is not here:
+            self._outgoing.record_forced_switch(here)
             self._go_to(self.memory.here, here)
         elif isinstance(news, objects.GroupEvent) and ConversationRef("group", news.group).key == here.key:
             if self._directory_loader.record_member_change() == 1:
@@ -274,6 +275,7 @@ class ChatApp(KeyActions):
         groups = await self._directory_loader.read_groups()
         here = self.memory.here
         if not again and here.kind == "group" and here.key not in joined_group_keys(groups):
+            self._outgoing.record_forced_switch(here)
             self._go_to(LOBBY)
             if not self.outbox.of(here) and here.key not in self.memory.drafts:
                 self.memory.drop_conversation(here)

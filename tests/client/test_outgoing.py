@@ -170,6 +170,22 @@ class RefusedSwitches(QueueTestCase):
 
         self.play(story)
 
+    def test_a_room_that_is_closed_takes_nothing_along(self) -> None:
+        """Whoever was typing there is in the lobby then, unless that was asked for."""
+
+        async def story() -> None:
+            self.queue.record_forced_switch(WOB)
+            self.assertIn("you are in lobby, not in wob", await self.types("for wob only"))
+            self.assertEqual(await self.types("for wob only"), "")
+            self.screen.here = WOB
+            self.queue.add(self.queue.prepare_line("/leave", WOB))
+            self.queue.record_forced_switch(WOB)  # the event arrives before the answer
+            for _turn in range(10):
+                await asyncio.sleep(0)
+            self.assertEqual((self.screen.here, await self.types("hello")), (LOBBY, ""))
+
+        self.play(story)
+
     def test_commands_with_an_implied_group_wait_as_well(self) -> None:
         self.screen.here = WOB
         self.refusals = {c.Join: "banned"}
