@@ -46,7 +46,7 @@ class Unsent(ScreenTestCase):
                 await alice.sees("messages for the next start to send:")
                 await alice.presses("ctrl+c")
                 await alice.until(lambda: alice.app._exit)
-                self.assertEqual(alice.app.unsent_at_exit, 4)
+                self.assertEqual((alice.app.unsent_at_exit, alice.app.has_confirmed_leaving), (4, True))
             (kept,) = (self.folder / "state").glob("*.outbox")
             self.assertEqual(stat.S_IMODE(kept.stat().st_mode), 0o600)
             self.assertNotIn(b"password", kept.read_bytes())
