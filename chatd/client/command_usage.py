@@ -8,7 +8,7 @@ from chatd.client.language import _
 from chatd.core.declarations import CommandDeclaration
 from chatd.core.language import N_
 
-_FIELD_WORDS: Final = {"dest": "nick", "msg": N_("text")}
+_FIELD_WORDS: Final = {"dest": "nick", "msg": N_("text"), "upto": "id"}
 """What people call fields whose names on the wire say little."""
 
 

@@ -25,7 +25,7 @@ class UsageLines(SynchronousTestCase):
     def test_they_have_words_of_people(self) -> None:
         for row in COMMANDS.values():
             if row.slash_word and row.command is not Identify:
-                self.assertNotRegex(people_usage(row), r" \[?(dest|msg)\b")
+                self.assertNotRegex(people_usage(row), r" \[?(dest|msg|upto)\b")
 
     def test_each_begins_with_the_word_that_was_typed(self) -> None:
         """Which can be typed again: in the hint, and in the sentence for a line that lacks something."""
