@@ -93,7 +93,7 @@ class ChatdSession:
 
     def send(self, request: PendingRequest) -> None:
         """Write ``request`` to the connection at once."""
-        request.sent = True
+        request.mark_sent()
         self._connection.writer.write(request.payload)
 
     def _begin(self, welcome: objects.Welcome) -> None:
@@ -137,8 +137,9 @@ class ChatdSession:
         if request is None:
             self._receive_unrequested(answer)
             return
-        if _is_refused_by_shutdown(answer) and isinstance(request.command, codec.MESSAGE_COMMANDS):
-            return  # the message waits for the next connection
+        if _is_refused_by_shutdown(answer) and isinstance(request.command, codec.KEPT_COMMANDS):
+            request.sent = False  # it waits for the next connection
+            return
         if isinstance(answer, objects.Ack):
             self._deliver_own(request.command, answer)
         self._requests.answer(request.ref, answer)

@@ -39,6 +39,9 @@ IMMEDIATE_COMMANDS: Final = {
     "withdraw": ClientCommand(
         "/withdraw", N_("take back the last message of this conversation that was not sent"), "/withdraw"
     ),
+    "clear": ClientCommand(
+        "/clear", N_("remove answers, such as those of /search, from the screen"), "/clear"
+    ),
     "quiet": ClientCommand("/quiet", N_("do not ring for this conversation, or ring again"), "/quiet"),
     "notify": ClientCommand(
         "/notify off|bell|on|always",

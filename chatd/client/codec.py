@@ -68,6 +68,13 @@ MESSAGE_COMMANDS: Final = (*SEND_COMMANDS, c.ReplyToMessage)
 """The commands that send a message, as an answer to another one too. It is stored once for each ref."""
 
 
+CHANGE_COMMANDS: Final = (c.EditMessage, c.DeleteMessage, c.ReactToMessage, c.TakeReactionBack)
+"""The commands that change a message. The client keeps them until the answer, as it keeps messages."""
+
+KEPT_COMMANDS: Final = (*MESSAGE_COMMANDS, *CHANGE_COMMANDS)
+"""The commands that the client keeps, on disk as well, until the daemon has answered them."""
+
+
 class ServerNotice(AnswerBase, frozen=True, kw_only=True):
     """A text of a course-work server (a student's simple JSON chat server), or of the client about that
     server.

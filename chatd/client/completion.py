@@ -7,6 +7,7 @@ from typing import Final
 
 from chatd.client.client_command_table import CLIENT_COMMANDS
 from chatd.client.codec import LOBBY, ConversationRef
+from chatd.client.command_usage import field_word
 from chatd.client.implied_group import GROUP_MARK, KnownNames, has_implied_group, slash_usage
 from chatd.client.language import _
 from chatd.client.typed_lines import SLASH_ALIASES
@@ -74,9 +75,11 @@ def usage_hint(typed: str, here: ConversationRef = LOBBY) -> str:
     if own is not None:
         shown, help = own.usage, own.help
     elif space and word.lower() == f"/{ME_SLASH_WORD}":
-        shown, help = translated_me_usage(_), ME_HELP
+        shown, help = translated_me_usage(field_word), ME_HELP
     elif row is not None:
-        shown, help = (slash_usage(row, here) if separator == " " else row.preferred_usage), row.help
+        is_slash = separator == " "
+        shown = slash_usage(row, here, word[1:].lower()) if is_slash else row.preferred_usage
+        help = row.help
     else:
         return ""
     return _("{usage}: {help}").format(usage=shown, help=_(help))

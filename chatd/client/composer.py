@@ -111,11 +111,11 @@ class Composer(TextArea):
         if not self.text.strip():
             self.post_message(self.EmptySubmitted())
             return
-        if not self._take(self.text):
-            self.select_all()  # the next word replaces it
-            return
         if not is_command_with_secret(self.text) and (not self._typed or self._typed[-1] != self.text):
             self._typed.append(self.text)
+        if not self._take(self.text):
+            self.select_all()  # the next word replaces it; the Up key brings it back
+            return
         self.begin("")
         self._back = 0
 

@@ -130,7 +130,7 @@ class CourseworkSession:
                 unknown = objects.Error(code="unknown_action", msg=_("this server has no such command"))
                 self._requests.answer(request.ref, unknown)
                 continue
-            request.sent = True
+            request.mark_sent()
             # A server that ends its objects with a newline also reads lines; others take a read as one.
             writer.write(payload + b"\n" if self._connection.peer_sends_newlines else payload)
             await writer.drain()

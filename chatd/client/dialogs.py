@@ -21,6 +21,7 @@ from chatd.client.codec import LOBBY
 from chatd.client.keys import LineInput
 from chatd.client.language import _
 from chatd.client.render import conversation_label, member_count_text, one_line
+from chatd.core.language import N_
 from chatd.json_wire.objects import Group
 
 
@@ -45,10 +46,12 @@ Result = TypeVar("Result")
 
 
 class Dialog(ModalScreen[Result]):
-    """The base class of dialogs.
+    """A dialog in front of the chat. It returns one result to the screen when it closes.
 
-    A dialog covers the chat, and returns one result to the screen when it closes.
+    `keys_help` says in its frame, in English, which keys close it.
     """
+
+    keys_help: ClassVar[str]
 
     DEFAULT_CSS = """
     Dialog {
@@ -59,6 +62,8 @@ class Dialog(ModalScreen[Result]):
             height: auto;
             max-height: 100%;
             border: round $accent;
+            border-subtitle-color: $foreground;
+            border-subtitle-background: $surface;
             padding: 0 1;
             background: $surface;
         }
@@ -102,6 +107,10 @@ class Dialog(ModalScreen[Result]):
     }
     """
 
+    def on_mount(self) -> None:
+        """Show the keys in the frame of the dialog."""
+        self.query_one(Vertical).border_subtitle = Content(_(self.keys_help))
+
     def dismiss(self, result: Result | None = None) -> AwaitComplete:
         """Close the dialog with ``result``.
 
@@ -116,6 +125,8 @@ class NickDialog(Dialog[str]):
     ``nick`` is the suggested nick. ``why`` says why the server refused the last nick; ``why`` is empty at
     first.
     """
+
+    keys_help = N_("F1 help  Ctrl-C leave")
 
     def __init__(self, address: str, nick: str = "", why: str = "") -> None:
         super().__init__()
@@ -148,6 +159,8 @@ class PasswordDialog(Dialog[str]):
     ``why`` says why the server refused the login. After Escape the result is an empty text.
     """
 
+    keys_help = N_("Esc another nick  F1 help  Ctrl-C leave")
+
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss('')", priority=True)]
 
     def __init__(self, why: str) -> None:
@@ -175,6 +188,8 @@ class RoomsDialog(Dialog[str | None]):
     The result is ``/join GROUP``, or ``/create GROUP`` for a new group. It is None for the lobby. After
     Escape the result is an empty text, and the user stays in the current conversation.
     """
+
+    keys_help = N_("Esc back to the chat  F1 help")
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss('')", priority=True)]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Container, Iterable
+from collections.abc import Awaitable, Callable, Collection, Container, Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -66,15 +66,22 @@ class DirectoryLoader:
         self._memory.topics |= {ConversationRef("group", group.group).key: group.topic for group in groups}
         return groups
 
-    def add_conversations(self, groups: Iterable[objects.Group]) -> None:
-        """Add to the list of conversations those ``groups`` that the user is a member of or invited to."""
+    def add_conversations(self, groups: Collection[objects.Group]) -> None:
+        """Add those of ``groups`` that the user is a member of, or invited to, to the conversations.
+
+        Mark other groups among the conversations as such that the user may not write to.
+        """
         for group in groups:
             place = ConversationRef("group", group.group)
             if group.role == "invited":
                 invited = _("you are invited to {group}").format(group=group.group)
                 self._memory.add_invitation(place, ScreenEntry(datetime.now(UTC), invited))
             elif _is_member(group):
-                self._memory.conversation(place)
+                self._memory.conversation(place).membership_end = None
+        joined = joined_group_keys(groups)
+        for conversation in self._memory.conversations.values():
+            if conversation.place.kind == "group" and conversation.place.key not in joined:
+                conversation.membership_end = conversation.membership_end or "removed"
 
     async def read_members(self) -> None:
         """Load the members of the group on the screen, until the list shows all changes that were counted.

@@ -51,6 +51,9 @@ KEY_HELP: Final = (
 )
 """The keys, as they are written on keyboards, with what they do."""
 
+OWNER_NOTE: Final = N_("without a password (/register), you own a room only until your connection ends")
+"""What one has to know about the rooms that one makes."""
+
 SECTIONS: Final = (
     (
         N_("Talk"),
@@ -117,7 +120,8 @@ def help_sections(here: ConversationRef, nick: str) -> Iterator[tuple[str, list[
     )
     rows = {name: row for name, row in COMMANDS.items() if row.slash_word and row.command is not Identify}
     for heading, names in SECTIONS:
-        yield _(heading), [_line(rows.pop(name), here, nick) for name in names]
+        notes = [("\N{BLACK STAR}", _(OWNER_NOTE))] if heading == "Rooms" else []
+        yield _(heading), [*(_line(rows.pop(name), here, nick) for name in names), *notes]
     operators = [row for row in rows.values() if row.required_role == "server_operators"]
     others = [row for row in rows.values() if row.required_role != "server_operators"]
     yield _("Others"), [_line(row, here, nick) for row in others]

@@ -9,7 +9,7 @@ from typing import Final
 from textual.widgets import ProgressBar
 
 from chatd.client.directory_loader import AskFunction
-from chatd.client.memory import Conversation, Memory, ScreenEntry, entry_from_message
+from chatd.client.memory import Conversation, Memory, ScreenEntry, entries_from_page
 from chatd.client.scrollback import Scrollback
 from chatd.core import commands as c
 from chatd.json_wire import objects
@@ -51,7 +51,7 @@ class HistoryLoader:
         edge = conversation.oldest_id if older else conversation.newest_id
         with self.progress_indicator():
             bounds = {"before": edge} if older else {"after": edge}
-            page = await self.read_page(conversation, SCROLL_PAGE_SIZE, **bounds)
+            page = await self._read_entries(conversation, SCROLL_PAGE_SIZE, **bounds)
         if conversation is not self._memory.shown_conversation:
             return
         if edge != (conversation.oldest_id if older else conversation.newest_id):
@@ -62,18 +62,31 @@ class HistoryLoader:
             else:
                 conversation.clear()
         elif older:
-            conversation.prepend_page(map(entry_from_message, page.messages), page.more)
+            conversation.prepend_page(*page)
         else:
-            conversation.append_page(map(entry_from_message, page.messages), page.more)
+            conversation.append_page(*page)
+
+    async def read_events(self) -> None:
+        """Read the end of the conversation on the screen again, with its events, if it was read without."""
+        conversation = self._memory.shown_conversation
+        if not conversation.lacks_events:
+            return
+        conversation.lacks_events = False
+        limit = min(SEARCH_PAGE_SIZE, max(SCROLL_PAGE_SIZE, 2 * len(conversation.entries)))
+        page = await self._read_entries(conversation, limit)
+        if conversation is not self._memory.shown_conversation:
+            conversation.lacks_events = True
+        elif page is not None and not conversation.has_newer:
+            conversation.replace_entries(*page, has_newer=False)
+            self._scrollback.redraw_soon()
 
     async def show_beginning(self) -> None:
         """Show the first messages of the conversation on the screen. Do nothing if they can't be read."""
         conversation = self._memory.shown_conversation
-        page = await self.read_page(conversation, SCROLL_PAGE_SIZE, after=0)
+        page = await self._read_entries(conversation, after=0)
         if page is not None and conversation is self._memory.shown_conversation:
-            conversation.replace_entries(
-                map(entry_from_message, page.messages), has_older=False, has_newer=page.more
-            )
+            entries, more = page
+            conversation.replace_entries(entries, has_older=False, has_newer=more)
             self._scrollback.show(at_beginning=True)
 
     async def show_end(self) -> bool:
@@ -84,10 +97,10 @@ class HistoryLoader:
         """
         conversation = self._memory.shown_conversation
         if conversation.has_newer:
-            page = await self.read_page(conversation, SCROLL_PAGE_SIZE)
+            page = await self._read_entries(conversation)
             if page is None or conversation is not self._memory.shown_conversation:
                 return False
-            conversation.replace_entries(map(entry_from_message, page.messages), page.more, has_newer=False)
+            conversation.replace_entries(*page, has_newer=False)
         self.found = None
         self._scrollback.show()
         return True
@@ -100,10 +113,10 @@ class HistoryLoader:
         """
         found = _entry_with_id(conversation.entries, id)
         if found is None:
-            page = await self.read_page(conversation, SCROLL_PAGE_SIZE, around=id)
+            page = await self._read_entries(conversation, around=id)
             if page is None or conversation is not self._memory.shown_conversation:
                 return
-            entries = [entry_from_message(item) for item in page.messages]
+            entries, _more = page
             conversation.replace_entries(entries, has_older=True, has_newer=True)
             found = _entry_with_id(conversation.entries, id)
         if found is not None:
@@ -115,6 +128,28 @@ class HistoryLoader:
         newest = self._newest_seq = max(self._newest_seq, page.messages[-1].seq)
         self._bar.update(total=newest, progress=newest - page.messages[0].seq)
 
+    async def _read_entries(
+        self, conversation: Conversation, limit: int = SCROLL_PAGE_SIZE, **bounds: int | None
+    ) -> tuple[list[ScreenEntry], bool] | None:
+        """Return a page of at most ``limit`` entries of ``conversation``, and whether there are more; None if
+        that fails.
+
+        For a group, the events are among them. As what happened to messages counts for the size of a page and
+        is not shown, several pages are read until one has something to show. ``bounds`` are those of
+        `read_page`.
+        """
+        while True:
+            page = await self.read_page(
+                conversation, limit, **bounds, has_events=conversation.place.kind == "group"
+            )
+            if page is None:
+                return None
+            entries = entries_from_page(page)
+            if entries or not page.more or not page.events:
+                return entries, page.more
+            after = bounds.get("after")
+            bounds = {"before": page.events[0].id} if after is None else {"after": page.events[-1].id}
+
     async def read_page(
         self,
         conversation: Conversation,
@@ -122,11 +157,13 @@ class HistoryLoader:
         before: int | None = None,
         after: int | None = None,
         around: int | None = None,
+        has_events: bool = False,
     ) -> objects.Page | None:
         """Return a page of at most ``limit`` messages of ``conversation``, or None if the request fails.
 
-        The page has the messages before the log id ``before``, after the log id ``after``, or around the log
-        id ``around``. If no id is given, the page has the last messages.
+        The messages come before the log entry with the id ``before``, or after the entry with the id
+        ``after``, or are around the entry with the id ``around``; without a bound, they are the last. With
+        ``has_events`` the page has the events between them, which count for ``limit``.
         """
         place = conversation.place
         answer = await self._ask(
@@ -137,6 +174,7 @@ class HistoryLoader:
                 before=before,
                 after=after,
                 around=around,
+                events="all" if has_events else "none",
             ),
             ("unknown_action",),  # from a course-work server, which has no pages
         )

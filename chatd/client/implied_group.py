@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 
 from chatd.client.codec import ConversationRef
+from chatd.client.command_usage import people_usage
 from chatd.client.implied_id import has_implied_id
 from chatd.client.language import _
 from chatd.core import commands as c
@@ -59,13 +60,16 @@ def has_implied_group(row: CommandDeclaration, place: ConversationRef) -> bool:
     )
 
 
-def slash_usage(row: CommandDeclaration, place: ConversationRef) -> str:
-    """Return the usage of the command ``row`` as a ``/`` line in the conversation ``place``.
+def slash_usage(row: CommandDeclaration, place: ConversationRef, word: str = "") -> str:
+    """Return the usage of ``row`` at ``place``: ``/kick [group] nick [reason]`` if the group is implied, and
+    ``/edit [id] text`` for a command on the last message.
 
-    The group is in brackets if ``place`` implies it, as in ``/kick [group] dest [reason]``, and the id of a
-    message if the last message is meant without it, as in ``/edit [id] msg``.
+    The names of the fields are those that people know. ``word`` is the word that was typed for the command,
+    if it may be another one.
     """
-    usage = row.translated_slash_usage(_)
+    usage = people_usage(row)
+    if word:
+        usage = usage.replace(f"/{row.slash_word}", f"/{word}", 1)
     if has_implied_id(row):
         id = _("id")
         return usage.replace(f" {id}", f" [{id}]", 1)

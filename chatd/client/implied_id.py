@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from chatd.client.language import _
+from chatd.client.command_usage import people_usage
 from chatd.core import commands as c
 from chatd.core.declarations import CommandDeclaration
 from chatd.core.refusals import Refusal, refusal_reason
@@ -40,5 +40,5 @@ def with_message_id(typed: str, last_own_id: int | None, last_other_id: int | No
     if first.isdecimal() and rest.strip():  # a reaction may be a number, but not an id alone
         return typed
     if id is None:
-        raise Refusal("bad_request", why=refusal_reason("usage", usage=row.translated_slash_usage(_)))
+        raise Refusal("bad_request", why=refusal_reason("usage", usage=people_usage(row)))
     return f"/{slash.word} {id} {slash.rest}"

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+
 from textual import on, work
 from textual.app import App
 from textual.events import TextSelected
 from textual.widgets import Input
 
 from chatd.client import layout
+from chatd.client.clipboard import copied_text
 from chatd.client.codec import ConversationRef
 from chatd.client.composer import Composer
 from chatd.client.help_screen import HelpScreen
@@ -57,6 +60,8 @@ class KeyActions(App[None]):
 
         A dialog disables the actions that change the chat behind the dialog.
         """
+        if action == "show_help":
+            return not isinstance(self.screen, HelpScreen)
         return not (self.screen.is_modal and action in layout.ACTIONS_BLOCKED_BY_DIALOG)
 
     def action_step_conversation(self, step: int) -> None:
@@ -83,7 +88,8 @@ class KeyActions(App[None]):
             self._hint.show(_("nothing is new here"))
 
     def action_focus_people(self) -> None:
-        """Give the list of users the keyboard focus."""
+        """Give the list of users the keyboard focus. Where there is no room for it, show it until then."""
+        self._people.add_class("-open")
         focus(self._people)
 
     def action_show_help(self) -> None:
@@ -121,7 +127,7 @@ class KeyActions(App[None]):
     def _copy_selected(self, text: str) -> None:
         """Copy the selected ``text`` to the clipboard of the terminal, if that allows it."""
         self.copy_to_clipboard(text)
-        self._hint.show(_("copied: {count} characters").format(count=len(text)))
+        self._hint.show(copied_text(text, os.environ))
 
     @on(TextSelected)
     def _text_selected(self) -> None:

@@ -27,7 +27,7 @@ Screen {
     & NameList {
         display: none;
     }
-    & #unread.-shown {
+    & #unread.-shown, & NameList.-open {
         display: block;
     }
 }
@@ -173,7 +173,6 @@ KEY_BINDINGS: Final[list[BindingType]] = [
 ACTIONS_BLOCKED_BY_DIALOG: Final = frozenset(
     {
         "run_command",
-        "show_help",
         "switch",
         "search",
         "step_search",

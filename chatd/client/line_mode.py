@@ -25,7 +25,7 @@ from chatd.client.language import _, translated_greeting
 from chatd.client.log import ChatLog, open_log
 from chatd.client.options import server_address
 from chatd.client.outbox import Outbox
-from chatd.client.outbox_file import OutboxFile
+from chatd.client.outbox_file import OutboxFile, UnsentMessage
 from chatd.client.outgoing import MAX_UNACKED_MESSAGES, Failure, OutgoingQueue, TypedLine, failure_text
 from chatd.client.pending import ConnectionLost, RefusedByServer, UncertainRequest
 from chatd.client.reconnecting_client import GIVE_UP_AFTER_SECONDS, ReconnectingClient
@@ -135,7 +135,7 @@ class LineDisplay:
         code = f"{failure.code}: " if isinstance(failure, Refusal | RefusedByServer) else ""
         print_line(one_line(f"* {code}{failure_text(failure)}"))
 
-    def show_send_failure(self, failure: RefusedByServer | ConnectionLost) -> None:
+    def show_send_failure(self, failure: RefusedByServer | ConnectionLost, message: UnsentMessage) -> None:
         """Print why the daemon refused a message.
 
         Print nothing for a lost connection, because the client then ends with an error of its own.
@@ -143,16 +143,18 @@ class LineDisplay:
         if isinstance(failure, RefusedByServer | UncertainRequest):
             self.show_failure(failure)
 
-    def conversation_switch_finished(self, place: ConversationRef, succeeded: bool) -> None:
-        """Make ``place`` the current conversation and print its name, if the command ``succeeded``.
+    def conversation_switch_finished(self, place: ConversationRef, refusal: str | None) -> None:
+        """Make ``place`` the current conversation and print its name, unless there was a ``refusal``.
 
         If standard input is not a terminal, make ``place`` the current conversation even after a refusal.
         """
-        if succeeded:
-            print_line("* " + _("you are in {place}").format(place=conversation_label(place)))
-        if succeeded or not sys.stdin.isatty():
+        if refusal is None or not sys.stdin.isatty():
             # A program writes its next lines for that conversation, whether or not it has read the refusal.
             self.here = place
+        if refusal is None:
+            print_line("* " + _("you are in {place}").format(place=conversation_label(place)))
+        elif sys.stdin.isatty():
+            print_line("* " + _("you are still in {here}").format(here=conversation_label(self.here)))
 
     def copy_messages(self, count: int) -> None:
         """Print that the line mode can't copy messages, and that the terminal can."""
@@ -228,7 +230,7 @@ async def run_line_mode(options: Namespace) -> None:
     try:
         await run_with_client(client, work())
         if outbox.is_on_disk and outbox.waiting_count:
-            sentence = _("{count} of your messages were not sent: the next start sends them")
+            sentence = _("messages that were not sent, for the next start to send: {count}")
             raise ConnectionLost(sentence.format(count=outbox.waiting_count))
     finally:
         outbox.close()

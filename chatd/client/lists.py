@@ -128,8 +128,13 @@ class ConversationList(NameList):
 class MemberList(NameList):
     """The list of the users in the current conversation, which shows who is online.
 
-    Choosing a user opens the direct conversation with that user.
+    Choosing a user opens the direct conversation with that user. On a narrow screen the list is shown while
+    it has the class ``-open``, which it loses with the keyboard focus.
     """
+
+    def on_blur(self) -> None:
+        """Hide the list again where there is no room for it."""
+        self.remove_class("-open")
 
     def draw(self) -> None:
         """Redraw the list of the users in the current conversation."""

@@ -54,8 +54,23 @@ EntryKind = Literal[
     "failed",
 ]
 
+MembershipEnd = Literal["removed", "banned"]
+"""How the user's membership in a group has ended: the user may join again, or is banned."""
+
 _SHOWN_KINDS: Final[dict[str, EntryKind]] = {"image": "image", "action": "action", "notice": "notice"}
 """The kinds of messages that are not shown as a ``message``."""
+
+
+_MEMBERSHIP_ENDS: Final[dict[str, MembershipEnd]] = {
+    "kicked": "removed",
+    "banned": "banned",
+    "unbanned": "removed",
+}
+"""What the events about a user mean for the user's membership in a group."""
+
+
+CHANGE_EVENTS: Final = frozenset({"deleted", "edited", "reacted", "unreacted"})
+"""The events that change a message; they are no entries of their own on the screen."""
 
 
 class ScreenEntry(msgspec.Struct, frozen=True, eq=False):
@@ -92,6 +107,24 @@ def entry_from_message(message: Message | HistoryMessage) -> ScreenEntry:
     )
 
 
+def entry_from_event(event: objects.GroupEvent) -> ScreenEntry:
+    """Return the screen entry for an event of a group."""
+    return ScreenEntry(event.ts.as_datetime, describe_event(event), id=event.id)
+
+
+def entries_from_page(page: objects.Page) -> list[ScreenEntry]:
+    """Return the screen entries for the messages and events on ``page`` in the order of the log.
+
+    What happened to a message is left out, because the message is shown as it is now.
+    """
+    events = [
+        entry_from_event(msgspec.structs.replace(event, group=page.group))
+        for event in page.events or ()
+        if event.event not in CHANGE_EVENTS
+    ]
+    return sorted([*map(entry_from_message, page.messages), *events], key=lambda entry: entry.id)
+
+
 def _with_reaction(
     reactions: Mapping[str, frozenset[str]], event: objects.GroupEvent
 ) -> dict[str, frozenset[str]]:
@@ -105,8 +138,10 @@ def _with_reaction(
 class Conversation:
     """The entries of one conversation that the client keeps in memory, without gaps between them.
 
-    The entries are the end of the conversation, unless the user has gone far back in its history.
-    ``has_older`` and ``has_newer`` say whether the daemon may have entries before and after those in memory.
+    They are the end of the conversation, unless the user went far back in its history. ``has_older``
+    and ``has_newer`` say whether the daemon may have more entries before and after them.
+    ``lacks_events`` says that they were read without the events of the group. ``membership_end`` says how the
+    user's membership in a group has ended; None means that the user may write.
     """
 
     def __init__(self, place: ConversationRef) -> None:
@@ -116,6 +151,8 @@ class Conversation:
         self.has_newer = False
         self.read = ReadState()
         self.is_invitation = False
+        self.membership_end: MembershipEnd | None = None
+        self.lacks_events = False
         self._has_new_invitation = False
         self.max_entries = MAX_SHOWN_ENTRIES
         self._last_told = 0
@@ -291,6 +328,10 @@ class Conversation:
         self.has_newer = more or (self.newest_id or 0) < self._last_told
         self._cut_front()
 
+    def remove_client_texts(self) -> None:
+        """Remove the answers and errors that the client has shown here. Everything else stays."""
+        self.entries = [entry for entry in self.entries if entry.kind not in ("answer", "trouble")]
+
     def leave_screen(self) -> None:
         """Drop all but the last `MAX_HIDDEN_ENTRIES` entries, because the conversation is no longer on the
         screen.
@@ -331,7 +372,7 @@ class Memory:
         self.colours: dict[str, str] = {}
         self.topics: dict[tuple[str, str], str] = {}
         self.group_names: set[str] = set()
-        self.drafts: dict[tuple[str, str], str] = {}
+        self.drafts: dict[tuple[codec.ConversationKind, str], str] = {}
         self.settings = AccountSettings()
         self.own_pictures = OwnPictures()
         self._members: list[objects.Member] = []
@@ -352,6 +393,12 @@ class Memory:
         if found is None:
             found = self.conversations[place.key] = Conversation(place)
         return found
+
+    def add_draft(self, place: ConversationRef, text: str) -> None:
+        """Keep ``text``, if it is not blank, as the draft of ``place``, behind the one that there may be."""
+        if text.strip():
+            before = self.drafts.get(place.key)
+            self.drafts[place.key] = text if before is None else f"{before}\n{text}"
 
     def switch_conversation(self, place: ConversationRef) -> None:
         """Make ``place`` the current conversation."""
@@ -429,6 +476,7 @@ class Memory:
         # A page without a last seen id has only missed messages, except in the lobby.
         older = backlog.more or (backlog.seen is None and place != LOBBY)
         conversation.replace_entries(map(entry_from_message, backlog.messages), older, has_newer=False)
+        conversation.lacks_events = place.kind == "group"
         missed = [item for item in backlog.messages if was_missed(item, backlog) and item.nick != self.nick]
         last_id = backlog.messages[-1].id if backlog.messages else 0
         conversation.read.record_missed([item.id for item in missed], backlog.seen, last_id)
@@ -460,6 +508,14 @@ class Memory:
             nicks = self.online if here == LOBBY else {here.name, self.nick}
             found = [(nick, "") for nick in sorted(nicks, key=str.casefold)]
         return [objects.Member(nick, role, nick in self.online) for nick, role in found]
+
+    @property
+    def owns_without_password(self) -> bool:
+        """Whether the user owns the group on the screen, and has no password to keep it with."""
+        return any(
+            member.name == self.nick and member.role == "owner" and member.registered is False
+            for member in self._members
+        )
 
     def known_names(self) -> KnownNames:
         """Return the nicks and the group names that the client knows."""
@@ -514,7 +570,7 @@ class Memory:
             for known in self.conversations.values():
                 known.mark_deleted(event.deleted)
             return
-        entry = ScreenEntry(event.ts.as_datetime, describe_event(event), id=event.id)
+        entry = entry_from_event(event)
         place = ConversationRef("group", event.group)
         if event.event == "topic":
             self.topics[place.key] = event.topic or ""
@@ -532,6 +588,10 @@ class Memory:
             self.shown_conversation.add(msgspec.structs.replace(entry, id=0))
         elif place.key in self.conversations or event.actor == self.nick:
             conversation = self.conversation(place)
+            if event.subject == self.nick and event.event in _MEMBERSHIP_ENDS:
+                conversation.membership_end = _MEMBERSHIP_ENDS[event.event]
+            if event.actor == self.nick and event.event in ("created", "joined"):
+                conversation.membership_end = None
             if event.actor == self.nick and event.event == "joined":
                 conversation.clear()  # messages may have been sent while the user was out
                 conversation.read = ReadState()  # the daemon's mark went with the membership

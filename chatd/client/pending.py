@@ -7,13 +7,18 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import count
+from typing import Final
 
 from chatd.client import codec
 from chatd.client.language import _, translated_refusal
 from chatd.core import commands as c
+from chatd.core.language import N_
 from chatd.json_wire import objects
+
+UNCERTAIN_TEXT: Final = N_("the connection was lost: look whether it was done")
+"""The reason why a request that may have been carried out is not sent again."""
 
 
 class RefusedByServer(Exception):
@@ -43,18 +48,26 @@ class UncertainRequest(ConnectionLost):
 
 
 class PendingRequest:
-    """A request without an answer yet: the command, its ref, its encoded bytes, and the future of the
-    answer.
+    """A request to the daemon: the command, its ref, its encoded bytes, and the future of the answer.
+
+    ``before_sending`` is called each time before the request is written to a connection.
     """
 
-    __slots__ = ("answer", "command", "payload", "ref", "sent")
+    __slots__ = ("answer", "before_sending", "command", "payload", "ref", "sent")
 
-    def __init__(self, command: c.Command, ref: str) -> None:
+    def __init__(self, command: c.Command, ref: str, before_sending: Callable[[], None] | None) -> None:
+        self.before_sending = before_sending
         self.command = command
         self.ref = ref
         self.payload = codec.encode_request(command, ref)
         self.sent = False
         self.answer: asyncio.Future[objects.AnswerObject] = asyncio.get_running_loop().create_future()
+
+    def mark_sent(self) -> None:
+        """Record that the request is about to be written to a connection."""
+        if self.before_sending is not None:
+            self.before_sending()
+        self.sent = True
 
     @property
     def is_safe_to_send(self) -> bool:
@@ -86,9 +99,17 @@ class PendingRequests:
             del self._requests[ref]
         return iter(list(self._requests.values()))
 
-    def add(self, command: c.Command, ref: str | None = None) -> PendingRequest:
-        """Create and return a pending request for ``command``, with the ref ``ref`` or a new one."""
-        request = PendingRequest(command, ref or next(self._refs))
+    def add(
+        self,
+        command: c.Command,
+        ref: str | None = None,
+        before_sending: Callable[[], None] | None = None,
+    ) -> PendingRequest:
+        """Create a request for ``command`` under the ref ``ref``, or else a new one, and return it.
+
+        ``before_sending`` is called each time before it is written to a connection.
+        """
+        request = PendingRequest(command, ref or next(self._refs), before_sending)
         self._requests[request.ref] = request
         return request
 
@@ -123,7 +144,7 @@ class PendingRequests:
 
         The connection was lost before the answer arrived, and the request must not be sent again.
         """
-        self.fail(request.ref, UncertainRequest(_("the connection was lost: look whether it was done")))
+        self.fail(request.ref, UncertainRequest(_(UNCERTAIN_TEXT)))
 
     def fail_oldest(self, error: RefusedByServer) -> None:
         """Make the future of the oldest pending request raise ``error``."""

@@ -156,15 +156,21 @@ class ReconnectingClient:
         finally:
             self._requests.fail_all(ConnectionLost(_("the connection ended before the answer")))
 
-    def ask(self, command: c.Command, ref: str | None = None) -> asyncio.Future[objects.AnswerObject]:
-        """Send ``command`` to the daemon after all earlier requests, and return a future of the answer.
+    def ask(
+        self,
+        command: c.Command,
+        ref: str | None = None,
+        before_sending: Callable[[], None] | None = None,
+    ) -> asyncio.Future[objects.AnswerObject]:
+        """Send ``command`` to the daemon behind all earlier requests, and return a future of the answer.
 
-        ``ref`` is the client's id of a message, under which the daemon stores the message once; other
-        commands need none. Without a connection, the request waits for the next one, and the answer may
-        arrive over a later connection. If the future is cancelled before the request was sent, the request is
-        not sent. The future may raise `RefusedByServer` or `ConnectionLost`.
+        ``ref`` is the client's id of a message, which the daemon stores once; other commands need none.
+        ``before_sending`` is called each time before the request is written to a connection.
+        Without a connection, the request waits for the next one; after a lost connection, the answer may
+        arrive over a later one. A request whose future is cancelled before it was sent is not sent. The
+        future may raise `RefusedByServer` or `ConnectionLost`.
         """
-        request = self._requests.add(command, ref)
+        request = self._requests.add(command, ref, before_sending)
         if isinstance(command, c.Register | c.ChangePassword | c.Unregister):
             request.answer.add_done_callback(partial(self._account_changed, command))
         if self._session is not None:

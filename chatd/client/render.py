@@ -21,6 +21,7 @@ from chatd.client.codec import (
     page_conversation,
     summary_conversation,
 )
+from chatd.client.command_usage import field_word, people_usage
 from chatd.client.language import _
 from chatd.core.commands import COMMANDS, Identify
 from chatd.core.events import action_text
@@ -305,8 +306,8 @@ def render_answer(answer: AnswerObject, reader: str) -> list[str]:
     if isinstance(answer, Help):
         rows = [row for row in COMMANDS.values() if row.slash_word and row.command is not Identify]
         usages = [
-            *((row.translated_slash_usage(_), row.help) for row in rows),
-            (translated_me_usage(_), ME_HELP),
+            *((people_usage(row), row.help) for row in rows),
+            (translated_me_usage(field_word), ME_HELP),
             *((QUEUED_COMMANDS[word].usage, QUEUED_COMMANDS[word].help) for word in ("image", "paste")),
         ]
         return [_("{usage}: {help}").format(usage=usage, help=_(help)) for usage, help in usages]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Awaitable, Container
+from collections.abc import Awaitable, Callable, Container
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
@@ -29,7 +29,6 @@ from chatd.client.connection import Address
 from chatd.client.dialogs import RoomsDialog
 from chatd.client.directory_loader import DirectoryLoader, joined_group_keys
 from chatd.client.history import HistoryLoader
-from chatd.client.implied_id import with_message_id
 from chatd.client.key_actions import KeyActions
 from chatd.client.keys import focus
 from chatd.client.language import _, translated_greeting
@@ -65,12 +64,12 @@ REDRAW_SECONDS: Final = 0.1
 class ChatApp(KeyActions):
     """The Textual app of the full-screen client, for the server ``address``.
 
-    If ``nick`` is empty, the client asks the user for a nick. The client asks for the password of a
-    registered nick unless ``password`` is given. ``log`` is the file that messages are written to.
-    ``state_folder`` is the folder for the user's settings and unsent messages; if it is None, they are kept
-    in memory only. The client begins in the conversation where the user was last, or else with the list of
-    rooms. After the app has ended, `failure` is the error that ended it, or None, and `unsent_at_exit` is the
-    number of messages without an ack.
+    If ``nick`` is empty, the client asks the user for a nick. It asks for the password of a registered nick
+    unless ``password`` has it. ``log`` is the file that the messages are written to, ``state_folder`` the
+    folder for the user's settings and unsent messages; None keeps them in memory only. The client begins in
+    the conversation where the user was last, or else with the list of rooms. After the app has
+    ended, `failure` is the error that ended it, or None, `unsent_at_exit` the number of messages without
+    an ack, and `has_confirmed_leaving` says whether the user was told what is not sent, and left.
     """
 
     TITLE = "chat"
@@ -92,6 +91,7 @@ class ChatApp(KeyActions):
         super().__init__(driver_class=TerminalDriver)
         self.failure: Exception | None = None
         self.unsent_at_exit = 0
+        self.has_confirmed_leaving = False
         self.memory = Memory(nick)
         self._address = address
         self._password = password
@@ -119,6 +119,7 @@ class ChatApp(KeyActions):
             self.memory,
             self._scrollback,
             self.history,
+            self.outbox,
             add_text=self._tell,
             show_place=self._show_place,
             choose_room=self._list_rooms,
@@ -127,10 +128,11 @@ class ChatApp(KeyActions):
             unsent_changed=self._unsent_changed,
         )
         self._outgoing = OutgoingQueue(
-            lambda command, ref: self._ask(command, ref),
+            lambda *request: self._ask(*request),
             self._answers,
             self.outbox,
             known=self.memory.known_names,
+            is_disconnected=lambda: bool(self._lost),
         )
         self._state_folder = state_folder
         self._has_opened_outbox = False
@@ -138,7 +140,7 @@ class ChatApp(KeyActions):
             self.memory, self.outbox, self._outgoing, self._tell, self._put_into_composer
         )
         self._notifier = Notifier(self.memory, self.bell, self._write_escape, time.monotonic, os.environ)
-        self._has_warned_of_leaving = False
+        self._has_warned_of_leaving = self._has_warned_of_ownership = False
         self._is_unsent_redraw_due = False
         self._read_marks = ReadMarkKeeper(self.memory, self._ask, self._draw_soon)
         self._typing_marks = TypingMarkSender(self.memory, self._ask, time.monotonic)
@@ -226,6 +228,7 @@ class ChatApp(KeyActions):
         if trouble := self._conversation_log.write_received(news, self.memory.nick):
             self._tell(trouble, "trouble")
         if self.memory.here is not here:
+            self._outgoing.record_forced_switch(here)
             self._go_to(self.memory.here, here)
         elif isinstance(news, objects.GroupEvent) and ConversationRef("group", news.group).key == here.key:
             if self._directory_loader.record_member_change() == 1:
@@ -272,8 +275,9 @@ class ChatApp(KeyActions):
         groups = await self._directory_loader.read_groups()
         here = self.memory.here
         if not again and here.kind == "group" and here.key not in joined_group_keys(groups):
+            self._outgoing.record_forced_switch(here)
             self._go_to(LOBBY)
-            if not self.outbox.of(here):
+            if not self.outbox.of(here) and here.key not in self.memory.drafts:
                 self.memory.drop_conversation(here)
         self._directory_loader.add_conversations(groups)
         self._refresh_members()
@@ -284,6 +288,7 @@ class ChatApp(KeyActions):
         if not again:
             self.memory.shown_conversation.read.enter()
             self._show()
+            await self.history.read_events()
             await find_missed_mentions(self.memory, self.history)
             self._draw_soon()
 
@@ -315,8 +320,8 @@ class ChatApp(KeyActions):
         last_id = partial(self.memory.shown_conversation.last_message_id, self.memory.nick)
         try:
             # What is on its way has no id yet.
-            text = with_message_id(text, None if self._outgoing.unsent else last_id(True), last_id(False))
-            line = self._outgoing.prepare_line(text, self.memory.here)
+            own_id = None if self._outgoing.has_unsent_message else last_id(True)
+            line = self._outgoing.prepare_line(text, self.memory.here, own_id, last_id(False))
         except Refusal as refusal:
             self._answers.show_failure(refusal)
             return False
@@ -324,6 +329,7 @@ class ChatApp(KeyActions):
             self.call_later(self.action_quit)
         else:
             self._outgoing.add(line)
+            self.outbox.keep_draft(self.memory.here, "")
         return True
 
     @work
@@ -335,9 +341,14 @@ class ChatApp(KeyActions):
         finally:
             self._outgoing.cancel()
 
-    def _ask(self, command: c.Command, ref: str | None = None) -> Awaitable[objects.AnswerObject]:
+    def _ask(
+        self,
+        command: c.Command,
+        ref: str | None = None,
+        before_sending: Callable[[], None] | None = None,
+    ) -> Awaitable[objects.AnswerObject]:
         assert self._client is not None  # nothing is asked before the login
-        return self._client.ask(command, ref)
+        return self._client.ask(command, ref, before_sending)
 
     def _open_outbox(self) -> None:
         """Keep unsent messages on disk from now on, and send those that earlier runs have left."""
@@ -349,6 +360,9 @@ class ChatApp(KeyActions):
         )
         for message in left:
             self.memory.conversation(conversation_of(message))  # to have it in the list
+        for place, text in self.outbox.kept_drafts:
+            self.memory.add_draft(self.memory.conversation(place).place, text)
+        self._show_draft()
         if waiting := sum(not message.failure for message in left):
             self._tell(_("sending messages of your last session: {count}").format(count=waiting), "answer")
 
@@ -398,22 +412,26 @@ class ChatApp(KeyActions):
         """
         old = old or self.memory.here
         if old.key != place.key:
-            draft = self._composer.exchange_draft(self.memory.drafts.pop(place.key, ""))
-            if draft.strip():
-                self.memory.drafts[old.key] = draft
+            self.memory.add_draft(old, self._composer.exchange_draft(""))
+            self.outbox.keep_draft(old, self.memory.drafts.get(old.key, ""))
         self._show_place(place)
 
     def _show_place(self, place: ConversationRef) -> None:
         self.memory.switch_conversation(place)
-        if not self._composer.text and (draft := self.memory.drafts.pop(place.key, "")):
-            self._composer.exchange_draft(draft)
+        self._show_draft()
         self.history.found = None
         self._scrollback.show()
         self._mark_if_seen()
         self._draw_soon()
         if self.memory.has_logged_in:  # else the lists are read after the login
             self._refresh_members()
+            self._read_events()
             self._remember_place()
+
+    def _show_draft(self) -> None:
+        """Put the draft of the conversation on the screen into the input box, if that is empty."""
+        if not self._composer.text and (draft := self.memory.drafts.pop(self.memory.here.key, "")):
+            self._composer.exchange_draft(draft)
 
     def _remember_place(self) -> None:
         with suppress(OSError):  # then the next start begins elsewhere
@@ -425,12 +443,12 @@ class ChatApp(KeyActions):
         focus(self._composer)
 
     async def action_quit(self) -> None:
-        """Log out from the daemon and end the app.
-
-        First ask the user to confirm if messages would be left unsent.
-        """
-        drafts = len(self.memory.drafts) + bool(self._composer.text.strip())
-        warning = leave_warning(self.outbox, drafts, self._shown_entries.is_connected)
+        """Log out from the daemon and end the app. Ask once if something would be left unsent."""
+        drafts = (*self.memory.drafts.values(), self._composer.text.strip())
+        lost = sum(bool(draft) and not self.outbox.can_keep_draft(draft) for draft in drafts)
+        commands = self._outgoing.waiting_command_count
+        warning = leave_warning(self.outbox, commands, lost, self._shown_entries.is_connected)
+        self.has_confirmed_leaving = bool(warning) and self._has_warned_of_leaving
         if warning and not self._has_warned_of_leaving:
             self._has_warned_of_leaving = True
             self._tell(warning, "trouble")
@@ -444,6 +462,10 @@ class ChatApp(KeyActions):
                 await self._read_marks.send_last_marks()
             await self._client.quit()
         self.unsent_at_exit = self._outgoing.unsent
+        self.memory.add_draft(self.memory.here, self._composer.exchange_draft(""))
+        for conversation in self.memory.conversations.values():
+            place = conversation.place
+            self.outbox.keep_draft(place, self.memory.drafts.get(place.key, ""))
         self.outbox.close()
         self.exit()
 
@@ -454,6 +476,14 @@ class ChatApp(KeyActions):
     @work(exclusive=True, group="members")
     async def _read_members(self) -> None:
         await self._directory_loader.read_members()
+        if self.memory.owns_without_password and not self._has_warned_of_ownership:
+            self._has_warned_of_ownership = True
+            told = _("without a password (/register), you own {group} only until your connection ends")
+            self._tell(told.format(group=self.memory.here.name), "answer")
+
+    @work(exclusive=True, group="events")
+    async def _read_events(self) -> None:
+        await self.history.read_events()
 
     # What the user sees.
 
@@ -544,7 +574,7 @@ class ChatApp(KeyActions):
         self._drawing = False
         self._mark_if_seen()
         self._read_marks.wake()
-        self._composer.placeholder = placeholder(self.memory.here)
+        self._composer.placeholder = placeholder(self.memory.shown_conversation)
         self._title.show(self._outgoing.unsent, self.outbox.failed_count, bool(self._lost))
         is_unread = next_unread_conversation(self.memory) is not None
         is_new_above = self.memory.shown_conversation.read.new_after is not None

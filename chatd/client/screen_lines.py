@@ -11,11 +11,10 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.widgets import Static
 
-from chatd.client.codec import ConversationRef
 from chatd.client.connection import Address
 from chatd.client.keys import LineInput, focus
 from chatd.client.language import _
-from chatd.client.memory import Memory
+from chatd.client.memory import Conversation, Memory
 from chatd.client.render import conversation_label, one_line
 
 MAX_TYPING_NICKS: Final = 3
@@ -64,9 +63,16 @@ class TitleLine(Static):
         self.update(one_line(" · ".join(parts)))
 
 
-def placeholder(here: ConversationRef) -> str:
-    """Return the text that the empty input box shows: which conversation a message would go to."""
-    return one_line(_("message to {place}").format(place=conversation_label(here)))
+def placeholder(conversation: Conversation) -> str:
+    """Return what the input box shows while it is empty: where a message goes, or why none can be sent."""
+    name = conversation_label(conversation.place)
+    if conversation.membership_end == "banned":
+        text = _("you are banned from {group}: /leave closes it").format(group=name)
+    elif conversation.membership_end is not None and not conversation.is_invitation:
+        text = _("you are no longer in {group}: /join {group}, or /leave").format(group=name)
+    else:
+        text = _("message to {place}").format(place=name)
+    return one_line(text)
 
 
 class SearchInput(LineInput):

@@ -45,7 +45,9 @@ class ShownEntries:
 
     def _entry(self, message: UnsentMessage) -> ScreenEntry:
         """Return the entry that shows an unsent message and its state."""
-        if message.failure:
+        if message.failure and message.kind == "command":
+            state = _("{why}; /retry or /withdraw").format(why=one_line(message.failure))
+        elif message.failure:
             state = _("not sent: {why}; /retry or /withdraw").format(why=one_line(message.failure))
         else:
             state = _("waiting")

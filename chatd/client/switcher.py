@@ -26,6 +26,7 @@ from chatd.client.render import conversation_label, one_line
 from chatd.client.typed_lines import SLASH_ALIASES
 from chatd.client.unread_navigation import unread_rank
 from chatd.core.commands import COMMANDS, Identify
+from chatd.core.language import N_
 from chatd.core.typed_commands import COMMANDS_BY_SLASH_WORD
 
 MAX_TARGETS: Final = 50
@@ -133,6 +134,8 @@ class SwitcherDialog(Dialog[SwitchTarget | None]):
     The result is the chosen target, or None after Escape.
     """
 
+    keys_help = N_("Esc back to the chat  F1 help")
+
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,ctrl+k", "dismiss(None)", priority=True),
         Binding("down,tab,ctrl+n", "move(1)", priority=True),
@@ -162,7 +165,8 @@ class SwitcherDialog(Dialog[SwitchTarget | None]):
             yield self._list
 
     def on_mount(self) -> None:
-        """Show the first targets."""
+        """Show the first targets, and the keys."""
+        super().on_mount()
         self._show("")
 
     @on(Input.Changed)

@@ -11,6 +11,7 @@ import msgspec
 
 from chatd.client.client_command_table import QUEUED_COMMANDS
 from chatd.client.codec import LOBBY, ConversationRef
+from chatd.client.command_usage import field_word
 from chatd.client.implied_group import NO_NAMES_KNOWN, KnownNames, fields_with_group, slash_usage
 from chatd.client.language import _
 from chatd.core import commands as c
@@ -127,14 +128,14 @@ def _slash(typed: SlashLine, here: ConversationRef, known: KnownNames) -> TypedC
     if word == NICK_SLASH_WORD:
         told = _("a nick can't be changed: leave with /quit, and come back with chat --name {nick}")
         raise Refusal("bad_request", why=told.format(nick=typed.rest.strip() or "NICK"))
-    action = typed.action_message(_)
+    action = typed.action_message(field_word)
     if action is not None:
         return message_command(here, action)
     row = SlashLine(SLASH_ALIASES.get(word, typed.word), typed.rest).declaration
     if row is None:
         raise Refusal("unknown_action", name=f"/{typed.word[:64]}")
     if row.command is c.SendToUser:
-        return _open_direct(typed.rest, row.translated_slash_usage(_))
+        return _open_direct(typed.rest, slash_usage(row, here, word))
     values = fields_with_group(row, typed.rest, here, known, LARGEST_DAEMON_LIMITS)
     if here.kind == "group":
         if row.name == "clients":
@@ -144,7 +145,7 @@ def _slash(typed: SlashLine, here: ConversationRef, known: KnownNames) -> TypedC
     if row.name == "history" and "dest" not in values and here != LOBBY:
         values["group" if here.kind == "group" else "dest"] = here.name
     if not row.required <= values.keys():
-        raise Refusal("bad_request", why=refusal_reason("usage", usage=slash_usage(row, here)))
+        raise Refusal("bad_request", why=refusal_reason("usage", usage=slash_usage(row, here, word)))
     command = row.build(values, LARGEST_DAEMON_LIMITS)
     return c.Join(command.group) if isinstance(command, c.EnterGroup) else command
 

@@ -227,9 +227,12 @@ class ScreenTestCase(ChatTestCase):
             self.apps.remove(app)
             log.close()
 
-    def stored(self) -> list[str]:
-        """The lobby's messages."""
+    def stored(self, group: str | None = None) -> list[str]:
+        """The lobby's messages, or those of a public group, which carol joins for that."""
         carol = self.daemon.connect("json")
         self.addCleanup(carol.close)
-        carol.asks(action="client-hello", from_="carol").asks(action="history", limit=500, ref=1)
+        carol.asks(action="client-hello", from_=f"carol{group or ''}")
+        if group:
+            carol.asks(action="join", group=group)
+        carol.asks(action="history", limit=500, ref=1, **({"group": group} if group else {}))
         return [said["msg"] for said in carol.object(ref=1)["messages"]]
