@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from textual.widgets import ProgressBar
-
 from chatd.client.directory_loader import AskFunction
 from chatd.client.memory import Conversation, Memory, ScreenEntry, entry_from_message
+from chatd.client.screen_lines import ReadingLine
 from chatd.client.scrollback import Scrollback
 from chatd.core import commands as c
 from chatd.json_wire import objects
@@ -24,16 +23,16 @@ SEARCH_PAGE_SIZE: Final = 500
 class HistoryLoader:
     """Reads pages of the conversation on the screen into ``memory``, and tells ``scrollback`` what to show.
 
-    During scrolling and searching, the progress bar ``bar`` is visible and `reading` is true while pages are
-    read. ``ask`` sends a command and returns its answer, or None for a refusal.
+    During scrolling and searching, `reading` is true while pages are read, and ``line`` shows it.
+    ``ask`` sends a command and returns its answer, or None for a refusal.
     """
 
-    def __init__(self, memory: Memory, scrollback: Scrollback, bar: ProgressBar, ask: AskFunction) -> None:
+    def __init__(self, memory: Memory, scrollback: Scrollback, line: ReadingLine, ask: AskFunction) -> None:
         self.reading = False
         self.found: ScreenEntry | None = None
         self._memory = memory
         self._scrollback = scrollback
-        self._bar = bar
+        self._reading_line = line
         self._ask = ask
         self._newest_seq = 0
 
@@ -109,9 +108,9 @@ class HistoryLoader:
             self._scrollback.show(found)
 
     def show_progress(self, page: objects.Page) -> None:
-        """Show on the progress bar how far back ``page`` is in its conversation."""
+        """Show how far back ``page`` is in its conversation."""
         newest = self._newest_seq = max(self._newest_seq, page.messages[-1].seq)
-        self._bar.update(total=newest, progress=newest - page.messages[0].seq)
+        self._reading_line.show_share((newest - page.messages[0].seq) / newest)
 
     async def read_page(
         self,
@@ -145,16 +144,15 @@ class HistoryLoader:
 
     @contextmanager
     def progress_indicator(self) -> Iterator[None]:
-        """Show the progress bar while the ``with`` block runs."""
-        self._bar.update(total=None, progress=0)
+        """Show that the client reads while the ``with`` block runs, if that takes long."""
         self._newest_seq = 0
-        self._bar.add_class("-shown")
+        self._reading_line.begin()
         self.reading = True
         try:
             yield
         finally:
             self.reading = False
-            self._bar.remove_class("-shown")
+            self._reading_line.end()
             self._scrollback.redraw_soon()  # it may need one more page
 
 

@@ -51,10 +51,9 @@ Composer, Composer:focus {
 }
 #progress {
     display: none;
-    width: 100%;
-    & Bar {
-        width: 1fr;
-    }
+    height: 1;
+    padding: 0 1;
+    color: $text-primary;
 }
 #search-line {
     display: none;

@@ -9,6 +9,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
+from textual.timer import Timer
 from textual.widgets import Static
 
 from chatd.client.codec import ConversationRef
@@ -20,6 +21,11 @@ from chatd.client.render import conversation_label, one_line
 
 MAX_TYPING_NICKS: Final = 3
 """The maximum number of nicks of those who type that the title shows."""
+
+READING_SHOWN_AFTER_SECONDS: Final = 0.3
+"""The time after which the client shows that it still reads. Most pages come sooner: the line would then only
+move the conversation up and down.
+"""
 
 
 def typing_text(nicks: list[str]) -> str:
@@ -119,6 +125,45 @@ class SearchLine(Horizontal):
     def forget_state(self) -> None:
         """Show nothing about an earlier search text."""
         self.show_state("")
+
+
+def progress_bar(share: float | None, columns: int) -> str:
+    """Return a bar of ``columns`` characters for ``share`` from 0 to 1, with the percentage if it is known."""
+    percent = "  \N{HORIZONTAL ELLIPSIS}" if share is None else f"{share:5.0%}"
+    columns = max(0, columns - len(percent))
+    bar = "\N{BOX DRAWINGS HEAVY HORIZONTAL}" * round(columns * (share or 0))
+    return bar.ljust(columns, "\N{BOX DRAWINGS LIGHT HORIZONTAL}") + percent
+
+
+class ReadingLine(Static):
+    """The line that shows how far the client has read back. It is visible while reading takes long."""
+
+    def __init__(self) -> None:
+        super().__init__(id="progress", markup=False)
+        self._share: float | None = None
+        self._timer: Timer | None = None
+
+    def begin(self) -> None:
+        """Show the line after `READING_SHOWN_AFTER_SECONDS`, unless `end` is called before."""
+        self._share = None
+        if self._timer is None:
+            self._timer = self.set_timer(READING_SHOWN_AFTER_SECONDS, lambda: self.add_class("-shown"))
+
+    def show_share(self, share: float) -> None:
+        """Show that ``share`` of the conversation, from 0 to 1, has been read."""
+        self._share = share
+        self.refresh()
+
+    def end(self) -> None:
+        """Hide the line."""
+        if self._timer is not None:
+            self._timer.stop()
+            self._timer = None
+        self.remove_class("-shown")
+
+    def render(self) -> str:
+        """Return the bar for what has been read."""
+        return progress_bar(self._share, self.content_size.width)
 
 
 class HintLine(Static):

@@ -15,6 +15,7 @@ from chatd.core.declarations import COMMANDS_BY_CLASS as COMMANDS_BY_CLASS
 from chatd.core.declarations import COMMANDS_BY_JSON_ACTION as COMMANDS_BY_JSON_ACTION
 from chatd.core.declarations import Command as Command
 from chatd.core.declarations import FieldDeclaration, declare
+from chatd.core.events import EventKind, is_action
 from chatd.core.language import N_
 from chatd.core.search import split_search_operators
 
@@ -1642,3 +1643,11 @@ class ListModerations(Command, frozen=True):
 )
 class ListCommands(Command, frozen=True):
     """List the commands."""
+
+
+def message_event_kind(command: SendToLobby | SendToUser | SendToGroup) -> EventKind:
+    """Return the kind of the log entry that ``command`` makes.
+
+    A message whose text is an action becomes one, on whatever wire it was sent.
+    """
+    return "action" if command.kind == "message" and is_action(command.msg) else command.kind
