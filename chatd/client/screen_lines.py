@@ -128,7 +128,7 @@ class SearchLine(Horizontal):
 
 
 def progress_bar(share: float | None, columns: int) -> str:
-    """Return a bar of ``columns`` characters for ``share`` from 0 to 1, with the percentage if it is known."""
+    """Return a bar of ``columns`` characters for ``share``, 0 to 1, with the percentage if it is known."""
     percent = "  \N{HORIZONTAL ELLIPSIS}" if share is None else f"{share:5.0%}"
     columns = max(0, columns - len(percent))
     bar = "\N{BOX DRAWINGS HEAVY HORIZONTAL}" * round(columns * (share or 0))
