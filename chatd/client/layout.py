@@ -146,6 +146,26 @@ NameList > .option-list--option-highlighted, NameList:focus > .option-list--opti
 .scrollback--found {
     text-style: reverse;
 }
+.scrollback--own {
+    text-style: bold;
+}
+ChatApp:nocolor {
+    & .scrollback--own, & .scrollback--mention {
+        text-style: bold underline;
+    }
+    & .scrollback--failed, & .scrollback--trouble {
+        text-style: bold;
+    }
+    & .screen--selection, & .option-list--option-highlighted {
+        background: $foreground;
+        color: $background;
+    }
+    & NameList > .option-list--option-highlighted, & NameList:focus > .option-list--option-highlighted {
+        background: $foreground;
+        color: $background;
+        text-style: bold;
+    }
+}
 """
 
 KEY_BINDINGS: Final[list[BindingType]] = [

@@ -18,6 +18,7 @@ from textual.scroll_view import ScrollView
 from textual.selection import Selection
 from textual.strip import Strip
 
+from chatd.client.character_pictures import fit_picture
 from chatd.client.day_lines import continues_run, day_line
 from chatd.client.language import _
 from chatd.client.memory import EntryKind, Memory, ScreenEntry
@@ -396,19 +397,22 @@ class Scrollback(ScrollView, can_focus=False):
         if entry.kind not in SPOKEN_KINDS:
             head = Text(time.ljust(TIME_COLUMNS), time_style)
             return self._hanging(head, [Text(entry.text, self._style(entry.kind))], width)
-        nick = Style(color=self._shade(colour), bold=True)
+        style = self._style("own") if entry.nick == self._memory.nick else Style(bold=True)
+        nick = style + Style(color=self._shade(colour))
         label = _label(entry.kind, entry.nick)
         columns = cell_len(label)
         if entry.kind != "image" and 0 < columns <= nick_columns:
             if shows_nick or time:
-                column = " " * (nick_columns - columns) + label if shows_nick else " " * nick_columns
-                head = Text.assemble((time.ljust(TIME_COLUMNS), time_style), (column, nick), " ")
+                shown = label if shows_nick else ""
+                padding = " " * (nick_columns - (columns if shows_nick else 0))
+                head = Text.assemble((time.ljust(TIME_COLUMNS), time_style), padding, (shown, nick), " ")
             else:
                 head = Text(" " * (TIME_COLUMNS + nick_columns + 1))
             return self._hanging(head, self._body(entry, answered, nick), width)
         # A nick that is wider than the column is never cut: another one may begin in the same way.
         head = Text(time.ljust(TIME_COLUMNS), time_style)
-        own_line = self._hanging(head, [Text(label, nick)], width) if shows_nick else []
+        column = Text.assemble(" " * (nick_columns - columns), (label, nick))
+        own_line = self._hanging(head, [column], width) if shows_nick else []
         indent = Text(" " * (TIME_COLUMNS + nick_columns + 1 if nick_columns else 2))
         if entry.kind == "image":
             below = self._hanging(indent, self._reactions(entry), width)
@@ -416,12 +420,12 @@ class Scrollback(ScrollView, can_focus=False):
         return [*own_line, *self._hanging(indent, self._body(entry, answered, nick), width)]
 
     def _picture(self, entry: ScreenEntry, width: int) -> list[Text]:
-        """Return a picture as lines: characters, or in colour if it is known and the user's own."""
+        """Return a picture as lines: characters that fit, or in colour if it is known and the user's own."""
         if entry.nick == self._memory.nick and not self.app.no_color:
             lines = self._memory.own_pictures.lines(entry.text, width)
             if lines:
                 return [*lines, Text(_("others see it as characters"), self._style("time"))]
-        return [Text(line, no_wrap=True) for line in entry.text.expandtabs().split("\n")]
+        return [Text(line, no_wrap=True) for line in fit_picture(entry.text, width)]
 
     def _body(self, entry: ScreenEntry, answered: ScreenEntry | None, nick: Style) -> list[Text]:
         """Return the text of a message in blocks, each of which begins a line.
@@ -449,7 +453,7 @@ class Scrollback(ScrollView, can_focus=False):
         """Return the line with the reactions to a message and their numbers, if there are any."""
         if not entry.reactions:
             return []
-        counts = "  ".join(f"{reaction} {len(nicks)}" for reaction, nicks in entry.reactions.items())
+        counts = " ".join(f"[{reaction} {len(nicks)}]" for reaction, nicks in entry.reactions.items())
         return [Text(one_line(counts), self._style("announcement"))]
 
     def _marked_blocks(self, text: str) -> list[Text]:
