@@ -138,7 +138,7 @@ class Scrollback(ScrollView, can_focus=False):
         self._found: ScreenEntry | None = None
         self._following = True
         self._stale = False
-        self._is_painting = False
+        self._painting: tuple[int, Style] | None = None
 
     @property
     def at_end(self) -> bool:
@@ -238,9 +238,10 @@ class Scrollback(ScrollView, can_focus=False):
 
     def render_line(self, y: int) -> Strip:
         """Return line ``y`` of the view, counted from the first visible line."""
-        line = y + self.scroll_offset.y
+        top, style = self._painting or (self.scroll_offset.y, self.rich_style)
+        line = y + top
         if line >= len(self._lines):
-            return Strip.blank(self.scrollable_content_region.width, self.rich_style)
+            return Strip.blank(self.scrollable_content_region.width, style)
         entry, strip = self._lines[line]
         if y == 0:
             strip = self._with_nick(entry, line)
@@ -249,20 +250,21 @@ class Scrollback(ScrollView, can_focus=False):
             strip = self._selected(strip, *span)
         if entry is self._found:
             strip = strip.apply_style(self.get_component_rich_style("scrollback--found"))
-        strip = strip.apply_style(self.rich_style)
-        return strip if self._is_painting else strip.apply_offsets(0, line)
+        strip = strip.apply_style(style)
+        return strip.apply_offsets(0, line) if self._painting is None else strip
 
     def render_lines(self, crop: Region) -> list[Strip]:
         """Return the lines to be painted.
 
         They are without the offsets that tell Textual which letter is under the mouse, as these make painting
-        a page half as slow again. For a selection Textual calls `render_line` itself.
+        a page half as slow again. For a selection Textual calls `render_line` itself. What all lines share is
+        computed once: for the style of a widget Textual asks all of its ancestors.
         """
-        self._is_painting = True
+        self._painting = self.scroll_offset.y, self.rich_style
         try:
             return super().render_lines(crop)
         finally:
-            self._is_painting = False
+            self._painting = None
 
     def _with_nick(self, entry: ScreenEntry, line: int) -> Strip:
         """Return the first visible line, with the nick if it begins a message further down in a run."""
