@@ -5,6 +5,7 @@ from __future__ import annotations
 from time import monotonic
 from typing import ClassVar, Final
 
+from rich.cells import cell_len
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -127,6 +128,17 @@ class SearchLine(Horizontal):
         self.show_state("")
 
 
+def fitting(items: list[str], columns: int) -> str:
+    """Return the first of ``items`` in one line, as many as fit whole in ``columns``, but at least one."""
+    line = items[0]
+    for item in items[1:]:
+        longer = f"{line}  {item}"
+        if cell_len(longer) > columns:
+            break
+        line = longer
+    return line
+
+
 def progress_bar(share: float | None, columns: int) -> str:
     """Return a bar of ``columns`` characters for ``share``, 0 to 1, with the percentage if it is known."""
     percent = "  \N{HORIZONTAL ELLIPSIS}" if share is None else f"{share:5.0%}"
@@ -190,9 +202,15 @@ class HintLine(Static):
             self._draw()
 
     def _draw(self) -> None:
-        keys = [_("F1 help  ^K go to  ^C leave  F2 rooms  F3 search  F4 people  F5 light/dark")]
+        self.refresh()
+
+    def render(self) -> str:
+        """Return the text, or as many keys as fit."""
+        if self._text:
+            return one_line(self._text)
+        keys = _("F1 help  ^K go to  ^C leave  F2 rooms  F3 search  F4 people  F5 light/dark").split("  ")
         if self._has_new_messages:
             keys.insert(0, _("F7 first new message"))
         if self._is_unread_elsewhere:
             keys.insert(0, _("F6 next unread"))
-        self.update(one_line(self._text or "  ".join(keys)))
+        return fitting(keys, self.content_size.width)
