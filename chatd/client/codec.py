@@ -15,7 +15,6 @@ from chatd.core.accounts import Secret
 from chatd.core.commands import COMMANDS_BY_CLASS, Command, Hello
 from chatd.core.events import is_action
 from chatd.core.names import BadName, parse_group, parse_nick
-from chatd.core.rules import message_event_kind
 from chatd.json_wire import objects
 from chatd.json_wire.objects import (
     Ack,
@@ -153,7 +152,7 @@ def entry_from_ack(command: Command, ack: Ack, nick: str) -> Message | GroupEven
         )  # fmt: skip
     if isinstance(command, SEND_COMMANDS):
         return Message(
-            id=ack.id, ts=ack.ts, nick=nick, msg=command.msg, kind=message_event_kind(command),
+            id=ack.id, ts=ack.ts, nick=nick, msg=command.msg, kind=c.message_event_kind(command),
             group=ack.group, to=ack.to,
         )  # fmt: skip
     if type(command) not in EVENT_KIND_BY_COMMAND:

@@ -172,7 +172,7 @@ class HelpScreen(ModalScreen[None]):
         """Yield the widgets: the help as a table that scrolls, and a line with the keys that close the
         help.
         """
-        columns = min(MAX_TYPED_COLUMNS, self.app.size.width // 2)
+        columns = min(MAX_TYPED_COLUMNS, self.app.size.width * 2 // 5)
         with self._body:
             place = _("the lobby") if self._here == LOBBY else conversation_label(self._here)
             yield Static(Text(one_line(_("The examples are for {place}.").format(place=place))))

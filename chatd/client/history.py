@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from textual.widgets import ProgressBar
-
 from chatd.client.directory_loader import AskFunction
 from chatd.client.memory import Conversation, Memory, ScreenEntry, entries_from_page
+from chatd.client.screen_lines import ReadingLine
 from chatd.client.scrollback import Scrollback
 from chatd.core import commands as c
 from chatd.json_wire import objects
@@ -25,16 +24,16 @@ class HistoryLoader:
     """Loads pages of the conversation on the screen from the daemon into ``memory``, and updates
     ``scrollback``.
 
-    While pages are loaded, `reading` is true, and during scrolling and searching the progress bar ``bar`` is
-    visible. ``ask`` sends a command to the daemon and returns the answer, or None for a refusal.
+    While pages are loaded, `reading` is true, and ``line`` shows that during scrolling and
+    searching. ``ask`` sends a command to the daemon and returns the answer, or None for a refusal.
     """
 
-    def __init__(self, memory: Memory, scrollback: Scrollback, bar: ProgressBar, ask: AskFunction) -> None:
+    def __init__(self, memory: Memory, scrollback: Scrollback, line: ReadingLine, ask: AskFunction) -> None:
         self.reading = False
         self.found: ScreenEntry | None = None
         self._memory = memory
         self._scrollback = scrollback
-        self._bar = bar
+        self._reading_line = line
         self._ask = ask
         self._newest_seq = 0
 
@@ -124,9 +123,9 @@ class HistoryLoader:
             self._scrollback.show(found)
 
     def show_progress(self, page: objects.Page) -> None:
-        """Show on the progress bar which part of the conversation has been read back to ``page``."""
+        """Show which part of the conversation has been read back to ``page``."""
         newest = self._newest_seq = max(self._newest_seq, page.messages[-1].seq)
-        self._bar.update(total=newest, progress=newest - page.messages[0].seq)
+        self._reading_line.show_share((newest - page.messages[0].seq) / newest)
 
     async def _read_entries(
         self, conversation: Conversation, limit: int = SCROLL_PAGE_SIZE, **bounds: int | None
@@ -185,16 +184,15 @@ class HistoryLoader:
 
     @contextmanager
     def progress_indicator(self) -> Iterator[None]:
-        """Return a context manager that shows the progress bar until it exits."""
-        self._bar.update(total=None, progress=0)
+        """Return a context manager. Until it exits, the screen shows that pages are read, if that lasts."""
         self._newest_seq = 0
-        self._bar.add_class("-shown")
+        self._reading_line.begin()
         self.reading = True
         try:
             yield
         finally:
             self.reading = False
-            self._bar.remove_class("-shown")
+            self._reading_line.end()
             self._scrollback.redraw_soon()  # it may need one more page
 
 

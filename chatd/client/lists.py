@@ -21,6 +21,12 @@ from chatd.json_wire.objects import Member
 ROLE_MARKS: Final = {"owner": " ★", "operator": " +"}
 
 
+def conversation_name(conversation: Conversation) -> str:
+    """Return the name of a conversation, and that the user is invited to it if so."""
+    name = one_line(conversation_label(conversation.place))
+    return _("{group} invited").format(group=name) if conversation.is_invitation else name
+
+
 class ConversationOption(Option):
     """A line in a list on the screen.
 
@@ -103,13 +109,11 @@ class ConversationList(NameList):
             self.highlighted = places.index(self._memory.shown_conversation)
 
     def _line(self, conversation: Conversation) -> Content:
-        name = one_line(conversation_label(conversation.place))
+        name = conversation_name(conversation)
         if conversation.place.key in self._memory.drafts:
             name += " \N{LOWER RIGHT PENCIL}"
         if any(message.failure for message in self._outbox.of(conversation.place)):
             name += " !"
-        if conversation.is_invitation:
-            name = _("{group} invited").format(group=name)
         if not conversation.has_news:
             return Content(name)
         label = conversation.unread_label

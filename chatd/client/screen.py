@@ -16,7 +16,6 @@ from textual import events, on, work
 from textual.app import ComposeResult
 from textual.await_complete import AwaitComplete
 from textual.containers import Horizontal
-from textual.widgets import ProgressBar
 
 from chatd.client import codec, layout
 from chatd.client.account_files import account_file_stem
@@ -46,7 +45,7 @@ from chatd.client.read_marks import ReadMarkKeeper
 from chatd.client.reconnecting_client import ReconnectingClient
 from chatd.client.render import render_answer
 from chatd.client.screen_display import ScreenDisplay
-from chatd.client.screen_lines import HintLine, SearchLine, TitleLine, placeholder
+from chatd.client.screen_lines import HintLine, ReadingLine, SearchLine, TitleLine, placeholder
 from chatd.client.scrollback import Scrollback
 from chatd.client.shown_entries import ShownEntries
 from chatd.client.terminal import TerminalDriver
@@ -107,13 +106,13 @@ class ChatApp(KeyActions):
         self._shown_entries = ShownEntries(self.memory, self.outbox)
         self._scrollback = Scrollback(self.memory, self._shown_entries, id="scrollback")
         self._people = MemberList(self.memory, id="people")
-        self._bar = ProgressBar(id="progress", show_eta=False)
+        self._reading_line = ReadingLine()
         self._search_line = SearchLine()
         self._composer = Composer(
             self.queue_line, self.memory.known_names, lambda: self.memory.here, id="composer"
         )
         self._hint = HintLine()
-        self.history = HistoryLoader(self.memory, self._scrollback, self._bar, self._answer)
+        self.history = HistoryLoader(self.memory, self._scrollback, self._reading_line, self._answer)
         self._directory_loader = DirectoryLoader(self.memory, self._answer, self._draw_soon, REDRAW_SECONDS)
         self._answers = ScreenDisplay(
             self.memory,
@@ -155,7 +154,7 @@ class ChatApp(KeyActions):
             yield self._places
             yield self._scrollback
             yield self._people
-        yield self._bar
+        yield self._reading_line
         yield self._search_line
         yield self._composer
         yield self._hint

@@ -68,7 +68,7 @@ class ScreenDisplay:
         self._memory.own_pictures.add(characters, picture)
 
     def progress_indicator(self) -> AbstractContextManager[None]:
-        """Return a context manager that shows the progress bar until it exits."""
+        """Return a context manager that shows that the client is busy until it exits."""
         return self._history.progress_indicator()
 
     async def handle_command(self, command: c.Command) -> bool:

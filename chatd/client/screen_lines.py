@@ -5,10 +5,12 @@ from __future__ import annotations
 from time import monotonic
 from typing import ClassVar, Final
 
+from rich.cells import cell_len
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
+from textual.timer import Timer
 from textual.widgets import Static
 
 from chatd.client.connection import Address
@@ -19,6 +21,11 @@ from chatd.client.render import conversation_label, one_line
 
 MAX_TYPING_NICKS: Final = 3
 """The maximum number of nicks of those who type that the title shows."""
+
+READING_SHOWN_AFTER_SECONDS: Final = 0.3
+"""The time after which the client shows that it still reads. Most pages come sooner: the line would then only
+move the conversation up and down.
+"""
 
 
 def typing_text(nicks: list[str]) -> str:
@@ -134,6 +141,56 @@ class SearchLine(Horizontal):
         self.show_state("")
 
 
+def fitting(items: list[str], columns: int) -> str:
+    """Return the first of ``items`` in one line, as many as fit whole in ``columns``, but at least one."""
+    line = items[0]
+    for item in items[1:]:
+        longer = f"{line}  {item}"
+        if cell_len(longer) > columns:
+            break
+        line = longer
+    return line
+
+
+def progress_bar(share: float | None, columns: int) -> str:
+    """Return a bar of ``columns`` characters for ``share``, 0 to 1, with the percentage if it is known."""
+    percent = "  \N{HORIZONTAL ELLIPSIS}" if share is None else f"{share:5.0%}"
+    columns = max(0, columns - len(percent))
+    bar = "\N{BOX DRAWINGS HEAVY HORIZONTAL}" * round(columns * (share or 0))
+    return bar.ljust(columns, "\N{BOX DRAWINGS LIGHT HORIZONTAL}") + percent
+
+
+class ReadingLine(Static):
+    """The line that shows how far the client has read back. It is visible while reading takes long."""
+
+    def __init__(self) -> None:
+        super().__init__(id="progress", markup=False)
+        self._share: float | None = None
+        self._timer: Timer | None = None
+
+    def begin(self) -> None:
+        """Show the line after `READING_SHOWN_AFTER_SECONDS`, unless `end` is called before."""
+        self._share = None
+        if self._timer is None:
+            self._timer = self.set_timer(READING_SHOWN_AFTER_SECONDS, lambda: self.add_class("-shown"))
+
+    def show_share(self, share: float) -> None:
+        """Show that ``share`` of the conversation, from 0 to 1, has been read."""
+        self._share = share
+        self.refresh()
+
+    def end(self) -> None:
+        """Hide the line."""
+        if self._timer is not None:
+            self._timer.stop()
+            self._timer = None
+        self.remove_class("-shown")
+
+    def render(self) -> str:
+        """Return the bar for what has been read."""
+        return progress_bar(self._share, self.content_size.width)
+
+
 class HintLine(Static):
     """The bottom line of the screen: the usage of the typed command, completions, or the list of keys."""
 
@@ -162,9 +219,15 @@ class HintLine(Static):
             self._draw()
 
     def _draw(self) -> None:
-        keys = [_("F1 help  ^K go to  ^C leave  F2 rooms  F3 search  F4 people  F5 light/dark")]
+        self.refresh()
+
+    def render(self) -> str:
+        """Return the text, or as many keys as fit."""
+        if self._text:
+            return one_line(self._text)
+        keys = _("F1 help  ^K go to  ^C leave  F2 rooms  F3 search  F4 people  F5 light/dark").split("  ")
         if self._has_new_messages:
             keys.insert(0, _("F7 first new message"))
         if self._is_unread_elsewhere:
             keys.insert(0, _("F6 next unread"))
-        self.update(one_line(self._text or "  ".join(keys)))
+        return fitting(keys, self.content_size.width)

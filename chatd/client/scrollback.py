@@ -18,6 +18,7 @@ from textual.scroll_view import ScrollView
 from textual.selection import Selection
 from textual.strip import Strip
 
+from chatd.client.character_pictures import fit_picture
 from chatd.client.day_lines import continues_run, day_line
 from chatd.client.language import _
 from chatd.client.memory import EntryKind, Memory, ScreenEntry
@@ -142,7 +143,7 @@ class Scrollback(ScrollView, can_focus=False):
         self._found: ScreenEntry | None = None
         self._following = True
         self._stale = False
-        self._is_painting = False
+        self._painting: tuple[int, Style] | None = None
 
     @property
     def at_end(self) -> bool:
@@ -242,9 +243,10 @@ class Scrollback(ScrollView, can_focus=False):
 
     def render_line(self, y: int) -> Strip:
         """Return line ``y`` of the view, counted from the first visible line."""
-        line = y + self.scroll_offset.y
+        top, style = self._painting or (self.scroll_offset.y, self.rich_style)
+        line = y + top
         if line >= len(self._lines):
-            return Strip.blank(self.scrollable_content_region.width, self.rich_style)
+            return Strip.blank(self.scrollable_content_region.width, style)
         entry, strip = self._lines[line]
         if y == 0:
             strip = self._with_nick(entry, line)
@@ -253,20 +255,21 @@ class Scrollback(ScrollView, can_focus=False):
             strip = self._selected(strip, *span)
         if entry is self._found:
             strip = strip.apply_style(self.get_component_rich_style("scrollback--found"))
-        strip = strip.apply_style(self.rich_style)
-        return strip if self._is_painting else strip.apply_offsets(0, line)
+        strip = strip.apply_style(style)
+        return strip.apply_offsets(0, line) if self._painting is None else strip
 
     def render_lines(self, crop: Region) -> list[Strip]:
         """Return the lines of the view that Textual paints.
 
         The lines lack the offsets that tell Textual which letter is under the mouse, because the offsets make
         painting a page half as slow again. For a selection, Textual calls `render_line`.
+        What all lines share is computed once: to find the style of a widget, Textual asks all its ancestors.
         """
-        self._is_painting = True
+        self._painting = self.scroll_offset.y, self.rich_style
         try:
             return super().render_lines(crop)
         finally:
-            self._is_painting = False
+            self._painting = None
 
     def _with_nick(self, entry: ScreenEntry, line: int) -> Strip:
         """Return the first visible line, with the nick if it begins a message further down in a run."""
@@ -401,19 +404,22 @@ class Scrollback(ScrollView, can_focus=False):
         if entry.kind not in SPOKEN_KINDS:
             head = Text(time.ljust(TIME_COLUMNS), time_style)
             return self._hanging(head, [Text(entry.text, self._style(entry.kind))], width)
-        nick = Style(color=self._shade(colour), bold=True)
+        style = self._style("own") if entry.nick == self._memory.nick else Style(bold=True)
+        nick = style + Style(color=self._shade(colour))
         label = _label(entry.kind, entry.nick)
         columns = cell_len(label)
         if entry.kind != "image" and 0 < columns <= nick_columns:
             if shows_nick or time:
-                column = " " * (nick_columns - columns) + label if shows_nick else " " * nick_columns
-                head = Text.assemble((time.ljust(TIME_COLUMNS), time_style), (column, nick), " ")
+                shown = label if shows_nick else ""
+                padding = " " * (nick_columns - (columns if shows_nick else 0))
+                head = Text.assemble((time.ljust(TIME_COLUMNS), time_style), padding, (shown, nick), " ")
             else:
                 head = Text(" " * (TIME_COLUMNS + nick_columns + 1))
             return self._hanging(head, self._body(entry, answered, nick), width)
         # A nick that is wider than the column is never cut: another one may begin in the same way.
         head = Text(time.ljust(TIME_COLUMNS), time_style)
-        own_line = self._hanging(head, [Text(label, nick)], width) if shows_nick else []
+        column = Text.assemble(" " * (nick_columns - columns), (label, nick))
+        own_line = self._hanging(head, [column], width) if shows_nick else []
         indent = Text(" " * (TIME_COLUMNS + nick_columns + 1 if nick_columns else 2))
         if entry.kind == "image":
             below = self._hanging(indent, self._reactions(entry), width)
@@ -421,12 +427,12 @@ class Scrollback(ScrollView, can_focus=False):
         return [*own_line, *self._hanging(indent, self._body(entry, answered, nick), width)]
 
     def _picture(self, entry: ScreenEntry, width: int) -> list[Text]:
-        """Return a picture as lines: characters, or in colour if it is known and the user's own."""
+        """Return a picture as lines: characters that fit, or in colour if it is known and the user's own."""
         if entry.nick == self._memory.nick and not self.app.no_color:
             lines = self._memory.own_pictures.lines(entry.text, width)
             if lines:
                 return [*lines, Text(_("others see it as characters"), self._style("time"))]
-        return [Text(line, no_wrap=True) for line in entry.text.expandtabs().split("\n")]
+        return [Text(line, no_wrap=True) for line in fit_picture(entry.text, width)]
 
     def _body(self, entry: ScreenEntry, answered: ScreenEntry | None, nick: Style) -> list[Text]:
         """Return the text of a message in blocks, each of which begins a line.
@@ -454,7 +460,7 @@ class Scrollback(ScrollView, can_focus=False):
         """Return the line with the reactions to a message and their numbers, if there are any."""
         if not entry.reactions:
             return []
-        counts = "  ".join(f"{reaction} {len(nicks)}" for reaction, nicks in entry.reactions.items())
+        counts = " ".join(f"[{reaction} {len(nicks)}]" for reaction, nicks in entry.reactions.items())
         return [Text(one_line(counts), self._style("announcement"))]
 
     def _marked_blocks(self, text: str) -> list[Text]:

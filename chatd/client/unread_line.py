@@ -6,8 +6,8 @@ from textual.content import Content
 from textual.widgets import Static
 
 from chatd.client.language import _
+from chatd.client.lists import conversation_name
 from chatd.client.memory import Memory
-from chatd.client.render import conversation_label, one_line
 from chatd.client.unread_navigation import unread_rank
 
 
@@ -27,5 +27,5 @@ class UnreadLine(Static):
         unread = [one for one in memory.conversations.values() if one.has_news and one.place.key != here]
         unread.sort(key=lambda one: (unread_rank(memory, one), -one.unread))
         self.set_class(bool(unread), "-shown")
-        names = [f"{one_line(conversation_label(one.place))} {one.unread_label}".strip() for one in unread]
+        names = [f"{conversation_name(one)} {one.unread_label}".strip() for one in unread]
         self.update(Content(_("unread: {places}").format(places="  ".join(names))))

@@ -15,6 +15,7 @@ from chatd.core.declarations import COMMANDS_BY_CLASS as COMMANDS_BY_CLASS
 from chatd.core.declarations import COMMANDS_BY_JSON_ACTION as COMMANDS_BY_JSON_ACTION
 from chatd.core.declarations import Command as Command
 from chatd.core.declarations import FieldDeclaration, declare
+from chatd.core.events import EventKind, is_action
 from chatd.core.language import N_
 from chatd.core.search import split_search_operators
 
@@ -1699,3 +1700,11 @@ class ListModerations(Command, frozen=True):
 )
 class ListCommands(Command, frozen=True):
     """The command to list all commands."""
+
+
+def message_event_kind(command: SendToLobby | SendToUser | SendToGroup) -> EventKind:
+    """Return the kind of the log entry for the message that ``command`` sends.
+
+    On every wire, a message whose text begins with ``/me`` becomes an action.
+    """
+    return "action" if command.kind == "message" and is_action(command.msg) else command.kind

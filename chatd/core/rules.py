@@ -13,7 +13,7 @@ import msgspec
 from chatd.core import commands as c
 from chatd.core.accounts import CLOSED_ACCOUNT_HASH
 from chatd.core.channel_commands import BanAccount
-from chatd.core.events import LOBBY, ChatEvent, EventKind, User, is_action
+from chatd.core.events import LOBBY, ChatEvent, User
 from chatd.core.names import BadName, Name, check_new_name, parse_group
 from chatd.core.refusals import Refusal, refusal_reason
 from chatd.core.state import Group, RecordedChange, State
@@ -106,16 +106,8 @@ def user_with_open_account(state: State, nick: str) -> User:
     return user
 
 
-def message_event_kind(command: c.SendToLobby | c.SendToUser | c.SendToGroup) -> EventKind:
-    """Return the kind of the log entry for the message that ``command`` sends.
-
-    On every wire, a message whose text begins with ``/me`` becomes an action.
-    """
-    return "action" if command.kind == "message" and is_action(command.msg) else command.kind
-
-
 def _broadcast(state: State, actor: User, command: c.SendToLobby) -> Decision:
-    return Decision((ChatEvent(message_event_kind(command), LOBBY, actor, None, command.msg),))
+    return Decision((ChatEvent(c.message_event_kind(command), LOBBY, actor, None, command.msg),))
 
 
 def _send(state: State, actor: User, command: c.SendToUser) -> Decision:
@@ -127,13 +119,13 @@ def _send(state: State, actor: User, command: c.SendToUser) -> Decision:
         conversation = state.build_conversation("direct", pair=pair)
         records = (conversation,)
     return Decision(
-        (ChatEvent(message_event_kind(command), conversation, actor, dest, command.msg),), records
+        (ChatEvent(c.message_event_kind(command), conversation, actor, dest, command.msg),), records
     )
 
 
 def _group_broadcast(state: State, actor: User, command: c.SendToGroup) -> Decision:
     group = require_group_member(state, actor, command.group)
-    return Decision((ChatEvent(message_event_kind(command), group.conversation, actor, None, command.msg),))
+    return Decision((ChatEvent(c.message_event_kind(command), group.conversation, actor, None, command.msg),))
 
 
 def _create(state: State, actor: User, command: c.CreateGroup) -> Decision:

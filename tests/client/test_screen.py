@@ -14,7 +14,7 @@ from PIL import Image
 from rich.cells import cell_len
 from textual.events import AppBlur, AppFocus, Paste
 
-from chatd.client.codec import ConversationRef
+from chatd.client.codec import LOBBY, ConversationRef
 from chatd.client.composer import Composer
 from chatd.client.lists import MemberList
 from chatd.client.memory import MAX_SHOWN_ENTRIES
@@ -382,6 +382,29 @@ class Talking(ScreenTestCase):
     def test_everything_can_be_read_without_colours(self) -> None:
         with patch.dict("os.environ", NO_COLOR="1"):
             self.test_everything_can_be_read_on_dark_and_on_light()
+
+    def test_without_colours_what_matters_is_marked_otherwise(self) -> None:
+        """Own messages, mentions, unread messages, the current room and what is chosen or selected."""
+
+        async def story() -> None:
+            async with self.at_screen("alice", size=(80, 15)) as alice, self.at_screen("bob") as bob:
+                await alice.types("hello bob", "/create wob")
+                await bob.types("alice, you too", "/react 1 +1", "s;alice;psst")
+                await alice.sees("lobby 1 @1", "@bob 1")
+                marks = alice.marks
+                await alice.until(lambda: alice.marks["wob"] == {"bold", "reverse"}, "the current room")
+                self.assertEqual(marks["lobby"], {"bold"})
+                self.assertEqual(marks["1 @1"], {"bold", "underline"})
+                alice.app.switch_conversation(LOBBY)
+                await alice.sees("alice, you too", "[+1 1]")
+                marks = alice.marks
+                await alice.until(lambda: alice.marks["lobby"] == {"bold", "reverse"}, "the current room")
+                self.assertEqual(marks["bob"], {"bold"})
+                self.assertEqual(marks["alice"], {"bold", "underline"})
+                self.assertEqual(marks["[+1 1]"], {"italic"})
+
+        with patch.dict("os.environ", NO_COLOR="1"):
+            self.play(story)
 
 
 class Small(ScreenTestCase):
@@ -1075,7 +1098,7 @@ class Changes(ScreenTestCase):
                 await alice.types("/react +1")
                 await bob.types("/react 1 ok")
                 for person in (alice, bob):
-                    await person.sees(" +1 1", " ok 1")
+                    await person.sees("[+1 1]", "[ok 1]")
                 await alice.types("/delete 1")
                 await bob.sees("You said: > alice (deleted) hi there")
                 await alice.types("/unreact +1")
@@ -1161,7 +1184,7 @@ class Images(ScreenTestCase):
         return path
 
     def test_an_image_is_seen_by_others(self) -> None:
-        """As characters that fit the width that one has oneself; one's own screen shows the picture."""
+        """As characters, made smaller on a narrow screen; one's own screen shows the picture."""
         path = self.picture()
 
         async def story() -> None:
@@ -1172,11 +1195,11 @@ class Images(ScreenTestCase):
             ):
                 await alice.types(f"/image {path}")
                 await alice.sees("\N{UPPER HALF BLOCK}" * 44, "others see it as characters")
-                for person, width in ((bob, 44), (carol, 28)):
+                for person, width, height in ((bob, 44, 4), (carol, 28, 3)):
                     await person.sees("Q" * width)
                     drawn = [line for line in person.lines if "QQ" in line]
                     self.assertEqual({line.count("Q") for line in drawn}, {width})
-                    self.assertEqual(len(drawn), 4)
+                    self.assertEqual(len(drawn), height)
                 self.assertEqual(bob.app.memory.shown_conversation.entries[-1].kind, "image")
                 await alice.types("/image nowhere.png")
                 await alice.sees("can't send nowhere.png: No such file")
