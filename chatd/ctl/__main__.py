@@ -72,7 +72,7 @@ def _configuration(options: argparse.Namespace) -> Config:
     except ConfigError as error:
         raise ConfigError(f"{error} (to ask a running daemon, name its --socket)") from None
     if options.database is not None:
-        config = msgspec.structs.replace(config, database=str(options.database))
+        config = msgspec.structs.replace(config, database=options.database)
     return config
 
 

@@ -37,7 +37,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         help=f"the daemon's configuration file [default: {DEFAULT_CONFIG_FILE}, if it exists]",
     )
     parser.add_argument(
-        "--database", type=Path, help="the daemon's database, if the configuration file does not name it"
+        "--database", help="the daemon's database, if the configuration file does not name it"
     )
     parser.add_argument("--json", action="store_true", help="print the daemon's answers as they are")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
