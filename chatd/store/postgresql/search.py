@@ -125,7 +125,7 @@ class SearchWords:
         terms = cut_terms(self._cutter, query.terms)
         condition, values = _readable(query, hidden_up_to)
         low, high = sorted((start, end))
-        if not condition or not terms:
+        if not condition or len(terms) < len(query.terms):  # nothing contains a term without words
             return SearchStep([], None)
         cursor.execute("SELECT indexed FROM search_progress")
         (indexed,) = cursor.fetchone()
@@ -159,10 +159,11 @@ class SearchWords:
         phrases = [term for term in terms if len(term.words) > 1]
         most = PHRASE_STEP_MESSAGES if phrases else limit
         body = "(SELECT body FROM log WHERE log.id = message.id)" if phrases else "''"
+        words = "words @@ CAST(%s AS tsquery) AND" if terms else ""
         cursor.execute(
-            f"SELECT id, {body} FROM search_words AS message WHERE words @@ CAST(%s AS tsquery)"
-            f" AND id >= %s AND id <= %s AND {condition} ORDER BY id {'ASC' if forward else 'DESC'} LIMIT %s",
-            (_ts_query(terms), first, last, *values, most),
+            f"SELECT id, {body} FROM search_words AS message WHERE {words} id >= %s AND id <= %s"
+            f" AND {condition} ORDER BY id {'ASC' if forward else 'DESC'} LIMIT %s",
+            (*([_ts_query(terms)] if terms else []), first, last, *values, most),
         )
         rows = cursor.fetchall()
         if not phrases:
