@@ -26,7 +26,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     The result has ``command``, ``socket``, ``config``, ``database`` and ``json``, and ``fields``: the names
     of the command's fields, each an attribute with a text or None. ``secrets`` are the names of fields that
     hold passwords, which are not on the command line. ``check`` and ``restore`` also have ``file``,
-    ``export`` has ``output``, and ``erase`` has ``yes``.
+    ``migrate`` has ``source`` and ``target``, ``export`` has ``output``, and ``erase`` has ``yes``.
     """
     parser = argparse.ArgumentParser("chatctl", description=_DESCRIPTION)
     parser.add_argument("--version", action="version", version=f"chatd {__version__}")
@@ -62,6 +62,11 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     restore = "put a backup in the place of the database; the daemon must not run"
     sub = commands.add_parser("restore", help=restore, description=restore)
     sub.add_argument("file", metavar="FILE", type=Path, help="the backup")
+    sub.set_defaults(fields=(), secrets=())
+    migrate = "copy a database from SQLite to PostgreSQL, or back; no daemon may use it"
+    sub = commands.add_parser("migrate", help=migrate, description=migrate)
+    sub.add_argument("source", metavar="FROM", help="a database file, or postgresql://USER@HOST/DATABASE")
+    sub.add_argument("target", metavar="TO", help="a new file, or the URL of a database that is empty")
     sub.set_defaults(fields=(), secrets=())
     for name, row in server_operator_commands().items():
         sub = commands.add_parser(name, help=row.help, description=row.help)

@@ -385,8 +385,14 @@ class Archive:
     def _read(
         self, query: Callable[Concatenate[Transaction, P], Result], *arguments: P.args, **named: P.kwargs
     ) -> Deferred[Result]:
+        def read_again(failure: Failure) -> Deferred[Result]:
+            if not self._database.has_lost_connection(failure.value):
+                failure.raiseException()
+            again: Deferred[Result] = self._pool.runInteraction(query, *arguments, **named)
+            return again
+
         reading: Deferred[Result] = self._pool.runInteraction(query, *arguments, **named)
-        return reading.addErrback(self._as_read_failed)
+        return reading.addErrback(read_again).addErrback(self._as_read_failed)
 
     def _as_read_failed(self, failure: Failure) -> NoReturn:
         """Raise `ReadFailed` if ``failure`` is an error of the database; raise every other error

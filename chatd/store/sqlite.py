@@ -111,6 +111,10 @@ class SqliteDatabase:
         """Remove the words of the messages with ``ids`` from the index."""
         forget_messages(cursor, ids)
 
+    def has_lost_connection(self, error: BaseException | None) -> bool:
+        """Return False: there is only a file."""
+        return False
+
     def begin_reading(self, cursor: SqlCursor) -> None:
         """Begin a transaction in which all queries see the same state of the database."""
         cursor.execute("BEGIN")

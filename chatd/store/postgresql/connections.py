@@ -34,6 +34,9 @@ IDLE_TRANSACTION_TIMEOUT_SECONDS: Final = 2
 It is shorter than a lease, so that a process that hangs does not keep the next writer waiting.
 """
 
+_SHOWN: Final = ("user", "host", "port", "dbname")
+"""The parts of a URL that are shown."""
+
 _ESCAPE: Final = "\ue000"
 """The character, one for private use, that begins an escape in stored texts.
 
@@ -118,15 +121,21 @@ class DatabaseUrl:
         try:
             given = conninfo_to_dict(url)
         except psycopg.Error:
+            given = {}
+        user, host, port, database = (str(given.get(name) or "") for name in _SHOWN)
+        # libpq takes a password with a slash in it for a port and a database.
+        is_valid = (
+            bool(given) and not set("@/?") & set(database) and port.replace(",", "0").isdigit() is bool(port)
+        )
+        if not is_valid:
             # What libpq says may contain a part of the password.
             raise StoreError(
                 "the URL of the database is not valid: it is postgresql://USER:PASSWORD@HOST:PORT/DATABASE,"
                 " with special characters written as %XX"
-            ) from None
-        user, host, port, database = (given.get(name) for name in ("user", "host", "port", "dbname"))
-        before = "" if user is None else f"{quote(str(user))}@"
-        behind = "" if port is None else f":{port}"
-        self.name = f"postgresql://{before}{quote(str(host or ''), safe=',')}{behind}/{database or ''}"
+            )
+        before = f"{quote(user)}@" if user else ""
+        behind = f":{port}" if port.strip(",") else ""
+        self.name = f"postgresql://{before}{quote(host, safe=',')}{behind}/{database}"
         usual: dict[str, Any] = {
             "application_name": "chatd",
             "connect_timeout": CONNECT_TIMEOUT_SECONDS,
@@ -188,6 +197,17 @@ class DatabaseUrl:
 def one_line(error: psycopg.Error) -> str:
     """Return what ``error`` says, in one line."""
     return "; ".join(line.strip() for line in str(error).splitlines() if line.strip()) or type(error).__name__
+
+
+_CODES_WITHOUT_ANSWER: Final = ("08", "57")
+"""The classes of the errors with which a server ends a connection, or was told to end a statement."""
+
+
+def is_without_answer(error: psycopg.OperationalError) -> bool:
+    """Return whether ``error`` is no answer to the statement: the connection broke, or the server has ended
+    it.
+    """
+    return error.sqlstate is None or error.sqlstate[:2] in _CODES_WITHOUT_ANSWER
 
 
 _SESSION: Final = "SET jit = off; SET plan_cache_mode = force_custom_plan; SET timezone = 'UTC';"

@@ -10,6 +10,7 @@ from twisted.enterprise.adbapi import Transaction
 
 from chatd.core.records import SearchQuery, SearchStep
 from chatd.store.database import LOG_COLUMNS, STORED_MESSAGE_COLUMNS, EntryValues, StoredMessage
+from chatd.store.postgresql.connections import is_without_answer
 from chatd.store.postgresql.lease import RENEWAL_SECONDS, WriteLease
 from chatd.store.postgresql.search import SearchWords
 
@@ -114,6 +115,10 @@ class PostgresqlDatabase:
     def forget_messages(self, cursor: Transaction, ids: Iterable[int]) -> None:
         """Index the messages with ``ids`` again."""
         self._search_words.forget_messages(cursor, ids)
+
+    def has_lost_connection(self, error: BaseException | None) -> bool:
+        """Return whether ``error`` is that the connection broke."""
+        return isinstance(error, psycopg.OperationalError) and is_without_answer(error)
 
     def begin_reading(self, cursor: Any) -> None:
         """Begin a transaction in which all queries see the same state of the database."""

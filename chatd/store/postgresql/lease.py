@@ -20,6 +20,7 @@ import psycopg
 from twisted.enterprise.adbapi import Transaction
 
 from chatd.store.errors import NotTheWriter, OutcomeUnknown, StateOutdated, StoreError
+from chatd.store.postgresql.connections import is_without_answer
 
 LEASE_SECONDS: Final = 3.0
 """The time in seconds from the last transaction of a process until another one may claim the database."""
@@ -29,9 +30,6 @@ RENEWAL_SECONDS: Final = 1.0
 
 CLAIM_POLL_SECONDS: Final = 0.1
 """The pause in seconds between two looks at the lease of another process."""
-
-_CODES_WITHOUT_ANSWER: Final = ("08", "57")
-"""The classes of the errors with which a server ends a connection, or was told to end a statement."""
 
 _UNTIL: Final = f"clock_timestamp() + interval '{LEASE_SECONDS} seconds'"
 
@@ -99,7 +97,7 @@ class WriteLease:
         try:
             cursor.execute(f"UPDATE head SET commits = {self._commits + 1}, until = {_UNTIL}; COMMIT")
         except psycopg.OperationalError as error:
-            if _says_that_it_failed(error, cursor):
+            if not is_without_answer(error) and not cursor.connection.closed:
                 raise
             raise OutcomeUnknown(result) from None
         self._commits += 1
@@ -157,15 +155,6 @@ class WriteLease:
         cursor.execute("SELECT owner FROM head")
         (owner,) = cursor.fetchone()
         return _shown(owner)
-
-
-def _says_that_it_failed(error: psycopg.OperationalError, cursor: Transaction) -> bool:
-    """Return whether ``error`` is the server's answer that it has rolled back the transaction of ``cursor``.
-
-    Else the connection broke, or the server has closed it before it gave an answer.
-    """
-    code = error.sqlstate
-    return code is not None and code[:2] not in _CODES_WITHOUT_ANSWER and not cursor.connection.closed
 
 
 def _shown(owner: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import psycopg
 from twisted.enterprise.adbapi import ConnectionPool, Transaction
@@ -26,7 +26,13 @@ from chatd.store.postgresql.connections import (
 )
 from chatd.store.postgresql.database import PostgresqlDatabase
 from chatd.store.postgresql.lease import WriteLease
-from chatd.store.postgresql.schema import as_store_error, create_tables, load_migrations, migrate
+from chatd.store.postgresql.schema import (
+    as_store_error,
+    create_tables,
+    load_migrations,
+    migrate,
+    read_version,
+)
 from chatd.store.store import Durability
 
 _MIGRATIONS: Final = load_migrations()  # read now: a user that the daemon becomes may not be able to
@@ -144,6 +150,29 @@ class PostgresqlStore:
         checking: Deferred[list[str]] = pool.runInteraction(check)
         return checking.addBoth(close).addErrback(self._as_store_error)
 
+    @contextmanager
+    def writing(self) -> Iterator[Any]:
+        """Give the block a cursor in a transaction that writes, commit after it, and release the database.
+
+        This is for a process that is no daemon. Raises `StoreError`; nothing is changed then.
+        """
+        with self._url.connect() as connection, _store_errors(self.name), connection.cursor() as cursor:
+            connection.execute(writer_settings(synchronous_commit=True).encode())
+            connection.execute(b"SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0")
+            transaction = cast(Transaction, cursor)
+            try:
+                self._lease.begin(transaction)
+                yield cursor
+                self._lease.end(transaction, None)
+            finally:
+                connection.rollback()
+                self._lease.release(transaction)
+
+    def find_problems(self) -> list[str]:
+        """Return the problems of the database, as `check`. The call blocks. Raises `StoreError`."""
+        with self._url.connect() as connection, _store_errors(self.name):
+            return find_problems(connection, PostgresqlDatabase(self._lease))
+
     def cancel_backups_and_checks(self) -> None:
         """Have the running check, if any, fail soon with `StoreError`, and every later one as well."""
         self._stopping = True
@@ -159,6 +188,20 @@ class PostgresqlStore:
     def _as_store_error(self, failure: Failure) -> Any:
         failure.trap(psycopg.Error)
         raise StoreError(f"can't read the database {self.name}: {failure.getErrorMessage()}") from None
+
+
+def find_database_problems(url: str) -> list[str]:
+    """Return the problems of the database with the ``url``, which may be in use. The call blocks.
+
+    Raises `StoreError` if it can't be read, or is not chatd's.
+    """
+    database = DatabaseUrl(url)
+    with database.connect() as connection, _store_errors(database.name):
+        connection.execute(READER_SETTINGS.encode())
+        version = read_version(connection, database.name)
+        if version != len(_MIGRATIONS):
+            return [f"the version of the database is {version}, this chatd has {len(_MIGRATIONS)}"]
+        return find_problems(connection, PostgresqlDatabase(WriteLease()))
 
 
 @contextmanager
