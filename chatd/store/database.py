@@ -111,7 +111,7 @@ class Database(Protocol):
     # For the archive.
 
     def has_lost_connection(self, error: BaseException | None) -> bool:
-        """Return whether ``error`` is that the connection broke, so that a query may succeed on another one."""
+        """Return whether ``error`` is that the connection broke: a query may succeed on another one."""
 
     def begin_reading(self, cursor: SqlCursor) -> None:
         """Begin a transaction in which all queries see the same state of the database."""

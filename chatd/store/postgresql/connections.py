@@ -123,11 +123,9 @@ class DatabaseUrl:
         except psycopg.Error:
             given = {}
         user, host, port, database = (str(given.get(name) or "") for name in _SHOWN)
-        # libpq takes a password with a slash in it for a port and a database.
-        is_valid = (
-            bool(given) and not set("@/?") & set(database) and port.replace(",", "0").isdigit() is bool(port)
-        )
-        if not is_valid:
+        # libpq takes a part of a password with a slash or an at sign in it for something else.
+        is_port = not port or port.replace(",", "0").isdigit()
+        if not given or not is_port or "@" in host or set("@/?") & set(database):
             # What libpq says may contain a part of the password.
             raise StoreError(
                 "the URL of the database is not valid: it is postgresql://USER:PASSWORD@HOST:PORT/DATABASE,"

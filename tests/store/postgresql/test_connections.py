@@ -40,6 +40,7 @@ class Urls(SynchronousTestCase):
             "postgresql://chat:xyz/zy@db/chat",
             "postgresql://chat:12/zy@db/chat",
             "postgresql://chat:zy@h/d?no=such",
+            "postgresql://chat:12@zy@db/chat",
             "postgresql://[",
         ):
             error = self.assertRaises(StoreError, DatabaseUrl, url)
