@@ -233,7 +233,16 @@ class Archive:
         `MAX_ENTRIES_SCANNED_FOR_PAGE` entries and stopped. Call again with the same arguments and this page
         as ``partial_page`` to go on.
         """
-        return self._read(_page, conversation.id, window, max_body_bytes, max_id, log_filter, partial_page)
+        return self._read(
+            _page,
+            self._database,
+            conversation.id,
+            window,
+            max_body_bytes,
+            max_id,
+            log_filter,
+            partial_page,
+        )
 
     def first_ids_since(self, times: Sequence[int], max_id: int) -> Deferred[list[int]]:
         """Return a Deferred of a list: for each of ``times``, an id that separates earlier entries from later
@@ -277,7 +286,9 @@ class Archive:
         There are at most ``limit`` entries with at most ``max_body_bytes`` bytes of bodies; a single entry
         may have more bytes.
         """
-        return self._read(_conversation_entries, conversation.id, after, limit, max_body_bytes, max_id)
+        return self._read(
+            _conversation_entries, self._database, conversation.id, after, limit, max_body_bytes, max_id
+        )
 
     def user_entries(
         self, user: User, after: int, limit: int, max_body_bytes: int, max_id: int
@@ -475,6 +486,7 @@ def _old_messages(
 
 def _page(
     cursor: Transaction,
+    database: Database,
     conversation: int,
     window: PageIdWindow,
     max_body_bytes: int,
@@ -497,19 +509,17 @@ def _page(
     end = None
     if log_filter.ignored_user_ids:
         each = "SELECT id FROM log WHERE conversation = ? AND id > ? AND id < ? AND "
-        cursor.execute(
-            f"{' UNION ALL '.join(each + kinds for kinds in indexes)} {order} LIMIT 1 OFFSET ?",
-            (*(conversation, above, below) * len(indexes), MAX_ENTRIES_SCANNED_FOR_PAGE - 1),
-        )
+        selects = [each + kinds for kinds in indexes]
+        values = (conversation, above, below) * len(indexes)
+        offset = MAX_ENTRIES_SCANNED_FOR_PAGE - 1
+        cursor.execute(*database.merge_selects(selects, values, order, 1, offset))
         for (end,) in cursor.fetchall():
             above, below = (above, end + 1) if forward else (end - 1, below)
     each = f"{_ROW} WHERE conversation = ? AND id > ? AND id < ? AND "
-    queries = (each + kinds + _unless_ignored(log_filter.ignored_user_ids, kinds) for kinds in indexes)
+    selects = [each + kinds + _unless_ignored(log_filter.ignored_user_ids, kinds) for kinds in indexes]
     extra = MAX_SAME_MILLISECOND_ENTRIES if window.whole_milliseconds else 0
-    cursor.execute(
-        f"{' UNION ALL '.join(queries)} {order} LIMIT ?",
-        (*(conversation, above, below) * len(indexes), limit + extra + 1 - len(rows)),
-    )
+    values = (conversation, above, below) * len(indexes)
+    cursor.execute(*database.merge_selects(selects, values, order, limit + extra + 1 - len(rows)))
     found = _fetch(cursor, limit, max_body_bytes, rows if forward else rows[::-1], extra)
     if not forward:
         found.rows.reverse()
@@ -692,15 +702,19 @@ def _following(
 
 
 def _conversation_entries(
-    cursor: Transaction, conversation: int, after: int, limit: int, max_body_bytes: int, max_id: int
+    cursor: Transaction,
+    database: Database,
+    conversation: int,
+    after: int,
+    limit: int,
+    max_body_bytes: int,
+    max_id: int,
 ) -> EntrySlice:
-    # Two indexes, one with the messages and one with the events, which SQLite merges.
-    window = (conversation, after, max_id)
-    cursor.execute(
-        f"{_ROW} WHERE conversation = ? AND id > ? AND id <= ? AND {_SAID} UNION ALL"
-        f" {_ROW} WHERE conversation = ? AND id > ? AND id <= ? AND {_HAPPENED} ORDER BY id LIMIT ?",
-        (*window, *window, limit + 1),
-    )
+    # Two indexes, one with the messages and one with the events, which the database merges.
+    each = f"{_ROW} WHERE conversation = ? AND id > ? AND id <= ? AND "
+    values = (conversation, after, max_id) * 2
+    selects = [each + kinds for kinds in _CONDITIONS["all"]]
+    cursor.execute(*database.merge_selects(selects, values, "ORDER BY id", limit + 1))
     return _fetch(cursor, limit, max_body_bytes, [])
 
 

@@ -116,6 +116,16 @@ class Database(Protocol):
     def begin_reading(self, cursor: SqlCursor) -> None:
         """Begin a transaction in which all queries see the same state of the database."""
 
+    def merge_selects(
+        self, selects: Sequence[str], values: Sequence[object], order: str, limit: int, offset: int = 0
+    ) -> tuple[str, Sequence[object]]:
+        """Return the SQL, and the values in it, of the rows of all ``selects`` in the ``order``.
+
+        ``values`` are those in ``selects``. The first ``offset`` rows are left out, and there are at most
+        ``limit``. An index has the rows of each of ``selects`` in this order, and no more are to be read than
+        are needed.
+        """
+
     def search_step(
         self,
         cursor: Transaction,

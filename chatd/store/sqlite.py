@@ -119,6 +119,13 @@ class SqliteDatabase:
         """Begin a transaction in which all queries see the same state of the database."""
         cursor.execute("BEGIN")
 
+    def merge_selects(
+        self, selects: Sequence[str], values: Sequence[object], order: str, limit: int, offset: int = 0
+    ) -> tuple[str, Sequence[object]]:
+        """Return the SQL of one compound query, whose parts SQLite merges."""
+        union = f"{' UNION ALL '.join(selects)} {order} LIMIT ?"
+        return (f"{union} OFFSET ?", (*values, limit, offset)) if offset else (union, (*values, limit))
+
     def search_step(
         self,
         cursor: Transaction,

@@ -55,7 +55,8 @@ class PostgresqlServer:
     """A server that listens on a Unix socket only. It ends with the process that has started it.
 
     With ``safe`` it waits for the disk, as in production. If root runs the tests, the server runs as
-    ``nobody``. Raises `SkipTest` if PostgreSQL is not installed.
+    ``nobody``. Raises `SkipTest` if PostgreSQL is not installed, and `AssertionError` if, besides, the
+    environment has ``CHATD_TESTS_NEED_POSTGRESQL``.
     """
 
     def __init__(self, safe: bool = False) -> None:

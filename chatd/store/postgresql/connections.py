@@ -221,10 +221,17 @@ def writer_settings(synchronous_commit: bool) -> str:
     )
 
 
-READER_SETTINGS: Final = (
-    f"{_SESSION} SET default_transaction_read_only = on;SET default_transaction_isolation = 'repeatable read'"
+SEARCH_SETTINGS: Final = (
+    f"{_SESSION} SET default_transaction_read_only = on;"
+    "SET default_transaction_isolation = 'repeatable read'; SET random_page_cost = 1.1"
 )
 """The SQL that is run first on a connection that only reads."""
+
+READER_SETTINGS: Final = f"{SEARCH_SETTINGS}; SET enable_bitmapscan = off"
+"""The same for pages of the log: each query reads an index in its order, until it has enough.
+
+PostgreSQL would often rather read all of a conversation by a bitmap, and sort it.
+"""
 
 
 class PostgresqlConnection(adbapi.Connection):

@@ -124,6 +124,18 @@ class PostgresqlDatabase:
         """Begin a transaction in which all queries see the same state of the database."""
         cursor.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
 
+    def merge_selects(
+        self, selects: Sequence[str], values: Sequence[object], order: str, limit: int, offset: int = 0
+    ) -> tuple[str, Sequence[object]]:
+        """Return the SQL that merges what is enough of each of ``selects``. PostgreSQL would read and sort
+        all.
+        """
+        if len(selects) == 1:
+            merged = selects[0]
+        else:
+            merged = " UNION ALL ".join(f"({select} {order} LIMIT {limit + offset})" for select in selects)
+        return f"{merged} {order} LIMIT {limit} OFFSET {offset}", values
+
     def search_step(
         self,
         cursor: Transaction,

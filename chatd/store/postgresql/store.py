@@ -21,6 +21,7 @@ from chatd.store.journal import Journal
 from chatd.store.postgresql.check import find_problems
 from chatd.store.postgresql.connections import (
     READER_SETTINGS,
+    SEARCH_SETTINGS,
     DatabaseUrl,
     writer_settings,
 )
@@ -105,7 +106,8 @@ class PostgresqlStore:
 
     def open_archive(self) -> Archive:
         """Return the archive, which reads pages of the log on connections that can't write."""
-        return Archive(self._readers(2), self._readers(1), PostgresqlDatabase(self._lease))
+        search_pool = self._url.pool(self._pool, SEARCH_SETTINGS, 1, self._reactor)
+        return Archive(self._readers(2), search_pool, PostgresqlDatabase(self._lease))
 
     def check_access(self) -> None:
         """Do nothing: the server knows no users of this machine, or not those that a process changes to."""
