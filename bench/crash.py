@@ -10,7 +10,7 @@ compared with what is stored:
 
 First it is killed at random moments, hundreds of times, and started again on the same files. Then come the
 scenarios of tests/support/crash_scenarios.py and of this folder. Run as ``make crash``; ``--only`` names what
-to run.
+to run, ``--database postgresql`` plays the scenarios of tests/support/postgresql_scenarios.py instead.
 The exit code is 1, and the files are kept, when anything is not so.
 """
 
@@ -29,6 +29,7 @@ import time
 from collections import Counter, deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -288,6 +289,38 @@ ORDEALS: Final[dict[str, tuple[str, Callable[[Path, argparse.Namespace], Outcome
 }
 """What can be run: its name, what it is, and how."""
 
+BLOWS: Final = ("cut", "kill", "restart", "cut")
+"""What the PostgreSQL server suffers, in turn."""
+
+
+def on_postgresql(folder: Path, options: argparse.Namespace, name: str) -> Outcome:
+    """Play a scenario with a server that waits for the disk."""
+    # Imported here: only this one needs psycopg.
+    from tests.support.postgresql_scenarios import broken_server, killed_daemon, stopped_daemon
+    from tests.support.postgresql_server import PostgresqlServer
+
+    server = PostgresqlServer(safe=True)
+    chance = random.Random(options.seed)
+    try:
+        if name == "server":
+            return broken_server(folder, server, (BLOWS * options.cycles)[: options.cycles], chance)
+        if name == "kill":
+            return killed_daemon(folder, server, options.cycles, chance)
+        return stopped_daemon(folder, server, max(1, options.cycles // 10))
+    finally:
+        server.close()
+
+
+POSTGRESQL_ORDEALS: Final[dict[str, tuple[str, Callable[[Path, argparse.Namespace], Outcome]]]] = {
+    name: (what, partial(on_postgresql, name=name))
+    for name, what in {
+        "server": "PostgreSQL killed, restarted, and its connections cut, under load",
+        "kill": "chatd killed under load",
+        "stop": "chatd stopped for longer than its lease, while another one writes",
+    }.items()
+}
+"""What can be run with ``--database postgresql``."""
+
 
 def on_a_small_disk(folder: Path) -> Outcome:
     """`full_disk`, on a disk of its own if there can be one; what was on it is kept if anything is wrong."""
@@ -313,14 +346,20 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--cycles", type=int, default=500, help="how often to kill the daemon under load")
     parser.add_argument("--seed", type=int, default=1, help="decides the moments of those")
-    parser.add_argument("--only", action="append", choices=ORDEALS, help="may be given several times")
+    parser.add_argument("--database", choices=("sqlite", "postgresql"), default="sqlite")
+    names = sorted({*ORDEALS, *POSTGRESQL_ORDEALS})
+    parser.add_argument("--only", action="append", choices=names, help="may be given several times")
     options = parser.parse_args()
+    ordeals = POSTGRESQL_ORDEALS if options.database == "postgresql" else ORDEALS
+    unknown = [name for name in options.only or () if name not in ordeals]
+    if unknown:
+        parser.error(f"with --database {options.database} there is no {unknown[0]}")
     # 10,000 clients have a socket each, here and in the daemon.
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
     table = [f"| {'seen from outside':<52} | {'':>16} |", f"| {'-' * 52} | {'-' * 15}: |"]
     failed = False
-    for name in options.only or ORDEALS:
-        what, run = ORDEALS[name]
+    for name in options.only or ordeals:
+        what, run = ordeals[name]
         print(f"{name}: {what}", file=sys.stderr, flush=True)
         folder = Path(tempfile.mkdtemp(prefix="chatd-crash-"))
         began = time.monotonic()

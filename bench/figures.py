@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from bench import history
+from bench import servers as server_processes
 from bench.load import Failed
 from bench.peers import installed
 from bench.search import search
@@ -208,6 +209,9 @@ def main() -> None:
         metavar="NAME",
         help=f"one of {', '.join(MEASURES)}; may be given several times",
     )
+    parser.add_argument(
+        "--database", choices=("sqlite", "postgresql"), default="sqlite", help="what chatd stores messages in"
+    )
     parser.add_argument("--rounds", type=int, default=3, help="how often each is measured; medians are shown")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every round and the medians there")
     parser.add_argument(
@@ -215,6 +219,7 @@ def main() -> None:
     )
     parser.add_argument("--full", action="store_true", help="measure everything, the large ones as well")
     options = parser.parse_args()
+    server_processes.on_postgresql = options.database == "postgresql"
     if options.peers:
         measures = peer_measures()
         chosen = options.only or PEER_SCENARIOS

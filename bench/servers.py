@@ -12,9 +12,10 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import cache
 from pathlib import Path
 from time import perf_counter
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from bench.load import GROUPS, IRC, JSON, PATIENCE, PLAIN_ROOMS, TEXT, WEB, Words
 from tests.support.daemon_process import Daemon
@@ -47,6 +48,18 @@ class Server(NamedTuple):
     took: float
 
 
+on_postgresql = False
+"""Whether a new database is one on a PostgreSQL server, which waits for the disk and runs on our cores."""
+
+
+@cache
+def _postgresql_server() -> Any:
+    # Imported here, because it needs psycopg.
+    from tests.support.postgresql_server import PostgresqlServer
+
+    return PostgresqlServer(safe=True)
+
+
 @contextmanager
 def chatd(database: Path | None = None) -> Iterator[Server]:
     """The daemon, on a copy of ``database``, with the WAL beside it if there is one; or on a new one."""
@@ -57,6 +70,8 @@ def chatd(database: Path | None = None) -> Iterator[Server]:
                 _copy(part, folder / part.name.replace(database.name, "chat.db"))
         start = perf_counter()
         wires = [f"--listen={wire}=tcp:0" for wire in LOBBIES]
+        if on_postgresql and database is None:
+            wires.append(f"--database={_postgresql_server().new_database()}")
         with Daemon(folder, "--durability=full", *wires, forked=False) as daemon:
             _greeting(daemon.port("text"))
             took = perf_counter() - start
@@ -67,7 +82,7 @@ def chatd(database: Path | None = None) -> Iterator[Server]:
                 daemon.port("json"),
                 GROUPS,
                 {wire: (words, daemon.port(wire)) for wire, words in LOBBIES.items()},
-                folder / "chat.db",
+                None if on_postgresql and database is None else folder / "chat.db",
                 took,
             )
 

@@ -33,9 +33,9 @@ class Options(usage.Options):
 
     synopsis = "[options]"
     longdesc = (
-        "A durable chat daemon: all kinds of clients in one chat, stored in one SQLite file. WIRE is one"
-        f" of {', '.join(wire_names())}. ENDPOINT is a Twisted server endpoint such as tcp:4567 or"
-        " unix:/run/chatd; ports listen on loopback unless the endpoint has interface=..."
+        "A durable chat daemon: all kinds of clients in one chat, stored in one SQLite file or in PostgreSQL."
+        f" WIRE is one of {', '.join(wire_names())}. ENDPOINT is a Twisted server endpoint such as tcp:4567"
+        " or unix:/run/chatd; ports listen on loopback unless the endpoint has interface=..."
     )
 
     optParameters = [
@@ -45,7 +45,12 @@ class Options(usage.Options):
             None,
             f"Configuration file [default: {DEFAULT_CONFIG_FILE}, if it exists]",
         ],
-        ["database", "d", None, "SQLite database file [default: chat.db]"],
+        [
+            "database",
+            "d",
+            None,
+            "SQLite database file, or postgresql://USER@HOST/DATABASE [default: chat.db]",
+        ],
         [
             "certificate",
             None,

@@ -13,7 +13,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.carriers.lines import LineCarrier
 from chatd.connections.factory import ChatFactory
-from chatd.store.store import Store
+from chatd.store.sqlite_store import SqliteStore
 
 ROOT = Path(__file__).resolve().parent.parent
 ARCHITECTURE = (ROOT / "ARCHITECTURE.md").read_text("utf-8")
@@ -259,7 +259,7 @@ class CourseRequirements(SynchronousTestCase):
 
     def test_the_store_is_adbapi_over_sqlite3(self) -> None:
         self.assertIn("`twisted.enterprise.adbapi` over `sqlite3`", ARCHITECTURE)
-        pool = inspect.signature(Store).parameters["pool"].default
+        pool = inspect.signature(SqliteStore).parameters["pool"].default
         self.assertIs(pool, ConnectionPool)
 
     def test_all_factories_share_the_sessions(self) -> None:

@@ -11,6 +11,8 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatd.daemon.wires import wire_names
 from tests.support.conversation import Play, Surprise, in_markdown
 from tests.support.daemon_process import ROOT, Daemon
+from tests.support.effort import IS_FULL
+from tests.support.postgresql_server import new_chat_database
 from tools import spec
 
 SPEC = ROOT / "SPEC.md"
@@ -23,9 +25,10 @@ LISTENERS = tuple(f"--listen={wire}=tcp:0" for wire in wire_names())
 class Stand:
     """The daemon that a conversation is played against: killed or stopped and started when it says so."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *options: str) -> None:
         self._folder = folder
-        self.daemon = Daemon(folder, *LISTENERS).__enter__()
+        self._options = (*LISTENERS, *options)
+        self.daemon = Daemon(folder, *self._options).__enter__()
 
     def connect(self, wire: str) -> socket.socket:
         """A connection to it."""
@@ -38,7 +41,7 @@ class Stand:
     def start(self) -> None:
         """Start it on the same database, once it has ended."""
         self.daemon.wait()
-        self.daemon = Daemon(self._folder, *LISTENERS).__enter__()
+        self.daemon = Daemon(self._folder, *self._options).__enter__()
 
     def play(self, conversation: str) -> None:
         """Play it; the daemon must have seen no mistake of its own meanwhile. Raises `Surprise`."""
@@ -56,29 +59,46 @@ class Stand:
             self.daemon.kill()
 
 
-class Conversations(SynchronousTestCase):
-    """Each conversation of SPEC.md, by its line, and each transcript, by its name."""
+class ConversationTestCase(SynchronousTestCase):
+    """Plays conversations, each with a daemon and an empty database of its own."""
 
     def play(self, conversation: str) -> None:
-        """Play one, with a daemon and an empty database of its own."""
+        """Play one."""
         folder = Path(self.mktemp())
         folder.mkdir(parents=True)
         (folder / "chatd.toml").write_text('[accounts]\noperators = ["teacher"]\n')
-        Stand(folder).play(conversation)
+        Stand(folder, *self.options()).play(conversation)
+
+    def options(self) -> tuple[str, ...]:
+        """Options of the daemon."""
+        return ()
 
 
-def _add(name: str, conversation: str) -> None:
-    def test(self: Conversations) -> None:
+class Conversations(ConversationTestCase):
+    """Each conversation of SPEC.md, by its line, and each transcript, by its name."""
+
+
+class ConversationsOnPostgresql(ConversationTestCase):
+    """The same, on the other database: all of them where ``CI`` is set, one of ten elsewhere."""
+
+    def options(self) -> tuple[str, ...]:
+        return (f"--database={new_chat_database()}",)
+
+
+def _add(case: type[ConversationTestCase], name: str, conversation: str) -> None:
+    def test(self: ConversationTestCase) -> None:
         self.play(conversation)
 
     test.__name__ = f"test_{name}"
-    setattr(Conversations, test.__name__, test)
+    setattr(case, test.__name__, test)
 
 
-for _name, _conversation in in_markdown(SPEC.read_text("utf-8")):
-    _add(f"spec_{_name}", _conversation)
-for _path in TRANSCRIPTS:
-    _add(f"transcript_{_path.stem}", _path.read_text("utf-8"))
+_conversations = {f"spec_{name}": text for name, text in in_markdown(SPEC.read_text("utf-8"))}
+_conversations |= {f"transcript_{path.stem}": path.read_text("utf-8") for path in TRANSCRIPTS}
+for _number, (_name, _conversation) in enumerate(_conversations.items()):
+    _add(Conversations, _name, _conversation)
+    if IS_FULL or _number % 10 == 0:
+        _add(ConversationsOnPostgresql, _name, _conversation)
 
 
 class TheRunner(SynchronousTestCase):

@@ -85,6 +85,8 @@ class Authority:
     ``now`` returns the current time in seconds since 1970, for new log entries. No entry gets an earlier time
     than the entry before it, even if the clock was set back. Entries are ordered by id, not by time.
     ``on_commit`` is called after each commit, when all tasks of the commit are completed.
+    ``on_missed_entries`` is called if there are entries on the disk that no session was sent: another daemon
+    has written to the database while this one could not, or a commit had succeeded that seemed to fail.
     """
 
     _log = Logger()
@@ -99,9 +101,11 @@ class Authority:
         limits: Limits,
         policy: AccountPolicy,
         on_commit: Callable[[], None],
+        on_missed_entries: Callable[[], None],
     ) -> None:
         self.state = snapshot.state
         self._on_commit = on_commit
+        self._on_missed_entries = on_missed_entries
         self.journal = open_journal(self._recover, self._after_commit)
         self.recovering = False
         """Whether the state is being read again after a failed transaction, and nothing can be decided."""
@@ -439,7 +443,10 @@ class Authority:
             except Exception:
                 self._log.failure("can't understand the database")
             await pause(self._clock, STATE_RELOAD_RETRY_SECONDS)
+        has_missed_entries = snapshot.last_id != self.journal.last_delivered_id
         self.state = snapshot.state
         self._last_at = snapshot.last_at
         self.journal.resume_from(snapshot)
         self.recovering = False
+        if has_missed_entries:
+            self._on_missed_entries()

@@ -116,7 +116,15 @@ class Chat:
         self._limits = limits
         self._dispatcher = Dispatcher(clock, on_delivery, delivery_log, deliver_to_all)
         self._authority = Authority(
-            snapshot, archive, open_journal, clock, now, limits, policy, self._dispatcher.flush_entries
+            snapshot,
+            archive,
+            open_journal,
+            clock,
+            now,
+            limits,
+            policy,
+            self._dispatcher.flush_entries,
+            self._end_all_sessions,
         )
         self.overview = Overview(self._authority)
         self.journal = self._authority.journal
@@ -266,6 +274,11 @@ class Chat:
         user, seen = client.user, client.last_received_id
         if user is not None and seen is not None:
             self.journal.move_last_seen_id(user, seen)
+
+    def _end_all_sessions(self) -> None:
+        """Close all sessions, because they have missed entries; they come back and resume."""
+        for client in self._authority.all_sessions():
+            self.end_session(client, None, not_stored_refusal())
 
     async def close(self) -> None:
         """Write the remaining data to the database, and close the database."""

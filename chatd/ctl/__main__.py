@@ -16,7 +16,7 @@ import msgspec
 from chatd.core.control_commands import CONTROL_COMMANDS
 from chatd.core.terminal import replace_controls
 from chatd.ctl.connection import NoDaemon, ask, ask_for_lines
-from chatd.ctl.offline import find_database_problems, restore_database
+from chatd.ctl.offline import find_database_problems, restore_database, transfer_database
 from chatd.ctl.options import DEFAULT_CONFIG_FILE, parse
 from chatd.ctl.render import render_answer_lines
 from chatd.daemon.config import Config, ConfigError, control_socket_path, read_config
@@ -42,6 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         config = _configuration(options)
         if options.command == "restore":
             return _restore(options, config)
+        if options.command == "migrate":
+            return _migrate(options)
         if options.command == "check":
             return _check(options, config)
         if options.command == "export":
@@ -72,7 +74,7 @@ def _configuration(options: argparse.Namespace) -> Config:
     except ConfigError as error:
         raise ConfigError(f"{error} (to ask a running daemon, name its --socket)") from None
     if options.database is not None:
-        config = msgspec.structs.replace(config, database=str(options.database))
+        config = msgspec.structs.replace(config, database=options.database)
     return config
 
 
@@ -124,7 +126,7 @@ def _check(options: argparse.Namespace, config: Config) -> int:
     try:
         return _show(options, _ask(options, config))
     except (NoDaemon, ConfigError):
-        return _show_problems(options, find_database_problems(Path(config.database)))
+        return _show_problems(options, find_database_problems(config.database))
 
 
 def _export(options: argparse.Namespace, config: Config) -> int:
@@ -168,10 +170,21 @@ def _write_export(lines: Iterable[bytes], file: IO[bytes]) -> int:
 
 
 def _restore(options: argparse.Namespace, config: Config) -> int:
-    restored = restore_database(options.file.absolute(), Path(config.database))
+    restored = restore_database(options.file.absolute(), config.database)
     print(f"{restored.database} is restored, up to the id {restored.last_id}")
     if restored.former_database is not None:
         print(f"the former database is kept at {restored.former_database}")
+    return 0
+
+
+def _migrate(options: argparse.Namespace) -> int:
+    copied = transfer_database(options.source, options.target)
+    if options.json:
+        print(json.dumps({table: digest._asdict() for table, digest in copied.items()}))
+        return 0
+    for table, digest in copied.items():
+        print(f"{table}: {digest.rows:,} rows, SHA-256 {digest.digest}")
+    print("all of them were read again from the target, and are the same")
     return 0
 
 

@@ -23,12 +23,10 @@ _DESCRIPTION: Final = (
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """Return the options of ``chatctl`` in ``arguments``.
 
-    Raises `SystemExit` with the code 2 if they are invalid.
-
-    The result has the attributes ``command``, ``socket``, ``config``, ``database`` and ``json``, and an
-    attribute with a text or None for each name in ``fields``, the fields of the command. ``secrets`` are the
-    names of fields that hold passwords, which are not on the command line. ``check`` and ``restore`` also
-    have ``file``, ``export`` has ``output``, and ``erase`` has ``yes``.
+    The result has ``command``, ``socket``, ``config``, ``database`` and ``json``, and ``fields``: the names
+    of the command's fields, each an attribute with a text or None. ``secrets`` are the names of fields that
+    hold passwords, which are not on the command line. ``check`` and ``restore`` also have ``file``,
+    ``migrate`` has ``source`` and ``target``, ``export`` has ``output``, and ``erase`` has ``yes``.
     """
     parser = argparse.ArgumentParser("chatctl", description=_DESCRIPTION)
     parser.add_argument("--version", action="version", version=f"chatd {__version__}")
@@ -39,7 +37,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         help=f"the daemon's configuration file [default: {DEFAULT_CONFIG_FILE}, if it exists]",
     )
     parser.add_argument(
-        "--database", type=Path, help="the daemon's database, if the configuration file does not name it"
+        "--database", help="the daemon's database, if the configuration file does not name it"
     )
     parser.add_argument("--json", action="store_true", help="print the daemon's answers as they are")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -64,6 +62,11 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     restore = "put a backup in the place of the database; the daemon must not run"
     sub = commands.add_parser("restore", help=restore, description=restore)
     sub.add_argument("file", metavar="FILE", type=Path, help="the backup")
+    sub.set_defaults(fields=(), secrets=())
+    migrate = "copy a database from SQLite to PostgreSQL, or back; no daemon may use it"
+    sub = commands.add_parser("migrate", help=migrate, description=migrate)
+    sub.add_argument("source", metavar="FROM", help="a database file, or postgresql://USER@HOST/DATABASE")
+    sub.add_argument("target", metavar="TO", help="a new file, or the URL of a database that is empty")
     sub.set_defaults(fields=(), secrets=())
     for name, row in server_operator_commands().items():
         sub = commands.add_parser(name, help=row.help, description=row.help)

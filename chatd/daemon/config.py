@@ -14,6 +14,7 @@ from chatd.core.irc_policy import DEFAULT_IRC_POLICY, IrcPolicy
 from chatd.core.limits import Limits, PositiveInt
 from chatd.core.names import BadName, parse_nick
 from chatd.core.refusals import Refusal
+from chatd.store.store import is_postgresql_url
 from chatd.web.policy import WebPolicy
 
 
@@ -69,11 +70,15 @@ class ControlConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The section ``[control]`` of chatd.toml.
 
     ``socket`` is the path of the control socket. The default is the database's path with ``.control``
-    appended; if it is empty, there is no control socket.
+    appended, or `POSTGRESQL_CONTROL_SOCKET` if the database is no file. An empty text means that there is no
+    control socket.
     """
 
     socket: str | None = None
 
+
+POSTGRESQL_CONTROL_SOCKET: Final = "chatd.control"
+"""The control socket, in the working folder, of a daemon whose database is no file."""
 
 DEFAULT_LISTENERS: Final = (
     "auto=tcp:7070",
@@ -93,10 +98,11 @@ DEFAULT_TLS_LISTENERS: Final = ("irc=ssl:6697",)
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The configuration in chatd.toml. Each attribute is a key or a section.
 
-    ``database`` is the path of the SQLite file. Each item of ``listen`` is WIRE=ENDPOINT, with a Twisted
-    server endpoint. ``keep`` is the time for which messages are stored, such as ``90d``; without it they are
-    never deleted, unless a group has its own value. ``durability`` says what a commit survives: a power
-    failure ("full") or only the end of the process ("process"). The other attributes are the sections.
+    ``database`` is the path of the SQLite file, or the ``postgresql://`` URL of a database. Each item of
+    ``listen`` is WIRE=ENDPOINT, with a Twisted server endpoint. ``keep`` is the time for which messages are
+    stored, such as ``90d``; without it they are never deleted, unless a group has its own value.
+    ``durability`` says what a commit survives: a power cut ("full") or only the end of the process
+    ("process"). The other values are the sections.
     """
 
     database: str = "chat.db"
@@ -122,6 +128,8 @@ def configured_listeners(config: Config) -> tuple[str, ...]:
 
 def control_socket_path(config: Config) -> Path | None:
     """Return the path of the control socket that ``config`` describes, or None if there is none."""
+    if config.control.socket is None and is_postgresql_url(config.database):
+        return Path(POSTGRESQL_CONTROL_SOCKET)
     if config.control.socket is None:
         return Path(f"{config.database}.control")
     return Path(config.control.socket) if config.control.socket else None

@@ -47,7 +47,7 @@ from chatd.dialects.json_entries import moderation_object
 from chatd.dialects.json_requests import MAX_REPEATED_ACTION_LENGTH, JsonObject, is_valid_ref, parse_object
 from chatd.json_wire import objects
 from chatd.json_wire.objects import encode
-from chatd.store.errors import MaintenanceInProgress, ReadFailed, StoreError
+from chatd.store.errors import MaintenanceInProgress, NotSupported, ReadFailed, StoreError
 from chatd.store.store import Store
 
 MAX_REQUEST_BYTES: Final = 16 * 1024
@@ -454,11 +454,12 @@ class ControlConnection(LineOnlyReceiver, TimeoutMixin):
 
 async def _status(control: ControlSocket, request_object: JsonObject) -> ControlResult:
     store, sessions = control.store, control.sessions
+    size = await store.disk_bytes()
     return {
         "version": __version__,
         "pid": os.getpid(),
         "uptime": round(control.reactor.seconds() - control.started_at),
-        "database": {"file": str(store.path), "bytes": store.file_bytes(), "durability": store.durability},
+        "database": {"file": store.name, "bytes": size, "durability": store.durability},
         "connections": sessions.count_by_wire(),
         **structs.asdict(control.chat.overview.counts()),
         "password_queue": len(control.passwords),
@@ -531,6 +532,8 @@ async def _backup(control: ControlSocket, request_object: JsonObject) -> Control
         backup = await control.store.back_up(Path(file))
     except MaintenanceInProgress as error:
         raise ControlError("busy") from error
+    except NotSupported as error:
+        raise ControlError("backup_failed", str(error)) from None
     except StoreError as error:
         control.log.error("{why}", why=str(error))
         raise ControlError("backup_failed", str(error)) from None

@@ -58,7 +58,7 @@ from chatd.daemon.wires import (
     wire_names,
 )
 from chatd.store.journal import Journal
-from chatd.store.store import Store
+from chatd.store.store import open_store
 from chatd.web.connection import HttpConnection, HttpService
 from chatd.web.pages import make_site, read_static_files
 
@@ -184,14 +184,13 @@ def assemble(
     with _acting_as(run_as):
         json_level = LogLevelFilterPredicate(defaultLogLevel=LogLevel.levelWithName(config.log.level))
         conversation_log = _open_logs(config.log, json_level)
-        store = Store(Path(config.database), config.durability, reactor)
+        store = open_store(config.database, config.durability, reactor)
         snapshot = store.read_snapshot()
     archive = store.open_archive()
     delivery_log = DeliveryLog() if config.log.level == "debug" else None
-    writer = store.open_writer_pool()
 
     def open_journal(on_failure: Callable[[], None], on_commit: Callable[[], None]) -> Journal:
-        return Journal(writer, reactor, snapshot, on_failure, on_commit)
+        return store.open_journal(reactor, snapshot, on_failure, on_commit)
 
     flush_queue = FlushQueue(reactor)
     passwords = PasswordHashQueue(reactor, config.accounts, config.limits)

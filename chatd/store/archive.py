@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import takewhile
 from typing import Concatenate, Final, NoReturn, ParamSpec, TypeVar
@@ -42,22 +41,21 @@ from chatd.core.records import (
 )
 from chatd.core.state import State
 from chatd.core.tokens import Token
+from chatd.store.database import Database, SqlCursor
 from chatd.store.errors import ReadFailed
-from chatd.store.search_index import search_step
-from chatd.store.size import measure_database_bytes
 
 P = ParamSpec("P")
 Result = TypeVar("Result")
-
-SqlCursor = Transaction | sqlite3.Cursor
 
 # An event of an edit has the text of the message, unless that was changed again since.
 _ROW = (
     "SELECT id, conversation, seq, at, kind, actor, subject,"
     " CASE WHEN answered IS NOT NULL OR edited IS NOT NULL"
-    " THEN json_array(answered, answered_author, edited) END,"
+    " THEN '[' || coalesce(CAST(answered AS TEXT), 'null') || ','"
+    " || coalesce(CAST(answered_author AS TEXT), 'null') || ','"
+    " || coalesce(CAST(edited AS TEXT), 'null') || ']' END,"
     " CASE kind WHEN 'edited' THEN body || coalesce((SELECT ' ' || message.kind || ' ' || message.body"
-    " FROM log AS message WHERE message.id = CAST(log.body AS INTEGER) AND message.edited = log.id"
+    " FROM log AS message WHERE message.id = CAST(log.body AS BIGINT) AND message.edited = log.id"
     " AND message.body <> ''), '') ELSE body END FROM log"
 )
 
@@ -105,18 +103,24 @@ _INVISIBLE = ", ".join(f"'{kind}'" for kind in sorted(IGNORABLE_EVENT_KINDS))
 _Source = tuple[int, str, str, int]
 """A range of an index: its first id, the column and the kinds of the index, and the value of the column."""
 
+ID_ROWS: Final = "SELECT value FROM json_each(?)"
+"""SQL whose rows are the ids in a list, which is one value: a JSON array."""
+
+PAIR_ROWS: Final = (
+    "SELECT json_extract(value, '$[0]') AS place, json_extract(value, '$[1]') AS above FROM json_each(?)"
+)
+"""SQL whose rows are the pairs of ids in a list, which is one value: a JSON array of arrays."""
+
 _FIRST_ID = "(SELECT id FROM log WHERE conversation = place AND {} AND id > above ORDER BY id LIMIT 1)"
 
 # For pairs of a conversation and an id: the conversation, its first message and first event after the id.
 _FIRST_IDS = (
-    f"SELECT place, {_FIRST_ID.format(_SAID)}, {_FIRST_ID.format(_HAPPENED)}"
-    " FROM (SELECT json_extract(value, '$[0]') AS place, json_extract(value, '$[1]') AS above"
-    " FROM json_each(?))"
+    f"SELECT place, {_FIRST_ID.format(_SAID)}, {_FIRST_ID.format(_HAPPENED)} FROM ({PAIR_ROWS}) AS pairs"
 )
 
 
-def load_snapshot(cursor: SqlCursor) -> Snapshot:
-    """Return a copy of all data that the daemon keeps in memory, read from the database.
+def load_snapshot(cursor: SqlCursor, database: Database) -> Snapshot:
+    """Return a snapshot of the state that the daemon keeps in memory, read from the database.
 
     Nothing may be written meanwhile. The cost grows with the number of users, conversations and group events,
     not with the number of messages.
@@ -127,10 +131,12 @@ def load_snapshot(cursor: SqlCursor) -> Snapshot:
     for id, nick, key, colour, last in cursor.fetchall():
         state.apply(User(id, nick, key, colour))
         seen[id] = last
-    cursor.execute("SELECT user, hash, since FROM credentials")
+    cursor.execute('SELECT "user", hash, since FROM credentials')
     for user, hashed, since in cursor.fetchall():
         state.apply(Credential(state.users[user], Secret(hashed), since))
-    cursor.execute("SELECT user, name, digest, access, conversations, made, expires FROM tokens ORDER BY id")
+    cursor.execute(
+        'SELECT "user", name, digest, access, conversations, made, expires FROM tokens ORDER BY id'
+    )
     for user, name, digest, access, ids, made, expires in cursor.fetchall():
         conversations = None if ids is None else frozenset(map(int, ids.split()))
         state.apply(Token(state.users[user], name, Secret(digest), access, conversations, made, expires))
@@ -153,13 +159,13 @@ def load_snapshot(cursor: SqlCursor) -> Snapshot:
     cursor.execute("SELECT conversation, last FROM trimmed")
     for conversation, last in cursor.fetchall():
         state.apply(ConversationTrimmed(state.conversations[conversation], last))
-    cursor.execute("SELECT user, other FROM ignores WHERE ignored")
+    cursor.execute('SELECT "user", other FROM ignores WHERE ignored')
     for user, other in cursor.fetchall():
         state.apply(IgnoreChanged(state.users[user], state.users[other], True))
-    cursor.execute("SELECT user, last FROM erasures")
+    cursor.execute('SELECT "user", last FROM erasures')
     for user, last in cursor.fetchall():
         state.apply(TextsErased(state.users[user], (last,)))
-    cursor.execute("SELECT conversation, user, origins FROM ban_origins")
+    cursor.execute('SELECT conversation, "user", origins FROM ban_origins')
     for conversation, user, networks in cursor.fetchall():
         state.apply(
             BannedNetworks(state.conversations[conversation], state.users[user], tuple(networks.split()))
@@ -169,7 +175,7 @@ def load_snapshot(cursor: SqlCursor) -> Snapshot:
         place = state.conversations[conversation]
         state.apply(InvitationLink(Secret(digest), place, number, maker, made, expires, uses))
     marks: dict[int, dict[int, ReadMarkPosition]] = {}
-    cursor.execute("SELECT user, conversation, last, at FROM read_marks")
+    cursor.execute('SELECT "user", conversation, last, at FROM read_marks')
     for user, conversation, *mark in cursor.fetchall():
         marks.setdefault(user, {})[conversation] = ReadMarkPosition(*mark)
     cursor.execute(
@@ -181,7 +187,12 @@ def load_snapshot(cursor: SqlCursor) -> Snapshot:
     seqs = {conversation: seq for conversation, _, seq in ends}
     cursor.execute("SELECT id, at FROM log WHERE id = (SELECT max(id) FROM log)")
     last_id, last_at = cursor.fetchone() or (0, 0)
-    return Snapshot(state, last_id, last_at, seqs, lasts, seen, marks, measure_database_bytes(cursor))
+    return Snapshot(state, last_id, last_at, seqs, lasts, seen, marks, database.measure_bytes(cursor))
+
+
+def _load_snapshot_at_once(cursor: Transaction, database: Database) -> Snapshot:
+    database.begin_reading(cursor)
+    return load_snapshot(cursor, database)
 
 
 class Archive:
@@ -191,8 +202,9 @@ class Archive:
     ``search_pool``, where they wait for each other; all other queries use ``pool``.
     """
 
-    def __init__(self, pool: ConnectionPool, search_pool: ConnectionPool) -> None:
+    def __init__(self, pool: ConnectionPool, search_pool: ConnectionPool, database: Database) -> None:
         self._pool = pool
+        self._database = database
         self._search_pool = search_pool
 
     def load_snapshot(self) -> Deferred[Snapshot]:
@@ -200,7 +212,7 @@ class Archive:
 
         Nothing may be written until the Deferred has fired.
         """
-        return self._read(load_snapshot)
+        return self._read(_load_snapshot_at_once, self._database)
 
     def page(
         self,
@@ -221,7 +233,16 @@ class Archive:
         `MAX_ENTRIES_SCANNED_FOR_PAGE` entries. To continue, call this method again with the same arguments
         and this page as ``partial_page``.
         """
-        return self._read(_page, conversation.id, window, max_body_bytes, max_id, log_filter, partial_page)
+        return self._read(
+            _page,
+            self._database,
+            conversation.id,
+            window,
+            max_body_bytes,
+            max_id,
+            log_filter,
+            partial_page,
+        )
 
     def first_ids_since(self, times: Sequence[int], max_id: int) -> Deferred[list[int]]:
         """Return a Deferred of a list that has, for each of ``times``, the id at which later log entries
@@ -266,7 +287,9 @@ class Archive:
         There are at most ``limit`` entries, whose texts have at most ``max_body_bytes`` bytes; a single entry
         may have more.
         """
-        return self._read(_conversation_entries, conversation.id, after, limit, max_body_bytes, max_id)
+        return self._read(
+            _conversation_entries, self._database, conversation.id, after, limit, max_body_bytes, max_id
+        )
 
     def user_entries(
         self, user: User, after: int, limit: int, max_body_bytes: int, max_id: int
@@ -359,8 +382,10 @@ class Archive:
         smaller. If the result has a ``resume_id``, the search has not reached ``end``; to continue, call this
         method again with the ``resume_id`` as ``start``.
         """
-        step: Deferred[SearchStep] = self._search_pool.runInteraction(_search, query, start, end, limit)
-        return step.addErrback(_as_read_failed)
+        step: Deferred[SearchStep] = self._search_pool.runInteraction(
+            _search, self._database, query, start, end, limit
+        )
+        return step.addErrback(self._as_read_failed)
 
     def found_messages(
         self, ids: Sequence[int], max_body_bytes: int, log_filter: LogFilter = NO_FILTER
@@ -371,13 +396,26 @@ class Archive:
         Messages that ``log_filter`` hides, and those whose text has been deleted meanwhile, are left out. The
         texts have at most ``max_body_bytes`` bytes; a single message may have more.
         """
-        return self._read(_found_messages, ids, max_body_bytes, log_filter)
+        return self._read(_found_messages, self._database, ids, max_body_bytes, log_filter)
 
     def _read(
         self, query: Callable[Concatenate[Transaction, P], Result], *arguments: P.args, **named: P.kwargs
     ) -> Deferred[Result]:
+        def read_again(failure: Failure) -> Deferred[Result]:
+            if not self._database.has_lost_connection(failure.value):
+                failure.raiseException()
+            again: Deferred[Result] = self._pool.runInteraction(query, *arguments, **named)
+            return again
+
         reading: Deferred[Result] = self._pool.runInteraction(query, *arguments, **named)
-        return reading.addErrback(_as_read_failed)
+        return reading.addErrback(read_again).addErrback(self._as_read_failed)
+
+    def _as_read_failed(self, failure: Failure) -> NoReturn:
+        """Raise `ReadFailed` if ``failure`` is an error of the database; raise every other error
+        unchanged.
+        """
+        failure.trap(self._database.error_type)
+        raise ReadFailed(failure.getErrorMessage()) from failure.value
 
     def close(self) -> None:
         """Close the connections to the database."""
@@ -385,21 +423,27 @@ class Archive:
         self._search_pool.close()
 
 
-def _search(cursor: Transaction, query: SearchQuery, start: int, end: int, limit: int) -> SearchStep:
-    cursor.execute("BEGIN")  # the blocks of the index must fit to the log
+def _search(
+    cursor: Transaction, database: Database, query: SearchQuery, start: int, end: int, limit: int
+) -> SearchStep:
+    database.begin_reading(cursor)  # the blocks of the index must fit to the log
     limited = query.log_filter.conversation_ids_readable_since_joining
     hidden = {
         id: _hidden_up_to(cursor, id, query.log_filter) for id in query.conversation_ids if id in limited
     }
-    return search_step(cursor, query, hidden, start, end, limit)
+    return database.search_step(cursor, query, hidden, start, end, limit)
 
 
 def _found_messages(
-    cursor: Transaction, ids: Sequence[int], max_body_bytes: int, log_filter: LogFilter
+    cursor: Transaction,
+    database: Database,
+    ids: Sequence[int],
+    max_body_bytes: int,
+    log_filter: LogFilter,
 ) -> EntrySlice:
-    cursor.execute("BEGIN")
+    database.begin_reading(cursor)
     cursor.execute(
-        f"{_ROW} WHERE id IN (SELECT value FROM json_each(?)) AND {_SAID} AND body <> ''"
+        f"{_ROW} WHERE id IN ({ID_ROWS}) AND {_SAID} AND body <> ''"
         f"{_unless_ignored(log_filter.ignored_user_ids, _SAID)}",
         (json.dumps(ids),),
     )
@@ -419,12 +463,6 @@ def _found_messages(
             return EntrySlice(kept, True)
         kept.append(row)
     return EntrySlice(kept, False)
-
-
-def _as_read_failed(failure: Failure) -> NoReturn:
-    """Raise `ReadFailed` if ``failure`` is an SQLite error; raise every other error unchanged."""
-    failure.trap(sqlite3.Error)
-    raise ReadFailed(failure.getErrorMessage()) from failure.value
 
 
 def _joined_before(cursor: Transaction, conversation: int, id: int) -> list[int]:
@@ -453,6 +491,7 @@ def _old_messages(
 
 def _page(
     cursor: Transaction,
+    database: Database,
     conversation: int,
     window: PageIdWindow,
     max_body_bytes: int,
@@ -469,25 +508,23 @@ def _page(
         above, below = (
             (max(above, partial_page.resume_id), below) if forward else (above, partial_page.resume_id)
         )
-    # Messages and events have an index each; SQLite merges what it finds in both.
+    # Messages and events have an index each; the database merges what it finds in both.
     indexes = _CONDITIONS[window.contents]
     order = f"ORDER BY id {'ASC' if forward else 'DESC'}"
     end = None
     if log_filter.ignored_user_ids:
         each = "SELECT id FROM log WHERE conversation = ? AND id > ? AND id < ? AND "
-        cursor.execute(
-            f"{' UNION ALL '.join(each + kinds for kinds in indexes)} {order} LIMIT 1 OFFSET ?",
-            (*(conversation, above, below) * len(indexes), MAX_ENTRIES_SCANNED_FOR_PAGE - 1),
-        )
+        selects = [each + kinds for kinds in indexes]
+        values = (conversation, above, below) * len(indexes)
+        offset = MAX_ENTRIES_SCANNED_FOR_PAGE - 1
+        cursor.execute(*database.merge_selects(selects, values, order, 1, offset))
         for (end,) in cursor.fetchall():
             above, below = (above, end + 1) if forward else (end - 1, below)
     each = f"{_ROW} WHERE conversation = ? AND id > ? AND id < ? AND "
-    queries = (each + kinds + _unless_ignored(log_filter.ignored_user_ids, kinds) for kinds in indexes)
+    selects = [each + kinds + _unless_ignored(log_filter.ignored_user_ids, kinds) for kinds in indexes]
     extra = MAX_SAME_MILLISECOND_ENTRIES if window.whole_milliseconds else 0
-    cursor.execute(
-        f"{' UNION ALL '.join(queries)} {order} LIMIT ?",
-        (*(conversation, above, below) * len(indexes), limit + extra + 1 - len(rows)),
-    )
+    values = (conversation, above, below) * len(indexes)
+    cursor.execute(*database.merge_selects(selects, values, order, limit + extra + 1 - len(rows)))
     found = _fetch(cursor, limit, max_body_bytes, rows if forward else rows[::-1], extra)
     if not forward:
         found.rows.reverse()
@@ -515,8 +552,8 @@ def _reactions(
     if not messages:
         return {}, None
     cursor.execute(
-        "SELECT message, entry, reaction, user FROM reactions WHERE message IN"
-        f" (SELECT value FROM json_each(?)) AND user NOT IN ({_list(ignored)})"
+        'SELECT message, entry, reaction, "user" FROM reactions WHERE message IN'
+        f' ({ID_ROWS}) AND "user" NOT IN ({_list(ignored)})'
         f" ORDER BY message {'ASC' if forward else 'DESC'} LIMIT {PAGE_REACTIONS + 1}",
         (json.dumps(messages),),
     )
@@ -577,7 +614,7 @@ def _last_messages(
     for conversation in conversations:
         cursor.execute(
             f"SELECT id, at FROM log WHERE id = (SELECT id FROM (SELECT id, actor FROM log WHERE"
-            f" conversation = ? AND {_SAID} AND id > ? AND id <= ? ORDER BY id DESC LIMIT ?)"
+            f" conversation = ? AND {_SAID} AND id > ? AND id <= ? ORDER BY id DESC LIMIT ?) AS last_ones"
             f" WHERE actor NOT IN ({_list(log_filter.ignored_user_ids)}) LIMIT 1)",
             (
                 conversation,
@@ -663,22 +700,26 @@ def _following(
             (key, first, last, limit + 1),
         )
         ids = sorted({*ids, *(id for (id,) in cursor.fetchall())})[: limit + 1]
-    cursor.execute(f"{_ROW} WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id", (json.dumps(ids),))
+    cursor.execute(f"{_ROW} WHERE id IN ({ID_ROWS}) ORDER BY id", (json.dumps(ids),))
     found = _fetch(cursor, limit, max_body_bytes, [])
     found = _without_hidden_texts(found, hidden)
     return found if found.more or end is None else EntrySlice(found.rows, True, end)
 
 
 def _conversation_entries(
-    cursor: Transaction, conversation: int, after: int, limit: int, max_body_bytes: int, max_id: int
+    cursor: Transaction,
+    database: Database,
+    conversation: int,
+    after: int,
+    limit: int,
+    max_body_bytes: int,
+    max_id: int,
 ) -> EntrySlice:
-    # Two indexes, one with the messages and one with the events, which SQLite merges.
-    window = (conversation, after, max_id)
-    cursor.execute(
-        f"{_ROW} WHERE conversation = ? AND id > ? AND id <= ? AND {_SAID} UNION ALL"
-        f" {_ROW} WHERE conversation = ? AND id > ? AND id <= ? AND {_HAPPENED} ORDER BY id LIMIT ?",
-        (*window, *window, limit + 1),
-    )
+    # Two indexes, one with the messages and one with the events, which the database merges.
+    each = f"{_ROW} WHERE conversation = ? AND id > ? AND id <= ? AND "
+    values = (conversation, after, max_id) * 2
+    selects = [each + kinds for kinds in _CONDITIONS["all"]]
+    cursor.execute(*database.merge_selects(selects, values, "ORDER BY id", limit + 1))
     return _fetch(cursor, limit, max_body_bytes, [])
 
 
@@ -728,7 +769,8 @@ def _unless_ignored(ignored: tuple[int, ...], kinds: str) -> str:
 
 
 def _list(ids: Iterable[int]) -> str:
-    return ", ".join(map(str, ids))
+    # No user has the id -1. PostgreSQL takes no empty list.
+    return ", ".join(map(str, ids)) or "-1"
 
 
 def _unread(cursor: Transaction, ranges: list[UnreadRange], user: int, log_filter: LogFilter) -> list[int]:
@@ -738,7 +780,7 @@ def _unread(cursor: Transaction, ranges: list[UnreadRange], user: int, log_filte
         cursor.execute(
             f"SELECT count(*) FILTER (WHERE actor NOT IN ({_list((user, *log_filter.ignored_user_ids))}))"
             f" FROM (SELECT actor FROM log WHERE conversation = ? AND {_SAID} AND id > ? AND id <= ?"
-            " ORDER BY id DESC LIMIT ?)",
+            " ORDER BY id DESC LIMIT ?) AS last_ones",
             (
                 conversation,
                 max(after, _hidden_up_to(cursor, conversation, log_filter)),

@@ -57,7 +57,7 @@ def back_up(source: sqlite3.Connection, target: Path, is_cancelled: Callable[[],
     try:
         if target.exists():
             raise FileExistsError(EEXIST, os.strerror(EEXIST))
-        with _new_file_beside(target) as copy:
+        with new_file_beside(target) as copy:
             # One read transaction for all steps: else SQLite would begin anew after every commit.
             source.execute("BEGIN")
             source.execute("SELECT max(id) FROM log").fetchone()
@@ -87,7 +87,7 @@ def restore(backup: Path, database: Path) -> RestoreResult:
         raise StoreError(f"can't use the database {database}: {error.strerror} ({error.filename})") from None
     lock = DatabaseLock(database)
     try:
-        with closing(open_read_only(backup)) as source, _new_file_beside(database) as copy:
+        with closing(open_read_only(backup)) as source, new_file_beside(database) as copy:
             last_id = _copy(source, copy, lambda: False)
             former = _set_aside(database) if database.exists() else None
             os.rename(copy, database)
@@ -102,7 +102,7 @@ def restore(backup: Path, database: Path) -> RestoreResult:
 
 
 @contextmanager
-def _new_file_beside(path: Path) -> Iterator[Path]:
+def new_file_beside(path: Path) -> Iterator[Path]:
     """Create an empty file with the mode 0600 in the folder of ``path``, and return its path.
 
     After the block the file is removed, unless it was renamed.

@@ -12,6 +12,7 @@ from chatd.store.archive import load_snapshot
 from chatd.store.errors import StoreError
 from chatd.store.schema import APPLICATION_ID, load_migrations
 from chatd.store.search_index import find_index_problems
+from chatd.store.sqlite import SQLITE
 
 MAX_PROBLEMS: Final = 20
 """The maximum number of problems that one kind of check reports."""
@@ -38,7 +39,7 @@ _GAPS_BEFORE: Final = (
 )
 
 # Only the entries behind the last deleted message have to be without gaps.
-_GAPS: Final = (
+GAPS: Final = (
     "SELECT log.conversation, count(*), min(seq), max(seq) FROM log"
     " LEFT JOIN trimmed ON trimmed.conversation = log.conversation"
     " WHERE log.id > coalesce(trimmed.last, 0) GROUP BY log.conversation"
@@ -82,7 +83,7 @@ def _find_problems(connection: sqlite3.Connection) -> list[str]:
         for table, row, parent, _ in broken
     ]
     gaps = connection.execute(
-        _GAPS if version >= FIRST_SCHEMA_VERSION_WITH_TRIMMING else _GAPS_BEFORE
+        GAPS if version >= FIRST_SCHEMA_VERSION_WITH_TRIMMING else _GAPS_BEFORE
     ).fetchmany(MAX_PROBLEMS)
     problems += [
         f"conversation {conversation} has {count} entries, but their seqs run from {first} to {last}"
@@ -92,7 +93,7 @@ def _find_problems(connection: sqlite3.Connection) -> list[str]:
         problems += find_index_problems(connection)[:MAX_PROBLEMS]
     if not problems and version == NEWEST_SCHEMA_VERSION:
         try:
-            load_snapshot(connection.cursor())
+            load_snapshot(connection.cursor(), SQLITE)
         except (LookupError, ValueError, TypeError, AttributeError) as error:
             problems.append(f"the state can't be loaded: {error!r}")
     return problems

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable
 from typing import Final
 
@@ -13,7 +12,8 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 
 from chatd.boundaries import Clock
-from chatd.store.search_index import index_messages
+from chatd.store.database import Database
+from chatd.store.errors import StoreError
 
 INDEX_DELAY_SECONDS: Final = 15.0
 """Seconds from a commit until its messages are indexed, with those that came meanwhile.
@@ -39,11 +39,13 @@ class SearchIndexer:
     def __init__(
         self,
         pool: ConnectionPool,
+        database: Database,
         clock: Clock,
         when_idle: Callable[[], Deferred[None]],
         is_failing: Callable[[], bool],
     ) -> None:
         self._pool = pool
+        self._database = database
         self._clock = clock
         self._when_idle = when_idle
         self._is_failing = is_failing
@@ -87,11 +89,11 @@ class SearchIndexer:
             self._go_on()
             return
         try:
-            if await self._pool.runInteraction(index_messages):
+            if await self._pool.runInteraction(self._database.index_messages):
                 self._has_more = True
                 self._go_on(INDEX_STEP_PAUSE_SECONDS)
                 return
-        except sqlite3.Error as error:
+        except (self._database.error_type, StoreError) as error:
             # A search finds the messages without index. The next commit tries again.
             self._log.warn("messages were not indexed for search: {why}", why=str(error))
         self._go_on()

@@ -8,10 +8,8 @@ found before it gets numbers, and a failed transaction leaves no gap in them.
 
 from __future__ import annotations
 
-import sqlite3
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import chain
 from typing import Final
 
 import msgspec
@@ -27,11 +25,10 @@ from chatd.core.events import ChatEvent, Conversation, LogEntry, User
 from chatd.core.read_marks import NO_READ_MARK, ReadMarkPosition, ReadMarksDeleted
 from chatd.core.records import EntryDraft, JournalRecord, Snapshot
 from chatd.pauses import pause
-from chatd.store.errors import NotStored
+from chatd.store.database import Database, EntryValues, StoredMessage
+from chatd.store.errors import NotStored, NotTheWriter, OutcomeUnknown, StateOutdated, StoreError
 from chatd.store.indexer import SearchIndexer
-from chatd.store.record_writer import write_record
-from chatd.store.search_index import forget_messages
-from chatd.store.size import measure_database_bytes
+from chatd.store.record_writer import upsert_statement, write_record
 
 MAX_COMMIT_CHARACTERS: Final = 128 * 1024
 """Maximum number of characters in one transaction; a single task may have more.
@@ -65,19 +62,15 @@ If another transaction starts earlier, it writes them too. So a login needs no c
 also retries at this interval after a failed transaction.
 """
 
-ROWS_PER_INSERT: Final = (64, 8, 1)
-"""The numbers of entries that one SQL statement writes, the largest first.
-
-For each statement the writer's thread gives up Python's lock and waits for it again, which takes most of the
-time while the reactor's thread is busy.
-"""
-
 COMMIT_SECONDS_BOUNDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
 """The upper bounds of the buckets that the durations of transactions are counted in, in seconds."""
 
 COMMIT_TASKS_BOUNDS: Final = (0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 """The upper bounds of the buckets that the numbers of tasks in transactions are counted in."""
 
+
+OUTCOME_RETRY_SECONDS: Final = 0.2
+"""Pause in seconds between attempts to find out whether a transaction is stored whose connection broke."""
 
 WAL_TRUNCATE_RETRY_SECONDS: Final = 0.1
 """Pause in seconds between attempts to empty the write-ahead log, which a reader prevents while it reads."""
@@ -86,21 +79,15 @@ WAL_TRUNCATE_ATTEMPTS: Final = 50
 """Number of attempts to empty the write-ahead log (WAL) after a message was deleted."""
 
 
-_INSERTS: Final = {
-    count: "INSERT INTO log (id, conversation, seq, at, kind, actor, subject, body, ref) VALUES "
-    + ", ".join(["(?, ?, ?, ?, ?, ?, ?, ?, ?)"] * count)
-    for count in ROWS_PER_INSERT
-}
-
-
 # A text that was deleted meanwhile does not come back.
 _EDIT: Final = "UPDATE log SET body = ?, kind = ?, edited = ? WHERE id = ? AND body <> ''"
 # Nor does a message get a reaction that was deleted or trimmed in the same transaction.
 _REACT: Final = (
-    "INSERT OR IGNORE INTO reactions (message, reaction, user, entry)"
-    " SELECT id, ?, ?, ? FROM log WHERE id = ? AND body <> ''"
+    'INSERT INTO reactions (message, reaction, "user", entry)'
+    " SELECT id, ?, ?, ? FROM log WHERE id = ? AND body <> '' ON CONFLICT DO NOTHING"
 )
-_UNREACT: Final = "DELETE FROM reactions WHERE message = ? AND reaction = ? AND user = ?"
+_UNREACT: Final = 'DELETE FROM reactions WHERE message = ? AND reaction = ? AND "user" = ?'
+_MOVE_READ_MARK: Final = upsert_statement("read_marks", ('"user"', "conversation"), "last", "at")
 _ANSWER: Final = "UPDATE log SET answered = ?, answered_author = ? WHERE id = ?"
 
 
@@ -170,6 +157,7 @@ class Journal:
     def __init__(
         self,
         pool: ConnectionPool,
+        database: Database,
         clock: Clock,
         snapshot: Snapshot,
         on_failure: Callable[[], None],
@@ -186,6 +174,7 @@ class Journal:
         self._seqs = snapshot.seqs
         self._lasts = snapshot.last_ids
         self._pool = pool
+        self._database = database
         self._clock = clock
         self._on_failure = on_failure
         self._on_committed = on_committed
@@ -206,7 +195,9 @@ class Journal:
         self._idle: deque[Deferred[None]] = deque()
         self._erasures: list[_Erasure] = []
         self._empties_log = False
-        self._indexer = SearchIndexer(pool, clock, self.when_drained, lambda: self.is_failing)
+        self._indexer = SearchIndexer(pool, database, clock, self.when_drained, lambda: self.is_failing)
+        self._renewal: IDelayedCall | None = None
+        self._renew_later()
 
     def __len__(self) -> int:
         """Return the number of tasks that wait for the next transaction."""
@@ -319,11 +310,11 @@ class Journal:
     def erase_deleted_texts(self) -> Deferred[bool]:
         """Empty the write-ahead log, so that no text of a deleted message remains on the disk.
 
-        Return a Deferred that fires with True afterwards. A commit overwrites what it deletes in the database
-        file (see `Store.open_writer_pool`), but the write-ahead log keeps older pages until it is emptied. If
-        a reader prevents this for all `WAL_TRUNCATE_ATTEMPTS`, or SQLite fails, a warning is logged, and the
-        Deferred fires with False. All callers that wait share the attempts, so that many deletions cost no
-        more than one.
+        Return a Deferred that fires with True after that. A commit overwrites what it deletes in the database
+        file (see `SqliteStore.open_writer_pool`), but the write-ahead log keeps older pages until it is
+        emptied. If a reader prevents this for all `WAL_TRUNCATE_ATTEMPTS`, or SQLite fails, a warning is
+        logged, and the Deferred fires with False. All callers that wait share the attempts, so that many
+        deletions cost no more than one.
         """
         self._indexer.wake()  # for the messages beside those that were deleted
         erasure = _Erasure()
@@ -340,8 +331,8 @@ class Journal:
         while self._erasures:
             waiting = list(self._erasures)
             try:
-                size = await self._pool.runInteraction(_empty_log)
-            except sqlite3.Error:
+                size = await self._pool.runInteraction(self._database.erase_deleted_texts)
+            except self._database.error_type:
                 self._end_erasures(waiting, False)
                 continue
             except Exception:
@@ -383,9 +374,10 @@ class Journal:
         self._indexer.stop()
 
         def write_seen(_: None) -> Deferred[None]:
-            if self._late is not None:
-                self._late.cancel()
-            writing: Deferred[None] = self._pool.runInteraction(_write_last, self._pending)
+            for call in (self._late, self._renewal):
+                if call is not None and call.active():
+                    call.cancel()
+            writing: Deferred[None] = self._pool.runInteraction(self._write_last)
             return writing
 
         def close(result: object) -> None:
@@ -394,6 +386,14 @@ class Journal:
                 self._log.warn("what users had seen was not written: {why}", why=result.getErrorMessage())
 
         return self.when_drained().addCallback(write_seen).addBoth(close)
+
+    def _write_last(self, cursor: Transaction) -> None:
+        # One transaction, so that all of them cost one wait for the disk.
+        self._database.begin(cursor)
+        _write_last_seen_ids(cursor, self._pending.last_seen_ids)
+        _write_read_marks(cursor, self._pending.read_marks)
+        self._database.end(cursor, None)
+        self._database.release(cursor)
 
     def _go_on(self) -> None:
         """Complete the tasks at the front of the queue that have no records, then begin a transaction, or
@@ -451,6 +451,17 @@ class Journal:
         self._unmeasured += characters
         return batch
 
+    def _renew_later(self) -> None:
+        if self._database.renewal_seconds is not None:
+            self._renewal = self._clock.callLater(self._database.renewal_seconds, self._renew)
+
+    def _renew(self) -> None:
+        """Write something, if nothing is to be written anyway, so that this process remains the writer."""
+        self._renew_later()
+        if not self._busy and self._start is None:
+            self._busy = True
+            self._begin([])
+
     def _write_pending_later(self) -> None:
         if self._late is None:
             self._late = self._clock.callLater(READ_MARK_WRITE_DELAY_SECONDS, self._write_pending)
@@ -481,17 +492,21 @@ class Journal:
         The reactor's thread does not change the values that the transaction reads. ``measures`` says whether
         to measure the size of the database.
         """
-        cursor.execute("BEGIN IMMEDIATE")
+        database = self._database
+        database.begin(cursor)
         # The batch may delete some of the read marks, and make the users that last seen ids are for.
         _write_read_marks(cursor, pending.read_marks)
-        placer = _Placer(cursor, self._last_id, self._seqs)
+        placer = _Placer(cursor, database, self._last_id, self._seqs)
+        placer.find_refs(batch)
         places = [placer.place(task.records) for task in batch]
         placer.write()
         _write_last_seen_ids(cursor, pending.last_seen_ids)
         if not batch and not pending:
-            _write_nothing_new(cursor)
-        size = measure_database_bytes(cursor) if measures else None
-        return CommitResult(places, placer.last_id, placer.seqs, placer.last_ids, size)
+            database.write_nothing_new(cursor)
+        size = database.measure_bytes(cursor) if measures else None
+        result = CommitResult(places, placer.last_id, placer.seqs, placer.last_ids, size)
+        database.end(cursor, result)
+        return result
 
     def _written(self, placing: CommitResult, batch: list[JournalTask]) -> None:
         self.commits += 1
@@ -539,9 +554,16 @@ class Journal:
                 self._read_marks.pop(user, None)
 
     def _lost(self, failure: Failure, batch: list[JournalTask], pending: PendingMarks) -> None:
-        if failure.check(sqlite3.Error) is None:
+        if failure.check(OutcomeUnknown):
+            finding = Deferred.fromCoroutine(self._find_outcome(failure, batch, pending))
+            finding.addErrback(lambda failure: self._log.failure("the journal crashed", failure))
+            return
+        if failure.check(StateOutdated):
+            self._log.warn("{why}", why=failure.getErrorMessage())
+        elif failure.check(self._database.error_type, StoreError) is None:
             self._log.failure("the journal could not write", failure)
-        elif batch or not self.is_failing:  # else the journal has tried again, in vain
+        # Else the journal has tried again, in vain; or each command fails because another process writes.
+        elif not self.is_failing or (batch and not failure.check(NotTheWriter)):
             self._log.error("nothing can be written to the database: {why}", why=failure.getErrorMessage())
         self.failed_commits += 1
         self._pending = PendingMarks(
@@ -553,7 +575,7 @@ class Journal:
         # Everything decided since rests on the lost transaction.
         batch += self._queue
         self._queue.clear()
-        if batch:
+        if batch or failure.check(StateOutdated):
             self._on_failure()
         for task in batch:
             try:
@@ -561,6 +583,27 @@ class Journal:
             except Exception:
                 self._crash(task)
         self._go_on()
+
+    async def _find_outcome(self, failure: Failure, batch: list[JournalTask], pending: PendingMarks) -> None:
+        """Ask the database whether the transaction of ``batch`` is stored, until it answers. Then complete
+        the tasks, or give them up.
+
+        Meanwhile nobody is answered: the answers that wait would overtake those to ``batch``.
+        """
+        unknown = failure.value
+        assert isinstance(unknown, OutcomeUnknown)
+        self._log.warn("{why}: asking whether it is stored", why=str(unknown))
+        while True:
+            try:
+                is_stored = await self._pool.runInteraction(self._database.find_outcome)
+                break
+            except (self._database.error_type, StoreError):
+                await pause(self._clock, OUTCOME_RETRY_SECONDS)
+        self._log.info("the commit is stored" if is_stored else "the commit is not stored")
+        if is_stored:
+            self._written(unknown.result, batch)
+        else:
+            self._lost(Failure(NotStored("the connection to the database broke")), batch, pending)
 
     def _crash(self, task: JournalTask) -> None:
         # A bug in one task must not stop the other tasks or the next commit.
@@ -598,19 +641,32 @@ class _Turn:
 class _Placer:
     """Assigns ids and seqs to the drafts of one transaction, counting on from the last transaction."""
 
-    def __init__(self, cursor: Transaction, last_id: int, seqs: Mapping[int, int]) -> None:
+    def __init__(
+        self, cursor: Transaction, database: Database, last_id: int, seqs: Mapping[int, int]
+    ) -> None:
         self.last_id = last_id
         self.seqs: dict[int, int] = {}
         self.last_ids: dict[int, int] = {}
         self._cursor = cursor
-        # Looked up once: an adbapi cursor finds each method by a call.
-        self._execute, self._fetchall = cursor.execute, cursor.fetchall
+        self._database = database
         self._seqs_before = seqs
-        self._rows: list[tuple[object, ...]] = []
+        self._rows: list[EntryValues] = []
         # What few entries need, by SQL statement.
         self._updates: list[tuple[str, tuple[object, ...]]] = []
         self._edited: list[int] = []
         self._by_ref: dict[tuple[int, str], LogEntry] = {}
+        self._stored_by_ref: Mapping[tuple[int, str], StoredMessage] = {}
+
+    def find_refs(self, batch: Sequence[JournalTask]) -> None:
+        """Read what is stored already under the refs in ``batch``."""
+        refs = [
+            (record.event.actor.id, record.ref)
+            for task in batch
+            for record in task.records
+            if isinstance(record, EntryDraft) and record.ref is not None
+        ]
+        if refs:
+            self._stored_by_ref = self._database.messages_by_ref(self._cursor, refs)
 
     def place(self, records: Sequence[JournalRecord]) -> tuple[list[LogEntry], bool]:
         """Return the log entries of the drafts in ``records``, and whether all of them are new.
@@ -621,7 +677,7 @@ class _Placer:
         is_newly_stored = True
         for record in records:
             if not isinstance(record, EntryDraft):
-                write_record(self._cursor, record)
+                write_record(self._cursor, self._database, record)
                 continue
             earlier = self._earlier(record)
             is_newly_stored = is_newly_stored and earlier is None
@@ -630,14 +686,11 @@ class _Placer:
 
     def write(self) -> None:
         """Write the placed entries to the log table."""
-        rows, start = self._rows, 0
-        for count in ROWS_PER_INSERT:
-            while start + count <= len(rows):
-                self._execute(_INSERTS[count], tuple(chain.from_iterable(rows[start : start + count])))
-                start += count
+        self._database.insert_entries(self._cursor, self._rows)
         for statement, values in self._updates:
-            self._execute(statement, values)
-        forget_messages(self._cursor, self._edited)
+            self._cursor.execute(statement, values)
+        if self._edited:
+            self._database.forget_messages(self._cursor, self._edited)
 
     def _earlier(self, draft: EntryDraft) -> list[LogEntry] | None:
         """Return the entry that is already stored for the author and the ref of ``draft``, in a list of one
@@ -652,14 +705,11 @@ class _Placer:
         placed = self._by_ref.get((event.actor.id, ref))
         if placed is not None:
             return [placed] if _message(placed.event) == _message(event) else []
-        self._execute(
-            "SELECT id, seq, at, conversation, CASE kind WHEN 'action' THEN 'message' ELSE kind END, body"
-            " FROM log WHERE actor = ? AND ref = ?",
-            (event.actor.id, ref),
-        )
-        for id, seq, at, *message in self._fetchall():
-            return [LogEntry(id, seq, at, event)] if tuple(message) == _message(event) else []
-        return None
+        stored = self._stored_by_ref.get((event.actor.id, ref))
+        if stored is None:
+            return None
+        id, seq, at, *message = stored
+        return [LogEntry(id, seq, at, event)] if tuple(message) == _message(event) else []
 
     def _add(self, draft: EntryDraft) -> LogEntry:
         event = draft.event
@@ -723,32 +773,6 @@ def _write_last_seen_ids(cursor: Transaction, markers: dict[int, int]) -> None:
 def _write_read_marks(cursor: Transaction, marks: dict[tuple[int, int], ReadMarkPosition]) -> None:
     if marks:
         cursor.executemany(
-            "INSERT OR REPLACE INTO read_marks (user, conversation, last, at) VALUES (?, ?, ?, ?)",
+            _MOVE_READ_MARK,
             [(*place, *mark) for place, mark in marks.items()],
         )
-
-
-def _empty_log(cursor: Transaction) -> int | None:
-    """Move the write-ahead log into the database and empty it.
-
-    Return the size of the database, or None if a reader prevents it.
-    """
-    ((timeout,),) = cursor.execute("PRAGMA busy_timeout").fetchall()
-    cursor.execute("PRAGMA busy_timeout = 0")  # commits must not wait for the reader
-    ((busy, _, _),) = cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-    cursor.execute(f"PRAGMA busy_timeout = {timeout}")
-    return None if busy else measure_database_bytes(cursor)
-
-
-def _write_nothing_new(cursor: Transaction) -> None:
-    """Write a value that is in the database already, to find out whether the database can be written."""
-    cursor.execute("PRAGMA user_version")
-    ((version,),) = cursor.fetchall()
-    cursor.execute(f"PRAGMA user_version = {version}")
-
-
-def _write_last(cursor: Transaction, pending: PendingMarks) -> None:
-    # One transaction, so that all of them cost one wait for the disk.
-    cursor.execute("BEGIN IMMEDIATE")
-    _write_last_seen_ids(cursor, pending.last_seen_ids)
-    _write_read_marks(cursor, pending.read_marks)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from twisted.enterprise.adbapi import Transaction
@@ -23,64 +23,78 @@ from chatd.core.moderation import (
 from chatd.core.read_marks import ReadMarksDeleted
 from chatd.core.state import RecordedChange
 from chatd.core.tokens import Token, TokenDeleted
-from chatd.store.search_index import forget_messages
+from chatd.store.database import Database
 
 
-def write_record(cursor: Transaction, record: RecordedChange) -> None:
+def write_record(cursor: Transaction, database: Database, record: RecordedChange) -> None:
     """Write ``record`` in the transaction of ``cursor``."""
     if isinstance(record, UserErased):
-        _erase(cursor, record)
+        _erase(cursor, database, record)
         return
     if isinstance(record, ReadMarksDeleted):
         _delete_read_marks(cursor, record)
         return
     if isinstance(record, TextsErased):
-        forget_messages(cursor, record.ids)
         cursor.executemany(_DELETE_REACTIONS_TO, [(id,) for id in record.ids])
         cursor.executemany(_ERASE_TEXT, [(record.user.id, id) for id in record.ids])
+        database.forget_messages(cursor, record.ids)
     statement, values = _STATEMENTS[type(record)]
     cursor.execute(statement, values(record))
     if isinstance(record, ConversationTrimmed):
         cursor.execute(f"SELECT id {_TRIMMED}", values(record))
         ids = [id for (id,) in cursor.fetchall()]
-        forget_messages(cursor, ids)
         cursor.executemany(_DELETE_REACTIONS_TO, [(id,) for id in ids])
         cursor.execute(f"DELETE {_TRIMMED}", values(record))
+        database.forget_messages(cursor, ids)
     elif isinstance(record, MessageTextDeleted):
-        forget_messages(cursor, (record.message_id,))
+        database.forget_messages(cursor, (record.message_id,))
         cursor.execute(_DELETE_REACTIONS_TO, (record.message_id,))
     elif isinstance(record, Credential):
-        cursor.execute("DELETE FROM tokens WHERE user = ?", (record.user.id,))
+        cursor.execute('DELETE FROM tokens WHERE "user" = ?', (record.user.id,))
+
+
+def upsert_statement(table: str, key: Sequence[str], *columns: str) -> str:
+    """Return the SQL that writes a row of the columns ``key`` and ``columns``, in the place of the row with
+    the same key.
+    """
+    names = ", ".join((*key, *columns))
+    placeholders = ", ".join("?" * (len(key) + len(columns)))
+    changes = ", ".join(f"{column} = excluded.{column}" for column in columns)
+    return (
+        f"INSERT INTO {table} ({names}) VALUES ({placeholders})"
+        f" ON CONFLICT ({', '.join(key)}) DO UPDATE SET {changes}"
+    )
 
 
 def _delete_read_marks(cursor: Transaction, record: ReadMarksDeleted) -> None:
-    given = {"user": record.user, "conversation": record.conversation}
+    given = {'"user"': record.user, "conversation": record.conversation}
     ids = {column: owner.id for column, owner in given.items() if owner is not None}
     where = " AND ".join(f"{column} = ?" for column in ids)
     cursor.execute(f"DELETE FROM read_marks WHERE {where}", tuple(ids.values()))
 
 
-def _erase(cursor: Transaction, record: UserErased) -> None:
+def _erase(cursor: Transaction, database: Database, record: UserErased) -> None:
     user = record.user
     cursor.execute("UPDATE users SET nick = ?, key = ? WHERE id = ?", (user.nick, user.key, user.id))
-    # An index page that was split keeps copies of keys that have moved, until it is written anew.
-    cursor.execute("REINDEX users")
+    database.remove_copies_of_keys(cursor)
     for statement in _DELETE_ROWS_OF_USER:
         cursor.execute(statement, (user.id,))
-    write_record(cursor, Credential(user, CLOSED_ACCOUNT_HASH))
+    write_record(cursor, database, Credential(user, CLOSED_ACCOUNT_HASH))
     cursor.executemany(
         "UPDATE moderation SET target = ?, reason = ? WHERE id = ?",
         [(act.target, act.reason, act.id) for act in record.redacted_entries],
     )
-    cursor.execute("INSERT OR REPLACE INTO erasures (user, last) VALUES (?, 0)", (user.id,))
+    cursor.execute(_BEGIN_ERASURE, (user.id, 0))
 
+
+_BEGIN_ERASURE: Final = upsert_statement("erasures", ('"user"',), "last")
 
 _DELETE_ROWS_OF_USER: Final = (
-    "DELETE FROM ignores WHERE user = ?",
+    'DELETE FROM ignores WHERE "user" = ?',
     "DELETE FROM ignores WHERE other = ?",
     "DELETE FROM links WHERE maker = ?",
-    "DELETE FROM read_marks WHERE user = ?",
-    "DELETE FROM reactions WHERE user = ?",
+    'DELETE FROM read_marks WHERE "user" = ?',
+    'DELETE FROM reactions WHERE "user" = ?',
 )
 """The statements that delete the rows of an erased user, each with the id of that user as its only value.
 
@@ -98,6 +112,12 @@ _ERASE_TEXT: Final = (
     "UPDATE log SET"
     " body = CASE kind WHEN 'deleted' THEN substr(body, 1, instr(body || ' ', ' ') - 1) ELSE '' END,"
     " ref = CASE actor WHEN ? THEN NULL ELSE ref END WHERE id = ?"
+)
+
+
+_ADD_TOKEN: Final = (
+    'INSERT INTO tokens (digest, "user", name, access, conversations, made, expires)'
+    " VALUES (?, ?, ?, ?, ?, ?, ?)"
 )
 
 
@@ -133,15 +153,18 @@ _STATEMENTS: Final[dict[type[RecordedChange], tuple[str, Callable[[Any], tuple[o
         _conversation_values,
     ),
     Credential: (
-        "INSERT OR REPLACE INTO credentials (user, hash, since) VALUES (?, ?, ?)",
+        upsert_statement("credentials", ('"user"',), "hash", "since"),
         lambda record: (record.user.id, str(record.hash), record.registered_at),
     ),
     Token: (
-        "INSERT INTO tokens VALUES (NULL, ?, ?, ?, ?, ?, ?, ?)",
+        _ADD_TOKEN,
         _token_values,
     ),
     TokenDeleted: ("DELETE FROM tokens WHERE digest = ?", lambda record: (str(record.token.digest),)),
-    InvitationLink: ("INSERT OR REPLACE INTO links VALUES (?, ?, ?, ?, ?, ?, ?)", _link_values),
+    InvitationLink: (
+        upsert_statement("links", ("digest",), "conversation", "number", "maker", "made", "expires", "uses"),
+        _link_values,
+    ),
     InvitationLinkDeleted: ("DELETE FROM links WHERE digest = ?", lambda record: (str(record.link.digest),)),
     UserRenamed: (
         "UPDATE users SET nick = ?, key = ? WHERE id = ?",
@@ -152,22 +175,22 @@ _STATEMENTS: Final[dict[type[RecordedChange], tuple[str, Callable[[Any], tuple[o
         _moderation_values,
     ),
     BannedNetworks: (
-        "INSERT OR REPLACE INTO ban_origins (conversation, user, origins) VALUES (?, ?, ?)",
+        upsert_statement("ban_origins", ("conversation", '"user"'), "origins"),
         lambda record: (record.conversation.id, record.user.id, " ".join(record.networks)),
     ),
     IgnoreChanged: (
-        "INSERT OR REPLACE INTO ignores (user, other, ignored) VALUES (?, ?, ?)",
+        upsert_statement("ignores", ('"user"', "other"), "ignored"),
         lambda record: (record.user.id, record.other.id, record.ignored),
     ),
     ConversationTrimmed: (
-        "INSERT OR REPLACE INTO trimmed (conversation, last) VALUES (?, ?)",
+        upsert_statement("trimmed", ("conversation",), "last"),
         lambda record: (record.conversation.id, record.last_id),
     ),
     TextsErased: (
-        "UPDATE erasures SET last = ? WHERE user = ?",
+        'UPDATE erasures SET last = ? WHERE "user" = ?',
         lambda record: (record.ids[-1], record.user.id),
     ),
-    ErasureCompleted: ("DELETE FROM erasures WHERE user = ?", lambda record: (record.user.id,)),
+    ErasureCompleted: ('DELETE FROM erasures WHERE "user" = ?', lambda record: (record.user.id,)),
     MessageTextDeleted: ("UPDATE log SET body = '' WHERE id = ?", lambda record: (record.message_id,)),
 }
 """For each type of record, the SQL statement and the function that returns its values."""

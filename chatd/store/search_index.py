@@ -61,7 +61,8 @@ is read, too. To index messages of rare words takes half a microsecond a charact
 
 _BLOCK: Final = "SELECT first, last, indexed, size FROM search_blocks"
 
-_INDEXED_KINDS: Final = "kind IN ('message', 'action', 'notice')"
+INDEXED_KINDS: Final = "kind IN ('message', 'action', 'notice')"
+"""The SQL condition that an entry is a message whose text is indexed."""
 
 # SQLite's tokenizer knows Unicode 6.1, and takes what came later for letters: a word next to a newer emoji
 # would be another word. These are the blocks with emoji that have grown since.
@@ -78,16 +79,16 @@ _EMOJI: Final = "".join(
     )
 )
 
-_COLUMNS: Final = (
-    "fts5(body, place, author, content='', columnsize=0,"
-    f" tokenize=\"unicode61 remove_diacritics 2 separators '{_EMOJI}'\")"
-)
+TOKENIZER: Final = f"tokenize=\"unicode61 remove_diacritics 2 separators '{_EMOJI}'\""
+"""The option of FTS5 that says how texts are cut into words."""
+
+_COLUMNS: Final = f"fts5(body, place, author, content='', columnsize=0, {TOKENIZER})"
 
 _INSERT: Final = (
     "INSERT INTO {table} (rowid, body, place, author) SELECT log.id, log.body, 'c' || log.conversation ||"
     " CASE c.kind WHEN 'direct' THEN ' u' || c.low || ' u' || c.high ELSE '' END, 'u' || log.actor"
     f" FROM log JOIN conversations AS c ON c.id = log.conversation WHERE log.id >= ? AND log.id <= ?"
-    f" AND log.{_INDEXED_KINDS} AND log.body <> '' ORDER BY log.id"
+    f" AND log.{INDEXED_KINDS} AND log.body <> '' ORDER BY log.id"
 )
 
 _SCAN_TABLE: Final = "search_unindexed"
@@ -162,7 +163,7 @@ def _next_messages(cursor: Transaction, indexed: int, last_id: int, room: int) -
     """
     end = min(last_id, indexed + STEP_IDS)
     cursor.execute(
-        f"SELECT id, length(body) FROM log WHERE id > ? AND id <= ? AND {_INDEXED_KINDS} ORDER BY id LIMIT ?",
+        f"SELECT id, length(body) FROM log WHERE id > ? AND id <= ? AND {INDEXED_KINDS} ORDER BY id LIMIT ?",
         (indexed, end, STEP_MESSAGES + 1),
     )
     size = characters = 0
@@ -223,7 +224,7 @@ def find_index_problems(connection: sqlite3.Connection) -> list[str]:
             f"SELECT rowid FROM {table} WHERE {table} MATCH 'author : u *' ORDER BY rowid"
         )
         stored = connection.execute(
-            f"SELECT id FROM log WHERE id >= ? AND id <= ? AND {_INDEXED_KINDS} AND body <> '' ORDER BY id",
+            f"SELECT id FROM log WHERE id >= ? AND id <= ? AND {INDEXED_KINDS} AND body <> '' ORDER BY id",
             (first, indexed),
         )
         if found.fetchall() != stored.fetchall():
@@ -290,7 +291,7 @@ def _scanned_ids(cursor: Transaction, first: int, last: int, forward: bool) -> t
     order = "ASC" if forward else "DESC"
     cursor.execute(
         f"SELECT id FROM (SELECT id, sum(length(body)) OVER (ORDER BY id {order}) AS characters FROM log"
-        f" WHERE id >= ? AND id <= ? AND {_INDEXED_KINDS}) WHERE characters > ? ORDER BY id {order} LIMIT 1",
+        f" WHERE id >= ? AND id <= ? AND {INDEXED_KINDS}) WHERE characters > ? ORDER BY id {order} LIMIT 1",
         (first, last, SCAN_CHARACTERS),
     )
     for (id,) in cursor.fetchall():

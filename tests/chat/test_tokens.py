@@ -18,6 +18,7 @@ from chatd.core.limits import Limits
 from chatd.core.state import State
 from chatd.core.tokens import is_token_secret
 from chatd.store.archive import load_snapshot
+from chatd.store.sqlite import SQLITE
 from tests.support.effort import effort
 from tests.support.in_memory_daemon import Peer, StageTestCase
 
@@ -972,7 +973,7 @@ class MemoryAndDisk(TokenCase):
     def loaded(self) -> State:
         """The state as a daemon that starts now would have it."""
         with closing(sqlite3.connect(self.stage.database)) as connection:
-            return load_snapshot(connection.cursor()).state
+            return load_snapshot(connection.cursor(), SQLITE).state
 
     def known(self, state: State) -> list[dict[str, Any]]:
         """All tokens, in order, as far as their values show."""

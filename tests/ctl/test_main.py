@@ -18,6 +18,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatd.store.check import find_file_problems
 from tests.support.daemon_process import PATIENCE, UNTHROTTLED, Client, Daemon, environment
 from tests.support.fork_server import Forked
+from tests.support.postgresql_server import new_chat_database
 
 
 class ChatctlTests(SynchronousTestCase):
@@ -82,6 +83,41 @@ class ChatctlTests(SynchronousTestCase):
     def arrive(self, client: Client, nick: str) -> None:
         """Log in."""
         client.says(json.dumps({"action": "client-hello", "from": nick}) + "\n").object(action="server-hello")
+
+    def test_a_database_that_moves_to_postgresql_and_back(self) -> None:
+        """The password of the URL is nowhere but there."""
+        with Daemon(self.folder, "--durability=process") as daemon, daemon.connect("json") as alice:
+            self.arrive(alice, "alice")
+            alice.asks(action="client-broadcast", msg="hello", ref="1").object(action="server-ack")
+            daemon.terminate()
+        url = new_chat_database().replace("chatd@", "chatd:hush-hush@")
+        self.assertIn("log: 1 rows, SHA-256 ", self.chatctl("migrate", "chat.db", url))
+        self.assertIn("name a database that is empty", self.chatctl("migrate", "chat.db", url, code=1))
+        options = (f"--database={url}", "--log-json=log.json", "--durability=process")
+        with Daemon(self.folder, *options) as daemon, daemon.connect("json") as alice:
+            alice.asks(action="client-hello", from_="alice", since=0)
+            self.assertEqual(alice.object(action="server-broadcast")["msg"], "hello")
+            again = alice.asks(action="client-broadcast", msg="hello", ref="1").object(action="server-ack")
+            self.assertEqual(again["id"], 1)
+            said = [
+                self.chatctl("--database", url, *command) for command in (("--json", "status"), ("check",))
+            ]
+            self.assertIn("the database is sound", said[-1])
+            refused = (("backup", "copy"), ("restore", "chat.db"), ("migrate", url, "new.db"))
+            said += [self.chatctl("--database", url, *command, code=1) for command in refused]
+            reasons = ("pg_dump", "pg_restore", "in use by another chatd")
+            for reason, text in zip(reasons, said[2:], strict=True):
+                self.assertIn(reason, text)
+            erased = self.chatctl("--database", url, "erase", "alice", "--yes")
+            self.assertIn("erased~1", erased)
+            self.assertEqual(daemon.terminate(), 0)
+            self.assertNotIn("#error", daemon.log)
+        copied = json.loads(self.chatctl("--json", "migrate", url, "back.db"))
+        self.assertEqual(copied["log"]["rows"], 1)
+        self.assertEqual(self.chatctl("check", "back.db"), "the database is sound\n")
+        self.assertEqual(self.chatctl("--database", url, "check"), "the database is sound\n")
+        written = [daemon.log, (self.folder / "log.json").read_text(), *said]
+        self.assertFalse([text for text in written if "hush" in text])
 
     def back_up_under_load(self, alice: Client) -> None:
         """A copy has every message that was acked before it began, while others are sent."""

@@ -20,7 +20,7 @@ class CommandLine(SynchronousTestCase):
         return said.getvalue()
 
     def test_every_command_of_the_tables_has_its_help(self) -> None:
-        for name in (*CONTROL_COMMANDS, *server_operator_commands(), "restore"):
+        for name in (*CONTROL_COMMANDS, *server_operator_commands(), "restore", "migrate"):
             with contextlib.redirect_stdout(io.StringIO()) as said:
                 error = self.assertRaises(SystemExit, parse, (name, "--help"))
             self.assertEqual(error.code, 0)

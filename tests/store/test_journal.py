@@ -34,8 +34,6 @@ from tests.support.effort import effort
 from tests.support.in_memory_daemon import ThreadlessPool
 from tests.support.journal_case import JournalTestCase, Note, StoreFixture
 
-FULL = sqlite3.OperationalError("database or disk is full")
-
 
 class Mistake(Exception):
     """One of ours."""
@@ -372,7 +370,7 @@ class Refs(JournalTestCase):
         self.assertEqual([outcome for outcome, _ in self.lands(one, other)], ["committed", "committed"])
 
     def test_one_lost_with_its_commit_can_be_sent_again(self) -> None:
-        self.fixture.writer.error = FULL
+        self.fixture.writer.error = self.fixture.full_disk
         (lost,) = self.lands(self.fixture.says(self.alice, "hello", ref="r1"))
         self.fixture.writer.error = None
         (again,) = self.lands(self.fixture.says(self.alice, "hello", ref="r1"))
@@ -383,7 +381,7 @@ class Refs(JournalTestCase):
 class FailingCommit(JournalTestCase):
     def test_all_under_way_and_all_behind_it_fail_in_order(self) -> None:
         self.fixture.writer.held = True
-        self.fixture.writer.error = FULL
+        self.fixture.writer.error = self.fixture.full_disk
         self.fixture.says(self.alice, "a")
         self.fixture.submit("b")
         self.fixture.turn()
@@ -397,7 +395,7 @@ class FailingCommit(JournalTestCase):
         )
 
     def test_what_waited_for_nothing_had_its_turn(self) -> None:
-        self.fixture.writer.error = FULL
+        self.fixture.writer.error = self.fixture.full_disk
         self.fixture.submit("before")
         self.fixture.says(self.alice, "a")
         self.fixture.turn()
@@ -407,7 +405,7 @@ class FailingCommit(JournalTestCase):
         direct = self.fixture.direct(self.alice, self.bob)
         self.fixture.says(self.alice, "a", direct)
         self.fixture.turn()
-        self.fixture.writer.error = FULL
+        self.fixture.writer.error = self.fixture.full_disk
         commits = self.fixture.journal.commits
         for attempt in range(3):
             self.fixture.says(self.alice, f"lost {attempt}", direct)
@@ -423,7 +421,7 @@ class FailingCommit(JournalTestCase):
         self.assertEqual(self.fixture.logged(), [(1, 2, 1, "a"), (2, 2, 2, "b"), (3, 1, 1, "c")])
 
     def test_a_new_user_lost_is_no_user(self) -> None:
-        self.fixture.writer.error = FULL
+        self.fixture.writer.error = self.fixture.full_disk
         self.fixture.says(self.fixture.user("carol"), "hello")
         self.fixture.turn()
         self.fixture.writer.error = None
@@ -433,7 +431,7 @@ class FailingCommit(JournalTestCase):
         self.assertEqual(self.fixture.rows("SELECT id, nick FROM users WHERE id > 2"), [(3, "dave")])
 
     def test_what_a_failed_task_submits_comes_after_the_failures(self) -> None:
-        self.fixture.writer.error = FULL
+        self.fixture.writer.error = self.fixture.full_disk
 
         def more() -> None:
             self.fixture.writer.error = None
@@ -458,7 +456,7 @@ class FailingCommit(JournalTestCase):
         self.assertEqual(self.fixture.turns[3:], ["fine committed 1/1"])
 
     def test_a_full_disk_is_no_mistake_of_ours(self) -> None:
-        self.fixture.writer.error = FULL
+        self.fixture.writer.error = self.fixture.full_disk
         self.fixture.says(self.alice, "a")
         self.fixture.turn()
         self.assertEqual(self.flushLoggedErrors(), [])
@@ -515,7 +513,7 @@ class WorseThanFailing(JournalTestCase):
     def at(self, pool: Callable[..., ThreadlessPool]) -> None:
         """Go on with another pool."""
         self.fixture.close()
-        self.fixture = StoreFixture(self.fixture.database, pool)
+        self.fixture = self.fixture_class(self.fixture.place, pool)
 
     def test_a_commit_that_failed_but_is_on_disk_is_counted(self) -> None:
         self.at(ForgetfulPool)
@@ -535,7 +533,7 @@ class WorseThanFailing(JournalTestCase):
 
     def test_a_connection_left_in_a_transaction_frees_itself(self) -> None:
         self.at(slippery_pool)
-        self.fixture.writer.error = FULL
+        self.fixture.writer.error = self.fixture.full_disk
         self.patch(SlipperyConnection, "slips", True)
         self.fixture.says(self.alice, "a")
         self.fixture.turn()
@@ -568,7 +566,7 @@ class Mistakes(JournalTestCase):
         self.assertEqual(self.fixture.turns[5:], ["d committed 3/3"])
 
     def test_so_does_one_that_raises_when_it_failed(self) -> None:
-        self.fixture.writer.error = FULL
+        self.fixture.writer.error = self.fixture.full_disk
         self.fixture.submit("a", self.fixture.draft(self.alice, "a"), then=boom)
         self.fixture.says(self.alice, "b")
         self.fixture.turn()
@@ -623,22 +621,11 @@ class Seen(JournalTestCase):
         self.fixture.says(self.alice, "a")
         self.fixture.turn()
         self.fixture.sees(self.bob)
-        self.fixture.writer.error = FULL
+        self.fixture.writer.error = self.fixture.full_disk
         self.fixture.says(self.alice, "b")
         self.fixture.turn()
         self.fixture.writer.error = None
         self.assertEqual(self.fixture.journal.get_last_seen_id(self.bob), 1)
-
-    def test_it_goes_once(self) -> None:
-        statements: list[str] = []
-        self.fixture.sees(self.bob)
-        self.fixture.says(self.alice, "a")
-        self.fixture.turn()
-        (connection,) = self.fixture.writer.connections.values()
-        connection.set_trace_callback(statements.append)
-        self.fixture.says(self.alice, "b")
-        self.fixture.turn()
-        self.assertEqual([text.split()[0] for text in statements], ["BEGIN", "INSERT", "COMMIT"])
 
     def test_it_is_never_ahead_of_what_was_told(self) -> None:
         self.fixture.says(self.alice, "a")
@@ -653,7 +640,7 @@ class Seen(JournalTestCase):
         self.fixture.says(self.alice, "a")
         self.fixture.turn()
         self.fixture.sees(self.bob)
-        self.fixture.writer.error = FULL
+        self.fixture.writer.error = self.fixture.full_disk
         self.fixture.says(self.alice, "b")
         self.fixture.turn()
         self.fixture.writer.error = None
@@ -672,7 +659,7 @@ class Seen(JournalTestCase):
         self.fixture.sees(self.bob)
         self.fixture.says(self.alice, "c")
         self.fixture.turn()
-        self.fixture.writer.error = FULL
+        self.fixture.writer.error = self.fixture.full_disk
         self.fixture.journal.last_delivered_id = 7
         self.fixture.sees(self.bob)
         self.fixture.writer.run_next()
@@ -710,7 +697,7 @@ class ReadMarks(JournalTestCase):
     def stored(self) -> list[tuple[int, int, int]]:
         """The same on disk: user, conversation and id."""
         return self.fixture.rows(
-            "SELECT user, conversation, last FROM read_marks ORDER BY user, conversation"
+            'SELECT "user", conversation, last FROM read_marks ORDER BY "user", conversation'
         )
 
     def deletes(self, user: User | None, conversation: Conversation | None) -> None:
@@ -750,16 +737,6 @@ class ReadMarks(JournalTestCase):
         self.fixture.turn()
         self.assertEqual(self.stored(), [(2, 1, 2)])
 
-    def test_or_some_seconds_later(self) -> None:
-        commits = self.fixture.journal.commits
-        for last in (1, 2):
-            self.moves(self.bob, last, self.wob)
-        self.fixture.clock.advance(READ_MARK_WRITE_DELAY_SECONDS)
-        self.assertEqual(self.stored(), [(2, 2, 2)])
-        self.assertEqual(self.fixture.journal.commits, commits + 1)
-        self.fixture.clock.advance(10 * READ_MARK_WRITE_DELAY_SECONDS)
-        self.assertEqual(self.fixture.journal.commits, commits + 1)
-
     def test_or_at_the_end(self) -> None:
         self.moves(self.alice, 1)
         self.moves(self.bob, 2, self.wob)
@@ -773,7 +750,7 @@ class ReadMarks(JournalTestCase):
         self.fixture.says(self.alice, "b")
         self.fixture.turn()
         self.moves(self.bob, 2)
-        self.fixture.writer.error, self.fixture.writer.held = FULL, False
+        self.fixture.writer.error, self.fixture.writer.held = self.fixture.full_disk, False
         self.fixture.writer.run_next()
         self.fixture.writer.error = None
         self.assertEqual((self.marks(), self.stored()), ((0, 2, 0, 1), []))
@@ -803,7 +780,7 @@ class ReadMarks(JournalTestCase):
 
     def test_a_deletion_counts_when_it_is_on_disk(self) -> None:
         self.moves(self.bob, 2)
-        self.fixture.writer.error = FULL
+        self.fixture.writer.error = self.fixture.full_disk
         self.deletes(self.bob, None)
         self.fixture.turn()
         self.assertEqual(self.marks(), (0, 2, 0, 0))
@@ -854,7 +831,7 @@ class Ending(JournalTestCase):
         self.assertIsNone(self.successResultOf(under_way))
 
     def test_it_drains_of_what_fails_too(self) -> None:
-        self.fixture.writer.error = FULL
+        self.fixture.writer.error = self.fixture.full_disk
         self.fixture.says(self.alice, "a")
         drained = self.fixture.journal.when_drained()
         self.fixture.turn()
@@ -897,25 +874,11 @@ class Ending(JournalTestCase):
 
     def test_closing_closes_even_when_nothing_can_be_written(self) -> None:
         self.fixture.sees(self.bob)
-        self.fixture.writer.error = FULL
+        self.fixture.writer.error = self.fixture.full_disk
         self.assertIsNone(self.successResultOf(self.fixture.journal.close()))
         self.assertEqual(self.fixture.writer.connections, {})
 
-    def test_many_who_leave_at_the_end_are_one_transaction(self) -> None:
-        statements: list[str] = []
-        for number in range(20):
-            self.fixture.sees(self.fixture.user(f"user{number}"))
-        self.fixture.turn()
-        for number in range(20):
-            self.fixture.sees(self.fixture.user(f"user{number}"))
-        (connection,) = self.fixture.writer.connections.values()
-        connection.set_trace_callback(statements.append)
-        self.fixture.journal.close()
-        self.assertEqual([s.split()[0] for s in statements], ["BEGIN", *["UPDATE"] * 20, "COMMIT"])
 
-
-# What can happen at a journal: a message in a conversation, with one of few refs or none; a task that
-# writes nothing; the end of the reactor's turn; the writer finishing a transaction, well or badly.
 SAYING = st.tuples(st.sampled_from((1, 2, 3)), st.sampled_from((None, None, None, "r1", "r2")), st.booleans())
 HAPPENING = st.one_of(SAYING, SAYING, st.sampled_from(("who", "turn", "turn", "write", "write", "fail")))
 
@@ -944,7 +907,7 @@ class AnyInterleaving(SynchronousTestCase):
             if happening == "turn":
                 fixture.turn()
             elif happening in ("write", "fail"):
-                self.finish(fixture, FULL if happening == "fail" else None)
+                self.finish(fixture, fixture.full_disk if happening == "fail" else None)
             elif happening == "who":
                 notes.append((fixture.submit(f"t{number}"), 0, None))
             else:
@@ -1028,7 +991,7 @@ class Size(JournalTestCase):
 
     def test_after_a_failed_transaction_it_is_read_again(self) -> None:
         self.fixture.says(self.alice, "x" * MEASURE_EVERY_CHARACTERS)
-        self.fixture.writer.error = FULL
+        self.fixture.writer.error = self.fixture.full_disk
         self.fixture.turn()
         self.assertEqual(
             self.fixture.journal.database_bytes, self.fixture.store.read_snapshot().database_bytes
@@ -1099,7 +1062,7 @@ class DeletedTexts(JournalTestCase):
     def test_errors(self) -> None:
         """One of SQLite is no more than a warning; a bug is for those who wait."""
         self.reader.rollback()
-        self.fixture.writer.error = FULL
+        self.fixture.writer.error = self.fixture.full_disk
         self.erase()
         self.assertEqual(self.results, [False])
         self.fixture.writer.error = Mistake()
@@ -1114,56 +1077,10 @@ class DeletedTexts(JournalTestCase):
 class Health(JournalTestCase):
     """Whether the journal can write."""
 
-    def test_it_tries_again_by_itself_until_it_can(self) -> None:
-        """Nothing is lost by an attempt, so nothing is read anew; the log says each thing once."""
-        logged: list[str] = []
-
-        @implementer(ILogObserver)
-        def note(event: LogEvent) -> None:
-            logged.append(formatEvent(event))
-
-        globalLogPublisher.addObserver(note)
-        self.addCleanup(globalLogPublisher.removeObserver, note)
-        journal, writer = self.fixture.journal, self.fixture.writer
-        self.assertFalse(journal.is_failing)
-        writer.error = FULL
-        self.fixture.says(self.alice, "lost")
-        self.fixture.turn()
-        self.assertEqual((journal.is_failing, journal.failed_commits), (True, 1))
-        for attempt in range(3):
-            self.fixture.clock.advance(READ_MARK_WRITE_DELAY_SECONDS)
-            self.assertEqual((journal.is_failing, journal.failed_commits), (True, attempt + 2))
-        writer.error = None
-        self.fixture.clock.advance(READ_MARK_WRITE_DELAY_SECONDS)
-        self.assertFalse(journal.is_failing)
-        runs = writer.runs
-        self.fixture.clock.advance(10 * READ_MARK_WRITE_DELAY_SECONDS)
-        self.assertEqual(writer.runs, runs)
-        self.assertEqual(self.fixture.turns, ["recover", "lost failed"])
-        self.assertEqual(
-            logged,
-            [
-                "nothing can be written to the database: database or disk is full",
-                "the database can be written again",
-            ],
-        )
-
-    def test_an_attempt_writes_to_the_disk(self) -> None:
-        """Else it would succeed on a disk that is full."""
-        self.fixture.writer.error = FULL
-        self.fixture.says(self.alice, "lost")
-        self.fixture.turn()
-        self.fixture.writer.error = None
-        log = self.fixture.database.with_name(f"{self.fixture.database.name}-wal")
-        before = log.stat().st_size
-        self.fixture.clock.advance(READ_MARK_WRITE_DELAY_SECONDS)
-        self.assertGreater(log.stat().st_size, before)
-        self.assertEqual(self.fixture.logged(), [])
-
     def test_a_last_seen_id_that_was_not_written_is_written_later(self) -> None:
         self.fixture.says(self.alice, "hello")
         self.fixture.turn()
-        self.fixture.writer.error = FULL
+        self.fixture.writer.error = self.fixture.full_disk
         self.fixture.sees(self.bob)
         self.fixture.clock.advance(READ_MARK_WRITE_DELAY_SECONDS)
         self.fixture.writer.error = None
@@ -1188,4 +1105,90 @@ class Health(JournalTestCase):
         )
         self.assertEqual(
             journal.commit_size_histogram.counts[journal.commit_size_histogram.bounds.index(4)], 1
+        )
+
+
+class OnSqlite(JournalTestCase):
+    """What is written to SQLite, statement by statement, and that nothing is written without a reason."""
+
+    def test_it_goes_once(self) -> None:
+        statements: list[str] = []
+        self.fixture.sees(self.bob)
+        self.fixture.says(self.alice, "a")
+        self.fixture.turn()
+        (connection,) = self.fixture.writer.connections.values()
+        connection.set_trace_callback(statements.append)
+        self.fixture.says(self.alice, "b")
+        self.fixture.turn()
+        self.assertEqual([text.split()[0] for text in statements], ["BEGIN", "INSERT", "COMMIT"])
+
+    def test_a_read_mark_is_written_once(self) -> None:
+        commits = self.fixture.journal.commits
+        for last in (1, 2):
+            self.fixture.journal.move_read_mark(self.bob, LOBBY, last)
+        self.fixture.clock.advance(READ_MARK_WRITE_DELAY_SECONDS)
+        self.assertEqual(self.fixture.rows("SELECT last FROM read_marks"), [(2,)])
+        self.assertEqual(self.fixture.journal.commits, commits + 1)
+        self.fixture.clock.advance(10 * READ_MARK_WRITE_DELAY_SECONDS)
+        self.assertEqual(self.fixture.journal.commits, commits + 1)
+
+    def test_many_who_leave_at_the_end_are_one_transaction(self) -> None:
+        statements: list[str] = []
+        for number in range(20):
+            self.fixture.sees(self.fixture.user(f"user{number}"))
+        self.fixture.turn()
+        for number in range(20):
+            self.fixture.sees(self.fixture.user(f"user{number}"))
+        (connection,) = self.fixture.writer.connections.values()
+        connection.set_trace_callback(statements.append)
+        self.fixture.journal.close()
+        self.assertEqual([s.split()[0] for s in statements], ["BEGIN", *["UPDATE"] * 20, "COMMIT"])
+
+    # What can happen at a journal: a message in a conversation, with one of few refs or none; a task that
+    # writes nothing; the end of the reactor's turn; the writer finishing a transaction, well or badly.
+
+    def test_an_attempt_writes_to_the_disk(self) -> None:
+        """Else it would succeed on a disk that is full."""
+        self.fixture.writer.error = self.fixture.full_disk
+        self.fixture.says(self.alice, "lost")
+        self.fixture.turn()
+        self.fixture.writer.error = None
+        log = self.fixture.database.with_name(f"{self.fixture.database.name}-wal")
+        before = log.stat().st_size
+        self.fixture.clock.advance(READ_MARK_WRITE_DELAY_SECONDS)
+        self.assertGreater(log.stat().st_size, before)
+        self.assertEqual(self.fixture.logged(), [])
+
+    def test_it_tries_again_by_itself_until_it_can(self) -> None:
+        """Nothing is lost by an attempt, so nothing is read anew; the log says each thing once."""
+        logged: list[str] = []
+
+        @implementer(ILogObserver)
+        def note(event: LogEvent) -> None:
+            logged.append(formatEvent(event))
+
+        globalLogPublisher.addObserver(note)
+        self.addCleanup(globalLogPublisher.removeObserver, note)
+        journal, writer = self.fixture.journal, self.fixture.writer
+        self.assertFalse(journal.is_failing)
+        writer.error = self.fixture.full_disk
+        self.fixture.says(self.alice, "lost")
+        self.fixture.turn()
+        self.assertEqual((journal.is_failing, journal.failed_commits), (True, 1))
+        for attempt in range(3):
+            self.fixture.clock.advance(READ_MARK_WRITE_DELAY_SECONDS)
+            self.assertEqual((journal.is_failing, journal.failed_commits), (True, attempt + 2))
+        writer.error = None
+        self.fixture.clock.advance(READ_MARK_WRITE_DELAY_SECONDS)
+        self.assertFalse(journal.is_failing)
+        runs = writer.runs
+        self.fixture.clock.advance(10 * READ_MARK_WRITE_DELAY_SECONDS)
+        self.assertEqual(writer.runs, runs)
+        self.assertEqual(self.fixture.turns, ["recover", "lost failed"])
+        self.assertEqual(
+            logged,
+            [
+                "nothing can be written to the database: database or disk is full",
+                "the database can be written again",
+            ],
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 from hypothesis import given, settings
@@ -21,13 +22,10 @@ from chatd.store.schema import create_or_migrate, load_migrations
 from chatd.store.search_index import (
     MESSAGE_OVERHEAD,
     SEARCH_STEP_BLOCKS,
-    index_messages,
     match_expression,
 )
 from tests.support.effort import effort
 from tests.support.journal_case import JournalTestCase
-
-FULL = sqlite3.OperationalError("database or disk is full")
 
 
 class IndexCase(JournalTestCase):
@@ -42,7 +40,7 @@ class IndexCase(JournalTestCase):
     def index(self) -> int:
         """Index all there is. Return the number of transactions that it takes."""
         count = 0
-        while self.successResultOf(self.fixture.writer.runInteraction(index_messages)):
+        while self.successResultOf(self.fixture.index_messages()):
             count += 1
         return count
 
@@ -87,36 +85,6 @@ class IndexCase(JournalTestCase):
 
 
 class Indexing(IndexCase):
-    def test_blocks(self) -> None:
-        """A block that is full gets no more; what is indexed is found as before."""
-        self.patch(search_index, "MAX_BLOCK_SIZE", 3 * (MESSAGE_OVERHEAD + 5))
-        self.says(*(f"word{number}" for number in range(7)))
-        self.assertEqual(self.finds("word*"), [7, 6, 5, 4, 3, 2, 1])
-        self.assertEqual(self.index(), 3)
-        self.assertEqual(self.blocks(), [(1, 3, 3), (4, 6, 6), (7, 7, 7)])
-        self.assertEqual(self.finds("word*"), [7, 6, 5, 4, 3, 2, 1])
-        self.assertEqual(self.finds("word*", forward=True), [1, 2, 3, 4, 5, 6, 7])
-        self.says("word7", "word8", "word9")
-        self.assertEqual(self.index(), 2)
-        self.assertEqual(self.blocks()[2:], [(7, 9, 9), (10, 10, 10)])
-        self.assertEqual(find_file_problems(self.fixture.database), [])
-
-    def test_steps_have_a_bound(self) -> None:
-        """By messages, by characters, and by entries that are no messages."""
-        self.patch(search_index, "STEP_MESSAGES", 2)
-        self.says("a", "b", "c")
-        self.assertEqual(self.index(), 2)
-        self.patch(search_index, "STEP_CHARACTERS", 10)
-        self.says("d" * 9, "e" * 9, "f" * 100, "g")
-        self.assertEqual(self.index(), 4)
-        self.patch(search_index, "STEP_IDS", 2)
-        for number in range(5):
-            self.fixture.submit("image", self.fixture.draft(self.alice, f"art{number}", kind="image"))
-            self.fixture.turn()
-        self.assertEqual(self.index(), 3)
-        self.assertEqual(self.blocks(), [(1, 12, 12)])
-        self.assertEqual(self.index(), 0)
-
     def test_what_is_indexed(self) -> None:
         """Messages, actions and notices; no images, no events, and nothing by the words for places."""
         for kind in ("message", "action", "notice", "image"):
@@ -162,101 +130,24 @@ class Indexing(IndexCase):
                 self.assertEqual(self.finds(words), ids, words)
             self.index()
 
-    def test_it_begins_by_itself_and_rests(self) -> None:
-        clock, writer = self.fixture.clock, self.fixture.writer
-        self.patch(search_index, "STEP_MESSAGES", 2)
-        self.says("a", "b", "c")
-        clock.advance(INDEX_DELAY_SECONDS - 0.1)
-        self.assertEqual(self.blocks(), [])
-        clock.advance(0.1)
-        self.assertEqual(self.blocks(), [(1, 2, 2)])
-        for _ in range(3):
-            clock.advance(INDEX_STEP_PAUSE_SECONDS)
-        self.assertEqual(self.blocks(), [(1, 3, 3)])
-        runs = writer.runs
-        clock.advance(1000)
-        self.assertEqual(writer.runs, runs)
-        self.restart()
-        self.says("d")
-        self.fixture.clock.advance(INDEX_DELAY_SECONDS)
-        self.assertEqual(self.blocks(), [(1, 4, 4)])
 
-    def test_commits_go_first(self) -> None:
-        """While the journal has something to do, nothing is indexed."""
-        self.says("a")
-        self.fixture.writer.held = True
-        self.fixture.says(self.alice, "b")
-        self.fixture.turn()
-        self.fixture.clock.advance(INDEX_DELAY_SECONDS)
-        self.assertEqual(len(self.fixture.writer.waiting), 1)
-        self.fixture.writer.held = False
-        self.fixture.writer.run_next()
-        self.assertEqual(self.blocks(), [(1, 2, 2)])
+class Limits(IndexCase):
+    """Searches of nothing and of much."""
 
-    def test_an_older_process_has_left_something(self) -> None:
-        self.says("a")
-        self.restart()
-        self.fixture.journal.start_indexing()
-        self.fixture.clock.advance(INDEX_DELAY_SECONDS)
-        self.assertEqual(self.blocks(), [(1, 1, 1)])
+    def test_nothing_is_there(self) -> None:
+        step = self.step("word", start=1, end=1)
+        self.assertEqual((step.ids, step.resume_id), ([], None))
+        self.assertEqual(self.index(), 0)
 
-    def test_a_full_disk(self) -> None:
-        """Nothing is lost, the search finds all, and the next commit has it tried again."""
-        self.says("a")
-        self.fixture.writer.error = FULL
-        self.fixture.clock.advance(INDEX_DELAY_SECONDS)
-        self.fixture.writer.error = None
-        self.assertEqual(self.finds("a"), [1])
-        self.says("b")
-        self.fixture.clock.advance(INDEX_DELAY_SECONDS)
-        self.assertEqual(self.blocks(), [(1, 2, 2)])
-        self.assertEqual(self.finds("a"), [1])
-
-    def test_a_bug(self) -> None:
-        """It is logged, and the next commit has it tried again."""
-        self.says("a")
-        self.fixture.writer.error = ZeroDivisionError()
-        self.fixture.clock.advance(INDEX_DELAY_SECONDS)
-        self.fixture.writer.error = None
-        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
-        self.says("b")
-        self.fixture.clock.advance(INDEX_DELAY_SECONDS)
-        self.assertEqual(self.blocks(), [(1, 2, 2)])
-
-    def test_it_does_not_wait_for_the_disk_and_commits_do(self) -> None:
-        """Also if a step fails."""
-        self.says("a")
-
-        def synchronous() -> object:
-            return self.successResultOf(self.fixture.writer.runQuery("PRAGMA synchronous"))
-
-        self.successResultOf(self.fixture.writer.runOperation("PRAGMA synchronous = FULL"))
+    def test_many_conversations_and_ignored_users(self) -> None:
+        """FTS5 takes them all."""
+        self.says("word", actor=self.bob)
+        self.says("word")
         self.index()
-        self.assertEqual(synchronous(), [(2,)])
-        self.patch(search_index, "_index_some", lambda cursor: cursor.execute("no SQL"))
-        self.failureResultOf(self.fixture.writer.runInteraction(index_messages), sqlite3.Error)
-        self.assertEqual(synchronous(), [(2,)])
-        self.says("goes on")
-
-    def test_a_database_of_the_version_before(self) -> None:
-        """It is upgraded without reading a message, and found in it is everything at once."""
-        path = self.database()
-        create_or_migrate(path, load_migrations()[:14])
-        with closing(sqlite3.connect(path)) as connection:
-            connection.execute("INSERT INTO users VALUES (1, 'alice', 'alice', '#123456', 0)")
-            connection.executemany(
-                "INSERT INTO log VALUES (?, 1, ?, 0, 'message', 1, NULL, ?, NULL)",
-                [(id, id, f"old number{id}") for id in range(1, 3001)],
-            )
-            connection.commit()
-        self.fixture.close()
-        self.fixture = type(self.fixture)(path)
-        self.assertEqual(self.blocks(), [])
-        self.assertEqual(self.finds("number2999"), [2999])
-        self.assertEqual(self.finds("number7"), [7])
-        self.index()
-        self.assertEqual(self.finds("number7"), [7])
-        self.assertEqual(find_file_problems(path), [])
+        ignored = LogFilter(0, tuple(range(self.bob.id, self.bob.id + 200)))
+        query = SearchQuery(parse_search_terms("word"), tuple(range(1, 3000)), ignored)
+        found = self.successResultOf(self.fixture.archive.search(query, 2, 1, 5))
+        self.assertEqual(found.ids, [2])
 
 
 class Steps(IndexCase):
@@ -290,24 +181,9 @@ class Steps(IndexCase):
         self.assertEqual(self.finds("word"), [5, 3, 1])
         self.assertEqual(self.finds("word", forward=True), [1, 3, 5])
 
-    def test_nothing_is_there(self) -> None:
-        step = self.step("word", start=1, end=1)
-        self.assertEqual((step.ids, step.resume_id), ([], None))
-        self.assertEqual(self.index(), 0)
-
     def test_nowhere_to_look(self) -> None:
         query = SearchQuery(parse_search_terms("x"), (), NO_FILTER)
         self.assertEqual(match_expression(query, ()), "")
-
-    def test_many_conversations_and_ignored_users(self) -> None:
-        """FTS5 takes them all."""
-        self.says("word", actor=self.bob)
-        self.says("word")
-        self.index()
-        ignored = LogFilter(0, tuple(range(self.bob.id, self.bob.id + 200)))
-        query = SearchQuery(parse_search_terms("word"), tuple(range(1, 3000)), ignored)
-        found = self.successResultOf(self.fixture.archive.search(query, 2, 1, 5))
-        self.assertEqual(found.ids, [2])
 
     def test_many_conversations_that_are_partly_hidden(self) -> None:
         """SQLite takes them all, too."""
@@ -393,7 +269,7 @@ class Deleting(IndexCase):
 
     def test_a_transaction_that_fails(self) -> None:
         """The block is as before."""
-        self.fixture.writer.error = FULL
+        self.fixture.writer.error = self.fixture.full_disk
         self.deletes(1)
         self.fixture.writer.error = None
         self.assertEqual(self.blocks(), [(1, 3, 3), (4, 6, 6)])
@@ -487,7 +363,7 @@ class Anything(IndexCase):
                 self.fixture.turn()
             elif step == "index":
                 for _ in range(value):
-                    self.successResultOf(self.fixture.writer.runInteraction(index_messages))
+                    self.successResultOf(self.fixture.index_messages())
         logged = {id: body.split() for id, _, _, body in self.fixture.logged()}
         for words, is_found in {
             "cat": lambda body: "cat" in body,
@@ -503,6 +379,137 @@ class Anything(IndexCase):
     def restart_on_new_database(self) -> None:
         """Begin anew, with an empty log."""
         self.fixture.close()
-        self.fixture = type(self.fixture)(self.database())
+        self.fixture = type(self.fixture)(self.new_place())
         self.alice, self.bob = self.fixture.user("alice"), self.fixture.user("bob")
         self.fixture.turn()
+
+
+class Blocks(IndexCase):
+    """The blocks of FTS5, and how they are filled."""
+
+    def test_blocks(self) -> None:
+        """A block that is full gets no more; what is indexed is found as before."""
+        self.patch(search_index, "MAX_BLOCK_SIZE", 3 * (MESSAGE_OVERHEAD + 5))
+        self.says(*(f"word{number}" for number in range(7)))
+        self.assertEqual(self.finds("word*"), [7, 6, 5, 4, 3, 2, 1])
+        self.assertEqual(self.index(), 3)
+        self.assertEqual(self.blocks(), [(1, 3, 3), (4, 6, 6), (7, 7, 7)])
+        self.assertEqual(self.finds("word*"), [7, 6, 5, 4, 3, 2, 1])
+        self.assertEqual(self.finds("word*", forward=True), [1, 2, 3, 4, 5, 6, 7])
+        self.says("word7", "word8", "word9")
+        self.assertEqual(self.index(), 2)
+        self.assertEqual(self.blocks()[2:], [(7, 9, 9), (10, 10, 10)])
+        self.assertEqual(find_file_problems(self.fixture.database), [])
+
+    def test_steps_have_a_bound(self) -> None:
+        """By messages, by characters, and by entries that are no messages."""
+        self.patch(search_index, "STEP_MESSAGES", 2)
+        self.says("a", "b", "c")
+        self.assertEqual(self.index(), 2)
+        self.patch(search_index, "STEP_CHARACTERS", 10)
+        self.says("d" * 9, "e" * 9, "f" * 100, "g")
+        self.assertEqual(self.index(), 4)
+        self.patch(search_index, "STEP_IDS", 2)
+        for number in range(5):
+            self.fixture.submit("image", self.fixture.draft(self.alice, f"art{number}", kind="image"))
+            self.fixture.turn()
+        self.assertEqual(self.index(), 3)
+        self.assertEqual(self.blocks(), [(1, 12, 12)])
+        self.assertEqual(self.index(), 0)
+
+    def test_it_begins_by_itself_and_rests(self) -> None:
+        clock, writer = self.fixture.clock, self.fixture.writer
+        self.patch(search_index, "STEP_MESSAGES", 2)
+        self.says("a", "b", "c")
+        clock.advance(INDEX_DELAY_SECONDS - 0.1)
+        self.assertEqual(self.blocks(), [])
+        clock.advance(0.1)
+        self.assertEqual(self.blocks(), [(1, 2, 2)])
+        for _ in range(3):
+            clock.advance(INDEX_STEP_PAUSE_SECONDS)
+        self.assertEqual(self.blocks(), [(1, 3, 3)])
+        runs = writer.runs
+        clock.advance(1000)
+        self.assertEqual(writer.runs, runs)
+        self.restart()
+        self.says("d")
+        self.fixture.clock.advance(INDEX_DELAY_SECONDS)
+        self.assertEqual(self.blocks(), [(1, 4, 4)])
+
+    def test_commits_go_first(self) -> None:
+        """While the journal has something to do, nothing is indexed."""
+        self.says("a")
+        self.fixture.writer.held = True
+        self.fixture.says(self.alice, "b")
+        self.fixture.turn()
+        self.fixture.clock.advance(INDEX_DELAY_SECONDS)
+        self.assertEqual(len(self.fixture.writer.waiting), 1)
+        self.fixture.writer.held = False
+        self.fixture.writer.run_next()
+        self.assertEqual(self.blocks(), [(1, 2, 2)])
+
+    def test_an_older_process_has_left_something(self) -> None:
+        self.says("a")
+        self.restart()
+        self.fixture.journal.start_indexing()
+        self.fixture.clock.advance(INDEX_DELAY_SECONDS)
+        self.assertEqual(self.blocks(), [(1, 1, 1)])
+
+    def test_it_does_not_wait_for_the_disk_and_commits_do(self) -> None:
+        """Also if a step fails."""
+        self.says("a")
+
+        def synchronous() -> object:
+            return self.successResultOf(self.fixture.writer.runQuery("PRAGMA synchronous"))
+
+        self.successResultOf(self.fixture.writer.runOperation("PRAGMA synchronous = FULL"))
+        self.index()
+        self.assertEqual(synchronous(), [(2,)])
+        self.patch(search_index, "_index_some", lambda cursor: cursor.execute("no SQL"))
+        self.failureResultOf(self.fixture.index_messages(), sqlite3.Error)
+        self.assertEqual(synchronous(), [(2,)])
+        self.says("goes on")
+
+    def test_a_database_of_the_version_before(self) -> None:
+        """It is upgraded without reading a message, and found in it is everything at once."""
+        path = self.new_place()
+        assert isinstance(path, Path)
+        create_or_migrate(path, load_migrations()[:14])
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute("INSERT INTO users VALUES (1, 'alice', 'alice', '#123456', 0)")
+            connection.executemany(
+                "INSERT INTO log VALUES (?, 1, ?, 0, 'message', 1, NULL, ?, NULL)",
+                [(id, id, f"old number{id}") for id in range(1, 3001)],
+            )
+            connection.commit()
+        self.fixture.close()
+        self.fixture = type(self.fixture)(path)
+        self.assertEqual(self.blocks(), [])
+        self.assertEqual(self.finds("number2999"), [2999])
+        self.assertEqual(self.finds("number7"), [7])
+        self.index()
+        self.assertEqual(self.finds("number7"), [7])
+        self.assertEqual(find_file_problems(path), [])
+
+    def test_a_full_disk(self) -> None:
+        """Nothing is lost, the search finds all, and the next commit has it tried again."""
+        self.says("a")
+        self.fixture.writer.error = self.fixture.full_disk
+        self.fixture.clock.advance(INDEX_DELAY_SECONDS)
+        self.fixture.writer.error = None
+        self.assertEqual(self.finds("a"), [1])
+        self.says("b")
+        self.fixture.clock.advance(INDEX_DELAY_SECONDS)
+        self.assertEqual(self.blocks(), [(1, 2, 2)])
+        self.assertEqual(self.finds("a"), [1])
+
+    def test_a_bug(self) -> None:
+        """It is logged, and the next commit has it tried again."""
+        self.says("a")
+        self.fixture.writer.error = ZeroDivisionError()
+        self.fixture.clock.advance(INDEX_DELAY_SECONDS)
+        self.fixture.writer.error = None
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        self.says("b")
+        self.fixture.clock.advance(INDEX_DELAY_SECONDS)
+        self.assertEqual(self.blocks(), [(1, 2, 2)])

@@ -22,9 +22,11 @@ from chatd.store import search_index
 from chatd.store.errors import StoreError
 from chatd.store.journal import Journal
 from chatd.store.schema import load_migrations
-from chatd.store.store import Durability, Store
+from chatd.store.sqlite import SQLITE
+from chatd.store.sqlite_store import SqliteStore
+from chatd.store.store import Durability
 from tests.support.in_memory_daemon import ThreadlessPool
-from tests.support.journal_case import JournalTestCase, StoreFixture
+from tests.support.journal_case import JournalTestCase
 
 ALICE = User(1, "alice", "alice", "#123456")
 
@@ -34,9 +36,9 @@ class Opening(SynchronousTestCase):
         self.folder = Path(self.mktemp()).absolute()
         self.folder.mkdir(parents=True)
 
-    def open(self, name: str = "chat.db", durability: Durability = "full") -> Store:
+    def open(self, name: str = "chat.db", durability: Durability = "full") -> SqliteStore:
         """A store that is released after the test."""
-        store = Store(self.folder / name, durability, MemoryReactorClock(), ThreadlessPool)
+        store = SqliteStore(self.folder / name, durability, MemoryReactorClock(), ThreadlessPool)
         self.addCleanup(store.unlock)
         return store
 
@@ -45,7 +47,7 @@ class Opening(SynchronousTestCase):
         self.assertEqual((snapshot.last_id, snapshot.seqs, snapshot.state.users), (0, {}, {}))
 
     def test_only_one_at_a_time(self) -> None:
-        first = Store(self.folder / "chat.db", "full", MemoryReactorClock(), ThreadlessPool)
+        first = SqliteStore(self.folder / "chat.db", "full", MemoryReactorClock(), ThreadlessPool)
         error = self.assertRaises(StoreError, self.open)
         self.assertEqual(str(error), f"the database {self.folder / 'chat.db'} is in use by another chatd")
         first.unlock()
@@ -106,7 +108,7 @@ class Opening(SynchronousTestCase):
     def test_a_relative_path_stays_where_it_was(self) -> None:
         """Twistd goes to another folder when it becomes a daemon."""
         relative = self.folder.relative_to(Path.cwd()) / "chat.db"
-        store = Store(relative, "full", MemoryReactorClock(), ThreadlessPool)
+        store = SqliteStore(relative, "full", MemoryReactorClock(), ThreadlessPool)
         self.addCleanup(store.unlock)
         elsewhere = self.folder / "elsewhere"
         elsewhere.mkdir()
@@ -128,7 +130,7 @@ class Connections(SynchronousTestCase):
     def test_the_writer(self) -> None:
         wanted: dict[Durability, int] = {"full": 2, "process": 1}
         for durability, synchronous in wanted.items():
-            store = Store(self.database, durability, MemoryReactorClock(), ThreadlessPool)
+            store = SqliteStore(self.database, durability, MemoryReactorClock(), ThreadlessPool)
             writer = store.open_writer_pool()
             self.assertEqual(self.pragma(writer, "synchronous"), synchronous)
             self.assertEqual(self.pragma(writer, "foreign_keys"), 1)
@@ -145,7 +147,7 @@ class Connections(SynchronousTestCase):
             made.append(ThreadlessPool(*arguments, **named))
             return made[-1]
 
-        store = Store(self.database, "full", MemoryReactorClock(), pool)
+        store = SqliteStore(self.database, "full", MemoryReactorClock(), pool)
         archive = store.open_archive()
         self.assertEqual(len(made), 2)  # one for searches
         for readers in made:
@@ -165,7 +167,7 @@ class OneFile(JournalTestCase):
         self.fixture.close()
         names = sorted(path.name for path in self.fixture.database.parent.iterdir())
         self.assertEqual(names, ["chat.db", "chat.db.lock"])
-        self.fixture = StoreFixture(self.fixture.database)
+        self.fixture = self.fixture_class(self.fixture.place)
         self.assertEqual(self.fixture.logged(), [(1, 1, 1, "hello")])
 
 
@@ -196,11 +198,11 @@ class RealThreads(TestCase):
     def setUp(self) -> None:
         folder = Path(self.mktemp())
         folder.mkdir(parents=True)
-        self.store = Store(folder / "chat.db", "full", reactor)
+        self.store = SqliteStore(folder / "chat.db", "full", reactor)
         snapshot = self.store.read_snapshot()
         self.archive = self.store.open_archive()
         self.writer = self.store.open_writer_pool()
-        self.journal = Journal(self.writer, reactor, snapshot, lambda: self.fail("lost"))
+        self.journal = Journal(self.writer, SQLITE, reactor, snapshot, lambda: self.fail("lost"))
         self.addCleanup(self.close)
 
     async def close(self) -> None:

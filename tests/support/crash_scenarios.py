@@ -129,10 +129,13 @@ def busy(cast: Cast, daemon: Daemon, outcome: Outcome) -> Iterator[Tally]:
                 thread.result(2 * PATIENCE)
 
 
-def settle(cast: Cast, folder: Path, outcome: Outcome) -> None:
-    """Have all who watch catch up and leaf through all there is, with a new daemon; compare everything."""
-    with started(folder) as daemon:
-        log = read_log(folder)
+def settle(cast: Cast, folder: Path, outcome: Outcome, database: str | None = None) -> None:
+    """Have all who watch catch up and leaf through all there is, with a new daemon; compare everything.
+
+    ``database`` is the URL of the database if it is not in ``folder``.
+    """
+    with started(folder, *(() if database is None else (f"--database={database}",))) as daemon:
+        log = read_log(database or folder)
         for watcher in cast.watchers:
             with outcome.noticing(), daemon.connect("json") as client:
                 watcher.send_missed_entries(client)

@@ -39,7 +39,8 @@ from chatd.files import make_private_folder
 from chatd.store.archive import Archive
 from chatd.store.journal import COMMIT_WAIT_SECONDS, Journal
 from chatd.store.schema import create_or_migrate, load_migrations
-from chatd.store.store import Store
+from chatd.store.sqlite import SQLITE
+from chatd.store.sqlite_store import SqliteStore
 from chatd.web.connection import HttpConnection, HttpService
 from chatd.web.pages import make_site, read_static_files
 from chatd.web.policy import WebPolicy
@@ -253,7 +254,7 @@ class Stage:
         if not database.exists():
             make_private_folder(database.parent)
             database.write_bytes(empty_database())
-        self.store = Store(database, "process", self.reactor, ThreadlessPool)
+        self.store = SqliteStore(database, "process", self.reactor, ThreadlessPool)
         snapshot = self.store.read_snapshot()
         self.archive: Archive = self.store.open_archive()
         pool = self.store.open_writer_pool()
@@ -303,7 +304,7 @@ class Stage:
 
     def _open_journal(self, snapshot: Snapshot) -> OpenJournal:
         def open_journal(on_failure: Callable[[], None], on_commit: Callable[[], None]) -> Journal:
-            self.journal = Journal(self.writer, self.reactor, snapshot, on_failure, on_commit)
+            self.journal = Journal(self.writer, SQLITE, self.reactor, snapshot, on_failure, on_commit)
             return self.journal
 
         return open_journal

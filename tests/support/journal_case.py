@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from twisted.internet.defer import Deferred
 from twisted.internet.testing import MemoryReactorClock
 from twisted.trial.unittest import SynchronousTestCase
 
@@ -15,7 +16,7 @@ from chatd.core.events import LOBBY, ChatEvent, Conversation, EventKind, LogEntr
 from chatd.core.names import parse_nick
 from chatd.core.records import EntryDraft, JournalRecord
 from chatd.core.state import State
-from chatd.store.journal import Journal
+from chatd.store.sqlite_store import SqliteStore
 from chatd.store.store import Store
 from tests.support.in_memory_daemon import ThreadlessPool
 
@@ -62,21 +63,36 @@ class Note:
 
 
 class StoreFixture:
-    """What the chat has of the store, without the chat. ``turns`` tells what became of the tasks."""
+    """What the chat has of the store, without the chat. ``turns`` tells what became of the tasks.
 
-    def __init__(self, database: Path, pool: Callable[..., ThreadlessPool] = ThreadlessPool) -> None:
+    ``full_disk`` is the error that the database raises on a full disk. `rows` is given the same query on
+    each kind of database, with ``?`` for values.
+    """
+
+    full_disk: Exception = sqlite3.OperationalError("database or disk is full")
+
+    def __init__(self, place: Path | str, pool: Callable[..., ThreadlessPool] = ThreadlessPool) -> None:
         self.clock = MemoryReactorClock()
-        self.database = database
-        self.store = Store(database, "process", self.clock, pool)
+        self.place = place
+        self.store: Store = self.open_store(pool)
         snapshot = self.store.read_snapshot()
         self.state: State = snapshot.state
         self.archive = self.store.open_archive()
-        writer = self.store.open_writer_pool()
-        assert isinstance(writer, ThreadlessPool)
-        self.writer = writer
         self.turns: list[str] = []
-        self.journal = Journal(self.writer, self.clock, snapshot, self.recover)
+        self.journal = self.store.open_journal(self.clock, snapshot, self.recover, lambda: None)
+        assert isinstance(self.journal._pool, ThreadlessPool)
+        self.writer = self.journal._pool
         self.at = 1_000
+
+    def open_store(self, pool: Callable[..., ThreadlessPool]) -> Store:
+        """The store at ``self.place``, whose connections are in a ``pool``."""
+        return SqliteStore(self.database, "process", self.clock, pool)
+
+    @property
+    def database(self) -> Path:
+        """The path of the database file, if there is one."""
+        assert isinstance(self.place, Path)
+        return self.place
 
     def recover(self) -> None:
         """A commit failed: go on from what is on disk, as the chat does."""
@@ -151,6 +167,10 @@ class StoreFixture:
         with closing(sqlite3.connect(self.database)) as connection:
             return connection.execute(query, values).fetchall()
 
+    def index_messages(self) -> Deferred[bool]:
+        """Have some messages indexed for search. The result is whether there are more."""
+        return self.writer.runInteraction(self.journal._database.index_messages)
+
     def logged(self) -> list[tuple[Any, ...]]:
         """The log on disk: id, conversation, seq, body."""
         return self.rows("SELECT id, conversation, seq, body FROM log ORDER BY id")
@@ -165,16 +185,18 @@ class StoreFixture:
 class JournalTestCase(SynchronousTestCase):
     """A test at a fixture of its own: ``self.fixture``."""
 
+    fixture_class: type[StoreFixture] = StoreFixture
+
     def setUp(self) -> None:
         """Set it up, with alice and bob on disk."""
-        self.fixture = StoreFixture(self.database())
+        self.fixture = self.fixture_class(self.new_place())
         self.alice, self.bob = self.fixture.user("alice"), self.fixture.user("bob")
         self.fixture.turn()
         self.fixture.turns.clear()
         self.addCleanup(lambda: self.fixture.close())
 
-    def database(self) -> Path:
-        """A path for a new database."""
+    def new_place(self) -> Path | str:
+        """Where a new database is to be: a path, or a URL."""
         folder = Path(self.mktemp())
         folder.mkdir(parents=True)
         return folder / "chat.db"
@@ -182,5 +204,5 @@ class JournalTestCase(SynchronousTestCase):
     def restart(self) -> None:
         """Close everything and open it again."""
         self.fixture.close()
-        self.fixture = StoreFixture(self.fixture.database)
+        self.fixture = self.fixture_class(self.fixture.place)
         self.alice, self.bob = self.fixture.user("alice"), self.fixture.user("bob")

@@ -13,7 +13,9 @@ from pathlib import Path
 from threading import Condition
 from typing import Any, NamedTuple
 
+from chatd.store.postgresql.connections import translate
 from tests.support.daemon_process import PATIENCE, Client, Daemon
+from tests.support.postgresql_server import rows
 
 WINDOW = 8
 """How many commands a writer sends before it waits for their acks."""
@@ -330,7 +332,7 @@ class Cast:
         """How many there are, who need a thread each."""
         return len(self.writers) + len(self.watchers) + 1
 
-    def assemble(self, daemon: Daemon, folder: Path) -> None:
+    def assemble(self, daemon: Daemon, place: Path | str) -> None:
         """Have everybody been here, and in the groups; what they are told counts after ``last``."""
         tokens: dict[str, str] = {}
         for nick in ("bob", "carol", self.listener.nick, *(writer.nick for writer in self.writers)):
@@ -346,7 +348,7 @@ class Cast:
                 client.says("BYE").hears_until(f"LFT {nick}\n".encode())
         self.json_writers[0].secret = tokens["jack"]
         self.limited.secret = tokens["bob"]
-        self.last = len(read_log(folder))
+        self.last = len(read_log(place))
         for watcher in self.watchers:
             watcher.last = self.last
 
@@ -396,9 +398,11 @@ def reading(folder: Path) -> contextlib.closing[sqlite3.Connection]:
     return contextlib.closing(sqlite3.connect(f"{address}?mode=ro", uri=True))
 
 
-def read_log(folder: Path, after: int = 0) -> list[Entry]:
-    """What the database in ``folder`` holds after an id."""
-    with reading(folder) as database:
+def read_log(place: Path | str, after: int = 0) -> list[Entry]:
+    """What the database in the folder ``place``, or the one with the URL ``place``, holds after an id."""
+    if isinstance(place, str):
+        return [Entry(*row) for row in rows(place, translate(LOG), (after,))]
+    with reading(place) as database:
         return [Entry(*row) for row in database.execute(LOG, (after,))]
 
 

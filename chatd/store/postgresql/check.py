@@ -1,0 +1,58 @@
+"""The check of a PostgreSQL database: chatd's rules for what the tables hold."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from chatd.store.archive import load_snapshot
+from chatd.store.check import GAPS, MAX_PROBLEMS
+from chatd.store.postgresql.database import PostgresqlDatabase
+from chatd.store.postgresql.search import find_index_problems
+
+_REFERENCES: Final = (
+    ("log", "conversation", "conversations"),
+    ("log", "actor", "users"),
+    ("log", "subject", "users"),
+    ("log", "answered_author", "users"),
+)
+"""The references that no foreign key checks: table, column, and the table that it refers to."""
+
+
+def find_problems(connection: Any, database: PostgresqlDatabase) -> list[str]:
+    """Return the problems of the database of ``connection``, as sentences. There are none if it is sound.
+
+    The check sees one state of the database, and nobody waits for it. It compares what no constraint of the
+    database does: that all references are met, that the seqs of each conversation run from 1 without a gap,
+    unless old messages were deleted, that the search index has exactly the messages that it should have, and
+    that the daemon can load its state. Whether the server's files are sound, only PostgreSQL's own tools say
+    (``pg_amcheck``, ``pg_checksums``). Raises `psycopg.Error`.
+    """
+    with connection.cursor() as cursor:
+        database.begin_reading(cursor)
+        try:
+            return _find_problems(cursor, database)
+        finally:
+            connection.rollback()
+
+
+def _find_problems(cursor: Any, database: PostgresqlDatabase) -> list[str]:
+    problems = []
+    for table, column, parent in _REFERENCES:
+        cursor.execute(
+            f"SELECT id FROM {table} WHERE {column} IS NOT NULL AND NOT EXISTS"
+            f" (SELECT 1 FROM {parent} WHERE {parent}.id = {table}.{column}) ORDER BY id"
+            f" LIMIT {MAX_PROBLEMS}"
+        )
+        problems += [f"row {id} of {table} refers to a row of {parent} that is missing" for (id,) in cursor]
+    cursor.execute(GAPS)
+    problems += [
+        f"conversation {conversation} has {count} entries, but their seqs run from {first} to {last}"
+        for conversation, count, first, last in cursor.fetchmany(MAX_PROBLEMS)
+    ]
+    problems += find_index_problems(cursor)
+    if not problems:
+        try:
+            load_snapshot(cursor, database)
+        except (LookupError, ValueError, TypeError, AttributeError) as error:
+            problems.append(f"the state can't be loaded: {error!r}")
+    return problems

@@ -1,0 +1,149 @@
+"""PostgreSQL, as the journal and the archive use it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+import psycopg
+from twisted.enterprise.adbapi import Transaction
+
+from chatd.core.records import SearchQuery, SearchStep
+from chatd.store.database import LOG_COLUMNS, STORED_MESSAGE_COLUMNS, EntryValues, StoredMessage
+from chatd.store.postgresql.connections import is_without_answer
+from chatd.store.postgresql.lease import RENEWAL_SECONDS, WriteLease
+from chatd.store.postgresql.search import SearchWords
+
+MIN_ROWS_TO_COPY: Final = 4
+"""The number of entries from which on they are written by ``COPY``.
+
+``COPY`` takes a round trip more than a statement, and a quarter of the time for each row.
+"""
+
+_COPY: Final = f"COPY log ({LOG_COLUMNS}) FROM STDIN"
+_INSERT: Final = f"INSERT INTO log ({LOG_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+
+_BY_REF: Final = (
+    f"SELECT actor, ref, {STORED_MESSAGE_COLUMNS} FROM log WHERE (actor, ref) IN"
+    " (SELECT * FROM unnest(CAST(? AS bigint[]), CAST(? AS text[])))"
+)
+
+_SIZE: Final = (
+    "SELECT sum(pg_total_relation_size(oid)) FROM pg_class"
+    " WHERE relnamespace = (SELECT relnamespace FROM pg_class WHERE oid = CAST('log' AS regclass))"
+    " AND relkind = 'r'"
+)
+
+
+class PostgresqlDatabase:
+    """What the journal and the archive do on PostgreSQL only.
+
+    It implements `chatd.store.database.Database`. The journal has one with the ``lease`` of this process, the
+    archive has one for each of its threads, as the words of a search are cut there.
+    """
+
+    error_type: type[Exception] = psycopg.Error
+    renewal_seconds: float | None = RENEWAL_SECONDS
+
+    def __init__(self, lease: WriteLease) -> None:
+        self._lease = lease
+        self._search_words = SearchWords()
+
+    def begin(self, cursor: Transaction) -> None:
+        """Begin a transaction that writes (see `WriteLease.begin`)."""
+        self._lease.begin(cursor)
+
+    def end(self, cursor: Transaction, result: object) -> None:
+        """Commit the transaction (see `WriteLease.end`)."""
+        self._lease.end(cursor, result)
+
+    def find_outcome(self, cursor: Transaction) -> bool:
+        """Return whether the last transaction is stored (see `WriteLease.find_outcome`)."""
+        return self._lease.find_outcome(cursor)
+
+    def release(self, cursor: Transaction) -> None:
+        """Let another process write to the database from now on."""
+        self._lease.release(cursor)
+
+    def insert_entries(self, cursor: Transaction, rows: Sequence[EntryValues]) -> None:
+        """Add ``rows`` to the log table."""
+        if len(rows) < MIN_ROWS_TO_COPY:
+            for row in rows:
+                cursor.execute(_INSERT, row)
+            return
+        with cursor.copy(_COPY) as copy:
+            for row in rows:
+                copy.write_row(row)
+
+    def messages_by_ref(
+        self, cursor: Transaction, refs: Sequence[tuple[int, str]]
+    ) -> Mapping[tuple[int, str], StoredMessage]:
+        """Return the messages that are stored under ``refs``."""
+        cursor.execute(_BY_REF, tuple(map(list, zip(*refs, strict=True))))
+        return {(actor, ref): message for actor, ref, *message in cursor.fetchall()}
+
+    def write_nothing_new(self, cursor: Transaction) -> None:
+        """Do nothing: `end` writes."""
+
+    def measure_bytes(self, cursor: Any) -> int:
+        """Return the size of the tables and their indexes in bytes, with the room that deleted rows have
+        left.
+        """
+        cursor.execute(_SIZE)
+        ((size,),) = cursor.fetchall()
+        return int(size)
+
+    def remove_copies_of_keys(self, cursor: Transaction) -> None:
+        """Do nothing: what an update leaves is removed by PostgreSQL's autovacuum."""
+
+    def erase_deleted_texts(self, cursor: Transaction) -> int | None:
+        """Return the size of the database: what is deleted is removed by PostgreSQL's autovacuum, which looks
+        at the tables with texts every minute (see docs/OPERATING.md).
+        """
+        return self.measure_bytes(cursor)
+
+    def index_messages(self, cursor: Transaction) -> bool:
+        """Index some messages. Return whether there are more."""
+        cursor.execute("SELECT indexed < (SELECT coalesce(max(id), 0) FROM log) FROM search_progress")
+        if not cursor.fetchone()[0]:
+            return False
+        self._lease.begin(cursor)
+        more = self._search_words.index_messages(cursor)
+        self._lease.end(cursor, None)
+        return more
+
+    def forget_messages(self, cursor: Transaction, ids: Iterable[int]) -> None:
+        """Index the messages with ``ids`` again."""
+        self._search_words.forget_messages(cursor, ids)
+
+    def has_lost_connection(self, error: BaseException | None) -> bool:
+        """Return whether ``error`` is that the connection broke."""
+        return isinstance(error, psycopg.OperationalError) and is_without_answer(error)
+
+    def begin_reading(self, cursor: Any) -> None:
+        """Begin a transaction in which all queries see the same state of the database."""
+        cursor.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+
+    def merge_selects(
+        self, selects: Sequence[str], values: Sequence[object], order: str, limit: int, offset: int = 0
+    ) -> tuple[str, Sequence[object]]:
+        """Return the SQL that merges what is enough of each of ``selects``. PostgreSQL would read and sort
+        all.
+        """
+        if len(selects) == 1:
+            merged = selects[0]
+        else:
+            merged = " UNION ALL ".join(f"({select} {order} LIMIT {limit + offset})" for select in selects)
+        return f"{merged} {order} LIMIT {limit} OFFSET {offset}", values
+
+    def search_step(
+        self,
+        cursor: Transaction,
+        query: SearchQuery,
+        hidden_up_to: Mapping[int, int],
+        start: int,
+        end: int,
+        limit: int,
+    ) -> SearchStep:
+        """Search a part of the log for ``query``."""
+        return self._search_words.search_step(cursor, query, hidden_up_to, start, end, limit)
