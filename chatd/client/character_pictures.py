@@ -6,7 +6,8 @@ from rich.cells import cell_len
 
 
 def fit_picture(text: str, columns: int) -> list[str]:
-    """Return the lines of the picture ``text``, made smaller if it is wider than ``columns``.
+    """Return the lines of ``text``, a picture made of characters, scaled down to at most ``columns``
+    characters.
 
     A smaller picture has every n-th character of every n-th line, so that it keeps its shape. A picture with
     characters that are two columns wide, or none, keeps its size.

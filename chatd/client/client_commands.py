@@ -92,10 +92,11 @@ class ClientCommandRunner:
 
 
 def leave_warning(outbox: Outbox, lost_commands: int, lost_drafts: int, is_connected: bool) -> str:
-    """Return what is left behind if the user leaves now, in the user's language; empty if nothing is.
+    """Return a warning about what would be lost or stay unsent if the user quits now, in the user's language.
 
-    ``lost_commands`` is the number of commands without an answer and ``lost_drafts`` that of drafts, both
-    without those that are kept on disk. While there is a connection, what waits is about to be sent.
+    The text is empty if nothing would. ``lost_commands`` is the number of commands without an answer, and
+    ``lost_drafts`` that of drafts; those that are kept on disk are not counted. If ``is_connected`` is true,
+    waiting messages are about to be sent and need no warning.
     """
     parts = []
     if not is_connected:

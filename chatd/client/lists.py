@@ -22,7 +22,7 @@ ROLE_MARKS: Final = {"owner": " ★", "operator": " +"}
 
 
 def conversation_name(conversation: Conversation) -> str:
-    """Return the name of a conversation, and that the user is invited to it if so."""
+    """Return the name of ``conversation`` for a list, with a remark if the user is only invited to it."""
     name = one_line(conversation_label(conversation.place))
     return _("{group} invited").format(group=name) if conversation.is_invitation else name
 

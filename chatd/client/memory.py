@@ -108,14 +108,14 @@ def entry_from_message(message: Message | HistoryMessage) -> ScreenEntry:
 
 
 def entry_from_event(event: objects.GroupEvent) -> ScreenEntry:
-    """Return the screen entry for an event of a group."""
+    """Return the item that shows ``event``, a change of a group, on the screen."""
     return ScreenEntry(event.ts.as_datetime, describe_event(event), id=event.id)
 
 
 def entries_from_page(page: objects.Page) -> list[ScreenEntry]:
-    """Return the screen entries for the messages and events on ``page`` in the order of the log.
+    """Return the items that show the messages and events of ``page`` on the screen, in the order of the log.
 
-    What happened to a message is left out, because the message is shown as it is now.
+    Changes of messages are left out, because each message is shown as it is now.
     """
     events = [
         entry_from_event(msgspec.structs.replace(event, group=page.group))
@@ -138,10 +138,10 @@ def _with_reaction(
 class Conversation:
     """The entries of one conversation that the client keeps in memory, without gaps between them.
 
-    They are the end of the conversation, unless the user went far back in its history. ``has_older``
-    and ``has_newer`` say whether the daemon may have more entries before and after them.
-    ``lacks_events`` says that they were read without the events of the group. ``membership_end`` says how the
-    user's membership in a group has ended; None means that the user may write.
+    The entries are the end of the conversation, unless the user has gone far back in its history.
+    ``has_older`` and ``has_newer`` say whether the daemon may have entries before and after those in memory.
+    ``lacks_events`` says that the entries were loaded without the events of the group. ``membership_end``
+    says how the user's membership in the group has ended; it is None while the user may write.
     """
 
     def __init__(self, place: ConversationRef) -> None:
@@ -329,7 +329,7 @@ class Conversation:
         self._cut_front()
 
     def remove_client_texts(self) -> None:
-        """Remove the answers and errors that the client has shown here. Everything else stays."""
+        """Remove the client's own texts, such as answers and errors, from the conversation."""
         self.entries = [entry for entry in self.entries if entry.kind not in ("answer", "trouble")]
 
     def leave_screen(self) -> None:
@@ -395,7 +395,9 @@ class Memory:
         return found
 
     def add_draft(self, place: ConversationRef, text: str) -> None:
-        """Keep ``text``, if it is not blank, as the draft of ``place``, behind the one that there may be."""
+        """Keep ``text``, if it is not blank, as the draft of the conversation ``place``, after the existing
+        draft, if any.
+        """
         if text.strip():
             before = self.drafts.get(place.key)
             self.drafts[place.key] = text if before is None else f"{before}\n{text}"

@@ -31,10 +31,11 @@ def conversation_of(message: UnsentMessage) -> ConversationRef:
 class Outbox:
     """The unsent messages: those that wait for their ack, and those that the server has refused.
 
-    The commands that change messages are among them, and drafts are kept beside them. They are kept in a file
-    from `open_file` on, so that the next run of the client sends them. If the file can't be written any more,
-    ``warn`` is called once with the reason in the user's language, and they are kept in memory only. Without
-    ``keeps_refused``, a refused message is removed. ``now`` returns the time in seconds since 1970.
+    The commands that change messages are kept like messages, and drafts are kept beside them. After
+    `open_file`, they are kept in a file, so that the next run of the client sends them. If the file can't be
+    written any more, ``warn`` is called once with the reason in the user's language, and they are kept in
+    memory only. If ``keeps_refused`` is false, a refused message is removed. ``now`` returns the time in
+    seconds since 1970.
     """
 
     def __init__(
@@ -74,7 +75,8 @@ class Outbox:
             self._file.close()
 
     def add(self, command: c.Command, here: ConversationRef, typed: str = "") -> UnsentMessage:
-        """Add the message that ``command``, typed in the conversation ``here``, sends, under a new ref.
+        """Add the message of ``command``, which was typed in the conversation ``here``, and return it with a
+        new ref.
 
         For a command that changes a message, ``typed`` is the typed line, which has the id of the message.
         """
@@ -129,15 +131,20 @@ class Outbox:
             self._keep(msgspec.structs.replace(message, failure=why or "?"))
 
     def mark_sent(self, ref: str) -> None:
-        """Record that a command is about to be written to a connection, so that no run sends it again."""
+        """Record that the command with the ref ``ref`` is about to be written to a connection.
+
+        The next run of the client then does not send it again.
+        """
         message = self._messages.get(ref)
         if message is not None and not message.is_sent:
             self._keep(msgspec.structs.replace(message, is_sent=True))
 
     def keep_draft(self, place: ConversationRef, text: str) -> None:
-        """Keep ``text`` as the draft of the conversation ``place`` on disk; an empty text removes it.
+        """Keep ``text`` on disk as the draft of the conversation ``place``.
 
-        A text that has a password is not kept.
+        An empty text removes the draft.
+
+        A text with a password is not kept.
         """
         if self._file is not None:
             kept = text if self.can_keep_draft(text) else ""
@@ -147,17 +154,19 @@ class Outbox:
                 self._give_up_file(error)
 
     def can_keep_draft(self, text: str) -> bool:
-        """Return whether a draft is kept on disk: there is a file, and ``text`` has no password."""
+        """Return whether ``text`` can be kept on disk as a draft: there is a file, and ``text`` has no
+        password.
+        """
         return self._file is not None and not is_command_with_secret(text)
 
     @property
     def kept_drafts(self) -> list[tuple[ConversationRef, str]]:
-        """The drafts on disk, with their conversations."""
+        """The drafts that are kept on disk, with their conversations."""
         kept = [] if self._file is None else self._file.drafts
         return [(ConversationRef(one.conversation, one.name), one.text) for one in kept]
 
     def retry(self, ref: str) -> UnsentMessage:
-        """Have a refused message wait again. Raises `KeyError` for an unknown ref."""
+        """Make a refused message wait to be sent again. Raises `KeyError` for an unknown ref."""
         message = msgspec.structs.replace(self._messages[ref], failure="", at=self._now(), is_sent=False)
         self._keep(message)
         return message
@@ -207,7 +216,7 @@ class Outbox:
 
 
 def resend_command(message: UnsentMessage) -> c.Command:
-    """Return the command that sends ``message`` again. Raises `Refusal` if the file has been altered."""
+    """Return the command that sends ``message`` again. Raises `Refusal` if the outbox file was altered."""
     if message.kind == "command":
         command = parse_typed_line(message.text, conversation_of(message))
         if not isinstance(command, codec.CHANGE_COMMANDS):

@@ -28,14 +28,15 @@ whose text begins with ``/me``.
 
 
 class UnsentMessage(msgspec.Struct, frozen=True):
-    """A message, or a command that changes one, that the server has not acknowledged.
+    """A message, or a command that changes a message, that the server has not acknowledged.
 
-    ``ref`` is its id towards the server, which stores it once however often it is sent. ``conversation`` and
-    ``name`` are the two parts of a `ConversationRef`, ``text`` and ``kind`` those of the message; the text of
-    a command is the typed line. ``at`` is when it was written, in seconds since 1970. ``reply_to`` is the id
-    of the message that it answers, or 0. ``failure`` is why the server refused it; it is empty for a message
-    that waits. ``is_sent`` is true for a command that was written to a connection: it may have been carried
-    out, so it must not be sent again.
+    ``ref`` is the client's id of the message; the server stores a message once however often it is sent under
+    the same ref. ``conversation`` and ``name`` are the two parts of the `ConversationRef` that the message
+    goes to. ``text`` and ``kind`` are those of the message; the text of a command is the typed line. ``at``
+    is the time at which it was written, in seconds since 1970. ``reply_to`` is the id of the message that
+    this one answers, or 0. ``failure`` says why the server refused the message, and is empty for a message
+    that waits. ``is_sent`` is true for a command that was written to a connection: the server may have
+    carried it out, so it must not be sent again.
     """
 
     ref: str
@@ -50,7 +51,10 @@ class UnsentMessage(msgspec.Struct, frozen=True):
 
 
 class Draft(msgspec.Struct, frozen=True):
-    """What the user has begun to type in a conversation, whose `ConversationRef` has the two other parts."""
+    """An unfinished input of the user.
+
+    ``conversation`` and ``name`` are the parts of its `ConversationRef`.
+    """
 
     conversation: ConversationKind
     name: str
@@ -107,7 +111,10 @@ class OutboxFile:
             self._append(_Line(draft=draft))
 
     def keep_draft(self, draft: Draft) -> None:
-        """Keep the draft of a conversation instead of the one before. An empty text removes it."""
+        """Keep ``draft`` in the file instead of the earlier draft of its conversation.
+
+        An empty text removes it.
+        """
         key = draft.conversation, draft.name
         if draft.text == (self._drafts[key].text if key in self._drafts else ""):
             return
@@ -119,15 +126,15 @@ class OutboxFile:
 
     @property
     def drafts(self) -> list[Draft]:
-        """The drafts that are kept, one for each conversation that has one."""
+        """The drafts in the file, at most one for each conversation."""
         return list(self._drafts.values())
 
     def take_over(self) -> list[UnsentMessage]:
         """Move the unsent messages of earlier runs of the client to this file, and return them, the oldest
         first.
 
-        The drafts that they have left are kept in this file as well. Where several runs have left a draft of
-        a conversation, it has the texts of all. Files of clients that are still running are left alone.
+        Their drafts are moved, too. If several runs have left a draft of the same conversation, the texts are
+        joined. The files of clients that are still running are left alone.
         """
         found: dict[str, UnsentMessage] = {}
         for path in sorted(self.path.parent.glob(f"{self._stem}.*{OUTBOX_SUFFIX}")):

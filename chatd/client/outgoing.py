@@ -59,9 +59,10 @@ def failure_text(failure: Failure) -> str:
 class TypedLine(msgspec.Struct, frozen=True):
     """A line that the user has typed, after parsing.
 
-    ``typed`` is its text, with the id of the message that it is for. ``here`` is the conversation that it is
-    for, unless it names another one. ``switches_to`` is the conversation that the command switches to, or
-    None. ``ref`` is the ref of a message in the outbox; it is empty for another command.
+    ``typed`` is its text, with the id of the message that it applies to. ``here`` is the conversation that
+    the line applies to, unless the line names another one. ``switches_to`` is the conversation that the
+    command switches to, or None. ``ref`` is the ref of the message in the outbox, or empty if the line sends
+    no message.
     """
 
     command: TypedCommand
@@ -72,7 +73,9 @@ class TypedLine(msgspec.Struct, frozen=True):
 
 
 class RequestFunction(Protocol):
-    """A function that sends a command to the daemon and returns an awaitable of the answer."""
+    """The interface of a function that sends a command to the daemon and returns an awaitable of the
+    answer.
+    """
 
     def __call__(
         self, command: c.Command, ref: str | None = None, before_sending: Callable[[], None] | None = None, /
@@ -173,12 +176,12 @@ class OutgoingQueue:
 
     @property
     def has_unsent_message(self) -> bool:
-        """Whether a message waits for its ack, so that its id is not known yet."""
+        """Whether a message waits for its ack, so that its log id is not known yet."""
         return self._outbox.waiting_message_count + self._files_waiting > 0
 
     @property
     def waiting_command_count(self) -> int:
-        """The number of commands that are not kept on disk and wait for their answers."""
+        """The number of commands that wait for their answers and are not kept on disk."""
         return self._commands_waiting
 
     def prepare_line(

@@ -48,7 +48,7 @@ class UncertainRequest(ConnectionLost):
 
 
 class PendingRequest:
-    """A request to the daemon: the command, its ref, its encoded bytes, and the future of the answer.
+    """A request without an answer: the command, its ref, its encoded bytes, and the future of the answer.
 
     ``before_sending`` is called each time before the request is written to a connection.
     """
@@ -105,9 +105,9 @@ class PendingRequests:
         ref: str | None = None,
         before_sending: Callable[[], None] | None = None,
     ) -> PendingRequest:
-        """Create a request for ``command`` under the ref ``ref``, or else a new one, and return it.
+        """Create and return a pending request for ``command``, with the ref ``ref`` or a new one.
 
-        ``before_sending`` is called each time before it is written to a connection.
+        ``before_sending`` is called each time before the request is written to a connection.
         """
         request = PendingRequest(command, ref or next(self._refs), before_sending)
         self._requests[request.ref] = request

@@ -142,7 +142,9 @@ class SearchLine(Horizontal):
 
 
 def fitting(items: list[str], columns: int) -> str:
-    """Return the first of ``items`` in one line, as many as fit whole in ``columns``, but at least one."""
+    """Return as many of the first ``items`` as fit into a line of ``columns`` characters, joined, but at
+    least one.
+    """
     line = items[0]
     for item in items[1:]:
         longer = f"{line}  {item}"
@@ -153,7 +155,10 @@ def fitting(items: list[str], columns: int) -> str:
 
 
 def progress_bar(share: float | None, columns: int) -> str:
-    """Return a bar of ``columns`` characters for ``share``, 0 to 1, with the percentage if it is known."""
+    """Return a progress bar of ``columns`` characters for ``share``, from 0 to 1, with the percentage.
+
+    If ``share`` is None, the progress is not known.
+    """
     percent = "  \N{HORIZONTAL ELLIPSIS}" if share is None else f"{share:5.0%}"
     columns = max(0, columns - len(percent))
     bar = "\N{BOX DRAWINGS HEAVY HORIZONTAL}" * round(columns * (share or 0))
@@ -161,7 +166,10 @@ def progress_bar(share: float | None, columns: int) -> str:
 
 
 class ReadingLine(Static):
-    """The line that shows how far the client has read back. It is visible while reading takes long."""
+    """The line that shows how far the client has loaded a conversation back.
+
+    It is visible if loading takes long.
+    """
 
     def __init__(self) -> None:
         super().__init__(id="progress", markup=False)
@@ -180,14 +188,14 @@ class ReadingLine(Static):
         self.refresh()
 
     def end(self) -> None:
-        """Hide the line."""
+        """Hide the line, because loading has ended."""
         if self._timer is not None:
             self._timer.stop()
             self._timer = None
         self.remove_class("-shown")
 
     def render(self) -> str:
-        """Return the bar for what has been read."""
+        """Return the progress bar."""
         return progress_bar(self._share, self.content_size.width)
 
 
@@ -222,7 +230,7 @@ class HintLine(Static):
         self.refresh()
 
     def render(self) -> str:
-        """Return the text, or as many keys as fit."""
+        """Return the hint, or as many of the keys as fit into the line."""
         if self._text:
             return one_line(self._text)
         keys = _("F1 help  ^K go to  ^C leave  F2 rooms  F3 search  F4 people  F5 light/dark").split("  ")

@@ -120,7 +120,7 @@ _FIRST_IDS = (
 
 
 def load_snapshot(cursor: SqlCursor, database: Database) -> Snapshot:
-    """Return a snapshot of the state that the daemon keeps in memory, read from the database.
+    """Return a copy of all data that the daemon keeps in memory, read from the database.
 
     Nothing may be written meanwhile. The cost grows with the number of users, conversations and group events,
     not with the number of messages.

@@ -103,9 +103,10 @@ def restore(backup: Path, database: Path) -> RestoreResult:
 
 @contextmanager
 def new_file_beside(path: Path) -> Iterator[Path]:
-    """Create an empty file with the mode 0600 in the folder of ``path``, and return its path.
+    """Return a context manager that creates an empty file in the folder of ``path``, with the mode 0600.
 
-    After the block the file is removed, unless it was renamed.
+    The value of the ``with`` statement is the path of the new file. At the end of the block the file is
+    removed, unless it was renamed.
     """
     descriptor, name = tempfile.mkstemp(prefix=f"{path.name}.", suffix=".part", dir=path.parent)
     os.close(descriptor)

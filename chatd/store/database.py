@@ -32,42 +32,43 @@ STORED_MESSAGE_COLUMNS = (
 
 
 class Database(Protocol):
-    """What the journal and the archive do in another way on each kind of database.
+    """The interface of the operations that differ between SQLite and PostgreSQL.
 
-    All methods are called in the thread of a connection, with a cursor of it. They raise errors of the type
-    ``error_type``, and `StoreError`. ``renewal_seconds`` is the interval at which a journal that has nothing
-    to do has to write something, so that this process remains the writer of the database; None if there is
-    no such need.
+    All methods are called in the thread of a connection, with a cursor of that connection. They raise errors
+    of the type ``error_type``, and `StoreError`. ``renewal_seconds`` is the interval in seconds at which an
+    idle journal must write something, so that this process remains the writer of the database; None if that
+    is not necessary.
     """
 
     @property
     def error_type(self) -> type[Exception]:
-        """The type of the errors that the database raises."""
+        """The type of the errors that the database driver raises."""
 
     @property
     def renewal_seconds(self) -> float | None:
-        """The maximum interval between two transactions, or None."""
+        """The maximum time in seconds between two transactions of the writer, or None for no maximum."""
 
     # For the journal.
 
     def begin(self, cursor: Transaction) -> None:
         """Begin a transaction that writes.
 
-        Raises `NotTheWriter` and `StateOutdated`.
+        Raises `NotTheWriter` if another process is the writer, and `StateOutdated` if another process has
+        written.
         """
 
     def end(self, cursor: Transaction, result: object) -> None:
-        """Do what must be last in a transaction that writes. The caller commits after that.
+        """Run the last statements of a transaction that writes. The caller commits afterwards.
 
-        Raises `OutcomeUnknown` with ``result`` if this has committed the transaction, and the answer to the
-        commit did not come.
+        Raises `OutcomeUnknown` with ``result`` if the method itself has committed the transaction, and the
+        connection broke before the database confirmed the commit.
         """
 
     def find_outcome(self, cursor: Transaction) -> bool:
         """Return whether the transaction for which `end` has raised `OutcomeUnknown` is stored."""
 
     def release(self, cursor: Transaction) -> None:
-        """Let another process write to the database from now on."""
+        """Allow another process to write to the database from now on."""
 
     def insert_entries(self, cursor: Transaction, rows: Sequence[EntryValues]) -> None:
         """Add ``rows`` to the log table."""
@@ -75,8 +76,9 @@ class Database(Protocol):
     def messages_by_ref(
         self, cursor: Transaction, refs: Sequence[tuple[int, str]]
     ) -> Mapping[tuple[int, str], StoredMessage]:
-        """Return the messages that are stored under ``refs``, which are pairs of the author's id and the
-        ref.
+        """Return the stored messages with the given ``refs``, each a pair of the author's id and the ref.
+
+        A ref is the client's own id of a message.
         """
 
     def write_nothing_new(self, cursor: Transaction) -> None:
@@ -86,32 +88,37 @@ class Database(Protocol):
         """Return the size of the database on the disk in bytes."""
 
     def remove_copies_of_keys(self, cursor: Transaction) -> None:
-        """Remove the copies of names that the indexes of users may have kept, in the transaction in which a
-        user is erased.
+        """Remove copies of names that the indexes of the table ``users`` may still have.
+
+        Call this method in the transaction in which a user is erased.
         """
 
     def erase_deleted_texts(self, cursor: Transaction) -> int | None:
-        """Remove what deleted texts have left behind on the disk, in no transaction.
+        """Remove what deleted texts have left behind on the disk, outside any transaction.
 
-        Return the size of the database, or None if it is not possible now.
+        Return the size of the database in bytes, or None if this is not possible now.
         """
 
     # The search index.
 
     def index_messages(self, cursor: Transaction) -> bool:
-        """Index some messages that are not indexed yet, in a transaction of its own. Return whether there are
-        more.
+        """Add some messages that are not indexed yet to the search index, in a transaction of its own.
+
+        Return whether there are more.
         """
 
     def forget_messages(self, cursor: Transaction, ids: Iterable[int]) -> None:
-        """Remove the words of the messages with ``ids`` from the index, in the transaction in which their
-        texts were deleted or changed.
+        """Remove the words of the messages with the log ids ``ids`` from the search index.
+
+        Call this method in the transaction in which their texts are deleted or changed.
         """
 
     # For the archive.
 
     def has_lost_connection(self, error: BaseException | None) -> bool:
-        """Return whether ``error`` is that the connection broke: a query may succeed on another one."""
+        """Return whether ``error`` means that the connection broke, so that another connection may
+        succeed.
+        """
 
     def begin_reading(self, cursor: SqlCursor) -> None:
         """Begin a transaction in which all queries see the same state of the database."""
@@ -119,11 +126,11 @@ class Database(Protocol):
     def merge_selects(
         self, selects: Sequence[str], values: Sequence[object], order: str, limit: int, offset: int = 0
     ) -> tuple[str, Sequence[object]]:
-        """Return the SQL, and the values in it, of the rows of all ``selects`` in the ``order``.
+        """Return an SQL query that merges the rows of all ``selects`` in the order ``order``, and its values.
 
-        ``values`` are those in ``selects``. The first ``offset`` rows are left out, and there are at most
-        ``limit``. An index has the rows of each of ``selects`` in this order, and no more are to be read than
-        are needed.
+        ``values`` are the values of ``selects``. The first ``offset`` rows are left out, and there are at
+        most ``limit`` rows. An index has the rows of each of ``selects`` in this order; the query reads no
+        more of them than needed.
         """
 
     def search_step(
@@ -137,7 +144,7 @@ class Database(Protocol):
     ) -> SearchStep:
         """Search a part of the log for ``query``, in a transaction that `begin_reading` has begun.
 
-        The search goes from the id ``start`` to the id ``end``, both included, down if ``end`` is smaller.
-        ``hidden_up_to`` has, for each conversation of which the reader does not see all, the last id that is
-        hidden. At most ``limit`` messages are found.
+        The search goes from the id ``start`` to the id ``end``, both included, and downwards if ``end`` is
+        smaller. ``hidden_up_to`` maps each conversation that the reader may not read completely to the last
+        id that is hidden. At most ``limit`` messages are found.
         """

@@ -22,26 +22,34 @@ class NotStored(StoreError):
 
 
 class NotSupported(StoreError):
-    """What was asked for is not possible with this kind of database. The text says what to do instead."""
+    """The error for an operation that this kind of database does not support.
+
+    Its text says what to do instead.
+    """
 
 
 class MaintenanceInProgress(StoreError):
-    """A backup or a check was asked for while another backup or check is under way."""
+    """The error for a backup or a check that is requested while another backup or check is under way."""
 
 
 class NotTheWriter(StoreError):
-    """Another chatd writes to the database: it has claimed it when the lease of this one had expired."""
+    """The error for a write after another chatd has become the writer of the database.
+
+    The other one has claimed the database when the lease of this process had expired.
+    """
 
 
 class StateOutdated(StoreError):
-    """This chatd has claimed the database again after another one has written to it. What it has in memory is
-    older than the database, and has to be read again.
+    """The error for a write after another chatd has written to the database.
+
+    This process has become the writer again, but its data in memory are older than the database and must be
+    read again.
     """
 
 
 class OutcomeUnknown(StoreError):
-    """The connection to the database broke during the commit of a transaction. Whether it is stored is not
-    known.
+    """The error for a connection that broke during a commit: it is not known whether the transaction is
+    stored.
 
     ``result`` is the result of the transaction if it is stored.
     """

@@ -54,8 +54,9 @@ def write_record(cursor: Transaction, database: Database, record: RecordedChange
 
 
 def upsert_statement(table: str, key: Sequence[str], *columns: str) -> str:
-    """Return the SQL that writes a row of the columns ``key`` and ``columns``, in the place of the row with
-    the same key.
+    """Return the SQL that inserts a row, or replaces the row with the same values in the columns ``key``.
+
+    The row has the columns ``key`` and ``columns``.
     """
     names = ", ".join((*key, *columns))
     placeholders = ", ".join("?" * (len(key) + len(columns)))

@@ -37,7 +37,10 @@ _BY_REF: Final = f"SELECT {STORED_MESSAGE_COLUMNS} FROM log WHERE actor = ? AND 
 
 
 class SqliteDatabase:
-    """What the journal and the archive do on SQLite only. It implements `chatd.store.database.Database`."""
+    """The operations of the journal and the archive that differ on SQLite.
+
+    It implements `chatd.store.database.Database`.
+    """
 
     error_type: type[Exception] = sqlite3.Error
     renewal_seconds: float | None = None
@@ -47,14 +50,14 @@ class SqliteDatabase:
         cursor.execute("BEGIN IMMEDIATE")
 
     def end(self, cursor: Transaction, result: object) -> None:
-        """Do nothing: the caller commits."""
+        """Do nothing, because the caller commits the transaction."""
 
     def find_outcome(self, cursor: Transaction) -> bool:
-        """Raise `NotImplementedError`: a commit of SQLite succeeds or fails."""
+        """Raise `NotImplementedError`, because a commit of SQLite either succeeds or fails."""
         raise NotImplementedError
 
     def release(self, cursor: Transaction) -> None:
-        """Do nothing: the file is locked by `chatd.store.schema.DatabaseLock`."""
+        """Do nothing, because the file is locked by `chatd.store.schema.DatabaseLock`."""
 
     def insert_entries(self, cursor: Transaction, rows: Sequence[EntryValues]) -> None:
         """Add ``rows`` to the log table."""
@@ -67,7 +70,7 @@ class SqliteDatabase:
     def messages_by_ref(
         self, cursor: Transaction, refs: Sequence[tuple[int, str]]
     ) -> Mapping[tuple[int, str], StoredMessage]:
-        """Return the messages that are stored under ``refs``."""
+        """Return the stored messages with the given ``refs``, each a pair of the author's id and the ref."""
         # Looked up once: an adbapi cursor finds each method by a call.
         execute, fetchone = cursor.execute, cursor.fetchone
         found: dict[tuple[int, str], StoredMessage] = {}
@@ -79,7 +82,7 @@ class SqliteDatabase:
         return found
 
     def write_nothing_new(self, cursor: Transaction) -> None:
-        """Write the version of the database once more."""
+        """Write the version number of the database again, to find out whether it can be written."""
         cursor.execute("PRAGMA user_version")
         ((version,),) = cursor.fetchall()
         cursor.execute(f"PRAGMA user_version = {version}")
@@ -89,13 +92,15 @@ class SqliteDatabase:
         return measure_database_bytes(cursor)
 
     def remove_copies_of_keys(self, cursor: Transaction) -> None:
-        """Write the indexes of users anew: a page that was split keeps copies of keys that have moved."""
+        """Rebuild the indexes of the table ``users``, because a page that was split keeps copies of moved
+        keys.
+        """
         cursor.execute("REINDEX users")
 
     def erase_deleted_texts(self, cursor: Transaction) -> int | None:
-        """Move the write-ahead log into the database and empty it.
+        """Move the write-ahead log into the database file, and empty it.
 
-        Return the size of the database, or None if a reader prevents it.
+        Return the size of the database in bytes, or None if a reader prevents this.
         """
         ((timeout,),) = cursor.execute("PRAGMA busy_timeout").fetchall()
         cursor.execute("PRAGMA busy_timeout = 0")  # commits must not wait for the reader
@@ -104,15 +109,15 @@ class SqliteDatabase:
         return None if busy else measure_database_bytes(cursor)
 
     def index_messages(self, cursor: Transaction) -> bool:
-        """Index some messages. Return whether there are more."""
+        """Add some messages that are not indexed yet to the search index. Return whether there are more."""
         return index_messages(cursor)
 
     def forget_messages(self, cursor: Transaction, ids: Iterable[int]) -> None:
-        """Remove the words of the messages with ``ids`` from the index."""
+        """Remove the words of the messages with the log ids ``ids`` from the search index."""
         forget_messages(cursor, ids)
 
     def has_lost_connection(self, error: BaseException | None) -> bool:
-        """Return False: there is only a file."""
+        """Return False, because SQLite has no connection that can break."""
         return False
 
     def begin_reading(self, cursor: SqlCursor) -> None:
@@ -122,7 +127,7 @@ class SqliteDatabase:
     def merge_selects(
         self, selects: Sequence[str], values: Sequence[object], order: str, limit: int, offset: int = 0
     ) -> tuple[str, Sequence[object]]:
-        """Return the SQL of one compound query, whose parts SQLite merges."""
+        """Return one compound SQL query, whose parts SQLite merges, and its values."""
         union = f"{' UNION ALL '.join(selects)} {order} LIMIT ?"
         return (f"{union} OFFSET ?", (*values, limit, offset)) if offset else (union, (*values, limit))
 
@@ -135,7 +140,7 @@ class SqliteDatabase:
         end: int,
         limit: int,
     ) -> SearchStep:
-        """Search a part of the log for ``query``."""
+        """Search a part of the log for ``query`` (see `chatd.store.database.Database.search_step`)."""
         return search_step(cursor, query, hidden_up_to, start, end, limit)
 
 

@@ -40,12 +40,12 @@ _SYNCHRONOUS: Final = {"full": "FULL", "process": "NORMAL"}
 
 
 class SqliteStore:
-    """A store in one database file, locked by this process. The file and its folder are created if they are
-    missing; an older database is migrated, after a copy of it was made.
+    """A store in one SQLite file, locked by this process. A missing file or folder is created.
 
-    With ``durability`` ``full`` a commit survives a power cut, with ``process`` only the end of the process.
-    ``pool`` makes a pool of connections from the arguments of adbapi's ``ConnectionPool``. Raises
-    `StoreError` if the file can't be used; it is not locked then.
+    An older database is migrated after a copy of it was made. If ``durability`` is ``full``, a commit
+    survives a power failure; if it is ``process``, only the end of the process. ``pool`` makes a pool of
+    connections from the arguments of adbapi's ``ConnectionPool``. Raises `StoreError` if the file can't be
+    used; then it is not locked.
     """
 
     def __init__(
@@ -75,7 +75,9 @@ class SqliteStore:
         self._reactor = reactor
 
     def read_snapshot(self) -> Snapshot:
-        """Return the state that the daemon keeps in memory, read from the database. Raises `StoreError`.
+        """Return a copy of all data that the daemon keeps in memory, read from the database.
+
+        Raises `StoreError`.
 
         The call blocks, so use it only when the daemon starts.
         """
@@ -92,13 +94,18 @@ class SqliteStore:
         on_failure: Callable[[], None],
         on_committed: Callable[[], None],
     ) -> Journal:
-        """Return the journal, which begins at ``snapshot``. Call this once."""
+        """Return the journal, which continues after the last entry of ``snapshot``.
+
+        Call this method only once.
+
+        ``on_failure`` and ``on_committed`` are as in `Journal`.
+        """
         return Journal(self.open_writer_pool(), SQLITE, clock, snapshot, on_failure, on_committed)
 
     def open_writer_pool(self) -> ConnectionPool:
         """Return a new pool with one connection that writes to the database, in a thread of its own.
 
-        Call this once: the journal relies on being the only writer.
+        Call this method only once, because the journal must be the only writer.
         """
 
         def prepare_writer(connection: sqlite3.Connection) -> None:
@@ -121,10 +128,10 @@ class SqliteStore:
                 raise StoreError(f"can't use the database {self.path}: {os.strerror(EACCES)} ({path})")
 
     def disk_bytes(self) -> Deferred[int]:
-        """Return a Deferred of the size in bytes of the database file, with its free pages, and of its
+        """Return a Deferred of the sizes in bytes of the database file, with its free pages, and of its
         write-ahead log.
 
-        `measure_database_bytes`, which the limit ``database_size`` applies to, leaves the free pages out.
+        The limit ``database_size`` applies to `measure_database_bytes`, which leaves the free pages out.
         """
         files = (self.path, self.path.with_name(f"{self.path.name}-wal"))
         return succeed(sum(file.stat().st_size for file in files if file.exists()))
@@ -176,7 +183,7 @@ class SqliteStore:
         return running.addBoth(close)
 
     def cancel_backups_and_checks(self) -> None:
-        """Have the running backup or check, if any, fail soon with `StoreError`, and every later one as well.
+        """Make the running backup or check, if any, fail soon with `StoreError`, and every later one as well.
 
         A check so short that it is not interrupted may still succeed.
         """

@@ -19,10 +19,10 @@ Durability = Literal["full", "process"]
 
 
 class Store(Protocol):
-    """The interface of an open database, which no other process writes to.
+    """The interface of an open database, to which only this process writes.
 
-    ``name`` is the path of the file, or the URL without a password. ``durability`` says what a commit
-    survives.
+    ``name`` is the path of the file, or the URL without the password. ``durability`` says whether a commit
+    survives a power failure (``full``) or only the end of the process (``process``).
     """
 
     name: str
@@ -43,7 +43,12 @@ class Store(Protocol):
         on_failure: Callable[[], None],
         on_committed: Callable[[], None],
     ) -> Journal:
-        """Return the journal, which begins at ``snapshot``. Call this once."""
+        """Return the journal, which continues after the last entry of ``snapshot``.
+
+        Call this method only once.
+
+        ``on_failure`` and ``on_committed`` are as in `Journal`.
+        """
 
     def open_archive(self) -> Archive:
         """Return the archive, which reads pages of the log on connections that can't write."""
@@ -69,21 +74,24 @@ class Store(Protocol):
         """
 
     def cancel_backups_and_checks(self) -> None:
-        """Have the running backup or check, if any, fail soon with `StoreError`, and every later one as
-        well.
+        """Make the running backup or check, if any, fail soon with `StoreError`, and every later one
+        as well.
         """
 
     def unlock(self) -> None:
-        """Let other processes use the database. Call this when the journal and the archive are closed."""
+        """Allow other processes to use the database.
+
+        Call this when the journal and the archive are closed.
+        """
 
 
 def is_postgresql_url(database: str) -> bool:
-    """Return whether ``database``, as the configuration has it, is the URL of a PostgreSQL database."""
+    """Return whether ``database``, a value of the configuration, is the URL of a PostgreSQL database."""
     return database.startswith(("postgresql:", "postgres:"))
 
 
 def open_store(database: str, durability: Durability, reactor: Any) -> Store:
-    """Return the store in ``database``, which is the path of a file for SQLite or a ``postgresql://`` URL.
+    """Open and return the store in ``database``: the path of an SQLite file, or a ``postgresql://`` URL.
 
     Raises `StoreError` if it can't be used.
     """

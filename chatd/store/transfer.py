@@ -18,7 +18,7 @@ from chatd.store.store import is_postgresql_url
 
 
 class Table(NamedTuple):
-    """A table: its columns, and the numbers among them by which its rows are sorted."""
+    """A table of the database: its columns, and the positions of the columns by which its rows are sorted."""
 
     columns: tuple[str, ...]
     key: tuple[str, ...]
@@ -54,7 +54,7 @@ The search index is not: the daemon makes it anew.
 
 
 class TableDigest(NamedTuple):
-    """The number of rows of a table, and the SHA-256 digest of all of them."""
+    """The number of rows of a table, and the SHA-256 digest of all its rows."""
 
     rows: int
     digest: str
@@ -74,12 +74,12 @@ class _Database(Protocol):
 
 
 def transfer(source: str, target: str) -> dict[str, TableDigest]:
-    """Copy the database ``source`` to ``target``, and return what was copied, by table.
+    """Copy the database ``source`` to ``target``. Return the number of rows and the digest of each table.
 
     Both are the path of an SQLite file or a ``postgresql://`` URL. No daemon may use them. ``target`` is a
-    file that does not exist, or a PostgreSQL database that is empty. All rows are read again from there, and
-    their numbers and digests compared. Raises `StoreError`; ``target`` is as before then, except that it may
-    have empty tables.
+    file that does not exist, or a PostgreSQL database that is empty. All rows are read again from the target,
+    and their numbers and digests are compared. Raises `StoreError`; then ``target`` is as before, except that
+    it may have empty tables.
     """
     opened = _open_postgresql if is_postgresql_url(source) else _open_sqlite
     made = _open_postgresql if is_postgresql_url(target) else _make_sqlite
@@ -121,13 +121,13 @@ class _Counted:
 
 
 def select_statement(table: str) -> str:
-    """Return the SQL that reads ``table``."""
+    """Return the SQL that reads all rows of the table ``table``, sorted by its key."""
     columns, key = TABLES[table]
     return f"SELECT {quoted(columns)} FROM {table} ORDER BY {quoted(key)}"
 
 
 def quoted(columns: Iterable[str]) -> str:
-    """Return ``columns`` as SQL: ``user`` is a word of PostgreSQL's."""
+    """Return the names ``columns`` as quoted SQL identifiers, because ``user`` is a keyword of PostgreSQL."""
     return ", ".join(f'"{column}"' for column in columns)
 
 

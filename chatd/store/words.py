@@ -16,14 +16,14 @@ _SCHEMA: Final = (
 
 
 class WordCutter:
-    """Cuts texts into words, in memory. It has no thread of its own, and may be used by one at a time."""
+    """Splits texts into words as SQLite's FTS5 does, in memory. It may be used by one thread at a time."""
 
     def __init__(self) -> None:
         self._connection = sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None)
         self._connection.executescript(_SCHEMA)
 
     def cut(self, texts: Sequence[str]) -> list[list[str]]:
-        """Return the words of each of ``texts``, in the order in which they are there, without case and
+        """Return the words of each of ``texts`` in their order, without differences of case and
         diacritics.
         """
         execute = self._connection.execute
@@ -37,13 +37,14 @@ class WordCutter:
         return words
 
     def close(self) -> None:
-        """Free the memory."""
+        """Free the memory. The object can't be used afterwards."""
         self._connection.close()
 
 
 class CutTerm:
-    """A term of a search, cut into ``words``: they must follow each other in a text. If ``is_prefix``, a word
-    that begins with the last of them suffices in its place.
+    """A search term that was split into ``words``, which must follow each other in a text.
+
+    If ``is_prefix`` is true, the last word may also be the beginning of a longer word in the text.
     """
 
     __slots__ = ("is_prefix", "words")
@@ -53,7 +54,7 @@ class CutTerm:
         self.is_prefix = term.is_prefix
 
     def is_in(self, text: Sequence[str]) -> bool:
-        """Return whether the words ``text`` contain the term."""
+        """Return whether the term occurs in ``text``, a text split into words."""
         *before, last = self.words
         count = len(before)
         return any(
@@ -64,6 +65,6 @@ class CutTerm:
 
 
 def cut_terms(cutter: WordCutter, terms: Sequence[SearchTerm]) -> list[CutTerm]:
-    """Return ``terms`` cut into words. Those without a word are left out."""
+    """Return the search terms ``terms``, each split into words. Terms without a word are left out."""
     cut = cutter.cut([term.text for term in terms])
     return [CutTerm(term, words) for term, words in zip(terms, cut, strict=True) if words]

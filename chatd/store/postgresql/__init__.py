@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def open_postgresql_store(url: str, durability: Durability, reactor: Any) -> PostgresqlStore:
-    """Return the store in the database with the ``url``. Raises `StoreError`."""
+    """Open and return the store in the PostgreSQL database with the URL ``url``. Raises `StoreError`."""
     require_psycopg()
     from chatd.store.postgresql.store import PostgresqlStore
 
@@ -22,7 +22,10 @@ def open_postgresql_store(url: str, durability: Durability, reactor: Any) -> Pos
 
 
 def find_database_problems(url: str) -> list[str]:
-    """Return the problems of the database with the ``url``, which may be in use. Raises `StoreError`."""
+    """Return the problems of the PostgreSQL database with the URL ``url``, as sentences.
+
+    A daemon may use the database meanwhile. Raises `StoreError`.
+    """
     require_psycopg()
     from chatd.store.postgresql import store
 
@@ -30,7 +33,7 @@ def find_database_problems(url: str) -> list[str]:
 
 
 def open_transfer(url: str) -> AbstractContextManager[TransferDatabase]:
-    """Open the database with the ``url`` to copy from or to it. Raises `StoreError`."""
+    """Open the PostgreSQL database with the URL ``url`` to copy from it or to it. Raises `StoreError`."""
     require_psycopg()
     from chatd.store.postgresql import transfer
 

@@ -19,13 +19,15 @@ _REFERENCES: Final = (
 
 
 def find_problems(connection: Any, database: PostgresqlDatabase) -> list[str]:
-    """Return the problems of the database of ``connection``, as sentences. There are none if it is sound.
+    """Return the problems of the PostgreSQL database of ``connection``, as sentences.
 
-    The check sees one state of the database, and nobody waits for it. It compares what no constraint of the
-    database does: that all references are met, that the seqs of each conversation run from 1 without a gap,
-    unless old messages were deleted, that the search index has exactly the messages that it should have, and
-    that the daemon can load its state. Whether the server's files are sound, only PostgreSQL's own tools say
-    (``pg_amcheck``, ``pg_checksums``). Raises `psycopg.Error`.
+    A sound database has none.
+
+    The check sees one state of the database, and does not delay other transactions. It checks what no
+    constraint of the database ensures: that all references are valid, that the seqs of each conversation run
+    from 1 without a gap, unless old messages were deleted, that the search index has exactly the messages
+    that it should have, and that the daemon can load its state. Only PostgreSQL's own tools (``pg_amcheck``,
+    ``pg_checksums``) check the server's files. Raises `psycopg.Error`.
     """
     with connection.cursor() as cursor:
         database.begin_reading(cursor)

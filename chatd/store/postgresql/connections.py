@@ -89,7 +89,7 @@ _ADAPTERS: Final = _make_adapters()
 
 @lru_cache(maxsize=1024)
 def translate(query: str) -> str:
-    """Return ``query``, which is written for SQLite, as PostgreSQL and psycopg spell it."""
+    """Return ``query``, which is SQL for SQLite, as SQL for PostgreSQL with the placeholders of psycopg."""
     for here, there in _SPELLINGS.items():
         query = query.replace(here, there)
     return query.replace("?", "%s")
@@ -100,7 +100,7 @@ def _as_sent(query: Any) -> Any:
 
 
 class TranslatingCursor(psycopg.Cursor[Any]):
-    """A cursor that takes SQL as it is written for SQLite."""
+    """A psycopg cursor that accepts SQL written for SQLite, and translates it."""
 
     def execute(self, query: Any, params: Any = None, **named: Any) -> Self:
         """Run ``query`` with the values ``params``."""
@@ -112,9 +112,9 @@ class TranslatingCursor(psycopg.Cursor[Any]):
 
 
 class DatabaseUrl:
-    """A ``postgresql://`` URL. ``name`` is the URL without a password, for people to read.
+    """A ``postgresql://`` URL. ``name`` is the URL without the password, for messages to people.
 
-    Raises `StoreError` if it is none.
+    The constructor raises `StoreError` if the URL is invalid.
     """
 
     def __init__(self, url: str) -> None:
@@ -150,9 +150,9 @@ class DatabaseUrl:
         return f"DatabaseUrl({self.name})"
 
     def connect(self) -> psycopg.Connection[Any]:
-        """Return a connection in autocommit mode. The call blocks.
+        """Return a new connection to the database, in autocommit mode. The call blocks.
 
-        Raises `StoreError` if there is none, and `psycopg.Error` as the connection does.
+        Raises `StoreError` if no connection can be made.
         """
         try:
             return psycopg.connect(
@@ -168,7 +168,7 @@ class DatabaseUrl:
         most: int,
         reactor: Any,
     ) -> adbapi.ConnectionPool:
-        """Return a pool of at most ``most`` connections, on each of which the SQL ``settings`` is run first.
+        """Return a pool of at most ``most`` connections. Each connection first runs the SQL ``settings``.
 
         ``make_pool`` makes a pool from the arguments of adbapi's ``ConnectionPool``.
         """
@@ -193,7 +193,7 @@ class DatabaseUrl:
 
 
 def one_line(error: psycopg.Error) -> str:
-    """Return what ``error`` says, in one line."""
+    """Return the text of ``error`` in one line."""
     return "; ".join(line.strip() for line in str(error).splitlines() if line.strip()) or type(error).__name__
 
 
@@ -202,8 +202,9 @@ _CODES_WITHOUT_ANSWER: Final = ("08", "57")
 
 
 def is_without_answer(error: psycopg.OperationalError) -> bool:
-    """Return whether ``error`` is no answer to the statement: the connection broke, or the server has ended
-    it.
+    """Return whether ``error`` means that the server did not answer the statement.
+
+    That is so if the connection broke, or the server has closed it.
     """
     return error.sqlstate is None or error.sqlstate[:2] in _CODES_WITHOUT_ANSWER
 
@@ -212,7 +213,10 @@ _SESSION: Final = "SET jit = off; SET plan_cache_mode = force_custom_plan; SET t
 
 
 def writer_settings(synchronous_commit: bool) -> str:
-    """Return the SQL that is run first on the connection that writes."""
+    """Return the SQL that a connection that writes runs first.
+
+    ``synchronous_commit`` says whether a commit waits until it is on disk.
+    """
     return (
         f"{_SESSION} SET synchronous_commit = {'on' if synchronous_commit else 'off'};"
         f"SET statement_timeout = {WRITE_TIMEOUT_SECONDS * 1000};"
@@ -235,7 +239,7 @@ PostgreSQL would often rather read all of a conversation by a bitmap, and sort i
 
 
 class PostgresqlConnection(adbapi.Connection):
-    """A connection of adbapi. One that the server has closed is replaced before it is used."""
+    """An adbapi connection to PostgreSQL, which is replaced before its use if the server has closed it."""
 
     _connection: Any
     _pool: adbapi.ConnectionPool
@@ -246,7 +250,7 @@ class PostgresqlConnection(adbapi.Connection):
             self.reconnect()
 
     def rollback(self) -> None:
-        """Roll back the transaction, if there is one. A connection that can't is closed."""
+        """Roll back the transaction, if there is one. If that fails, close the connection."""
         try:
             self._connection.rollback()
         except psycopg.Error:

@@ -36,10 +36,10 @@ _SIZE: Final = (
 
 
 class PostgresqlDatabase:
-    """What the journal and the archive do on PostgreSQL only.
+    """The operations of the journal and the archive that differ on PostgreSQL.
 
-    It implements `chatd.store.database.Database`. The journal has one with the ``lease`` of this process, the
-    archive has one for each of its threads, as the words of a search are cut there.
+    It implements `chatd.store.database.Database`. The journal has one object, with the ``lease`` of this
+    process. The archive has one for each of its threads, because the words of a search are split there.
     """
 
     error_type: type[Exception] = psycopg.Error
@@ -78,32 +78,32 @@ class PostgresqlDatabase:
     def messages_by_ref(
         self, cursor: Transaction, refs: Sequence[tuple[int, str]]
     ) -> Mapping[tuple[int, str], StoredMessage]:
-        """Return the messages that are stored under ``refs``."""
+        """Return the stored messages with the given ``refs``, each a pair of the author's id and the ref."""
         cursor.execute(_BY_REF, tuple(map(list, zip(*refs, strict=True))))
         return {(actor, ref): message for actor, ref, *message in cursor.fetchall()}
 
     def write_nothing_new(self, cursor: Transaction) -> None:
-        """Do nothing: `end` writes."""
+        """Do nothing, because `end` writes."""
 
     def measure_bytes(self, cursor: Any) -> int:
-        """Return the size of the tables and their indexes in bytes, with the room that deleted rows have
-        left.
-        """
+        """Return the size of the tables and their indexes in bytes, including the space of deleted rows."""
         cursor.execute(_SIZE)
         ((size,),) = cursor.fetchall()
         return int(size)
 
     def remove_copies_of_keys(self, cursor: Transaction) -> None:
-        """Do nothing: what an update leaves is removed by PostgreSQL's autovacuum."""
+        """Do nothing, because PostgreSQL's autovacuum removes what an update leaves behind."""
 
     def erase_deleted_texts(self, cursor: Transaction) -> int | None:
-        """Return the size of the database: what is deleted is removed by PostgreSQL's autovacuum, which looks
-        at the tables with texts every minute (see docs/OPERATING.md).
+        """Return the size of the database in bytes, and do nothing else.
+
+        PostgreSQL's autovacuum removes what is deleted. It looks at the tables with texts every minute (see
+        docs/OPERATING.md).
         """
         return self.measure_bytes(cursor)
 
     def index_messages(self, cursor: Transaction) -> bool:
-        """Index some messages. Return whether there are more."""
+        """Add some messages that are not indexed yet to the search index. Return whether there are more."""
         cursor.execute("SELECT indexed < (SELECT coalesce(max(id), 0) FROM log) FROM search_progress")
         if not cursor.fetchone()[0]:
             return False
@@ -113,11 +113,13 @@ class PostgresqlDatabase:
         return more
 
     def forget_messages(self, cursor: Transaction, ids: Iterable[int]) -> None:
-        """Index the messages with ``ids`` again."""
+        """Remove the old words of the messages with the log ids ``ids`` from the search index, and index them
+        again.
+        """
         self._search_words.forget_messages(cursor, ids)
 
     def has_lost_connection(self, error: BaseException | None) -> bool:
-        """Return whether ``error`` is that the connection broke."""
+        """Return whether ``error`` means that the connection broke."""
         return isinstance(error, psycopg.OperationalError) and is_without_answer(error)
 
     def begin_reading(self, cursor: Any) -> None:
@@ -127,8 +129,9 @@ class PostgresqlDatabase:
     def merge_selects(
         self, selects: Sequence[str], values: Sequence[object], order: str, limit: int, offset: int = 0
     ) -> tuple[str, Sequence[object]]:
-        """Return the SQL that merges what is enough of each of ``selects``. PostgreSQL would read and sort
-        all.
+        """Return an SQL query that merges the rows of all ``selects``, and its values.
+
+        The query limits each of ``selects``, because PostgreSQL would otherwise read and sort all rows.
         """
         if len(selects) == 1:
             merged = selects[0]
@@ -145,5 +148,5 @@ class PostgresqlDatabase:
         end: int,
         limit: int,
     ) -> SearchStep:
-        """Search a part of the log for ``query``."""
+        """Search a part of the log for ``query`` (see `chatd.store.database.Database.search_step`)."""
         return self._search_words.search_step(cursor, query, hidden_up_to, start, end, limit)

@@ -41,7 +41,7 @@ _NOTE_CLAIM: Final = "INSERT INTO claims (epoch, owner, commits) VALUES (%s, %s,
 
 
 class WriteLease:
-    """The right of this process to write to the database.
+    """The exclusive right of this process to write to the PostgreSQL database, which it must renew regularly.
 
     The methods that take a cursor are called in the writer's thread. ``owner`` names the process.
     """
@@ -53,7 +53,7 @@ class WriteLease:
         self._commits = 0
 
     def claim_at_start(self, connection: psycopg.Connection[Any], name: str) -> None:
-        """Claim the database ``name``, of which nothing has been read yet. The call blocks.
+        """Claim the database ``name`` when the daemon starts, before anything is read. The call blocks.
 
         If a process that has ended has left a lease, wait until it expires. Raises `StoreError` as soon as
         another process renews its lease.
@@ -69,10 +69,10 @@ class WriteLease:
     def begin(self, cursor: Transaction) -> None:
         """Begin a transaction that writes.
 
-        If this process is not the writer any more, it first claims the database again. Raises `NotTheWriter`
-        if another process writes. Raises `StateOutdated` if another one has written meanwhile, or if the
-        database has lost transactions: after a power cut without ``synchronous_commit``, or because a standby
-        server has taken over that did not have them yet.
+        If this process is no longer the writer, it first claims the database again. Raises `NotTheWriter` if
+        another process is the writer. Raises `StateOutdated` if another process has written meanwhile, or if
+        the database has lost transactions: after a power failure without ``synchronous_commit``, or because a
+        standby server that did not have them has taken over.
         """
         if self._epoch is None:
             self._claim_again(cursor)
@@ -89,7 +89,7 @@ class WriteLease:
             raise StateOutdated("the database is not as this chatd has left it: reading its state")
 
     def end(self, cursor: Transaction, result: object) -> None:
-        """Count the transaction, renew the lease, and commit.
+        """Increase the transaction counter, renew the lease, and commit.
 
         Raises `OutcomeUnknown` with ``result`` if the connection breaks, and `psycopg.Error` if the
         transaction was rolled back.
@@ -103,10 +103,10 @@ class WriteLease:
         self._commits += 1
 
     def find_outcome(self, cursor: Transaction) -> bool:
-        """Claim the database again, and return whether the last transaction, whose commit was not confirmed,
-        is stored.
+        """Claim the database again, and return whether the last transaction is stored.
 
-        The transaction had locked the row that is locked here, so it has ended, one way or the other.
+        The commit of that transaction was not confirmed. It has ended, because it had locked the row that
+        this method locks.
         """
         assert self._epoch is not None
         cursor.execute("BEGIN; SELECT epoch, commits FROM head FOR UPDATE")
@@ -125,7 +125,7 @@ class WriteLease:
         return is_stored
 
     def release(self, cursor: Transaction) -> None:
-        """Let another process claim the database at once."""
+        """Give up the lease, so that another process can claim the database at once."""
         if self._epoch is not None:
             cursor.execute(f"UPDATE head SET until = clock_timestamp() WHERE epoch = {self._epoch}")
 

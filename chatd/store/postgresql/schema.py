@@ -15,7 +15,10 @@ SCHEMA_LOCK: Final = 0x63686174
 
 
 def load_migrations() -> list[str]:
-    """Return the numbered SQL scripts in order. Script n upgrades a database of version n-1 to version n."""
+    """Return the numbered SQL scripts that create and upgrade the database, in order.
+
+    Script n upgrades a database of version n-1 to version n.
+    """
     folder = resources.files("chatd.store.postgresql").joinpath("migrations")
     scripts = sorted(
         (file for file in folder.iterdir() if file.name.endswith(".sql")), key=lambda file: file.name
@@ -24,9 +27,9 @@ def load_migrations() -> list[str]:
 
 
 def create_tables(connection: Any, name: str, scripts: list[str]) -> None:
-    """Make the tables of the first version in the database ``name``, if it has none.
+    """Create the tables of the first version in the database ``name``, if it has no tables.
 
-    Raises `StoreError` if it has tables that are not chatd's, is of a newer chatd, or can't be used.
+    Raises `StoreError` if it has tables that are not chatd's, belongs to a newer chatd, or can't be used.
     """
     _check_encoding(connection, name)
     with connection.transaction():
@@ -56,8 +59,9 @@ def migrate(connection: Any, name: str, scripts: list[str]) -> None:
 
 
 def read_version(connection: Any, name: str) -> int:
-    """Return the version of the database ``name``, 0 if it is empty. Raises `StoreError` if it has tables
-    that are not chatd's.
+    """Return the version of the database ``name``, or 0 if it is empty.
+
+    Raises `StoreError` if it has tables that are not chatd's.
     """
     found, tables = connection.execute(
         "SELECT to_regclass('chatd_version'), (SELECT count(*) FROM pg_class"
@@ -83,5 +87,5 @@ def _check_encoding(connection: Any, name: str) -> None:
 
 
 def as_store_error(error: psycopg.Error, name: str) -> StoreError:
-    """Return what is raised for ``error``, which came while the database ``name`` was opened."""
+    """Return the `StoreError` for ``error``, which was raised while the database ``name`` was opened."""
     return StoreError(f"can't use the database {name}: {one_line(error)}")

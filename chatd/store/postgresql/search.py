@@ -47,7 +47,7 @@ _ADD: Final = (
 
 
 class SearchWords:
-    """The search index, for one thread."""
+    """The search index in a PostgreSQL database, as one thread uses it."""
 
     def __init__(self) -> None:
         self._cutter = WordCutter()
@@ -55,7 +55,10 @@ class SearchWords:
     # The writer's side.
 
     def index_messages(self, cursor: Transaction) -> bool:
-        """Index some messages that are not indexed yet. Return whether there may be more."""
+        """Add some messages that are not indexed yet to the search index.
+
+        Return whether there may be more.
+        """
         cursor.execute("SELECT indexed, (SELECT coalesce(max(id), 0) FROM log) FROM search_progress")
         indexed, last = cursor.fetchone()
         if indexed >= last:
@@ -85,7 +88,11 @@ class SearchWords:
         return True
 
     def forget_messages(self, cursor: Transaction, ids: Iterable[int]) -> None:
-        """Index the messages with ``ids`` again, whose texts were deleted or changed in this transaction."""
+        """Remove the old words of the messages with the log ids ``ids`` from the search index, and index them
+        again.
+
+        Their texts were deleted or changed in the same transaction.
+        """
         changed = list(ids)
         cursor.execute("DELETE FROM search_words WHERE id = ANY(%s)", (changed,))
         cursor.execute(
@@ -208,8 +215,9 @@ class SearchWords:
 
 
 def find_index_problems(cursor: Any) -> list[str]:
-    """Return what is wrong with the search index, as sentences: none if it has the messages that it should
-    have, and no others.
+    """Return the problems of the search index, as sentences. A sound index has none.
+
+    A sound index has exactly the messages that it should have.
     """
     cursor.execute(
         "SELECT count(*) FROM (SELECT id, conversation, actor FROM search_words EXCEPT"

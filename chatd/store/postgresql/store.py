@@ -45,13 +45,13 @@ PG_DUMP_SENTENCE: Final = (
 
 
 class PostgresqlStore:
-    """A store in the PostgreSQL database with the ``url``.
+    """A store in the PostgreSQL database with the URL ``url``.
 
-    The tables are made if the database is empty; an older database is migrated. This process claims the
-    database (see `WriteLease`). With ``durability`` ``full`` a commit survives a power cut of the server,
-    with ``process`` only the end of chatd. ``pool`` makes a pool of connections from the arguments of
-    adbapi's ``ConnectionPool``. Raises `StoreError` if the database can't be used, or another process uses
-    it.
+    The tables are created if the database is empty; an older database is migrated. This process claims the
+    database (see `WriteLease`). If ``durability`` is ``full``, a commit survives a power failure of the
+    server; if it is ``process``, only the end of chatd. ``pool`` makes a pool of connections from the
+    arguments of adbapi's ``ConnectionPool``. Raises `StoreError` if the database can't be used, or another
+    process uses it.
     """
 
     def __init__(
@@ -76,7 +76,9 @@ class PostgresqlStore:
             migrate(connection, self.name, _MIGRATIONS)
 
     def read_snapshot(self) -> Snapshot:
-        """Return the state that the daemon keeps in memory, read from the database. Raises `StoreError`.
+        """Return a copy of all data that the daemon keeps in memory, read from the database.
+
+        Raises `StoreError`.
 
         The call blocks, so use it only when the daemon starts.
         """
@@ -92,14 +94,19 @@ class PostgresqlStore:
         on_failure: Callable[[], None],
         on_committed: Callable[[], None],
     ) -> Journal:
-        """Return the journal, which begins at ``snapshot``. Call this once."""
+        """Return the journal, which continues after the last entry of ``snapshot``.
+
+        Call this method only once.
+
+        ``on_failure`` and ``on_committed`` are as in `Journal`.
+        """
         database = PostgresqlDatabase(self._lease)
         return Journal(self.open_writer_pool(), database, clock, snapshot, on_failure, on_committed)
 
     def open_writer_pool(self) -> ConnectionPool:
         """Return a new pool with one connection that writes to the database, in a thread of its own.
 
-        Call this once: the journal relies on being the only writer.
+        Call this method only once, because the journal must be the only writer.
         """
         settings = writer_settings(self.durability == "full")
         return self._url.pool(self._pool, settings, 1, self._reactor)
@@ -110,7 +117,7 @@ class PostgresqlStore:
         return Archive(self._readers(2), search_pool, PostgresqlDatabase(self._lease))
 
     def check_access(self) -> None:
-        """Do nothing: the server knows no users of this machine, or not those that a process changes to."""
+        """Do nothing, because access to the server does not depend on the user of this process."""
 
     def disk_bytes(self) -> Deferred[int]:
         """Return a Deferred of the size in bytes of the tables and their indexes."""
@@ -125,7 +132,9 @@ class PostgresqlStore:
         return measuring.addBoth(close).addErrback(self._as_store_error)
 
     def back_up(self, target: Path) -> Deferred[BackupResult]:
-        """Return a Deferred that fails with a `StoreError`, which says what to do instead."""
+        """Return a Deferred that fails with `StoreError`, whose text says how to back up a PostgreSQL
+        database.
+        """
         return fail(NotSupported(PG_DUMP_SENTENCE))
 
     def check(self) -> Deferred[list[str]]:
@@ -154,9 +163,10 @@ class PostgresqlStore:
 
     @contextmanager
     def writing(self) -> Iterator[Any]:
-        """Give the block a cursor in a transaction that writes, commit after it, and release the database.
+        """Return a context manager with a cursor, in a transaction that writes.
 
-        This is for a process that is no daemon. Raises `StoreError`; nothing is changed then.
+        At the end of the block, the transaction is committed, and the database is released. This is for a
+        process that is not a daemon. Raises `StoreError`; then nothing is changed.
         """
         with self._url.connect() as connection, _store_errors(self.name), connection.cursor() as cursor:
             connection.execute(writer_settings(synchronous_commit=True).encode())
@@ -171,18 +181,18 @@ class PostgresqlStore:
                 self._lease.release(transaction)
 
     def find_problems(self) -> list[str]:
-        """Return the problems of the database, as `check`. The call blocks. Raises `StoreError`."""
+        """Return the problems of the database, as sentences. The call blocks. Raises `StoreError`."""
         with self._url.connect() as connection, _store_errors(self.name):
             return find_problems(connection, PostgresqlDatabase(self._lease))
 
     def cancel_backups_and_checks(self) -> None:
-        """Have the running check, if any, fail soon with `StoreError`, and every later one as well."""
+        """Make the running check, if any, fail soon with `StoreError`, and every later one as well."""
         self._stopping = True
         if self._checked is not None:
             self._checked.cancel_safe(timeout=1.0)
 
     def unlock(self) -> None:
-        """Do nothing: the journal has released the lease when it was closed."""
+        """Do nothing, because the journal has released the lease when it was closed."""
 
     def _readers(self, most: int) -> ConnectionPool:
         return self._url.pool(self._pool, READER_SETTINGS, most, self._reactor)
@@ -193,9 +203,10 @@ class PostgresqlStore:
 
 
 def find_database_problems(url: str) -> list[str]:
-    """Return the problems of the database with the ``url``, which may be in use. The call blocks.
+    """Return the problems of the database with the URL ``url``, as sentences. The call blocks.
 
-    Raises `StoreError` if it can't be read, or is not chatd's.
+    A daemon may use the database meanwhile. Raises `StoreError` if the database can't be read, or is not
+    chatd's.
     """
     database = DatabaseUrl(url)
     with database.connect() as connection, _store_errors(database.name):

@@ -15,13 +15,13 @@ ROWS_PER_FETCH: Final = 2000
 
 
 class TransferDatabase:
-    """A PostgreSQL database, in a transaction."""
+    """A PostgreSQL database that rows are copied from or to, in one transaction."""
 
     def __init__(self, cursor: Any) -> None:
         self._cursor = cursor
 
     def read(self, table: str) -> Iterator[tuple[Any, ...]]:
-        """Yield the rows of ``table``."""
+        """Yield the rows of the table ``table``."""
         self._cursor.execute(f"DECLARE rows NO SCROLL CURSOR FOR {select_statement(table)}")
         while True:
             self._cursor.execute(f"FETCH {ROWS_PER_FETCH} FROM rows")
@@ -32,7 +32,7 @@ class TransferDatabase:
         self._cursor.execute("CLOSE rows")
 
     def write(self, table: str, rows: Iterable[tuple[Any, ...]]) -> None:
-        """Add ``rows`` to ``table``."""
+        """Insert ``rows`` into the table ``table``."""
         columns = TABLES[table].columns
         with self._cursor.copy(f"COPY {table} ({quoted(columns)}) FROM STDIN") as copy:
             for row in rows:
@@ -44,7 +44,7 @@ class TransferDatabase:
             )
 
     def is_empty(self) -> bool:
-        """Return whether there is nothing but the lobby and the console, and remove these."""
+        """Return whether the database has no data except the lobby and the console, and delete these two."""
         self._cursor.execute(
             "SELECT NOT EXISTS (SELECT 1 FROM log) AND NOT EXISTS (SELECT 1 FROM users WHERE id > 0)"
         )
@@ -57,9 +57,10 @@ class TransferDatabase:
 
 @contextmanager
 def open_transfer(url: str) -> Iterator[TransferDatabase]:
-    """Open the database with the ``url`` for the block, in a transaction that is committed after it.
+    """Return a context manager that opens the PostgreSQL database with the URL ``url``, in a transaction.
 
-    Raises `StoreError` if it can't be used, if a daemon uses it, or if it is not sound after the block.
+    The transaction is committed at the end of the block. Raises `StoreError` if the database can't be used,
+    if a daemon uses it, or if it is not sound after the block.
     """
     store = PostgresqlStore(url, "full", None)
     with store.writing() as cursor:
