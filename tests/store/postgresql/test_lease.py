@@ -10,6 +10,7 @@ import psycopg
 from twisted.enterprise.adbapi import Transaction
 from twisted.internet.testing import MemoryReactorClock
 
+from chatd.core.events import LOBBY
 from chatd.store.errors import StoreError
 from chatd.store.journal import OUTCOME_RETRY_SECONDS
 from chatd.store.postgresql.lease import RENEWAL_SECONDS
@@ -72,8 +73,10 @@ class Claims(LeaseTestCase):
 
     def test_it_writes_again_when_nobody_else_does(self) -> None:
         """Its state is read again before anything is decided on it."""
+        self.fixture.journal.move_read_mark(self.alice, LOBBY, 1)
         other = self.other()
         other.says(other.user("carol"), "by the other")
+        other.journal.move_read_mark(self.alice, LOBBY, 7)
         other.turn()
         self.fixture.says(self.alice, "late")
         self.fixture.turn()
@@ -82,6 +85,7 @@ class Claims(LeaseTestCase):
         self.fixture.clock.advance(RENEWAL_SECONDS)
         self.assertEqual(self.fixture.turns, ["recover"])
         self.assertIn("carol", [user.nick for user in self.fixture.state.users.values()])
+        self.assertEqual(self.fixture.journal.get_read_mark(self.alice, LOBBY).id, 7)
         self.fixture.says(self.alice, "again")
         self.fixture.turn()
         self.assertEqual(self.fixture.turns, ["recover", "again committed 2/2"])
