@@ -71,8 +71,9 @@ confusables: $(DEV) ## write the table of look-alikes again from ICU's sources (
 		> build/confusables.py
 	mv build/confusables.py chatd/core/confusables.py
 
-snapshot: $(DEV) ## draw docs/chat.svg, the client's picture, again
+snapshot: $(DEV) ## draw docs/chat.svg and docs/client-*.svg, the client's pictures, again
 	$(BIN)/python -m tests.client.snapshot docs/chat.svg
+	$(BIN)/python -m tests.client.pictures docs
 
 screenshots: $(DEV) ## draw docs/web-*.png, the page's pictures, again
 	$(BIN)/python -m tests.web.screenshots docs

@@ -38,6 +38,7 @@ from bench.guessing import guessers
 from bench.renewal import renewal
 from bench.scenarios import idle_crowd, slow_reader, small_disk
 from bench.siege import siege
+from tests.support.changed_messages import killed_editing
 from tests.support.crash_scenarios import (
     OTHERWISE,
     Outcome,
@@ -273,6 +274,10 @@ ORDEALS: Final[dict[str, tuple[str, Callable[[Path, argparse.Namespace], Outcome
         lambda folder, options: Oracle(folder, random.Random(options.seed)).run(options.cycles),
     ),
     "ack": ("killed between the commit and the ack", lambda folder, _: killed_unacked(folder, 100)),
+    "edit": (
+        "killed while messages are changed",
+        lambda folder, options: killed_editing(folder, options.cycles, random.Random(options.seed)),
+    ),
     "disk": ("a full disk", lambda folder, _: on_a_small_disk(folder)),
     "clock": ("the clock set back by a day", lambda folder, _: moving_clock(folder, 10)),
     "certificate": ("20 new certificates under load", lambda folder, _: renewal(folder)),

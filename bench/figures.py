@@ -26,7 +26,7 @@ from bench.load import Failed
 from bench.peers import installed
 from bench.search import search
 from bench.servers import CORES, SERVERS
-from bench.talk import FSYNC, OTHERS, SCENARIOS, Figures, log_in, talk
+from bench.talk import FSYNC, LOAD, OTHERS, SCENARIOS, Figures, log_in, talk
 
 BOTH: Final = ("chatd", "plain")
 
@@ -190,7 +190,7 @@ def table(results: dict[str, Rounds]) -> str:
                 " " * 13 if value is None else f" {value:>12,.2f}" for value in values
             )
             theirs = found.get("plain", {}).get(figure)
-            if compares and theirs and ours and figure != OTHERS:
+            if compares and theirs and ours and figure not in (OTHERS, LOAD):
                 line += f" {ours / theirs if figure in HIGHER_IS_BETTER else theirs / ours:>12.2f}"
             lines.append(line.rstrip())
             shown = ""

@@ -21,7 +21,7 @@ from playwright.sync_api import Browser, expect, sync_playwright
 from bench.servers import Server, chatd
 from tests.support.browser import OPTIONS, Visitor, find_chromium
 from tests.support.daemon_process import Client
-from tests.support.page_size import MOST_BYTES, page_bytes
+from tests.support.page_size import MOST_BYTES, MOST_BYTES_AT_FIRST, all_files, bytes_of, first_files
 
 SECONDS: Final = 10
 """How long a room is busy."""
@@ -122,11 +122,13 @@ def long_frames(frames: list[float]) -> float:
 
 
 def size() -> Figures:
-    """Of all that belongs to the page in a language, as it is sent."""
-    return {
-        f"page and assets in {name}, KiB": Figure(page_bytes(language) / 1024, MOST_BYTES // 1024)
-        for language, name in (("en", "English"), ("fr", "French"))
-    }
+    """Of what a browser loads in a language before the user can write, and of all, as it is sent."""
+    figures: Figures = {}
+    for language, name in (("en", "English"), ("fr", "French")):
+        first, everything = (bytes_of(paths) / 1024 for paths in (first_files(language), all_files(language)))
+        figures[f"loaded at first in {name}, KiB"] = Figure(first, MOST_BYTES_AT_FIRST // 1024)
+        figures[f"page and assets in {name}, KiB"] = Figure(everything, MOST_BYTES // 1024)
+    return figures
 
 
 def opened(browser: Browser, address: str) -> Figures:

@@ -22,6 +22,9 @@ OTHERS: Final = "other cores"
 
 FSYNC: Final = "fsync ms"
 
+LOAD: Final = "load's CPU us/delivery"
+"""What the load itself needs. If it is far above the server's, throughput and latency are the load's own."""
+
 
 class Scenario(NamedTuple):
     """``rooms`` rooms (0: the lobby), each with so many talkers and listeners.
@@ -158,7 +161,7 @@ def _samples(rooms: list[Room]) -> list[Sample]:
 def _talk(server: Server, load: Load, scenario: Scenario) -> Figures:
     rooms = _furnish(server, load, scenario)
     samples = _samples(rooms)
-    marks: list[tuple[float, float, int, int, int, float]] = []
+    marks: list[tuple[float, float, int, int, int, float, float]] = []
 
     def mark() -> None:
         marks.append(
@@ -169,12 +172,15 @@ def _talk(server: Server, load: Load, scenario: Scenario) -> Figures:
                 sum(room.complete for room in rooms),
                 commits(server.database) if server.database else 0,
                 busy() - process_time(),
+                process_time(),
             )
         )
 
     load.run(rooms, scenario.window, scenario.rate, SECONDS, mark)
     begin, end = marks
-    lasted, used, delivered, complete, committed, others = (b - a for a, b in zip(begin, end, strict=True))
+    lasted, used, delivered, complete, committed, others, own = (
+        b - a for a, b in zip(begin, end, strict=True)
+    )
     late = sorted(
         heard - said for sample in samples for said, heard in sample.late if begin[0] <= said < end[0]
     )
@@ -187,6 +193,7 @@ def _talk(server: Server, load: Load, scenario: Scenario) -> Figures:
         "p99 ms": late[len(late) * 99 // 100] * 1e3,
         "messages/s": complete / lasted,
         OTHERS: max(0.0, others - used) / lasted,
+        LOAD: own / delivered * 1e6,
     }
     if committed:
         figures["messages/commit"] = complete / committed

@@ -45,12 +45,12 @@ class PasswordHasher(Protocol):
     """
 
     def hash(self, password: Secret, client_network: str | None) -> Deferred[Secret]:
-        """Return a Deferred of the argon2id string of ``password``."""
+        """Return a Deferred of the argon2id hash of ``password``, as an encoded string."""
 
     def verify(self, hashed: Secret | None, password: Secret, client_network: str | None) -> Deferred[bool]:
-        """Return a Deferred of whether ``hashed`` is the hash of ``password``.
+        """Return a Deferred that fires with True if ``hashed`` is the hash of ``password``, else with False.
 
-        If ``hashed`` is None, the result is False and takes as long as for a wrong password.
+        If ``hashed`` is None, the result is False, after as long a time as for a wrong password.
         """
 
 
@@ -67,21 +67,23 @@ class Clock(Protocol):
 
 
 class JournalTask(Protocol):
-    """The interface of a task in the journal's queue: records to write, and methods to call afterwards.
+    """The interface of a task in the journal's queue: records to write to disk, and methods that are called
+    later.
 
-    The journal completes the tasks in the order of the queue. It calls `on_commit` when the records of this
+    The journal completes the tasks in the order of the queue. It calls `on_commit` when the records of the
     task are on disk and all earlier tasks are completed. It calls `on_rollback` if the transaction fails.
     """
 
     @property
     def records(self) -> Sequence[JournalRecord]:
-        """The records to write; may be empty. A user or conversation record precedes the entry drafts that
-        refer to it.
+        """The records to write; there may be none.
+
+        A record of a new user or conversation precedes the entry drafts that refer to it.
         """
 
     @property
     def client(self) -> object:
-        """The session whose command the task carries out, or None."""
+        """The session whose command the task carries out, or None if the task has no session."""
 
     def on_commit(self, entries: Sequence[LogEntry], is_newly_stored: bool) -> None:
         """Handle that the task's records are on disk.
@@ -92,20 +94,20 @@ class JournalTask(Protocol):
         """
 
     def on_rollback(self) -> None:
-        """Handle that this task is given up: its transaction, or an earlier one, was rolled back.
+        """Handle that the task's transaction, or an earlier one, was rolled back.
 
         Neither this task nor any later task in the queue is on disk.
         """
 
     def on_bug(self) -> None:
-        """Report that another method of this task has raised an exception, which is a bug.
+        """Log the exception that another method of this task has raised because of a bug.
 
-        The journal calls this method in the ``except`` block, so that the exception can be logged.
+        The journal calls this method in the ``except`` block.
         """
 
 
 class Journal(Protocol):
-    """The interface of the writer of the log.
+    """The interface of the writer of the log on disk.
 
     Tasks wait in one queue and are written in its order. The journal gives each log entry its id, which
     numbers all entries, and its seq, which numbers the entries of one conversation.
@@ -131,26 +133,27 @@ class Journal(Protocol):
 
     @property
     def current_transaction_seconds(self) -> float:
-        """The seconds for which the present transaction has been under way, or 0 if there is none."""
+        """The time in seconds since the current transaction began, or 0 if none is under way."""
 
     def __len__(self) -> int:
         """Return the number of tasks that wait for the next transaction."""
 
     def submit(self, task: JournalTask) -> None:
-        """Append ``task`` to the queue."""
+        """Append ``task`` to the queue of tasks."""
 
     def submit_records(self, *records: JournalRecord) -> Deferred[Sequence[LogEntry]]:
-        """Append ``records`` to the queue as one task.
+        """Append a task that writes ``records`` to the queue.
 
         Return a Deferred that fires when all earlier tasks are completed and ``records`` are on disk. Its
-        result is the log entries that were made of the drafts among ``records``. It fails with `NotStored` if
-        a transaction was rolled back.
+        result is the log entries that were made from the drafts among ``records``. The Deferred fails with
+        `NotStored` if a transaction was rolled back.
         """
 
     def move_last_seen_id(self, user: User, last_id: int) -> None:
         """Move the last seen id of ``user`` forward to the entry id ``last_id``. It never moves back.
 
-        The last seen id is written to disk within seconds.
+        The last seen id is the id of the last entry that the user is assumed to have received. It is written
+        to disk within seconds.
         """
 
     def get_last_seen_id(self, user: User) -> int:
@@ -161,38 +164,46 @@ class Journal(Protocol):
     def move_read_mark(self, user: User, conversation: Conversation, last_id: int, at: int = 0) -> bool:
         """Move the read mark of ``user`` in ``conversation`` forward to the entry id ``last_id``.
 
-        ``at`` is the time that a client has given instead of the id, in milliseconds since 1970, or 0. The
-        mark never moves back (see `ReadMarkPosition.moved_to`). Return whether it has moved. It is written to
-        disk within seconds.
+        Return whether the mark has moved. The mark never moves back (see `ReadMarkPosition.moved_to`), and is
+        written to disk within seconds. ``at`` is the time that a client has given instead of the id, in
+        milliseconds since 1970, or 0.
 
         ``conversation`` must be on disk. Call this method only when all tasks that were submitted before are
-        completed: one of them may delete the mark.
+        completed, because one of them may delete the mark.
         """
 
     def get_read_mark(self, user: User, conversation: Conversation) -> ReadMarkPosition:
         """Return the read mark of ``user`` in ``conversation``: `NO_READ_MARK` if the user has set none."""
 
     def last_id_in(self, conversation: Conversation) -> int:
-        """Return the id of the last entry of ``conversation`` that is on disk, or 0 if it has none."""
+        """Return the id of the last entry of ``conversation`` that is on disk, or 0 if the conversation has
+        none.
+        """
 
     def last_seq_in(self, conversation: Conversation) -> int:
-        """Return the seq of the last entry of ``conversation`` that is on disk, or 0 if it has none.
+        """Return the seq of the last entry of ``conversation`` that is on disk, or 0 if the conversation has
+        none.
 
-        This is the number of all entries that were ever stored in the conversation, including those deleted
-        since.
+        This is the number of all entries that were ever stored in the conversation, including those that have
+        been deleted.
         """
 
     def resume_from(self, snapshot: Snapshot) -> None:
-        """Take the last ids and seqs from ``snapshot``, which was read after a failed transaction."""
+        """Continue with the last ids and seqs of ``snapshot``, which was read from disk after a failed
+        transaction.
+        """
 
     def start_indexing(self) -> None:
-        """Index for search what an earlier process has left. New entries are indexed without this call."""
+        """Start to index the messages that an earlier process has not indexed for search.
+
+        New messages are indexed without this call.
+        """
 
     def erase_deleted_texts(self) -> Deferred[bool]:
-        """Empty the write-ahead log, whose older pages may contain texts that were deleted since.
+        """Empty the write-ahead log, whose older pages may contain texts that have been deleted.
 
         Return a Deferred that fires afterwards. Its result is False if the write-ahead log can't be emptied
-        now. In that case call again later.
+        now. In that case call this method again later.
         """
 
     def when_drained(self) -> Deferred[None]:
@@ -201,18 +212,18 @@ class Journal(Protocol):
     def close(self) -> Deferred[None]:
         """Write the pending last seen ids and read marks, and close the database.
 
-        Return a Deferred that fires after that.
+        Return a Deferred that fires when this is done.
         """
 
 
 class Archive(Protocol):
-    """The interface of the reader of the log.
+    """The interface of the reader of the log on disk.
 
     Every Deferred fails with `ReadFailed` if the database can't be read.
     """
 
     def load_snapshot(self) -> Deferred[Snapshot]:
-        """Return a Deferred of all data that the daemon keeps in memory, read from the database."""
+        """Return a Deferred of all data that the daemon keeps in memory, as they are in the database."""
 
     def page(
         self,
@@ -225,11 +236,12 @@ class Archive(Protocol):
     ) -> Deferred[EntrySlice]:
         """Return a Deferred of one page of ``conversation``, oldest entry first.
 
-        The page contains entries in ``window`` with id <= ``max_id``. It has at most ``max_body_bytes`` bytes
-        of bodies; a single entry may have more bytes. Entries that ``log_filter`` hides are left out.
+        The page contains the entries in ``window`` whose id is at most ``max_id``. The texts of all its
+        entries have at most ``max_body_bytes`` bytes; a single entry may have more. Entries that
+        ``log_filter`` hides are left out.
 
-        If the page has a ``resume_id``, it is incomplete: too many entries were hidden for one query. Call
-        again with the same arguments and this page as ``partial_page`` to go on.
+        If the page has a ``resume_id``, it is incomplete, because too many entries were hidden for one query.
+        To continue, call this method again with the same arguments and this page as ``partial_page``.
         """
 
     def entries_after(
@@ -245,10 +257,9 @@ class Archive(Protocol):
         """Return a Deferred of the first entries with ``after`` < id <= ``max_id``.
 
         The entries are those in ``conversations``, and events of any conversation with ``user`` as their
-        subject. There are at most ``limit`` entries with at most ``max_body_bytes`` bytes of bodies; a single
-        entry may have more bytes. Entries that ``log_filter`` hides are left out. If the query has stopped
-        early because too many entries were hidden, the result has a ``resume_id``: pass it as ``after`` to go
-        on.
+        subject. There are at most ``limit`` entries, whose texts have at most ``max_body_bytes`` bytes; a
+        single entry may have more. Entries that ``log_filter`` hides are left out. If too many entries were
+        hidden for one query, the result has a ``resume_id``; to continue, pass it as ``after``.
         """
 
     def conversation_entries(
@@ -256,8 +267,8 @@ class Archive(Protocol):
     ) -> Deferred[EntrySlice]:
         """Return a Deferred of the first entries of ``conversation`` with ``after`` < id <= ``max_id``.
 
-        There are at most ``limit`` entries with at most ``max_body_bytes`` bytes of bodies; a single entry
-        may have more bytes.
+        There are at most ``limit`` entries, whose texts have at most ``max_body_bytes`` bytes; a single entry
+        may have more.
         """
 
     def user_entries(
@@ -265,31 +276,34 @@ class Archive(Protocol):
     ) -> Deferred[EntrySlice]:
         """Return a Deferred of the first entries with ``user`` as actor or subject.
 
-        Their ids are larger than ``after`` and at most ``max_id``. There are at most ``limit`` entries with
-        at most ``max_body_bytes`` bytes of bodies; a single entry may have more bytes. The query examines the
+        Their ids are larger than ``after`` and at most ``max_id``. There are at most ``limit`` entries, whose
+        texts have at most ``max_body_bytes`` bytes; a single entry may have more. The query examines the
         entries of all users in the range, so the range must be short.
         """
 
     def entry_ids_to_erase(self, user: User, after: int, limit: int, max_id: int) -> Deferred[list[int]]:
-        """Return a Deferred of the ids of entries whose texts are erased with the erased user ``user``.
+        """Return a Deferred of the ids of the entries whose texts must be erased together with the user
+        ``user``.
 
-        Those are entries with a text by ``user`` or about ``user``. The result is the first ``limit`` of them
-        with ``after`` < id <= ``max_id``. The query examines the entries of all users in the range, so the
-        range must be short.
+        These are the entries with a text that the user wrote or that is about the user. The result has the
+        first ``limit`` of them with ``after`` < id <= ``max_id``. The query examines the entries of all users
+        in the range, so the range must be short.
         """
 
     def reactions_to(self, id: int) -> Deferred[list[tuple[str, int]]]:
-        """Return a Deferred of the reactions to the message ``id``, the oldest first: each with the id of the
-        user.
+        """Return a Deferred of the reactions to the message with the log id ``id``, the oldest first.
+
+        Each is a pair of the reaction and the id of the user.
         """
 
     def user_ids_joined_before(self, conversation: Conversation, id: int) -> Deferred[list[int]]:
-        """Return a Deferred of the ids of the users whose last joining of the group of ``conversation`` has a
-        smaller id than ``id``.
+        """Return a Deferred of the ids of the users who joined a group before the log entry ``id``.
+
+        The group is that of ``conversation``. If a user joined several times, the last time counts.
         """
 
     def entry(self, id: int) -> Deferred[EntryRow | None]:
-        """Return a Deferred of the log entry ``id``, or of None if there is none."""
+        """Return a Deferred of the log entry with the id ``id``, or of None if there is none."""
 
     def old_message_ids(
         self, conversation: Conversation, after: int, sent_before: int, limit: int
@@ -303,30 +317,30 @@ class Archive(Protocol):
     def unread_counts(
         self, ranges: Iterable[UnreadRange], user: User, log_filter: LogFilter = NO_FILTER
     ) -> Deferred[list[int]]:
-        """Return a Deferred of a list: for each of ``ranges``, the number of messages that ``user`` has not
-        read.
+        """Return a Deferred of the number of unread messages of ``user`` in each of ``ranges``.
 
-        These are messages of other users in the range that ``log_filter`` does not hide. Only the last 1,000
-        messages of a range are examined.
+        The numbers are a list in the order of ``ranges``. They count messages of other users in the range
+        that ``log_filter`` does not hide. Only the last 1,000 messages of a range are examined.
         """
 
     def first_ids_since(self, times: Sequence[int], max_id: int) -> Deferred[list[int]]:
-        """Return a Deferred of a list: for each of ``times``, an id that separates earlier entries from later
-        ones.
+        """Return a Deferred of a list that has, for each of ``times``, the id at which later log entries
+        begin.
 
         The times are in milliseconds since 1970. Entries with smaller ids are earlier than the time. Entries
         from this id up to ``max_id`` have that time or a later one. If all entries up to ``max_id`` are
         earlier, the id is ``max_id`` + 1. There need not be an entry with this id.
 
-        Some old entries may be out of the order of time, because the clock was set back. In that case the
-        last entry before the id is earlier, and the first entry from the id on is not.
+        Some old entries may not be in the order of time, because the clock was set back. In that case only
+        the last entry before the id is sure to be earlier, and only the first entry from the id on is sure
+        not to be.
         """
 
     def last_messages(
         self, conversations: Iterable[Conversation], max_id: int, log_filter: LogFilter = NO_FILTER
     ) -> Deferred[list[tuple[int, int] | None]]:
-        """Return a Deferred of a list: for each of ``conversations``, the id and the time of its last
-        message.
+        """Return a Deferred of a list that has, for each of ``conversations``, the id and the time of its
+        last message.
 
         The times are in milliseconds since 1970. Only the last 1,000 messages with id <= ``max_id`` are
         examined. Messages that ``log_filter`` hides are skipped. An item is None if no such message is found.
@@ -335,28 +349,30 @@ class Archive(Protocol):
     def entry_times(
         self, places: Iterable[tuple[Conversation, int]], log_filter: LogFilter = NO_FILTER
     ) -> Deferred[list[int | None]]:
-        """Return a Deferred of a list: for each of ``places``, a time in milliseconds since 1970.
+        """Return a Deferred of a list that has, for each of ``places``, a time in milliseconds since 1970.
 
-        A place is a conversation and an entry id. Its time is that of the last entry of the conversation with
-        this id or a smaller one. The item is None if there is no such entry, or if the entry was made before
-        the reader of ``log_filter`` has joined and is hidden for this reason. Entries of ignored users are
-        not skipped.
+        Each of ``places`` is a pair of a conversation and an entry id. The time is that of the last entry of
+        the conversation with this id or a smaller one. An item is None if there is no such entry, or if the
+        entry is hidden because it was made before the reader of ``log_filter`` joined. Entries of ignored
+        users are not skipped.
         """
 
     def search(self, query: SearchQuery, start: int, end: int, limit: int) -> Deferred[SearchStep]:
-        """Return a Deferred of the ids of the first ``limit`` messages that ``query`` finds.
+        """Return a Deferred of a search step: the ids of the first ``limit`` messages that ``query`` matches.
 
-        The search goes from the id ``start`` to the id ``end``, both included, down if ``end`` is smaller. If
-        the step has a ``resume_id``, it has ended before: call again with that as ``start`` to go on.
+        The search goes from the id ``start`` to the id ``end``, both included, and downwards if ``end`` is
+        smaller. If the result has a ``resume_id``, the search has not reached ``end``; to continue, call this
+        method again with the ``resume_id`` as ``start``.
         """
 
     def found_messages(
         self, ids: Sequence[int], max_body_bytes: int, log_filter: LogFilter = NO_FILTER
     ) -> Deferred[EntrySlice]:
-        """Return a Deferred of the messages with ``ids``, in that order, which a search has found.
+        """Return a Deferred of the messages with the log ids ``ids``, which a search has found, in that
+        order.
 
-        Messages that ``log_filter`` hides, and those whose text was deleted since, are left out. There are at
-        most ``max_body_bytes`` bytes of bodies; a single message may have more.
+        Messages that ``log_filter`` hides, and those whose text has been deleted meanwhile, are left out. The
+        texts have at most ``max_body_bytes`` bytes; a single message may have more.
         """
 
     def close(self) -> None:
@@ -378,26 +394,26 @@ object.
 
 
 class DeliveryEncoder(Protocol):
-    """The interface of the part of a dialect that encodes deliveries.
+    """The interface of the part of a dialect that encodes deliveries: messages and events sent to clients.
 
     Sessions with the same encoder object share the payloads that it encodes.
     """
 
     def encode_delivery(self, delivery: Delivery) -> Payloads:
-        """Return the payloads of ``delivery``, or no payloads if clients of this dialect are not sent it."""
+        """Return the payloads of ``delivery``, or none if it is not sent to clients of this dialect."""
 
     def encode_for_subject(self, delivery: Delivery) -> Payloads:
         """Return the payloads of an event for its subject, such as the invited or the kicked user.
 
         The subject is sent the event even if the client does not show the conversation, as in another room of
-        the TP6 chat room. `encode_delivery` returns no payloads in that case.
+        the TP6 chat room. In that case `encode_delivery` returns no payloads.
         """
 
 
 class Dialect(Protocol):
-    """The interface of a dialect, such as JSON, text, TP6 or IRC: it decodes requests and encodes answers.
+    """The interface of a dialect, such as JSON, text, TP6 or IRC. It decodes requests and encodes answers.
 
-    Its `delivery_encoder` encodes deliveries. A dialect object never changes. In most dialects, sessions
+    Its `delivery_encoder` encodes deliveries. A dialect object never changes. In most dialects, all sessions
     share one object. In the others, the meaning of a request depends on what the client has sent before.
     There each session, or each group of sessions in the same state, has its own object, and a request names
     the object that replaces it.
@@ -405,7 +421,7 @@ class Dialect(Protocol):
 
     @property
     def wire(self) -> str:
-        """The name of the wire on which clients speak this dialect, such as ``irc``, as in ``listen`` of
+        """The name of the wire (protocol) of this dialect, such as ``irc``, as in ``listen`` of
         chatd.toml.
         """
 
@@ -419,36 +435,34 @@ class Dialect(Protocol):
 
     @property
     def requires_login(self) -> bool:
-        """Whether a client must log in before other requests, which are refused with the advice to log in."""
+        """Whether requests before the login are refused with the advice to log in."""
 
     @property
     def shows_groups_as_channels(self) -> bool:
         """Whether clients show the lobby and groups as channels, as in IRC, with the members who are online.
 
         The welcome shows such a client the channels of its user. When the user joins a group, the client is
-        shown the channel of the group.
+        sent the channel of the group.
         """
 
     @property
     def enters_lobby(self) -> bool:
         """Whether clients are in the lobby from the login on.
 
-        If it is false, a client is in the lobby only after it has sent the command to enter it.
+        If it is false, a client must send the command to enter the lobby.
         """
 
     @property
     def receives_watched_user_changes(self) -> bool:
-        """Whether a client is told of profile changes of the users whom it watches and shares no channel
-        with.
-        """
+        """Whether a client is sent profile changes of watched users with whom it shares no channel."""
 
     @property
     def shows_own_messages(self) -> bool:
-        """Whether a client is delivered the messages that its user has sent in other sessions."""
+        """Whether the messages that a user sends in one session are sent to the user's other sessions."""
 
     @property
     def login_history_scope(self) -> Literal["nothing", "none", "directs", "missed", "all"]:
-        """Which messages a returning user is sent after the login, as one of these values:
+        """The kind of messages that a returning user is sent after the login, as one of these values:
 
         - ``all``: the last page of every conversation.
         - ``missed``: the last page of each conversation that has missed messages.
@@ -460,11 +474,13 @@ class Dialect(Protocol):
 
     @property
     def max_list_bytes(self) -> int:
-        """The maximum size of an answer that is a list, such as a page of the log, in bytes."""
+        """The maximum size in bytes of an answer that is a list, such as a page of the log."""
 
     @property
     def seconds_between_writes(self) -> float:
-        """The seconds between two writes to a client; 0 if the client can tell where each frame ends."""
+        """The pause in seconds between two writes to a client; 0 if the client can tell where each frame
+        ends.
+        """
 
     def decode(self, payload: bytes) -> Request | None:
         """Return the request in ``payload``, or None if the payload needs no answer.
@@ -473,21 +489,21 @@ class Dialect(Protocol):
         """
 
     def encode_answer(self, request: Request, answer: Answer) -> Payloads:
-        """Return the payloads of the answer to ``request``, or no payloads if the dialect has no such
+        """Return the payloads of the answer to ``request``, or none if the dialect has no form for the
         answer.
         """
 
     def encode_refusal(self, request: Request | None, refusal: Refusal) -> Payloads:
-        """Return the payloads that tell the client of ``refusal``.
+        """Return the payloads of ``refusal``.
 
-        If ``request`` is None, the refusal answers no request: it says why the connection closes, or tells of
-        an internal error.
+        If ``request`` is None, the refusal answers no request: it gives the reason why the connection closes,
+        or reports an internal error.
         """
 
 
 class FrameFormat(NamedTuple):
-    """The format in which deliveries are written to a client: the encoder of its dialect, and the framing of
-    its carrier.
+    """The format in which deliveries are written to a client: its dialect's encoder and its carrier's
+    framing.
 
     ``wrap`` puts a payload into a frame. ``frames_may_be_joined`` says whether several frames may be written
     at once: it is false for clients that need a delay between two writes.
@@ -499,8 +515,9 @@ class FrameFormat(NamedTuple):
 
 
 class Carrier(Protocol):
-    """The interface of a carrier: a Twisted protocol that splits the input of a client into frames, and puts
-    each outgoing payload into a frame.
+    """The interface of a carrier, a Twisted protocol that splits a client's input into frames.
+
+    It also puts each outgoing payload into a frame.
     """
 
     def wrapper_for(self, dialect: Dialect) -> FrameWrapper:
@@ -513,28 +530,33 @@ class Carrier(Protocol):
         """
 
     def closing_frame(self, refusal: Refusal | None) -> bytes:
-        """Return the frame that tells the client that the daemon closes the connection, or no bytes.
+        """Return the frame that tells the client that the daemon closes the connection; empty if there is
+        none.
 
-        ``refusal`` is why the daemon closes it; None if the client has asked for it.
+        ``refusal`` is the reason for closing, or None if the client has asked for it.
         """
 
     def pauseProducing(self) -> None:
-        """Read nothing from the socket and pass no frame to the session until `resumeProducing` is called."""
+        """Stop reading from the socket and passing frames to the session, until `resumeProducing` is
+        called.
+        """
 
     def resumeProducing(self) -> None:
-        """Pass frames to the session again, first those already read, then read from the socket."""
+        """Pass frames to the session again, first those already read, and read from the socket again."""
 
 
 class Requester(Protocol):
-    """The interface of an object that makes requests and gets answers: a session or the control socket."""
+    """The interface of an object that makes requests and receives answers: a session or the control
+    socket.
+    """
 
     @property
     def user(self) -> User | None:
-        """The user whom the client has logged in as; None before the login."""
+        """The user as whom the client has logged in, or None before the login."""
 
     @property
     def token(self) -> Token | None:
-        """The token that the client has logged in with; None if it has logged in without one."""
+        """The token with which the client has logged in, or None if it has logged in without a token."""
 
     @property
     def peer(self) -> str:
@@ -542,30 +564,33 @@ class Requester(Protocol):
 
     @property
     def client_network(self) -> str | None:
-        """The IPv4 address or IPv6 network of the client, or None if it is on the daemon's own machine."""
+        """The IPv4 address or IPv6 network of the client, or None if the client is on the daemon's own
+        machine.
+        """
 
     def answer(self, request: Request, answer: Answer) -> None:
-        """Send ``answer`` to ``request``."""
+        """Send ``answer``, the answer to ``request``, to the client."""
 
     def refuse(self, request: Request | None, refusal: Refusal) -> None:
-        """Send ``refusal`` of ``request``.
+        """Send ``refusal``, the refusal of ``request``, to the client.
 
-        ``request`` is None if the refusal answers no request: it says why the connection is about to close,
-        or tells of an internal error.
+        If ``request`` is None, the refusal answers no request: it gives the reason why the connection is
+        about to close, or reports an internal error.
         """
 
     def internal_error(self, request: Request | None) -> None:
-        """Log the exception that is being handled, a bug, and refuse ``request`` with an internal error.
+        """Log the exception that is being handled, which is a bug, and refuse ``request`` with an internal
+        error.
 
-        If ``request`` is None, the client is nevertheless told that an internal error has occurred.
+        If ``request`` is None, the client is still told that an internal error has occurred.
         """
 
     def pausing_input(self) -> AbstractContextManager[None]:
-        """Return a context manager that makes the client's next commands wait until its block ends."""
+        """Return a context manager. The client's next commands wait until its ``with`` block ends."""
 
 
 class Client(Requester, Protocol):
-    """The interface that a session, which serves one connected client, offers to the chat."""
+    """The interface of a session, which serves one connected client, towards the chat."""
 
     profile: Profile
     """What the client has said about its user, for other clients to show."""
@@ -575,7 +600,7 @@ class Client(Requester, Protocol):
 
     @property
     def updates_last_seen_id(self) -> bool:
-        """Whether the entries sent to the client move its user's last seen id."""
+        """Whether sending entries to the client moves the last seen id of its user."""
 
     missed_range: tuple[int, int | None]
     """The range of entry ids that the user has missed, as a tuple (after, last): after < id <= last.
@@ -593,7 +618,7 @@ class Client(Requester, Protocol):
 
     @property
     def client_certificate_name(self) -> str:
-        """The common name in the client's verified TLS certificate; empty if it has shown none."""
+        """The common name in the client's verified TLS certificate, or empty if the client has shown none."""
 
     password: Secret | None
     """The password that the client has given for its next hello, or None."""
@@ -615,7 +640,7 @@ class Client(Requester, Protocol):
 
     @property
     def is_closing(self) -> bool:
-        """Whether the session is about to end or has ended. It ignores everything that the client still
+        """Whether the session is about to end or has ended, so that it ignores what the client still
         sends.
         """
 
@@ -637,7 +662,7 @@ class Client(Requester, Protocol):
         """
 
     def send_stored(self, frame: bytes) -> None:
-        """Send ``frame``, which contains log entries, or hold it back while missed entries are sent."""
+        """Send ``frame``, which contains log entries. While missed entries are being sent, hold it back."""
 
     def send_unstored(self, frame: bytes) -> None:
         """Send ``frame``, which contains no log entry."""
@@ -647,37 +672,38 @@ class Client(Requester, Protocol):
     ) -> None:
         """Send log entries that the client has missed, in their order, each encoded like a live delivery.
 
-        Each entry is paired with whether it is an event about the client's user. ``sent`` is called with each
-        entry that was sent. Entries that the dialect has no form for are not sent.
+        Each item is a pair of an entry and whether the entry is an event about the client's user. ``sent`` is
+        called with each entry that was sent. Entries that the dialect has no form for are not sent.
         """
 
     def log_in(self, user: User, updates_last_seen_id: bool, token: Token | None) -> None:
         """Make ``user`` the user of this session.
 
-        ``updates_last_seen_id`` says whether the entries sent to the client move the user's last seen id.
-        ``token`` is the token that the client has logged in with, or None.
+        ``updates_last_seen_id`` says whether sending entries to the client moves the user's last seen id.
+        ``token`` is the token with which the client has logged in, or None.
         """
 
     def undo_login(self) -> None:
-        """Undo the login, because its transaction was rolled back. The client has no nick afterwards."""
+        """Undo the login, because its transaction was rolled back. Afterwards the session has no user."""
 
     def hold_deliveries(self) -> None:
         """Hold back live deliveries until `release_deliveries` is called."""
 
     def release_deliveries(self) -> bool:
-        """Send the live deliveries that were held back, and stop holding back. Return True.
+        """Send the live deliveries that were held back, stop holding back, and return True.
 
-        If there were too many to hold back, discard them, begin to hold back anew, and return False. The
+        If there were too many to hold back, discard them, start to hold back anew, and return False. The
         caller then sends the discarded entries from the log.
         """
 
     def wait_until_writable(self) -> Deferred[None] | None:
-        """Return None if more may be sent to the client now. Otherwise return a Deferred that fires when more
-        may be sent, or when the connection is gone.
+        """Return None if the client can take more data now, else a Deferred that fires when it can.
+
+        The Deferred also fires when the connection is gone.
         """
 
     def submit_after_pause(self, request: Request) -> None:
-        """Submit ``request`` once the session is no longer paused, before the client's next command."""
+        """Submit ``request`` as soon as the session is no longer paused, before the client's next command."""
 
     def ignore_input(self) -> None:
         """Ignore everything that the client still sends."""

@@ -7,10 +7,10 @@ from pathlib import Path
 
 
 def open_private(path: str | Path, flags: int) -> int:
-    """Open the file at ``path`` and return its descriptor. A file that is created has the mode 0600; an
-    existing file keeps its mode.
+    """Open the file at ``path`` and return its descriptor. A new file gets the mode 0600.
 
-    Raises `OSError`. The function can be passed as ``opener`` to `open` and `io.FileIO`.
+    An existing file keeps its mode. Raises `OSError`. The function can be passed as ``opener`` to `open` and
+    `io.FileIO`.
     """
     return os.open(path, flags, 0o600)
 

@@ -105,10 +105,11 @@ class Options(usage.Options):
 
 
 def config_from_options(options: Options, file: Path | None = None) -> Config:
-    """Return the configuration: ``options`` override chatd.toml, which overrides the defaults.
+    """Return the configuration from the command line, the configuration file and the defaults.
 
-    The file read is ``file`` if given, else the one that ``options`` name, else `DEFAULT_CONFIG_FILE`, if
-    that exists. Raises `ConfigError` if the file or an option is invalid.
+    ``options`` override the file, which overrides the defaults. The file is ``file`` if given, else the one
+    that ``options`` name, else `DEFAULT_CONFIG_FILE`, if that exists. Raises `ConfigError` if the file or an
+    option is invalid.
     """
     named = file or options["config"]
     path = Path(named or DEFAULT_CONFIG_FILE)
@@ -141,8 +142,9 @@ def _one_of(options: Options, option: str, values: tuple[str, ...]) -> str | Non
 
 
 def makeService(options: Options | None = None) -> Daemon:
-    """Return the daemon that ``options`` describe, on the global reactor. Raises `SystemExit` with one
-    sentence if the daemon can't be built.
+    """Return the daemon that ``options`` describe, on the global reactor.
+
+    Raises `SystemExit` with one sentence if the daemon can't be built.
     """
     from twisted.internet import reactor
 

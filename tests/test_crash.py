@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 import json
+import random
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
+from tests.support.changed_messages import killed_editing
 from tests.support.crash_scenarios import FileSizes, Outcome, full_disk, killed_unacked, moving_clock
 from tests.support.daemon_process import PATIENCE, Client, Daemon
 from tests.support.effort import effort
@@ -239,6 +241,9 @@ class ScenarioTests(SynchronousTestCase):
 
     def test_what_was_stored_and_never_acked_is_stored_once_when_it_is_sent_again(self) -> None:
         self.ends_well(killed_unacked(self.folder, 3))
+
+    def test_messages_are_as_the_last_answered_edits_and_reactions_left_them(self) -> None:
+        self.ends_well(killed_editing(self.folder, 2, random.Random(1)))
 
     def test_on_a_full_disk_each_message_is_stored_or_refused_and_the_daemon_goes_on(self) -> None:
         self.ends_well(full_disk(self.folder, 2, FileSizes(self.folder)))

@@ -35,8 +35,7 @@ def wrap_line(payload: bytes) -> bytes:
 
 @implementer(IHalfCloseableProtocol)
 class SessionCarrier(Protocol):
-    """A Twisted protocol that opens a session for its connection and passes each received payload to that
-    session.
+    """The base class of carriers: a Twisted protocol that opens a session and passes received payloads to it.
 
     A subclass defines how frames are cut (`buffer` and `dispatch_next_frame`) and how payloads are written
     (`wrapper_for` and `dequeue_next_write`). While the session pauses the carrier, the carrier reads nothing
@@ -47,12 +46,12 @@ class SessionCarrier(Protocol):
     the greeting.
 
     The carrier refuses a client that begins with TLS or whose first line is an HTTP request line, and drops
-    the rest of its data. Otherwise a web page could have a browser send chat commands. A subclass for
+    the rest of its data. Otherwise a web page could make a browser send chat commands. A subclass for
     WebSockets sets ``refuses_http`` to false, because the opening handshake prevents that.
 
     If frames are not lines, a frame may be complete before the first line is. Such a frame is passed on at
-    once, although the first line may still turn out to be HTTP. A subclass may wait with it while
-    `may_be_http` is true.
+    once, although the first line may still turn out to be HTTP. A subclass may wait while `may_be_http` is
+    true.
     """
 
     _log = Logger()
@@ -76,26 +75,26 @@ class SessionCarrier(Protocol):
         self._busy = False
 
     def buffer(self, data: bytes) -> None:
-        """Store received ``data``, from which `dispatch_next_frame` cuts frames."""
+        """Store ``data``, bytes from the client. `dispatch_next_frame` cuts frames from the stored bytes."""
         raise NotImplementedError
 
     def dispatch_next_frame(self) -> bool:
-        """Pass the next complete frame to the session, or refuse it. Return False if there is none yet."""
+        """Pass the next complete frame to the session, or refuse it. Return False if no frame is complete."""
         raise NotImplementedError
 
     @staticmethod
     def wrapper_for(dialect: Dialect) -> FrameWrapper:
-        """Return the function that puts a payload of ``dialect`` into a frame: it appends a newline, unless a
-        subclass overrides this method.
+        """Return the function that puts a payload of ``dialect`` into a frame.
+
+        The function appends a newline, unless a subclass overrides this method.
         """
         return wrap_line
 
     @staticmethod
     def dequeue_next_write(frames: deque[bytes]) -> bytes:
-        """Take the next frame from the front of the queue ``frames`` and return it.
+        """Take the next frame from the front of the queue ``frames``, and return it to be written alone.
 
-        It is written alone, because a client that needs a delay between two writes takes each read for one
-        frame.
+        A client that needs a delay between two writes takes each read for one frame.
         """
         return frames.popleft()
 
@@ -104,8 +103,9 @@ class SessionCarrier(Protocol):
         return b""
 
     def dispatch_frames(self) -> None:
-        """Pass all complete frames to the session, until it pauses the carrier or is leaving. If the client
-        has ended its input, tell the session after the last frame.
+        """Pass all complete frames to the session, until the session pauses the carrier or is leaving.
+
+        If the client has ended its input, tell the session so after the last frame.
         """
         if self._busy:  # a payload has paused and resumed the carrier: the loop below goes on
             return

@@ -37,9 +37,9 @@ class IdleDelimitedCarrier(SessionCarrier):
     exceptions: if it ends in a newline, or if the client has not logged in, each of its lines is a frame.
     Empty frames are ignored. A CR before a newline is dropped.
 
-    While the session pauses the carrier, the carrier still reads, up to ``limits.line`` bytes, and goes on to
-    look for pauses. If it did not, two writes of the client would arrive as one read, and the pause between
-    them would be lost.
+    While the session pauses the carrier, the carrier still reads up to ``limits.line`` bytes and looks for
+    pauses. Otherwise two writes of the client would arrive as one read, and the pause between them would be
+    lost.
     """
 
     def __init__(
@@ -57,8 +57,10 @@ class IdleDelimitedCarrier(SessionCarrier):
 
     @staticmethod
     def dequeue_next_write(frames: deque[bytes]) -> bytes:
-        """Take as many frames from the front of the queue ``frames`` as fit into `MAX_WRITE_BYTES`, or a part
-        of the first frame, and return them as one piece.
+        """Take frames from the front of the queue ``frames``, and return them joined as the bytes of one
+        write.
+
+        The write has as many whole frames as fit into `MAX_WRITE_BYTES`, or a part of the first frame.
         """
         data = frames.popleft()
         while frames and len(data) < MAX_WRITE_BYTES:
@@ -83,8 +85,9 @@ class IdleDelimitedCarrier(SessionCarrier):
             self._stop_reading()
 
     def dispatch_next_frame(self) -> bool:
-        """Pass the next frame of the finished chunks to the session. Return False if no finished chunk is
-        left.
+        """Pass the next frame of the finished chunks to the session.
+
+        Return False if no finished chunk is left.
         """
         if self.input_ended:
             self._close_chunk(len(self._open))
@@ -152,11 +155,11 @@ class IdleDelimitedCarrier(SessionCarrier):
 
 
 def next_write_length(text: bytes) -> int:
-    """Return how many bytes of ``text``, which is UTF-8, to put into one write: at most `MAX_WRITE_BYTES`.
+    """Return the number of bytes of ``text``, which is UTF-8, that the next write should have.
 
-    The write ends after its last newline if it has one, else between two characters. It also ends before a
-    character that a client would cut in two if it read in one of the sizes in `CLIENT_READ_SIZES`: the client
-    may decode each read by itself.
+    The number is at most `MAX_WRITE_BYTES`. The write ends after its last newline if it has one, else between
+    two characters. It also ends before a character that a client would cut in two if it read in one of the
+    sizes in `CLIENT_READ_SIZES`, because the client may decode each read by itself.
     """
     end = min(len(text), MAX_WRITE_BYTES)
     if not text[:end].isascii():

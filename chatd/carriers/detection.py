@@ -51,8 +51,9 @@ T = TypeVar("T")
 
 
 class WireChoice(NamedTuple):
-    """One of the wires on a port that serves several: the first bytes that identify the wire's clients, its
-    carrier and its dialect.
+    """One of the wires (protocols) on a port that serves several.
+
+    It has the first bytes by which clients of the wire are recognised, the carrier and the dialect.
     """
 
     openings: tuple[OpeningBytes, ...]
@@ -61,12 +62,12 @@ class WireChoice(NamedTuple):
 
     @property
     def greeting(self) -> bytes:
-        """The frames that are sent to a new client."""
+        """The frames that a new client is sent."""
         return b"".join(map(self.carrier.wrapper_for(self.dialect), self.dialect.greeting))
 
 
 class HttpProtocol(Interface):
-    """A Twisted protocol for connections that begin with HTTP: `chatd.web.connection.HttpConnection`."""
+    """The interface of the Twisted protocol for HTTP connections: `chatd.web.connection.HttpConnection`."""
 
     def makeConnection(self, transport: Any) -> None: ...
     def dataReceived(self, data: bytes) -> None: ...
@@ -74,14 +75,14 @@ class HttpProtocol(Interface):
     def connectionLost(self, reason: Failure) -> None: ...
 
     def refuse_and_close(self, refusal: Refusal) -> None:
-        """Answer with ``refusal`` if an answer is possible, then close the connection."""
+        """Answer with an HTTP error for ``refusal`` if an answer is possible, then close the connection."""
 
     def refuse_foreign_protocol(self, foreign: ForeignProtocol) -> None:
         """Close the connection of a client that speaks the protocol ``foreign``."""
 
 
 class HttpChoice(NamedTuple):
-    """The choice of HTTP on a port that serves several protocols.
+    """HTTP as one of the protocols on a port that serves several.
 
     ``openings`` are the first bytes of HTTP clients. ``make_protocol`` makes the Twisted protocol of such a
     connection. If the client then opens a WebSocket, `Detector.open_session` gives the connection a carrier.
@@ -99,8 +100,7 @@ ProtocolChoice = WireChoice | HttpChoice
 def match_opening_bytes(
     read: bytes, table: Sequence[tuple[OpeningBytes, T]], final: bool, default: T
 ) -> T | None:
-    """Return the first target in ``table`` with opening bytes that ``read``, the client's first bytes, begins
-    with.
+    """Return the first target in ``table`` with opening bytes that match ``read``, the client's first bytes.
 
     Return ``default`` if no opening bytes can match any more, and None if more bytes are needed. If ``final``
     is true, the client sends nothing more for now. In that case ``read`` is treated as if a line end
@@ -118,16 +118,16 @@ def match_opening_bytes(
 
 @implementer(IHalfCloseableProtocol)
 class Detector(Protocol):
-    """A Twisted protocol that reads the first bytes of a connection, detects which of ``choices`` the client
-    speaks, and passes the connection to that wire's carrier or to HTTP.
+    """A Twisted protocol that detects which of several protocols the client of a new connection speaks.
 
-    The first choice is the default, for clients whose first bytes match no other choice. A client that stays
-    silent gets the default wire's greeting, and may still turn out to speak another wire. A client of one of
-    the ``foreign`` protocols is refused.
+    It reads the first bytes, compares them with ``choices``, and passes the connection to the carrier of the
+    wire, or to HTTP. The first choice is the default, for clients whose first bytes match no other choice. A
+    client that stays silent gets the default wire's greeting, and may still turn out to speak another wire. A
+    client of one of the ``foreign`` protocols is refused.
 
-    With a ``certificate``, a client that begins with TLS gets TLS, and the decrypted bytes decide. A
+    With a ``certificate``, a client that begins with TLS gets TLS, and the decrypted bytes are compared. A
     handshake that takes longer than ``limits.tls_handshake_seconds`` is cut. If the port is ``tls_only``, a
-    client without TLS is refused: by its first bytes, or after those seconds if it is silent.
+    client without TLS is refused: because of its first bytes, or after those seconds if it is silent.
     """
 
     _log = Logger()
@@ -171,11 +171,11 @@ class Detector(Protocol):
 
     @property
     def client_certificate_name(self) -> str:
-        """The common name in the client's verified TLS certificate; empty if it has shown none."""
+        """The common name in the client's verified TLS certificate, or empty if the client has shown none."""
         return "" if self._tls is None else self._tls.client_certificate_name
 
     def dataReceived(self, data: bytes) -> None:
-        """Pass ``data`` on if the protocol is detected; otherwise add it to the first bytes and detect."""
+        """Pass ``data`` to the detected protocol. If none is detected yet, detect it from the first bytes."""
         if self._protocol is not None:
             self._protocol.dataReceived(data)
         else:
@@ -183,8 +183,8 @@ class Detector(Protocol):
             self._decide()
 
     def readConnectionLost(self) -> None:
-        """Handle a half-close: detect the protocol from the bytes received so far, since the client sends
-        nothing more.
+        """Handle a half-close: detect the protocol from the received bytes, because the client sends nothing
+        more.
         """
         if self._protocol is None:
             self._decide(final=True)
@@ -195,7 +195,10 @@ class Detector(Protocol):
         """Do nothing: Twisted calls this when the daemon itself has ended its output."""
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Tell the protocol in use that the connection is gone, and forget a connection without session."""
+        """Tell the protocol in use that the connection is gone.
+
+        Without a session, stop counting the connection.
+        """
         self._stop_waiting()
         _cancel(self._handshake_deadline)
         error = reason.value
@@ -213,25 +216,26 @@ class Detector(Protocol):
     def use_default_wire(self) -> None:
         """Give the connection to the default protocol of its port, unless a protocol is detected already.
 
-        The daemon calls this when it stops, to tell the client so in that protocol. No greeting is sent, and
-        the bytes read so far are dropped.
+        The daemon calls this method when it stops, so that it can tell the client in that protocol. No
+        greeting is sent, and the bytes read so far are dropped.
         """
         if self._protocol is None:
             self._open(self._default)
 
     def abort(self) -> None:
-        """Cut the connection at once."""
+        """Close the connection at once, without writing what is queued."""
         self.transport.abortConnection()
 
     def refuse_and_close(self, refusal: Refusal) -> None:
-        """Send ``refusal`` to the client, in the default wire's dialect if its own is unknown. Then close the
-        connection.
+        """Send ``refusal`` to the client, then close the connection.
+
+        If the client's own wire is unknown, the refusal is sent in the dialect of the default wire.
         """
         protocol = self._protocol or self._open(self._default)
         protocol.refuse_and_close(refusal)
 
     def open_session(self, choice: WireChoice) -> SessionCarrier:
-        """Open a session on the wire ``choice`` for the connection, and return its carrier."""
+        """Open a session on the wire ``choice`` for the connection, and return the carrier of the session."""
         self._sessions.remove_undetected(self)
         self._protocol = carrier = choice.carrier(self._sessions, choice.dialect, self)
         carrier.makeConnection(self.transport)

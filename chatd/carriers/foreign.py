@@ -18,10 +18,10 @@ from chatd.core.wires import OpeningBytes
 
 
 class ForeignProtocol(msgspec.Struct, frozen=True):
-    """A protocol that is recognised by its first bytes and refused.
+    """A protocol that chatd does not speak, and that is recognised by its first bytes and refused.
 
     ``name`` is its name in the log. ``openings`` are the first bytes of its clients. ``why`` is the reason
-    that a refused client is told. ``is_tls`` marks TLS, which is spoken instead of refused if the daemon has
+    that a refused client is sent. ``is_tls`` marks TLS, which is spoken instead of refused if the daemon has
     a certificate.
     """
 
@@ -78,8 +78,10 @@ class HttpRequestLineDetector:
         self._version = b""
 
     def feed(self, data: bytes) -> bool | None:
-        """Examine the next bytes of the stream. Return whether the stream begins with an HTTP request line,
-        or None if more bytes are needed.
+        """Examine the next bytes of the stream, and return whether the stream begins with an HTTP request
+        line.
+
+        Return None if more bytes are needed.
         """
         at = 0
         while self._part < len(_PARTS):

@@ -31,7 +31,7 @@ _decoder: Final = codecs.getincrementaldecoder("utf-8")
 
 
 class Header(NamedTuple):
-    """The header of a received frame.
+    """The header of a received length-prefixed frame.
 
     ``is_image`` says whether the frame is an image or a text. ``body_length`` is the length of the body, in
     bytes or in characters, whichever the client counts. ``header_length`` is the size of the header in bytes.
@@ -56,8 +56,10 @@ def wrap_length_prefixed(payload: bytes) -> bytes:
 
 
 class LengthPrefixedCarrier(SessionCarrier):
-    """A carrier whose frames begin with their length. Each payload that it passes to the session is a type
-    byte, `TEXT_FRAME_TYPE` or `IMAGE_FRAME_TYPE`, followed by the content of the frame.
+    """A carrier whose frames begin with their length.
+
+    Each payload that it passes to the session is a type byte, `TEXT_FRAME_TYPE` or `IMAGE_FRAME_TYPE`,
+    followed by the content of the frame.
 
     The first frame that is not all ASCII shows whether the client's lengths count bytes or characters. They
     are taken to count characters if, read as bytes, the frame would end inside a character, or the next byte
@@ -91,8 +93,9 @@ class LengthPrefixedCarrier(SessionCarrier):
         self._buffer += data
 
     def dispatch_next_frame(self) -> bool:
-        """Pass the next frame to the session. Return False if no frame is complete, or if the end of the
-        frame is not clear yet.
+        """Pass the next frame to the session.
+
+        Return False if no frame is complete, or if it is not clear yet where the frame ends.
         """
         if self.input_ended and self._waits:
             self._count_bytes()

@@ -24,9 +24,7 @@ of its own.
 
 @runtime_checkable
 class HasNewlineVariant(Protocol):
-    """A dialect that exists in two variants: for clients that end each JSON value with a newline, and for
-    clients that do not.
-    """
+    """The interface of a dialect with a variant for clients that end each JSON value with a newline."""
 
     newline_delimited: bool
     """Whether this dialect object is the variant with newlines."""
@@ -42,8 +40,10 @@ def payload_as_frame(payload: bytes) -> bytes:
 
 
 class JsonStreamCarrier(SessionCarrier):
-    """A carrier whose frames are JSON values. If the client ends its first value with a newline, the session
-    switches to the newline-delimited variant of its dialect, where the dialect has one.
+    """A carrier whose frames are JSON values.
+
+    If the client ends its first value with a newline, the session switches to the newline-delimited variant
+    of its dialect, if the dialect has one.
     """
 
     def __init__(
@@ -60,8 +60,9 @@ class JsonStreamCarrier(SessionCarrier):
 
     @staticmethod
     def wrapper_for(dialect: Dialect) -> FrameWrapper:
-        """Return the function that frames a payload of ``dialect``: a newline is appended if the dialect is
-        newline-delimited, else nothing.
+        """Return the function that puts a payload of ``dialect`` into a frame.
+
+        The function appends a newline if the dialect is newline-delimited. Otherwise it changes nothing.
         """
         return (
             wrap_line
@@ -70,12 +71,13 @@ class JsonStreamCarrier(SessionCarrier):
         )
 
     def buffer(self, data: bytes) -> None:
-        """Feed ``data`` to the JSON scanner."""
+        """Feed ``data``, bytes from the client, to the JSON scanner."""
         self._values.feed(data)
 
     def dispatch_next_frame(self) -> bool:
-        """Pass the next JSON value to the session, or refuse bytes that are no JSON value. Return False if
-        there is nothing to pass on yet.
+        """Pass the next JSON value to the session, or refuse bytes that are no JSON value.
+
+        Return False if no value is complete.
         """
         if self.may_be_http:
             return False  # each word of a request line would be refused by itself

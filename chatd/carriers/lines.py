@@ -15,11 +15,11 @@ from chatd.core.refusals import Refusal, TranslatableText
 
 
 class LineCarrier(SessionCarrier, LineOnlyReceiver):
-    """A carrier whose frames are lines that end in LF or CR LF. Empty lines are ignored, and so is a last
-    line without LF.
+    """A carrier whose frames are lines that end in LF or CR LF.
 
-    Twisted's LineOnlyReceiver cuts all lines of a read at once, even while the carrier is paused; so the
-    lines wait in a queue. (LineReceiver can be paused, but copies the rest of the read for each line.)
+    Empty lines are ignored, and so is a last line without LF. Twisted's LineOnlyReceiver cuts all lines of a
+    read at once, even while the carrier is paused, so the lines wait in a queue. (LineReceiver can be paused,
+    but copies the rest of the read for each line.)
     """
 
     delimiter = b"\n"
@@ -43,14 +43,16 @@ class LineCarrier(SessionCarrier, LineOnlyReceiver):
         self._lines.append(line)
 
     def lineLengthExceeded(self, line: bytes) -> None:
-        """Queue a line that is too long, so that it is refused after the lines before it; the refusal ends
-        the connection.
+        """Queue a line that is too long, so that it is refused after the answers to the lines before it.
+
+        The refusal closes the connection.
         """
         self._lines.append(line)
 
     def dispatch_next_frame(self) -> bool:
-        """Pass the next queued line, without its CR, to the session; skip an empty line. Return False if no
-        line is queued.
+        """Pass the next queued line, without its CR, to the session, but skip an empty line.
+
+        Return False if no line is queued.
         """
         if not self._lines:
             return False
@@ -65,7 +67,10 @@ class LineCarrier(SessionCarrier, LineOnlyReceiver):
 
 
 class CrlfLineCarrier(LineCarrier):
-    """A carrier whose frames are lines that are sent with CR LF, and may be received without the CR."""
+    """A carrier whose frames are lines.
+
+    It sends them with CR LF, and accepts lines from the client without the CR.
+    """
 
     @staticmethod
     def wrapper_for(dialect: Dialect) -> FrameWrapper:

@@ -7,7 +7,7 @@ from OpenSSL.SSL import Connection, Error
 
 
 class TlsLayer:
-    """The TLS layer of a connection, started by the daemon. ``connection`` is OpenSSL's object for it."""
+    """The server side of TLS on one connection. ``connection`` is the OpenSSL object of the connection."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -19,11 +19,11 @@ class TlsLayer:
 
     @property
     def client_certificate_name(self) -> str:
-        """The common name in the subject of the client's certificate, as the CA has written it.
+        """The common name in the subject of the client's certificate, exactly as the CA has written it.
 
-        It is empty if the client has shown no certificate, or one whose subject has not exactly one common
-        name, or before the handshake is complete. OpenSSL has verified the certificate: a handshake with an
-        invalid one fails.
+        The name is empty before the handshake is complete, if the client has shown no certificate, and if the
+        subject does not have exactly one common name. OpenSSL has verified the certificate: a handshake with
+        an invalid certificate fails.
         """
         if not self.is_established:
             return ""
@@ -38,6 +38,6 @@ class TlsLayer:
 
 
 def tls_failure_reason(error: Error) -> str:
-    """Return why a handshake failed, in OpenSSL's words."""
+    """Return the reason of OpenSSL why a TLS handshake failed, in English."""
     reasons = error.args[0] if error.args else ()
     return str(reasons[-1][-1]) if reasons else "the connection ended"

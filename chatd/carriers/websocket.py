@@ -71,9 +71,9 @@ class WebSocketCarrier(SessionCarrier):
     """A carrier whose frames are text messages of a WebSocket. A message may come in several fragments.
 
     A message has at most ``limits.json`` bytes. A longer message, an invalid WebSocket frame, invalid UTF-8
-    and a binary message end the connection. A subclass with ``takes_binary`` accepts binary messages, and the
-    dialect checks their content. Pings, pongs and all fragments of a message count as requests for the rate
-    limit. A client that is silent is sent pings.
+    and a binary message close the connection. A subclass with ``takes_binary`` accepts binary messages, and
+    the dialect checks their content. Pings, pongs and all fragments of a message count as requests for the
+    rate limit. A silent client is sent pings.
     """
 
     refuses_http = False
@@ -100,11 +100,11 @@ class WebSocketCarrier(SessionCarrier):
 
     @staticmethod
     def wrapper_for(dialect: Dialect) -> FrameWrapper:
-        """Return the function that makes a text message of a payload."""
+        """Return the function that puts a payload into a WebSocket text message."""
         return wrap_text_message
 
     def connectionMade(self) -> None:
-        """Open a session, and begin to watch for silence."""
+        """Open a session for the new connection, and start the timer that sends pings to a silent client."""
         super().connectionMade()
         self._timer = self._clock.callLater(PING_SECONDS, self._check_silence)
 
@@ -115,15 +115,15 @@ class WebSocketCarrier(SessionCarrier):
         super().connectionLost(reason)
 
     def buffer(self, data: bytes) -> None:
-        """Store received ``data``."""
+        """Store ``data``, bytes from the client."""
         self._heard = True
         self._unparsed += data
 
     def dispatch_next_frame(self) -> bool:
-        """Handle the next frame: pass a complete message to the session. Return False if there is none.
+        """Handle the next WebSocket frame, and pass a complete message to the session.
 
-        The parser gets one frame at a time: frames may be as small as six bytes, and the session may pause
-        after each.
+        Return False if no frame is complete. The parser gets one frame at a time, because frames may be as
+        small as six bytes, and the session may pause after each.
         """
         if not self._missing_bytes:
             self._missing_bytes = _frame_size(self._unparsed)
@@ -148,7 +148,9 @@ class WebSocketCarrier(SessionCarrier):
         return True
 
     def closing_frame(self, refusal: Refusal | None) -> bytes:
-        """Return the Close frame: the answer to the client's one, or one with a code for ``refusal``."""
+        """Return the Close frame: the answer to the Close frame of the client, or one with a code for
+        ``refusal``.
+        """
         if self._close is not None:
             return _close_frame(self._close)
         if refusal is None:
@@ -224,7 +226,7 @@ class BinaryWebSocketCarrier(LenientWebSocketCarrier):
 
     @staticmethod
     def wrapper_for(dialect: Dialect) -> FrameWrapper:
-        """Return the function that makes a binary message of a payload."""
+        """Return the function that puts a payload into a WebSocket binary message."""
         return wrap_binary_message
 
 

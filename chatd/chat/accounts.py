@@ -32,7 +32,10 @@ AccountCommand = c.Register | c.ChangePassword | c.Unregister | c.EndOtherSessio
 
 
 class Authenticator:
-    """Verifies passwords and hashes new ones. It limits the guesses of passwords and of invitation links."""
+    """Verifies passwords and hashes new ones.
+
+    It limits how often passwords and invitation links can be guessed.
+    """
 
     def __init__(self, authority: Authority, passwords: PasswordHasher, clock: Clock, limits: Limits) -> None:
         self._authority = authority
@@ -45,8 +48,7 @@ class Authenticator:
 
         ``client_network`` is the IPv4 address or IPv6 network of the client, or None for the daemon's own
         machine. Raises `Refusal` ``wrong_password``, and ``rate_limited`` after too many wrong passwords from
-        ``client_network``. The refusal of an unregistered nick takes as long as the refusal of a wrong
-        password.
+        ``client_network``. Refusing an unregistered nick takes as long as refusing a wrong password.
         """
         key = await self._check_attempt(nick, client_network)
         credential = find_credential(self._authority.state, nick)
@@ -94,9 +96,11 @@ class Authenticator:
 
     @contextmanager
     def limiting_invitation_link_guesses(self, user: User, client_network: str | None) -> Iterator[None]:
-        """Return a context manager for the use of an invitation link, which limits wrong guesses.
+        """Return a context manager for a ``with`` block that uses an invitation link.
 
-        If its block raises `Refusal` ``bad_link``, this counts like a wrong password for ``user`` from
+        It limits wrong guesses.
+
+        If the block raises `Refusal` ``bad_link``, this counts like a wrong password for ``user`` from
         ``client_network``. After too many wrong guesses by ``user`` or from ``client_network``, entering the
         block raises `Refusal` ``rate_limited``.
         """
@@ -118,7 +122,10 @@ class Authenticator:
 
 
 class AccountService:
-    """Carries out the commands on accounts: register, passwd (change the password), unregister and regain."""
+    """Carries out the commands on accounts: register, passwd (change the password), unregister, and regain.
+
+    ``regain`` ends the user's other sessions.
+    """
 
     def __init__(
         self,

@@ -16,9 +16,10 @@ from chatd.store.errors import NotStored
 
 
 class AdministrationService:
-    """Appoints and dismisses server operators, and exports users and groups.
+    """Appoints and dismisses server operators, and exports users and groups, for the administrator of the
+    machine.
 
-    Each of these acts is an entry of the moderation log.
+    Each of these actions adds an entry to the moderation log.
     """
 
     def __init__(
@@ -31,7 +32,7 @@ class AdministrationService:
         self._stopped = False
 
     def stop(self) -> None:
-        """Refuse all further acts."""
+        """Refuse all further actions, because the daemon stops."""
         self._stopped = True
 
     def operators(self) -> list[ServerOperator]:
@@ -42,7 +43,9 @@ class AdministrationService:
         return rules.list_operators(self._committer.state, self._policy)
 
     async def appoint_server_operator(self, nick: str) -> ModerationEntry:
-        """Appoint ``nick`` as a server operator. Return the entry of the moderation log, which is on disk.
+        """Appoint ``nick`` as a server operator.
+
+        Return the new entry of the moderation log, which is on disk.
 
         Raises `Refusal` ``bad_nick``, ``no_such_user``, ``already_server_operator``, ``shutting_down`` or
         ``storage_failed``.
@@ -53,7 +56,9 @@ class AdministrationService:
         )
 
     async def dismiss_server_operator(self, nick: str) -> ModerationEntry:
-        """Dismiss the appointed server operator ``nick``. Return the moderation log entry, which is on disk.
+        """Dismiss the appointed server operator ``nick``.
+
+        Return the new moderation log entry, which is on disk.
 
         Raises `Refusal` ``not_appointed``, ``configured_operator``, ``shutting_down`` or ``storage_failed``.
         """
@@ -63,7 +68,7 @@ class AdministrationService:
         )
 
     async def export_user(self, nick: str) -> Export:
-        """Record an export of the user ``nick`` in the moderation log, and return the export.
+        """Record the export of the data of the user ``nick`` in the moderation log, and return the export.
 
         Raises `Refusal` ``no_such_user``, ``shutting_down`` or ``storage_failed``.
         """
@@ -74,11 +79,10 @@ class AdministrationService:
         return Export(self._archive, self._committer, now, last_id, user=user)
 
     async def export_group(self, name: str) -> Export:
-        """Record an export of the group ``name`` in the moderation log, and return the export.
+        """Record the export of the data of the group ``name`` in the moderation log, and return the export.
 
-        The group may be closed or empty.
-
-        Raises `Refusal` ``no_such_group``, ``shutting_down`` or ``storage_failed``.
+        The group may be closed or empty. Raises `Refusal` ``no_such_group``, ``shutting_down`` or
+        ``storage_failed``.
         """
         state, now = self._committer.state, self._authority.now()
         group = state.find_group(name)

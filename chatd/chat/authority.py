@@ -80,7 +80,7 @@ tasks of the commit are completed.
 
 
 class Authority:
-    """Decides commands, and applies the decisions to the state in memory at once.
+    """Decides whether commands are accepted, and applies the accepted ones to the state in memory at once.
 
     ``now`` returns the current time in seconds since 1970, for new log entries. No entry gets an earlier time
     than the entry before it, even if the clock was set back. Entries are ordered by id, not by time.
@@ -130,7 +130,7 @@ class Authority:
 
     @property
     def online_users(self) -> dict[str, User]:
-        """The users who are logged in, by the key (normal form) of their nick, in the order of arrival."""
+        """The users who are logged in, by their normalized nicks, in the order of their logins."""
         users = ((key, sessions[0].user) for key, sessions in self._names.items())
         return {key: user for key, user in users if user is not None}
 
@@ -149,11 +149,11 @@ class Authority:
         return int(self._now() * 1000)
 
     def log_in(self, client: Client, hello: c.Hello, verified_credential: Credential | Token | None) -> Login:
-        """Log ``client`` in under the nick that ``hello`` asks for, and return the login.
+        """Log ``client`` in under the nick that ``hello`` asks for, and return the accepted login.
 
-        ``verified_credential`` is what the password of the hello was verified against: the credential of a
-        user, or a token. It is None if the hello has no password that was verified. The caller has to apply
-        and store the ``decision`` of the login. Raises `Refusal`.
+        ``verified_credential`` is the credential of a user, or the token, that the password of the hello was
+        verified against. It is None if the hello has no password. The caller must apply and store the
+        ``decision`` of the login. Raises `Refusal` if the login is not accepted.
         """
         token = verified_credential if isinstance(verified_credential, Token) else None
         login = decide_login(
@@ -172,26 +172,25 @@ class Authority:
         return login
 
     def decide_login_for_registration(self, client: Client, nick: str) -> Login:
-        """Decide whether ``client`` may register ``nick`` before its login.
+        """Decide whether ``client`` may register ``nick`` before its login, and return the login that would
+        follow.
 
-        Return the login that the client would have with the nick. Nothing is changed, and the client is not
-        logged in. Raises `Refusal` like `log_in`.
+        Nothing is changed, and the client is not logged in. Raises `Refusal` like `log_in`.
         """
         login = decide_login(self.state, self._names, c.Hello(nick))
         check_not_blocked(self.state, login.user.key, client.client_network, self.now())
         return login
 
     def count_registration_as_login(self, client: Client, login: Login) -> None:
-        """Count a registration before the login towards the client network's limits of logins and of new
-        nicks.
+        """Count a registration before the login as a login, for the limits of the client's network.
 
-        ``login`` is the result of `decide_login_for_registration`. Raises `Refusal` ``rate_limited`` if a
-        limit is exceeded.
+        The limits are those of logins and of new nicks. ``login`` is the result of
+        `decide_login_for_registration`. Raises `Refusal` ``rate_limited`` if a limit is exceeded.
         """
         self._login_guard.check_login(client.client_network, is_new=not login.returning)
 
     def expire_invitations(self) -> None:
-        """Remove the invitations that are older than the limits allow."""
+        """Remove the invitations that are older than the configured limit."""
         if self.state.invitation_times:
             self.state.expire_invitations(self.now() - self._limits.invitation_days * DAY_MILLISECONDS)
 
@@ -202,7 +201,7 @@ class Authority:
     def profile_of(self, user: User) -> Profile | None:
         """Return the profile of the latest session of ``user``, or None if the user is not online.
 
-        With several sessions, the user is away only if all of them are.
+        A user with several sessions is away only if all sessions are.
         """
         sessions = self._names.get(user.key)
         if not sessions:
@@ -213,15 +212,16 @@ class Authority:
         return profile
 
     def channel(self, reader: User, name: str, token: Token | None = None) -> Channel:
-        """Return the group called ``name``, or the lobby if ``name`` is empty, with its online members.
+        """Return the group called ``name``, or the lobby if ``name`` is empty, as a channel with its online
+        members.
 
-        Raises `Refusal` ``no_such_group`` if there is no such group, or if it is outside the scope of
-        ``token``, the token of the reader's session.
+        Raises `Refusal` ``no_such_group`` if ``reader`` may see no such group, or if it is outside the scope
+        of ``token``, the token of the reader's session.
         """
         return show_channel(self.state, self.online_users.values(), self.profile_of, reader, name, token)
 
     def answer_channel_query(self, reader: User, command: ChannelQuery, token: Token | None) -> Answer:
-        """Return the answer to ``command``, a question of ``reader`` about a channel, about users or for
+        """Return the answer to ``command``, by which ``reader`` asks about a channel, about users or for
         statistics.
 
         ``token`` is the token of the reader's session, or None. Raises `Refusal` ``no_such_group``.
@@ -241,7 +241,7 @@ class Authority:
         return find_users(self.state, online, self.profile_of, command, operator_ids)
 
     def describe(self, user: User) -> UserDescription:
-        """Return what everybody may know of ``user``, without groups."""
+        """Return what every user may know of ``user``, without groups."""
         return describe_user(self.state, self.profile_of, user)
 
     def channels_of(
@@ -261,9 +261,9 @@ class Authority:
         return [client for sessions in self._names.values() for client in sessions]
 
     def remove_session(self, client: Client) -> bool:
-        """Remove ``client`` from the sessions of its user. Return whether the client had a nick.
+        """Remove ``client`` from the sessions of its user. Return whether the client was logged in.
 
-        The nick is available again if no other session has it.
+        The nick becomes free if no other session has it.
         """
         user = client.user
         sessions = self._names.get(user.key, []) if user is not None else []
@@ -298,11 +298,12 @@ class Authority:
     def decide(
         self, user: User, command: c.Command, client_network: str | None, token: Token | None = None
     ) -> Decision:
-        """Return the `Decision` on ``command`` of ``user``, which is not applied yet. Raises `Refusal`.
+        """Return the changes (a `Decision`) that ``command`` of ``user`` makes. They are not applied yet.
 
-        The decision follows from the account policy, the state, the quotas, and ``client_network``: the
-        address or network of the client, None for the daemon's own machine. If the client has logged in with
-        ``token``, the decision must be within the token's scope.
+        The command is checked against the account policy, the state, the quotas, and ``client_network``, the
+        address or network of the client (None for the daemon's own machine). If the client has logged in with
+        ``token``, the changes must be within the token's scope. Raises `Refusal` if the command is not
+        accepted.
         """
         state = self.state
         self.check_write_permission(user, is_leave=isinstance(command, c.Leave))
@@ -321,10 +322,11 @@ class Authority:
         return decision
 
     def check_write_permission(self, user: User, is_leave: bool = False) -> None:
-        """Check that ``user`` may change anything.
+        """Check that ``user`` may change anything or send messages.
 
-        Raises `Refusal` ``registered_only`` or ``account_closed`` by the account policy, and ``muted`` if the
-        user is muted. If ``is_leave`` is true, the command is a leave, which a mute permits.
+        Raises `Refusal` ``registered_only`` or ``account_closed`` because of the account policy, and
+        ``muted`` if the user is muted. If ``is_leave`` is true, the command leaves a group, which a muted
+        user may do.
         """
         if self.state.credentials or self._policy.names == "registered":
             check_may_write(self.state, user, self._policy)
@@ -336,8 +338,8 @@ class Authority:
     ) -> tuple[list[JournalRecord], list[Audience]]:
         """Apply ``decision`` to the state. Return the records to store, and the audience of each event.
 
-        Among the records are those that delete the invitation links and read marks that end with the
-        decision. ``sent_ref`` is the client's own id of the request, which is stored with a message.
+        The records include those that delete invitation links and read marks that are no longer valid.
+        ``sent_ref`` is the client's own id of the request, which is stored with a message.
         """
         state = self.state
         changes = (*decision.records, *read_mark_deletions_by(decision))
@@ -360,10 +362,10 @@ class Authority:
         return records, audiences
 
     def visible_quit_message(self, client: Client, user: User) -> str:
-        """Return the farewell of ``client``, the last session of ``user``, as others are shown it.
+        """Return the quit message of ``client``, the last session of ``user``, as other users may see it.
 
-        It is empty if the session may not change its profile. It is also empty if anybody ignores ``user``,
-        because the departure is sent to everyone alike.
+        It is empty if the session may not change its profile. It is also empty if any user ignores ``user``,
+        because all users are sent the same notice of the logout.
         """
         quit_message = client.profile.quit_message
         if not quit_message or self.state.ignored_by.get(user.id):

@@ -54,10 +54,10 @@ ChannelCommand = SetProfile | EnterLobby | LeaveLobby | SendTransientMessage | S
 
 
 class ChannelService:
-    """Carries out the commands of clients that show channels.
+    """Carries out the commands that only clients with channels, such as IRC clients, can send.
 
-    They change the profile of a session, let it enter or leave the lobby, change its watch list, or send
-    transients, which are messages between clients that are not stored.
+    These commands change the profile of a session, let a session enter or leave the lobby, change its watch
+    list, or send messages to other clients that are not stored.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class ChannelService:
         self._transient_message_numbers = count(1)
 
     def execute(self, client: Client, request: Request, user: User, command: ChannelCommand) -> None:
-        """Carry out ``command`` of ``user``. Raises `Refusal`."""
+        """Carry out ``command`` of ``user``, and answer ``request``. Raises `Refusal`."""
         if isinstance(command, SetProfile):
             self._authority.check_write_permission(user)
             self._turns.run_coroutine(client, request, self._set_profile(client, request, user, command))
@@ -203,7 +203,7 @@ class ChannelService:
 
 
 def is_for_lobby(command: Command) -> bool:
-    """Return whether ``command`` sends something to the lobby, for which the client must be in the lobby."""
+    """Return whether ``command`` sends a message to the lobby, which the client must have entered before."""
     if isinstance(command, SendTransientMessage):
         return command.dest is None and not command.group
     return isinstance(command, SendToLobby)

@@ -23,14 +23,14 @@ from chatd.core.state import NO_USER_IDS, State
 
 
 class AppliedDecision(msgspec.Struct, frozen=True, eq=False):
-    """A decision that was applied to the state in memory and still has to be stored.
+    """A decision that was applied to the state in memory and still must be stored and delivered.
 
     ``records`` are the records to store. The other attributes have one item for each event of the decision:
 
     - ``audiences``: the users who receive the event.
     - ``private_conversation_flags``: whether the conversation of the event was private when the event was
       decided.
-    - ``channels``: the group that the event has made its actor a member of, if a session of the actor shows
+    - ``channels``: the group that the actor has joined by the event, if a session of the actor shows
       channels; else None.
     """
 
@@ -41,7 +41,7 @@ class AppliedDecision(msgspec.Struct, frozen=True, eq=False):
 
 
 class Committer:
-    """Applies decisions, stores their records and delivers their events."""
+    """Applies decisions to the state, stores their records on disk, and delivers their events to clients."""
 
     def __init__(self, authority: Authority, dispatcher: Dispatcher, turns: TurnQueue) -> None:
         self._authority = authority
@@ -52,21 +52,22 @@ class Committer:
     def state(self) -> State:
         """The state of the chat.
 
-        Raises `Refusal` ``storage_failed`` while the state is read again after a failed transaction.
+        Raises `Refusal` ``storage_failed`` while the state is reloaded after a failed transaction.
         """
         self.check_state()
         return self._authority.state
 
     def check_state(self) -> None:
-        """Raise `Refusal` ``storage_failed`` while the state is read again after a failed transaction."""
+        """Raise `Refusal` ``storage_failed`` if the state is being reloaded after a failed transaction."""
         if self._authority.recovering:
             raise not_stored_refusal()
 
     def apply(self, decision: Decision) -> AppliedDecision:
-        """Apply ``decision`` to the state in memory, and return what has to be stored and delivered.
+        """Apply ``decision`` to the state in memory, and return the records to store and the events to
+        deliver.
 
-        The caller has to store its ``records`` in the journal, and then to call `deliver` with the log
-        entries.
+        The caller must store the ``records`` of the result in the journal, and then call `deliver` with the
+        log entries.
         """
         state = self._authority.state
         private = [state.is_private(event.conversation) for event in decision.events]
@@ -76,9 +77,9 @@ class Committer:
         )
 
     def channel_entered_by(self, event: ChatEvent) -> Channel | None:
-        """Return the group that the actor of ``event`` has become a member of, as a channel, or None.
+        """Return the group that the actor of ``event`` has joined by it, as a channel, or None.
 
-        ``event`` must have been applied. The result is None if the event makes nobody a member, or if no
+        ``event`` must have been applied. The result is None if nobody joins a group by the event, or if no
         session of the actor shows channels.
         """
         if event.kind in ENTERING_EVENT_KINDS and any(
@@ -88,7 +89,7 @@ class Committer:
         return None
 
     def deliver(self, applied: AppliedDecision, entries: Sequence[LogEntry]) -> None:
-        """Deliver ``entries``, the log entries of the events of ``applied``, which are on disk."""
+        """Deliver ``entries``, the log entries of the events of ``applied``. They are on disk."""
         details = zip(applied.audiences, applied.private_conversation_flags, applied.channels, strict=True)
         for entry, (audience, private, channel) in zip(entries, details, strict=True):
             self._dispatcher.deliver(entry, audience, None, private)
@@ -108,11 +109,11 @@ class Committer:
     async def commit_event(
         self, decision: Decision, author: Client | None, without_text_for: frozenset[int] = NO_USER_IDS
     ) -> LogEntry:
-        """Like `commit`, for a ``decision`` with one event, which is not delivered to the session ``author``.
-        Return the log entry.
+        """Apply and store ``decision``, which has one event, and deliver the event. Return the log entry.
 
-        The users with the ids ``without_text_for``, and those who ignore its author if it has a reason, are
-        sent it without its text.
+        The event is not delivered to the session ``author``. It is delivered without its text to the users
+        with the ids ``without_text_for``, and, if it has a reason, to users who ignore its author. Raises
+        `NotStored` like `commit`.
         """
         applied = self.apply(decision)
         (entry,) = await self._turns.store(*applied.records)

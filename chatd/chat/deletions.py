@@ -22,13 +22,13 @@ from chatd.core.requests import Request
 
 
 class DeletionService:
-    """Deletes the texts of messages.
+    """Deletes the texts of messages for their authors, for group operators and for server operators.
 
     A deletion by a server operator adds an entry to the moderation log, and is answered like the other
-    commands of server operators. Any other user is sent an ack for the event ``deleted``.
+    commands of server operators. Any other user is sent an ack with the event ``deleted``.
 
-    Whoever changes a message holds ``message_lock``: whether the message has a text is read from the
-    database.
+    Each change of a message holds ``message_lock``, because it is read from the database whether the message
+    still has a text.
     """
 
     def __init__(
@@ -46,7 +46,10 @@ class DeletionService:
         self._lock = message_lock
 
     def execute_for_console(self, requester: Requester, request: Request, command: DeleteMessage) -> None:
-        """Carry out ``command`` of the administrator. The next command waits for the answer."""
+        """Carry out ``command`` of the administrator, which came over the control socket.
+
+        The next command of ``requester`` waits for the answer.
+        """
         self._turns.run_coroutine(
             requester, request, self._delete_as_operator(requester, request, CONSOLE, command), paused=True
         )
@@ -55,8 +58,8 @@ class DeletionService:
         """Carry out ``command`` of ``user``. The client's next command waits for the answer.
 
         Raises `Refusal` if the command names a group or user that ``user`` may not see, or if ``user`` may
-        not write. Raises `Refusal` ``storage_failed`` while the state is read again after a failed
-        transaction. Refusals that are found later are sent to the client.
+        not write, and `Refusal` ``storage_failed`` while the state is reloaded after a failed transaction.
+        Refusals that are found later are sent to the client.
         """
         state = self._committer.state
         if isinstance(command, DeleteMessageInConversation):

@@ -12,7 +12,8 @@ from chatd.core.events import Delivery, LogEntry, ReadMarkMoved
 
 
 class DeliveryLog:
-    """Writes a debug line to the log for each message received, and for each client that it is sent to.
+    """Writes a debug line to the log for each message received, and for each client that a message is sent
+    to.
 
     The line of a private message contains neither its text nor the name of its group. Clients are objects
     with the attributes ``peer`` (the address) and ``user``, such as `chatd.connections.session.Session`.
@@ -21,7 +22,7 @@ class DeliveryLog:
     _log = Logger()
 
     def log_received(self, client: Any, entry: LogEntry, private: bool) -> None:
-        """Log ``entry`` with the client whose command caused it.
+        """Log ``entry`` together with the client whose command has caused it.
 
         ``client`` is None if the entry is a consequence of the entry before it. If ``private`` is true, the
         line has neither the text nor the name of the group.
@@ -39,13 +40,12 @@ class DeliveryLog:
             )
 
     def log_sent(self, client: Any, what: Delivery | Page) -> None:
-        """Log that ``what`` was sent to ``client``: an entry, an arrival, a departure, an announcement or a
-        page.
+        """Log that ``what``, a delivery or a page of history, was sent to ``client``.
 
         Empty pages are not logged. Read marks are not logged either, because they are private. For a page,
-        the line names the id at which the reading began: the first id of a page that was read forward, the
-        last id of one that was read backward. The client may have got fewer entries, because the dialect may
-        leave out those at the other end to keep the answer below its maximum size.
+        the line has the id at which reading the page began: the first id of a page that was read forward, or
+        the last id of one that was read backward. The client may have got fewer entries, because the dialect
+        may cut the other end to keep the answer below its maximum size.
         """
         if isinstance(what, ReadMarkMoved):
             return

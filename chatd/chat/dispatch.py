@@ -69,7 +69,9 @@ PRESENCE_DELAY_MAX_SECONDS: Final = 0.4
 
 
 class Membership(NamedTuple):
-    """A group of a user: its conversation, the ids of its members, and whether the user is an operator."""
+    """One group of a user: its conversation, the ids of its members, and whether the user is an operator of
+    it.
+    """
 
     conversation: Conversation
     audience: tuple[int, ...]
@@ -77,15 +79,16 @@ class Membership(NamedTuple):
 
 
 class Dispatcher:
-    """Sends entries, arrivals, departures and announcements to the sessions that are logged in.
+    """Sends log entries, and notices of logins, logouts and announcements, to the sessions that are logged
+    in.
 
-    Consecutive deliveries to the same audience are gathered and sent together. They are sent when a delivery
+    Consecutive deliveries to the same audience are collected and sent together. They are sent when a delivery
     to another audience follows, or when `flush` is called. Log entries are sent by `flush_entries` at the
     latest, other deliveries after a short delay.
 
     ``on_delivery(delivery, private)`` is called once for each delivery, in order, and writes the conversation
     log. ``delivery_log`` logs the recipients of each delivery. It is None unless the log level is debug, and
-    is replaced when the level changes. ``deliver_to_all`` gives a frame to several sessions.
+    is replaced when the level changes. ``deliver_to_all`` puts a frame into the outboxes of several sessions.
     """
 
     _log = Logger()
@@ -113,23 +116,27 @@ class Dispatcher:
 
     @property
     def has_channel_clients(self) -> bool:
-        """Whether any session shows groups as chat channels."""
+        """Whether any session shows groups as channels."""
         return self._channel_clients > 0
 
     def announce_arrival(self, client: Client, user: User, arrived: UserArrived) -> None:
-        """Send the arrival of ``user`` to all sessions that were added before."""
+        """Send ``arrived``, the notice that ``user`` has logged in with ``client``, to all sessions added
+        before.
+        """
         self._log.info("{nick} arrived from {peer}", nick=user.nick, peer=client.peer)
         self._announce(arrived)
 
     def announce_to_members(self, delivery: GroupMemberArrived, audience: Audience) -> None:
-        """Send the arrival of a member to the sessions of ``audience``, the members of the group."""
+        """Send ``delivery``, the notice that a group member has logged in, to ``audience``, the members of
+        the group.
+        """
         self._fanout_to(audience, False, delivery.conversation.id).add(delivery)
 
     def send_transient_message(self, transient: TransientMessage, audience: Audience) -> None:
-        """Send ``transient`` to the sessions of ``audience``.
+        """Send ``transient``, a message that is not stored, to the sessions of ``audience``.
 
-        A transient to a conversation is not sent to the sessions of its author. A transient to a user is not
-        sent to sessions whose token is limited to some conversations.
+        A message to a conversation is not sent to the sessions of its author. A message to a user is not sent
+        to sessions whose token is limited to some conversations.
         """
         conversation_id = NO_CONVERSATION_ID if transient.conversation is None else transient.conversation.id
         own = self.sessions_of(transient.user) if transient.dest is None else ()
@@ -143,27 +150,27 @@ class Dispatcher:
         watchers: Collection[Client],
         ignoring: frozenset[int] = NO_USER_IDS,
     ) -> None:
-        """Announce that a user has changed the profile, has registered, or has unregistered.
+        """Send the notice that a user has changed the profile, has registered, or has unregistered.
 
-        - ``author`` is the session in which that happened. It is not sent the announcement.
-        - ``ignoring`` are the ids of users who are not sent it. They ignore the user, and a profile may
-          contain words of the user.
+        - ``author`` is the session in which the user did so. The notice is not sent to it.
+        - ``ignoring`` are the ids of the users who ignore the user. The notice is not sent to them, because a
+          profile may contain words of the user.
         - ``groups`` are the groups of the user, and ``watchers`` the sessions that watch the user.
 
-        All other sessions in the lobby are sent the announcement. A session outside the lobby is sent it if
-        the session shows one of ``groups`` as a channel, or if the session is one of ``watchers`` and its
-        dialect hears of watched users.
+        All other sessions in the lobby are sent the notice. A session outside the lobby is sent it if the
+        session shows one of ``groups`` as a channel, or if the session is one of ``watchers`` and its dialect
+        has notices of watched users.
         """
         self._fanout_to(ignoring or None, False, LOBBY.id).add(delivery, author)
         watching = {one for one in watchers if one.dialect.receives_watched_user_changes}
         self._send_outside_lobby(delivery, groups, author, watching, ignoring)
 
     def sessions_of(self, user: User) -> list[Client]:
-        """Return the sessions of ``user`` that are sent deliveries."""
+        """Return the sessions of ``user`` that receive deliveries."""
         return [*self._present.get(user.id, ()), *self._limited.get(user.id, ())]
 
     def add_client(self, client: Client, user: User) -> None:
-        """Send ``client``, a session of ``user``, all deliveries from now on."""
+        """Send all deliveries from now on to ``client``, a session of ``user``."""
         # This sends what was gathered before, to those present then.
         fanout = self._fanout_to(None, stored=False, conversation_id=LOBBY.id)
         self._sessions_like(client).setdefault(user.id, []).append(client)
@@ -185,9 +192,9 @@ class Dispatcher:
         return True
 
     def clear_audience_cache(self) -> None:
-        """Drop the cached recipients, so that the next delivery determines them anew.
+        """Drop the cached recipients, so that they are determined again for the next delivery.
 
-        Call this when a session was added or removed, or has another frame format.
+        Call this method when a session was added or removed, or has a new frame format.
         """
         self._groups.clear()
 
@@ -196,7 +203,7 @@ class Dispatcher:
         return self._limited if is_limited_to_conversations or not client.in_lobby else self._present
 
     def set_in_lobby(self, client: Client, user: User, in_lobby: bool) -> None:
-        """Have ``client``, a session of ``user``, enter or leave the lobby."""
+        """Record that ``client``, a session of ``user``, has entered the lobby, or has left it."""
         self.flush()
         if self.remove_client(client, user):
             client.in_lobby = in_lobby
@@ -204,9 +211,10 @@ class Dispatcher:
         client.in_lobby = in_lobby
 
     def announce_departure(self, departed: UserDeparted, groups: Sequence[Membership] = ()) -> None:
-        """Send the departure of a user, a member of ``groups``, to all sessions that are logged in.
+        """Send ``departed``, the notice that a user has logged out, to all sessions that are logged in.
 
-        A session outside the lobby is sent it if it shows one of the ``groups`` as a channel.
+        A session outside the lobby is sent the notice if it shows one of ``groups``, the user's groups, as a
+        channel.
         """
         self._log.info("{nick} left", nick=departed.user.nick)
         self._announce(departed)
@@ -251,17 +259,18 @@ class Dispatcher:
             fanout.flush(outside)
 
     def broadcast_announcement(self, announced: OperatorAnnouncement) -> None:
-        """Send an announcement of a server operator to all logged-in sessions. The scopes of tokens do not
-        apply.
+        """Send an announcement of a server operator to all logged-in sessions, whatever the scopes of their
+        tokens.
         """
         self._announce(announced, None)
 
     def send_read_mark_to_other_sessions(self, moved: ReadMarkMoved, client: Client, only_time: bool) -> None:
-        """Send ``moved`` at once to the sessions of its user, except ``client`` and sessions with a token.
+        """Send ``moved``, a new read mark, at once to the other sessions of its user.
 
-        Sessions with a token have no part in what their user has read. If ``only_time`` is true, the mark has
-        a new time and the same id. In that case only sessions that show channels are sent it, because only
-        they show the time.
+        It is not sent to ``client``, in which the mark was moved, or to sessions with a token, because
+        programs must not know what their user has read. If ``only_time`` is true, the mark has a new time and
+        the same id. In that case it is sent only to sessions that show channels, because only they show the
+        time.
         """
         sessions = self.sessions_of(moved.user)
         if only_time:
@@ -279,7 +288,8 @@ class Dispatcher:
         without_text_for: frozenset[int] = NO_USER_IDS,
         former: User | None = None,
     ) -> None:
-        """Gather ``entry`` for the sessions of ``audience``, except ``author``, whose command has caused it.
+        """Collect ``entry`` for the sessions of ``audience``, except ``author``, whose command has caused the
+        entry.
 
         - ``private`` says whether the conversation was a private group or a direct one when the entry was
           decided.
@@ -288,7 +298,7 @@ class Dispatcher:
         - ``former`` is a user who has just left the group. Sessions of that user that show channels are not
           sent the entry.
 
-        The sessions of the user whom an event is about are sent it at once.
+        The sessions of the user whom an event is about are sent the entry at once.
         """
         if self.delivery_log is not None:
             self.delivery_log.log_received(author, entry, private)
@@ -308,9 +318,9 @@ class Dispatcher:
     def show_channel_in_other_sessions(
         self, entry: LogEntry, channel: Channel, author: Client | None
     ) -> None:
-        """Show ``channel`` in the other sessions of the actor of ``entry``, if they show channels.
+        """Send ``channel`` to the other sessions of the actor of ``entry``, if they show channels.
 
-        ``channel`` is the group that the actor has entered by ``entry``, in the session ``author``.
+        ``channel`` is the group that the actor has joined by ``entry``, in the session ``author``.
         """
         self.flush()
         for client in self.sessions_of(entry.event.actor):
@@ -390,12 +400,12 @@ class Dispatcher:
             self.flush()
 
     def flush_entries(self) -> None:
-        """Send the gathered log entries. The journal calls this at the end of each commit."""
+        """Send the collected log entries. The journal calls this method at the end of each commit."""
         if self._fanout is not None and self._fanout.stored:
             self.flush()
 
     def flush(self) -> None:
-        """Send all gathered deliveries. To keep the order, this is called before anything else is sent."""
+        """Send all collected deliveries. To keep the order, this is called before anything else is sent."""
         fanout, self._fanout = self._fanout, None
         if fanout is not None:
             try:

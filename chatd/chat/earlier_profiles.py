@@ -17,7 +17,10 @@ MAX_PROFILES_PER_USER: Final = 4
 
 
 class EarlierProfiles:
-    """Remembers the profiles of the sessions that ended last. Why a user was away is not remembered."""
+    """Remembers the profiles of the sessions that ended last, for IRC's ``WHOWAS``.
+
+    The reason why a user was away is not remembered.
+    """
 
     def __init__(self) -> None:
         # By the id of the user; those whose last session ended first come first.

@@ -20,9 +20,11 @@ from chatd.core.state import NO_USER_IDS
 
 
 class EditService:
-    """Replaces the texts of messages. The author is sent an ack for the event ``edited``.
+    """Replaces the texts of messages for their authors.
 
-    ``message_lock`` is held by whoever changes a message: its text is read from the database.
+    The author is sent an ack with the event ``edited``.
+
+    Each change of a message holds ``message_lock``, because its text is read from the database.
     """
 
     def __init__(
@@ -44,7 +46,7 @@ class EditService:
     def execute(self, client: Client, request: Request, user: User, command: EditMessage) -> None:
         """Carry out ``command`` of ``user``. The client's next command waits for the answer.
 
-        Raises `Refusal` for users who may not write.
+        Raises `Refusal` if ``user`` may not write.
         """
         self._authority.check_write_permission(user)
         self._turns.run_coroutine(client, request, self._edit(client, request, user, command), paused=True)

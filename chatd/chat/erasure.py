@@ -40,7 +40,7 @@ CHECKPOINT_RETRY_SECONDS: Final = 600.0
 
 
 class ErasureResult(msgspec.Struct, frozen=True):
-    """The result of an erasure: the ``name`` that the user has now, and the number of ``entries`` erased.
+    """The result of an erasure: the user's new neutral nick ``name``, and the number of erased ``entries``.
 
     ``complete`` is false if older pages may still be in the write-ahead log of the database. The daemon then
     tries again later, also after a restart.
@@ -52,7 +52,10 @@ class ErasureResult(msgspec.Struct, frozen=True):
 
 
 class UserEraser:
-    """Erases users, one at a time. An erasure that was interrupted goes on when the daemon starts."""
+    """Erases the data of users, one user at a time.
+
+    The daemon resumes an interrupted erasure when it starts.
+    """
 
     _log = Logger()
 
@@ -78,7 +81,7 @@ class UserEraser:
         self._stopped = False
 
     def start(self) -> None:
-        """Go on with the erasures that are not complete."""
+        """Resume the erasures that are not complete."""
         self._next = None
         if self._authority.state.erasing:
             Deferred.fromCoroutine(self._resume()).addErrback(
@@ -86,16 +89,18 @@ class UserEraser:
             )
 
     def stop(self) -> None:
-        """Begin no further erasure or step."""
+        """Start no further erasure, and no further step of the current one."""
         self._stopped = True
         if self._next is not None and self._next.active():
             self._next.cancel()
 
     async def erase(self, nick: str) -> ErasureResult:
-        """Erase all that the database has of the user ``nick``. Return the result.
+        """End the sessions of the user ``nick``, and erase all data of that user in the database.
 
-        The sessions of the user are ended first. Raises `Refusal` ``no_such_user``, ``configured_operator``,
-        ``shutting_down`` or ``storage_failed``. If the erasure had begun, it goes on later.
+        Return the result.
+
+        Raises `Refusal` ``no_such_user``, ``configured_operator``, ``shutting_down`` or ``storage_failed``.
+        If the erasure had begun, it is resumed later.
         """
         self._check_running()
         try:

@@ -22,11 +22,11 @@ MAX_ENTRIES_SCANNED_FOR_EXPORT: Final = 10_000
 
 
 class Export:
-    """The export of a user or of a group.
+    """An export of the data of a user or of a group, which is read page by page.
 
     For a user, ``user`` is set and ``conversation`` is None. For a group, ``conversation`` is set and
-    ``user`` is None. ``at`` is the time when the export began, in milliseconds since 1970. ``last_id`` is the
-    id of the last log entry at that time. Later entries are not exported.
+    ``user`` is None. ``at`` is the time at which the export began, in milliseconds since 1970. ``last_id`` is
+    the id of the last log entry at that time. Later entries are not exported.
     """
 
     def __init__(
@@ -50,13 +50,12 @@ class Export:
     def chat_state(self) -> State:
         """The present state of the chat.
 
-        Raises `Refusal` ``storage_failed`` while the state is read again after a failed transaction.
+        Raises `Refusal` ``storage_failed`` while the state is reloaded after a failed transaction.
         """
         return self._committer.state
 
     async def next_page(self) -> Sequence[LogEntry]:
-        """Return the next entries of the export in ascending order of ids, or an empty sequence after the
-        last.
+        """Return the next entries of the export in ascending order of ids, or an empty sequence at the end.
 
         Raises `ReadFailed`, or `Refusal` ``storage_failed``.
         """

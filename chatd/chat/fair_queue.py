@@ -10,10 +10,10 @@ from chatd.boundaries import Clock
 
 
 class FairQueue:
-    """A queue of waiting clients; one of them goes on in each iteration of the reactor.
+    """A queue of waiting clients, of which one is served in each iteration of the reactor.
 
-    Clients wait in it before the daemon formats a page or a long list for them, which blocks the reactor's
-    thread.
+    A client waits in the queue before the daemon formats a page or a long list for it, which blocks the
+    reactor's thread.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -21,7 +21,10 @@ class FairQueue:
         self._waiting: deque[Deferred[None]] = deque()
 
     def wait(self) -> Deferred[None]:
-        """Return a Deferred that fires when the client may go on: one client per iteration of the reactor."""
+        """Return a Deferred that fires when the client is the next in the queue.
+
+        One fires per reactor iteration.
+        """
         done: Deferred[None] = Deferred()
         self._waiting.append(done)
         if len(self._waiting) == 1:

@@ -25,10 +25,10 @@ def frame_payloads(frame_format: FrameFormat, payloads: Payloads) -> list[bytes]
 
 
 class Recipient(Protocol):
-    """A session that can be sent deliveries: `chatd.connections.session.Session`.
+    """The interface of a session that can be sent deliveries: `chatd.connections.session.Session`.
 
-    ``send_stored`` is for frames that contain log entries, which may be held back while the client gets what
-    it has missed; ``send_unstored`` is for other frames.
+    ``send_stored`` is for frames that contain log entries, which may be held back while the client is sent
+    missed entries. ``send_unstored`` is for other frames.
     """
 
     @property
@@ -45,7 +45,7 @@ DeliverToAll = Callable[[Sequence[Any], bytes, bool], None]
 
 
 def group_by_frame_format(recipients: Iterable[Recipient]) -> RecipientsByFrameFormat:
-    """Return ``recipients`` in groups of equal frame formats."""
+    """Return pairs of a frame format and the list of those ``recipients`` that have it."""
     groups: dict[FrameFormat, list[Any]] = {}
     for recipient in recipients:
         groups.setdefault(recipient.frame_format, []).append(recipient)
@@ -53,7 +53,7 @@ def group_by_frame_format(recipients: Iterable[Recipient]) -> RecipientsByFrameF
 
 
 def deliver_to_each(recipients: Sequence[Recipient], frame: bytes, stored: bool) -> None:
-    """Give ``frame``, which is not empty, to each of ``recipients``.
+    """Send ``frame``, which is not empty, to each of ``recipients``.
 
     ``stored`` says whether it contains log entries. `chatd.connections.outbox.FlushQueue.deliver_to_all` has
     the same effect, and is faster.
@@ -66,7 +66,7 @@ def deliver_to_each(recipients: Sequence[Recipient], frame: bytes, stored: bool)
 
 
 class Fanout:
-    """The deliveries that are gathered for ``audience``, to be sent together.
+    """Collects deliveries for the same ``audience``, to send them together.
 
     If ``stored`` is true, all of them are log entries, else none is. ``conversation_id`` is the id of the
     conversation to which all of them belong, or None if they are for everyone. ``sent(recipient, delivery)``
@@ -101,12 +101,12 @@ class Fanout:
         subject: Sequence[Recipient] = (),
         without: Sequence[Recipient] = (),
     ) -> None:
-        """Add ``delivery`` to the gathered deliveries.
+        """Add ``delivery`` to the collected deliveries.
 
         - ``author`` is the session that caused the delivery, and ``without`` are further sessions. They are
-          not sent ``delivery``. They are sent at once what was gathered before.
-        - ``subject`` are the sessions of the user whom the event is about. They are sent at once what was
-          gathered before, and then ``delivery``.
+          not sent ``delivery``, but are sent at once the deliveries that were collected before.
+        - ``subject`` are the sessions of the user whom the event is about. They are sent at once the
+          deliveries that were collected before, and then ``delivery``.
         """
         if author is not None:
             self._advance(author)
@@ -128,14 +128,16 @@ class Fanout:
         self._skip[newcomer] = len(self._deliveries)
 
     def flush(self, recipients: Iterable[Recipient]) -> None:
-        """Send each session in ``recipients`` all gathered deliveries that it was not sent before.
+        """Send all collected deliveries to ``recipients``, the sessions of the audience.
 
-        ``recipients`` are the sessions of the audience.
+        A session is not sent what it was sent before.
         """
         self.flush_by_frame_format(group_by_frame_format(recipients))
 
     def flush_by_frame_format(self, groups: RecipientsByFrameFormat) -> None:
-        """Do the same as `flush` for recipients that are grouped already."""
+        """Send all collected deliveries, like `flush`, to recipients that are already grouped by frame
+        format.
+        """
         skip = self._skip
         for frame_format, recipients in groups:
             whole = [one for one in recipients if one not in skip] if skip else recipients

@@ -20,7 +20,7 @@ InvitationLinkCommand = c.MakeInvitationLink | c.ListInvitationLinks | c.RevokeI
 
 
 class InvitationLinkService:
-    """Makes, lists and revokes invitation links."""
+    """Makes, lists and revokes invitation links, by which users can join a group."""
 
     def __init__(self, authority: Authority, committer: Committer, turns: TurnQueue, limits: Limits) -> None:
         self._authority = authority

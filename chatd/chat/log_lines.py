@@ -63,7 +63,9 @@ def _one_line(text: str) -> str:
 
 
 def format_redacted(entry: LogEntry) -> str:
-    """Return the log line of a private entry, without its text and without the name of its group."""
+    """Return the log line of an entry in a private conversation, without its text and without the group's
+    name.
+    """
     event = entry.event
     actor = event.actor.nick
     if event.is_message:

@@ -17,18 +17,21 @@ NEW_NICK_REFILL_SECONDS: Final = 10.0
 
 
 class LoginGuard:
-    """Counts the logins and the new nicks of each address. The daemon's own machine is not limited."""
+    """Limits the number of logins and of new nicks from each address.
+
+    The daemon's own machine is not limited.
+    """
 
     def __init__(self, clock: Clock, limits: Limits) -> None:
         self._logins = TokenBuckets(clock, lambda: limits.logins_per_address, LOGIN_REFILL_SECONDS)
         self._new_nicks = TokenBuckets(clock, lambda: limits.new_nicks_per_address, NEW_NICK_REFILL_SECONDS)
 
     def check_login(self, client_network: str | None, is_new: bool) -> None:
-        """Count a login from ``client_network``; ``is_new`` says whether nobody had the nick before.
+        """Count a login from ``client_network``. ``is_new`` says whether the nick was unknown before.
 
         Raises `Refusal` ``rate_limited`` if there were too many logins, or too many with new nicks. If
-        ``client_network`` is None, the client is on the daemon's own machine, and nothing is counted: a proxy
-        there brings the clients of many addresses.
+        ``client_network`` is None, the client is on the daemon's own machine, and nothing is counted, because
+        a proxy there brings the clients of many addresses.
         """
         if client_network is None:
             return

@@ -12,7 +12,7 @@ from chatd.core.state import LogFilter
 
 
 class MessageFinder:
-    """Reads single entries of the log, for commands that name a message by its id."""
+    """Reads single log entries from disk, for commands that name a message by its id."""
 
     def __init__(self, archive: Archive, committer: Committer, turns: TurnQueue) -> None:
         self._archive = archive
@@ -20,10 +20,11 @@ class MessageFinder:
         self._turns = turns
 
     async def find(self, id: int) -> LogEntry:
-        """Return the log entry ``id``, once all earlier tasks of the journal are completed.
+        """Return the log entry with the id ``id``, once all earlier tasks of the journal are completed.
 
-        It need not be a message, nor one that the user may see. Raises `Refusal` ``no_such_message`` if there
-        is none, `NotStored` and `ReadFailed`.
+        The entry need not be a message, nor one that the user may see. Raises `Refusal` ``no_such_message``
+        if there is no such entry, `NotStored` if an earlier transaction fails, and `ReadFailed` if the
+        database can't be read.
         """
         await self._turns.wait_for_turn()
         row = await self._archive.entry(id)
@@ -32,7 +33,8 @@ class MessageFinder:
         return entry_from_row(self._committer.state, row)
 
     async def check_not_hidden(self, user: User, message: LogEntry) -> None:
-        """Check that ``message`` was not sent before ``user`` joined a group that hides such messages.
+        """Check that ``message`` is not hidden from ``user`` because it was sent before the user joined the
+        group.
 
         Raises `Refusal` ``no_such_message``, and `ReadFailed`.
         """
@@ -45,14 +47,17 @@ class MessageFinder:
             raise no_such_message_refusal(message.id)
 
     async def user_ids_joined_before(self, message: LogEntry) -> frozenset[int] | None:
-        """Return the ids of the users who joined the group of ``message`` before it was sent, and have not
-        joined again since; None if no member has to have joined so early to read it. Raises `ReadFailed`.
+        """Return the ids of the members who joined before ``message`` was sent, and who therefore may read
+        it.
+
+        Return None if all members of the group may read it. Only the last joining of a member counts. Raises
+        `ReadFailed`.
         """
         if not self.hides_older_messages(message):
             return None
         return frozenset(await self._archive.user_ids_joined_before(message.event.conversation, message.id))
 
     def hides_older_messages(self, message: LogEntry) -> bool:
-        """Return whether ``message`` is in a group that hides what was sent before a member joined."""
+        """Return whether the group of ``message`` hides messages that were sent before a member joined."""
         group = self._committer.state.group_of(message.event.conversation)
         return group is not None and group.history != "all"

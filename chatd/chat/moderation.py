@@ -65,8 +65,8 @@ class ModerationService:
     def require_operator(self, requester: Requester) -> User:
         """Return the server operator with whose rights ``requester`` acts.
 
-        Raises `Refusal` ``not_server_operator``, or ``storage_failed`` while the state is read again after a
-        failed transaction.
+        Raises `Refusal` ``not_server_operator`` if there is none, or ``storage_failed`` while the state is
+        reloaded after a failed transaction.
         """
         self._committer.check_state()
         operator = self._operator_sessions.operator_of(requester)
@@ -77,15 +77,16 @@ class ModerationService:
     def execute(self, client: Requester, request: Request, command: ModerationCommand) -> None:
         """Carry out ``command`` of ``client``. The client's next command waits for the answer.
 
-        Call `require_operator` before.
+        Call `require_operator` before, which checks the rights of the client.
         """
         self._turns.run_coroutine(client, request, self._moderate(client, request, command), paused=True)
 
     def become_operator(self, client: Client, request: Request, command: BecomeOperator) -> None:
-        """Verify the password of ``command``, then let ``client`` act with the rights of that operator.
+        """Verify the password of ``command``, then give ``client`` the rights of that server operator.
 
         The client's next command waits for the answer. If the account is not an operator's, the command is
-        refused with ``wrong_password``, after the same time. So a client can't find out who is an operator.
+        refused with ``wrong_password``, after the same time. Therefore a client can't find out which users
+        are operators.
         """
         self._turns.run_coroutine(
             client, request, self._become_operator(client, request, command), paused=True
@@ -105,7 +106,7 @@ class ModerationService:
         client.answer(request, OperatorRights(True))
 
     def resign(self, client: Client, request: Request) -> None:
-        """Take the rights that `become_operator` gave from ``client``."""
+        """Take back the rights that `become_operator` has given to ``client``."""
         self._turns.run_coroutine(client, request, self._resign(client, request))
 
     async def _resign(self, client: Client, request: Request) -> None:

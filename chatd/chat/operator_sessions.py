@@ -16,9 +16,9 @@ from chatd.core.state import State
 
 
 class OperatorSessions:
-    """Knows which sessions act with the rights of a server operator's account.
+    """The sessions that act with the rights of a server operator after giving that operator's password.
 
-    ``get_state`` returns the present state.
+    ``get_state`` returns the present state of the chat.
     """
 
     def __init__(self, get_state: Callable[[], State], policy: AccountPolicy) -> None:
@@ -28,7 +28,7 @@ class OperatorSessions:
         self._credentials: dict[Requester, Credential] = {}
 
     def add(self, client: Client, credential: Credential) -> bool:
-        """Give ``client`` the rights of the account of ``credential``, whose password it has given.
+        """Give ``client`` the rights of the account with ``credential``, whose password was verified.
 
         Return False and change nothing if the account is not a server operator's, or if its password was
         changed after it was verified.
@@ -39,11 +39,11 @@ class OperatorSessions:
         return True
 
     def remove(self, client: Client) -> bool:
-        """Take the rights of an operator's account from ``client``. Return whether it had any."""
+        """Take back the rights of an operator's account from ``client``. Return whether it had any."""
         return self._credentials.pop(client, None) is not None
 
     def remove_lapsed(self) -> None:
-        """Take an account's rights from all sessions if it is no longer an operator's or has a new password.
+        """Take back the rights of accounts that are no longer server operators or have a new password.
 
         A session does not get the rights back by itself.
         """
@@ -67,7 +67,9 @@ class OperatorSessions:
         return user if is_server_operator(self._get_state(), user, self._policy) else None
 
     def user_ids(self) -> set[int]:
-        """Return the ids of the users who are operators, and of those with a session that acts as one."""
+        """Return the ids of all server operators, and of the users with a session that acts as a server
+        operator.
+        """
         ids = server_operator_ids(self._get_state(), self._policy)
         for client, credential in self._credentials.items():
             if client.user is not None and self._operator_with(credential) is not None:

@@ -10,12 +10,12 @@ from chatd.core.events import User
 
 
 class ChatCounts(msgspec.Struct, frozen=True):
-    """Numbers of what the chat holds.
+    """Statistics of the chat, for the administrator.
 
-    ``logged_in`` is the number of sessions that are logged in, ``online`` that of the users who have one.
-    ``users`` is the number of all users ever known, ``accounts`` that of the registered ones. ``groups`` is
-    the number of groups, including private and empty ones. ``last_id`` is the id of the last delivered log
-    entry, ``journal_queue`` the number of tasks that wait for the next transaction.
+    ``logged_in`` is the number of sessions that are logged in, and ``online`` that of their users. ``users``
+    is the number of all users ever known, and ``accounts`` that of the registered ones. ``groups`` is the
+    number of groups, including private and empty ones. ``last_id`` is the id of the last delivered log entry,
+    and ``journal_queue`` is the number of tasks that wait for the next transaction.
     """
 
     logged_in: int
@@ -30,7 +30,7 @@ class ChatCounts(msgspec.Struct, frozen=True):
 class GroupOverview(msgspec.Struct, frozen=True):
     """A group with the number of its members and of its log entries.
 
-    ``entries`` includes the entries that were deleted since.
+    ``entries`` counts deleted log entries, too.
     """
 
     group: str
@@ -41,7 +41,7 @@ class GroupOverview(msgspec.Struct, frozen=True):
 
 
 class Overview:
-    """The figures of the chat for the administrator, read from ``authority``.
+    """Reads the statistics of the chat from ``authority``, for the administrator.
 
     The control socket shows them. No user of the chat sees them.
     """
@@ -50,7 +50,7 @@ class Overview:
         self._authority = authority
 
     def counts(self) -> ChatCounts:
-        """Return the present figures."""
+        """Return the present statistics of the chat."""
         authority, state = self._authority, self._authority.state
         closed = sum(credential.hash == CLOSED_ACCOUNT_HASH for credential in state.credentials.values())
         return ChatCounts(
@@ -64,7 +64,7 @@ class Overview:
         )
 
     def groups(self) -> list[GroupOverview]:
-        """Return all groups, sorted by name."""
+        """Return all groups with their numbers of members and entries, sorted by name."""
         return [
             GroupOverview(
                 group.name,
@@ -77,5 +77,8 @@ class Overview:
         ]
 
     def is_registered(self, user: User) -> bool:
-        """Return whether ``user`` has an account, even a closed one, to which nobody can log in."""
+        """Return whether ``user`` has an account.
+
+        A closed account, to which nobody can log in, counts, too.
+        """
         return user.id in self._authority.state.credentials

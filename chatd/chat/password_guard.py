@@ -37,7 +37,7 @@ MAX_REMEMBERED_SUCCESSES: Final = 10_000
 
 
 class PasswordGuard:
-    """The rate limits for passwords: they say whether and when a password may be verified."""
+    """The rate limits for passwords. They decide whether and when a password may be verified."""
 
     def __init__(self, clock: Clock, limits: Limits) -> None:
         self._by_network = TokenBuckets(clock, lambda: limits.wrong_passwords, ADDRESS_REFILL_SECONDS)
@@ -51,7 +51,9 @@ class PasswordGuard:
         self._trusted: OrderedDict[tuple[str, str | None], None] = OrderedDict()
 
     def check_attempt(self, nick: str, client_network: str | None) -> float:
-        """Check that a password for ``nick`` may be verified now. Return the seconds to wait before that.
+        """Check that a password for ``nick`` may be verified.
+
+        Return the number of seconds to wait before that.
 
         Three token buckets count wrong passwords:
 
@@ -61,7 +63,7 @@ class PasswordGuard:
           apply to the daemon's own machine, where proxies run, nor to a nick that has logged in from this
           network before.
 
-        ``client_network`` is the IPv4 address or IPv6 network of the client, None for the daemon's own
+        ``client_network`` is the IPv4 address or IPv6 network of the client, or None for the daemon's own
         machine. Raises `Refusal` ``rate_limited``.
         """
         wait = self._by_nick_and_network.seconds_until_token((nick, client_network))
@@ -78,9 +80,9 @@ class PasswordGuard:
         self._by_nick.take_token(nick)
 
     def remember_success(self, nick: str, client_network: str | None) -> None:
-        """Remember that the user ``nick`` has sent a right password from ``client_network``.
+        """Remember that the user ``nick`` has sent the right password from ``client_network``.
 
-        As long as it is remembered, wrong passwords for other nicks from that network do not keep this user
+        As long as this is remembered, wrong passwords for other nicks from that network do not lock this user
         out: `check_attempt` does not use the bucket of the network alone. The last `MAX_REMEMBERED_SUCCESSES`
         pairs of nick and network are remembered.
         """

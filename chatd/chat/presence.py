@@ -45,7 +45,7 @@ It returns the credential of the nick, or a token of its user. Raises `Refusal`.
 
 
 class PresenceService:
-    """Handles the logins and departures of clients.
+    """Handles the logins and logouts of clients.
 
     ``verify_password`` verifies the password of a hello (login request).
     """
@@ -80,14 +80,15 @@ class PresenceService:
         )
 
     def log_in(self, client: Client, request: Request, hello: Hello) -> bool:
-        """Begin the login of ``client``. Return True if the caller has to decide ``request`` now.
+        """Start the login of ``client``. Return True if the caller must decide ``request`` now.
 
         ``hello`` is the command of ``request``. If ``request`` has another command and names its sender
         before any login, ``hello`` is a login with the sender's nick. If the result is False, the caller has
         nothing more to do: a hello is answered later, and any other request is submitted again after the
         login.
 
-        Raises `Refusal`. A refusal that is found later, such as of a wrong password, is sent to the client.
+        Raises `Refusal`. A refusal that is found later, such as that of a wrong password, is sent to the
+        client.
         """
         user = find_user(self._authority.state, hello.nick)
         marked = [] if user is None else self._read_marks.marked_conversations(user, client)
@@ -146,9 +147,9 @@ class PresenceService:
         return False
 
     def authenticate(self, client: Client, request: Request, command: Authenticate) -> None:
-        """Begin to verify the password or certificate with which ``client`` proves who its user is.
+        """Start to verify the password or certificate with which ``client`` proves who its user is.
 
-        If it is valid, the session remembers that: its next login with the same nick needs no password.
+        If it is valid, the session remembers this: its next login with the same nick needs no password.
         """
         verifying = self._verify_client(client, request, command)
         self._turns.run_coroutine(client, request, verifying, paused=True)
@@ -283,9 +284,9 @@ class PresenceService:
             self._dispatcher.add_client(client, user)
 
     def memberships(self, user: User) -> list[Membership]:
-        """Return the groups of ``user``, with their members at this moment.
+        """Return the groups of ``user``, with their present members.
 
-        The result does not follow later changes.
+        Later changes do not change the result.
         """
         return [
             Membership(group.conversation, group.audience, group.role(user) in ("owner", "operator"))
@@ -307,18 +308,17 @@ class PresenceService:
                 self._dispatcher.announce_to_members(member, audience)
 
     def announce_account(self, client: Client, user: User, is_registered: bool) -> None:
-        """Announce to the others that ``user`` has registered or unregistered in the session ``client``."""
+        """Tell other users that ``user`` has registered or unregistered in the session ``client``."""
         if self._dispatcher.has_channel_clients:
             announced = AccountChangeDelivery(user, is_registered, self._authority.now())
             watchers = self._watch_lists.watchers_of(user)
             self._dispatcher.announce_change(announced, client, self.memberships(user), watchers)
 
     def end_session(self, client: Client, request: Request | None, refusal: Refusal | None = None) -> None:
-        """Ignore what ``client`` still sends, and close its connection when all earlier tasks of the journal
-        are completed.
+        """Log ``client`` out, and close its connection when all earlier tasks of the journal are completed.
 
-        Before that, log the client out, then answer ``request``, if given, with a goodbye, and send
-        ``refusal``, if given.
+        Before the connection closes, ``request``, if given, is answered with a goodbye, and ``refusal``, if
+        given, is sent. Everything that the client still sends is ignored.
         """
         client.ignore_input()
         self._turns.run_coroutine(client, request, self._say_goodbye(client, request, refusal))
@@ -349,13 +349,13 @@ class PresenceService:
                 self.end_session(client, None, refusal)
 
     def stop_token_expiry(self) -> None:
-        """Stop the search for sessions whose token has expired."""
+        """Stop the timer that ends sessions whose token has expired."""
         self._token_expiry.stop()
 
     def log_out(self, client: Client) -> None:
-        """Free the nick of ``client``, which is leaving, at once, unless its user has other sessions.
+        """Log out ``client``, and free its nick at once unless its user has other sessions.
 
-        Then announce the departure to the other clients when all earlier tasks of the journal are completed.
+        The other clients are told when all earlier tasks of the journal are completed.
         """
         user = client.user
         if user is None or not self._authority.remove_session(client):

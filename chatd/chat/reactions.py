@@ -24,10 +24,12 @@ from chatd.core.requests import Request
 
 
 class ReactionService:
-    """Stores reactions. The author of one is sent an ack for the event ``reacted`` or ``unreacted``.
+    """Stores and removes reactions.
 
-    ``message_lock`` is held by whoever changes a message: the reactions to it are read from the database.
-    ``channels`` passes on what IRC clients tell each other that is no reaction to a message of the log.
+    Their author is sent an ack with the event ``reacted`` or ``unreacted``.
+
+    Each change of a message holds ``message_lock``, because the reactions to it are read from the database.
+    ``channels`` forwards reactions of IRC clients to messages that are not in the log.
     """
 
     def __init__(
@@ -55,8 +57,8 @@ class ReactionService:
     ) -> None:
         """Carry out ``command`` of ``user``. The client's next command waits for the answer.
 
-        Raises `Refusal` for users who may not write, and for a target that the user may not see, if the
-        command names one.
+        Raises `Refusal` if ``user`` may not write, or if the command names a conversation that the user may
+        not see.
         """
         self._authority.check_write_permission(user)
         if isinstance(command, ReactInChannel | UnreactInChannel):

@@ -26,7 +26,7 @@ BEFORE_ALL_ENTRIES: Final = 1
 class ReadMarkService:
     """Moves the read marks of users forward, and tells the user's other sessions.
 
-    Clients that show channels give a time instead of an entry id, and are shown a time. This is the time that
+    Clients that show channels send and receive a mark as a time instead of an entry id. This is the time that
     such a client has given, or the time of the last entry up to the mark, whichever is later. ``archive``
     looks up the time of the entry.
     """
@@ -42,7 +42,7 @@ class ReadMarkService:
     def execute(
         self, client: Client, request: Request, user: User, command: MarkRead | MarkReadUntilTime
     ) -> None:
-        """Carry out ``command`` of ``user``. Raises `Refusal`."""
+        """Carry out ``command`` of ``user``, and answer ``request``. Raises `Refusal`."""
         conversation = requested_conversation(self._authority.state, user, command)
         if isinstance(command, MarkRead):
             moving = self._move(client, request, user, conversation, command.upto)
@@ -55,9 +55,9 @@ class ReadMarkService:
         """Return the conversations among the lobby and the user's groups in which ``user`` has set a read
         mark.
 
-        The result is empty if ``client`` does not show channels, because it shows no read marks at the login.
-        It is also empty if ``client`` has logged in with a token, because programs have no part in what their
-        user has read.
+        The result is empty if ``client`` does not show channels, because such a client shows no read marks at
+        the login. It is also empty if ``client`` has logged in with a token, because programs must not know
+        what their user has read.
         """
         if not client.dialect.shows_groups_as_channels or client.token is not None:
             return []

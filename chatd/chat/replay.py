@@ -56,11 +56,11 @@ PLACEHOLDER_HISTORY_REQUEST: Final = Request(c.ReadHistory(), "history")
 
 
 class Replay:
-    """Reads entries from ``archive`` and sends them to clients. Parameters call the client ``reader``.
+    """Reads log entries from ``archive`` and sends them to clients: pages of history, lists, missed entries.
 
-    ``state`` returns the present state of the chat. ``sent(reader, what)`` is called to log each entry or
-    page that was sent. It is None unless the log level is debug, and is replaced when the level changes. Each
-    coroutine raises `ReadFailed` if the archive can't be read.
+    In its methods, ``reader`` is the client. ``state`` returns the present state of the chat. ``sent(reader,
+    what)`` is called to log each entry or page that was sent. It is None unless the log level is debug, and
+    is replaced when the level changes. Each coroutine raises `ReadFailed` if the archive can't be read.
     """
 
     def __init__(
@@ -87,7 +87,7 @@ class Replay:
         conversation: Conversation,
         asked: PageRequest,
     ) -> None:
-        """Answer ``request`` with the page of ``conversation`` that is ``asked`` for.
+        """Answer ``request`` with a page of ``conversation``. ``asked`` has its bounds and its size.
 
         Raises `Refusal` if ``user`` may not read ``conversation`` when the page is read. Nothing is sent if
         the connection is gone.
@@ -123,7 +123,8 @@ class Replay:
     ) -> None:
         """Answer ``request`` with a list of the conversations of ``user``, most recent first.
 
-        ``command`` has the number of conversations to skip at the front, and the maximum number to list.
+        ``command`` has the number of conversations to leave out at the beginning, and the maximum number to
+        list.
         """
         conversations = self._most_recent(self.readable_conversations(reader, user))[command.skip :]
         limit = min(command.limit or MAX_LISTED_CONVERSATIONS, MAX_LISTED_CONVERSATIONS)
@@ -137,8 +138,9 @@ class Replay:
     ) -> None:
         """Answer ``request`` with the conversations of ``user`` whose last messages are in a range of time.
 
-        ``command`` has the range, the number of conversations to skip, and the maximum number to list.
-        Messages that ``user`` may not read, and those of ignored users, do not count as last messages.
+        ``command`` has the range, the number of conversations to leave out at the beginning, and the maximum
+        number to list. Messages that ``user`` may not read, and those of ignored users, do not count as last
+        messages.
         """
         max_id = self._journal.last_delivered_id
         first, end = await self._ids_between(command.after_time, command.before_time, max_id)
@@ -303,7 +305,11 @@ class Replay:
         return EntrySlice(earlier.rows + found.rows, earlier.more or found.more, None, reactions)
 
     async def page_window(self, asked: PageRequest, max_id: int) -> tuple[PageIdWindow, int | None]:
-        """Return the window of the page that is ``asked`` for, and the id around which it is or None."""
+        """Return the bounds and the size of the page that ``asked`` describes, for the query in the archive.
+
+        The second item is the log id around which the page is, or None. Log ids above ``max_id`` are
+        excluded.
+        """
         first, end = await self._ids_between(asked.after_time, asked.before_time, max_id)
         around = asked.around
         if asked.around_time is not None:
@@ -444,7 +450,10 @@ class Replay:
                 yield without_ignored_reason(entry, ignored) if ignored else entry, is_subject
 
     def check_may_read(self, user: User, conversation: Conversation) -> None:
-        """Check that ``user`` may read ``conversation`` now. Raises `Refusal`."""
+        """Check that ``user`` may read ``conversation`` now.
+
+        Raises `Refusal` ``no_such_group`` or ``not_member``.
+        """
         if not self._state().may_read(user, conversation):
             require_group_member(self._state(), user, conversation.name)
 
@@ -452,7 +461,10 @@ class Replay:
         return self._state().trimmed_up_to_ids.get(conversation.id, 0)
 
     def readable_conversations(self, reader: Client, user: User) -> list[Conversation]:
-        """Return the conversations of ``user`` that ``reader``, one of the user's sessions, may read."""
+        """Return the conversations of ``user`` that the session ``reader`` may read.
+
+        A token may limit the session to some of them.
+        """
         conversations = [LOBBY, *self._state().direct_and_group_conversations_of(user)]
         return [
             one
@@ -467,7 +479,9 @@ class Replay:
         return sorted(conversations, key=self._journal.last_id_in, reverse=True)
 
     def entries(self, found: EntrySlice, user: User) -> tuple[LogEntry, ...]:
-        """Return the log entries of the rows in ``found`` as ``user`` is shown them."""
+        """Return the log entries that were ``found`` by a query, in the form in which ``user`` may see
+        them.
+        """
         state = self._state()
         ignored = state.ignored_user_ids(user)
         return tuple(without_ignored_reason(entry_from_row(state, row), ignored) for row in found.rows)

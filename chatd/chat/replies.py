@@ -19,7 +19,10 @@ from chatd.core.rules import require_group_member
 
 
 class SendMessage(Protocol):
-    """What decides the command of a message and stores the message: `chatd.chat.service.Chat`."""
+    """The interface of a function that decides, stores and delivers a message.
+
+    `chatd.chat.service.Chat` implements it.
+    """
 
     def __call__(
         self,
@@ -33,7 +36,9 @@ class SendMessage(Protocol):
 
 
 class ReplyService:
-    """Finds the messages that others answer. ``send`` sends the answers."""
+    """Sends answers to messages: it finds the message that a user answers, and passes the answer to
+    ``send``.
+    """
 
     def __init__(
         self, messages: MessageFinder, committer: Committer, turns: TurnQueue, send: SendMessage
@@ -46,8 +51,9 @@ class ReplyService:
     def execute(
         self, client: Client, request: Request, user: User, command: Sending | ReplyToMessage, id: int
     ) -> None:
-        """Carry out ``command`` of ``user``, which sends an answer to the message ``id``. The client's next
-        command is decided after it.
+        """Send the answer of ``user``, which is in ``command``, to the message with the log id ``id``.
+
+        The client's next command is decided after this one.
         """
         self._turns.run_coroutine(client, request, self._reply(client, request, user, command, id), True)
 

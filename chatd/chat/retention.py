@@ -38,13 +38,12 @@ MAX_LINKS_PER_DELETION: Final = 500
 
 
 class Retention:
-    """Sweeps through all conversations every `SWEEP_INTERVAL_SECONDS`, and deletes old messages and links.
+    """Deletes old messages and expired invitation links. It checks all conversations regularly.
 
-    Messages are deleted when they are too old, invitation links when they have expired.
-
-    ``retention_seconds`` is the age up to which messages are kept, None for any age; a group may keep its
-    messages for a shorter time. The last entry of a conversation is never deleted, because the next entry's
-    sequence number (seq) is derived from it. If that entry is an old message, only its text is deleted.
+    A check begins every `SWEEP_INTERVAL_SECONDS`. ``retention_seconds`` is the age up to which messages are
+    kept, or None for any age; a group may keep its messages for a shorter time. The last entry of a
+    conversation is never deleted, because the next entry's sequence number (seq) is derived from it. If that
+    entry is an old message, only its text is deleted.
     """
 
     _log = Logger()
@@ -68,11 +67,11 @@ class Retention:
         self._must_erase = False
 
     def start(self) -> None:
-        """Start to sweep."""
+        """Start to check all conversations regularly."""
         self._next = self._clock.callLater(FIRST_SWEEP_DELAY_SECONDS, self._run)
 
     def stop(self) -> None:
-        """Begin no further sweep or deletion."""
+        """Start no further check, and delete nothing more."""
         self._stopped = True
         if self._next is not None and self._next.active():
             self._next.cancel()

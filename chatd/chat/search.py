@@ -20,7 +20,7 @@ MAX_SEARCH_STEPS: Final = 256
 
 
 class SearchService:
-    """Answers searches, step by step: whoever else searches has a step in between.
+    """Answers searches for messages, in short steps that take turns with the steps of other searches.
 
     ``state`` returns the present state of the chat.
     """
@@ -40,10 +40,11 @@ class SearchService:
         self._state = state
 
     async def send_result(self, reader: Client, user: User, request: Request, asked: SearchRequest) -> None:
-        """Answer ``request`` with the messages that ``asked`` finds for ``user``.
+        """Answer ``request`` with the messages of the search that ``asked`` describes, as far as ``user`` may
+        read them.
 
-        Raises `Refusal` if ``user`` may not read the conversation that is searched (any more), and
-        `ReadFailed`. Nothing is sent if the connection is gone.
+        Raises `Refusal` if ``user`` may not, or may no longer, read the conversation that is searched, and
+        `ReadFailed` if the database can't be read. Nothing is sent if the connection is gone.
         """
         max_id = self._journal.last_delivered_id if request.max_id is None else request.max_id
         self._check_may_read(user, asked)

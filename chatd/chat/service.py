@@ -82,17 +82,17 @@ from chatd.store.errors import NotStored
 
 
 class Chat:
-    """The chat service, shared by the sessions of all wires.
+    """The chat service, shared by the sessions of all wires (protocols).
 
     ``now`` returns the current time in seconds since 1970. ``on_delivery(delivery, private)`` is called once
     for each delivery, in order, to write the conversation log. ``delivery_log`` logs each delivery with its
     recipients. ``passwords`` hashes and verifies passwords; ``policy`` has the settings of accounts.
-    ``deliver_to_all`` gives a frame to the sessions that get it.
+    ``deliver_to_all`` puts a frame into the outboxes of several sessions.
 
-    ``journal`` writes the log; ``counters`` counts what happens. Other parts of the daemon read both.
-    ``administrator`` carries out what only the administrator of the machine may ask for.
-    ``eraser`` erases users, and goes on with interrupted erasures once it is started.
-    ``retention`` deletes messages that are older than ``retention_seconds``, once it is started.
+    ``journal`` writes the log, and ``counters`` counts messages and refusals; other parts of the daemon read
+    both. ``administrator`` carries out what only the administrator of the machine may ask for. ``eraser``
+    erases users, and resumes interrupted erasures when it is started. ``retention`` deletes messages that are
+    older than ``retention_seconds``, once it is started.
     """
 
     def __init__(
@@ -217,23 +217,29 @@ class Chat:
         return self._authority.session_count
 
     def set_delivery_log(self, delivery_log: DeliveryLog | None) -> None:
-        """Log deliveries to ``delivery_log`` from now on, or nowhere if it is None."""
+        """Log each delivery with its recipients to ``delivery_log`` from now on, or not at all if it
+        is None.
+        """
         self._dispatcher.delivery_log = delivery_log
         self._replay.sent = None if delivery_log is None else delivery_log.log_sent
 
     # What sessions call.
 
     def clear_audience_cache(self) -> None:
-        """Drop the cached recipients of deliveries. Call this when a session has another frame format."""
+        """Drop the cached recipients of deliveries.
+
+        Call this method when a session has a new frame format.
+        """
         self._dispatcher.clear_audience_cache()
 
     def submit(self, client: Client, request: Request) -> Refusal | None:
-        """Decide ``request`` of ``client`` at once. Return its refusal, or None if it was not refused at
-        once.
+        """Decide ``request`` of ``client`` at once.
+
+        Return its refusal, or None if it was not refused at once.
 
         The chat itself sends the answer or the refusal to the client, when all earlier tasks of the journal
-        are completed. So the caller need not send the returned refusal. A request that was not refused at
-        once may still be refused later.
+        are completed. Therefore the caller need not send the returned refusal. A request that was not refused
+        at once may still be refused later.
         """
         refused = None
         try:
@@ -246,17 +252,16 @@ class Chat:
         return refused
 
     def hold_until_others_served(self, client: Client) -> None:
-        """Make the next commands of ``client`` wait until its earlier ones are answered and other clients are
-        served.
+        """Make the next commands of ``client`` wait until its earlier ones are answered and other clients had
+        a turn.
         """
         self._turns.run_coroutine(client, None, self._wait_for_others(), paused=True)
 
     def end_session(self, client: Client, request: Request | None, refusal: Refusal | None = None) -> None:
-        """Ignore what ``client`` still sends, and close its connection when all earlier tasks of the journal
-        are completed.
+        """Log ``client`` out, and close its connection when all earlier tasks of the journal are completed.
 
-        Before that, log the client out, then answer ``request``, if given, with a goodbye, and send
-        ``refusal``, if given.
+        Before the connection closes, ``request``, if given, is answered with a goodbye, and ``refusal``, if
+        given, is sent. Everything that the client still sends is ignored.
         """
         self._presence.end_session(client, request, refusal)
 
@@ -282,8 +287,9 @@ class Chat:
         await self.journal.close()
 
     def drain(self) -> Deferred[None]:
-        """Refuse new commands. Return a Deferred that fires when the accepted ones are on disk and
-        answered.
+        """Refuse new commands.
+
+        Return a Deferred that fires when all accepted commands are on disk and answered.
         """
         self._stopping = True
         self.administrator.stop()
@@ -293,7 +299,7 @@ class Chat:
         return self.journal.when_drained().addCallback(lambda _: self._dispatcher.flush())
 
     def submit_operator_command(self, requester: Requester, request: Request) -> None:
-        """Decide ``request``, a command of a server operator who is not logged in on a wire.
+        """Decide ``request``, a command of a server operator that came over the control socket.
 
         ``requester`` is sent the answer or the refusal after all earlier tasks of the journal are completed.
         A command that is not declared for server operators is refused with ``unknown_action``.
@@ -570,8 +576,8 @@ class Chat:
     def on_committed(self, change: ChangeTask, entries: Sequence[LogEntry], is_newly_stored: bool) -> None:
         """Acknowledge ``change``, which is on disk, and deliver its entries unless they were stored before.
 
-        If ``entries`` is empty, the client has used the ref (its own id) of another message, and the change
-        is refused.
+        If ``entries`` is empty, the client has used its ref (its own id of a message) for another message
+        before, and the change is refused.
         """
         client, request = change.client, change.request
         if not (entries and is_newly_stored):

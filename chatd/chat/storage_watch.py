@@ -13,7 +13,10 @@ WARNING_PERCENT: Final = 80
 
 
 class StorageWatch:
-    """Compares the size of the database with ``limits.database_size``, and logs each change once."""
+    """Logs a warning when the database grows beyond ``limits.database_size``, or close to it.
+
+    Each change is logged once.
+    """
 
     _log = Logger()
 
@@ -22,9 +25,9 @@ class StorageWatch:
         self._level = 0
 
     def check(self, size: int) -> None:
-        """Log a warning when ``size``, in bytes, comes to exceed the limit or `WARNING_PERCENT` of it.
+        """Log a warning if ``size``, in bytes, has grown beyond the limit or beyond `WARNING_PERCENT` of it.
 
-        Log also when the size no longer exceeds the limit.
+        Log also when the size has fallen below the limit again.
         """
         limit = self._limits.database_size
         level = (size > limit * WARNING_PERCENT // 100) + (size > limit)

@@ -13,9 +13,10 @@ MAX_BUCKETS: Final = 10_000
 
 
 class TokenBuckets:
-    """Token buckets, one per key. A bucket has ``size()`` tokens and regains one every ``seconds`` seconds.
+    """Token buckets for rate limits, one for each key.
 
-    ``size`` is called for each use of a bucket: the size may change.
+    A bucket holds up to ``size()`` tokens and regains one every ``seconds`` seconds. ``size`` is called for
+    each use of a bucket, because the size may change.
     """
 
     def __init__(self, clock: Clock, size: Callable[[], int], seconds: float) -> None:
@@ -26,7 +27,7 @@ class TokenBuckets:
         self._full_at: dict[Hashable, float] = {}
 
     def seconds_until_token(self, key: Hashable) -> float:
-        """Return the seconds until the bucket of ``key`` has a token, or 0 if it has a token now."""
+        """Return the number of seconds until the bucket of ``key`` has a token, or 0 if it has one now."""
         now = self._clock.seconds()
         return max(0.0, self._full_at.get(key, now) - now + self._seconds - self._full_after)
 

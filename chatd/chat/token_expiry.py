@@ -19,9 +19,9 @@ CHECK_INTERVAL_SECONDS: Final = 30.0
 class TokenExpiry:
     """Ends sessions whose token has expired or was revoked, even if they send no requests.
 
-    It looks for them every `CHECK_INTERVAL_SECONDS`, as long as any session has logged in with a token that
-    expires. ``end(client, refusal)`` is called for each session found. If a session with such a token sends a
-    request, it is ended at once, without this class.
+    It checks all sessions every `CHECK_INTERVAL_SECONDS`, as long as any session has logged in with a token
+    that expires. ``end(client, refusal)`` is called for each session whose token is no longer valid. If a
+    session with such a token sends a request, it is ended at once, without this class.
     """
 
     def __init__(self, clock: Clock, authority: Authority, end: Callable[[Client, Refusal], None]) -> None:

@@ -23,7 +23,7 @@ TokenCommand = c.MakeToken | c.RevokeToken
 
 
 class TokenService:
-    """Makes and revokes the tokens of users."""
+    """Makes, lists and revokes the tokens of users, with which their programs log in."""
 
     def __init__(
         self,
@@ -64,7 +64,7 @@ class TokenService:
 
 
 def end_revoked_sessions(presence: PresenceService, decision: Decision) -> None:
-    """End the sessions of the tokens that ``decision``, which is on disk, has deleted."""
+    """End the sessions that have logged in with a token that ``decision``, which is on disk, has deleted."""
     for record in decision.records:
         if isinstance(record, TokenDeleted):
             token = record.token

@@ -24,13 +24,13 @@ ClientCoroutine = Coroutine[Deferred[Any], Any, None]
 
 
 class CommitObserver(Protocol):
-    """The receiver of the result of each `ChangeTask`: committed or rolled back.
+    """The interface of the receiver of the result of each `ChangeTask`: committed or rolled back.
 
     `chatd.chat.service.Chat` implements it.
     """
 
     def on_committed(self, change: ChangeTask, entries: Sequence[LogEntry], is_newly_stored: bool) -> None:
-        """Handle ``change``, which is on disk now.
+        """Handle ``change``, whose transaction was committed.
 
         ``entries`` are its log entries. ``is_newly_stored`` is false if an entry with the same ref (the
         client's own id of the message) was stored before. Then ``entries`` holds that entry, or is empty if
@@ -42,11 +42,12 @@ class CommitObserver(Protocol):
 
 
 class ChangeTask:
-    """A decided command with the records to write for it. It implements `chatd.boundaries.JournalTask`.
+    """A task of the journal for an accepted command: the records to write, and who is told afterwards.
 
-    ``audiences`` holds the users who receive each event. ``private`` says whether the conversation was
-    private when the command was decided: a group may be made public before the entries are delivered.
-    ``channel`` is the group that the command makes the user a member of, if any session shows channels.
+    It implements `chatd.boundaries.JournalTask`. ``audiences`` holds the users who receive each event.
+    ``private`` says whether the conversation was private when the command was decided, because a group may be
+    made public before the entries are delivered. ``channel`` is the group that the user joins by the command,
+    if any session shows channels.
     """
 
     __slots__ = ("_handler", "audiences", "channel", "client", "private", "records", "request")
@@ -87,7 +88,7 @@ class ChangeTask:
 
 
 class TurnQueue:
-    """Starts coroutines that serve clients, and keeps what they send in the order of the journal's tasks.
+    """Runs the coroutines that serve clients, and makes their output follow the order of the journal's tasks.
 
     Before a coroutine sends something, it waits with `wait_for_turn` or `store` until all earlier tasks in
     the journal's queue are completed.
@@ -100,16 +101,17 @@ class TurnQueue:
         self._dispatcher = dispatcher
 
     async def wait_for_turn(self) -> None:
-        """Wait until all earlier tasks of the journal are completed and their deliveries are sent.
+        """Wait until all tasks that are in the journal's queue now are completed and their deliveries are
+        sent.
 
-        Raises `NotStored` if the transaction of an earlier task was rolled back.
+        Raises `NotStored` if the transaction of one of them was rolled back.
         """
         await self.store()
 
     async def store(self, *records: JournalRecord) -> Sequence[LogEntry]:
-        """Wait until ``records`` are on disk and the deliveries of all earlier tasks are sent.
+        """Write ``records`` to disk, and wait until they and all earlier tasks of the journal are completed.
 
-        Return the log entries that were made of the drafts among ``records``; the caller delivers them.
+        Return the log entries that were made from the drafts among ``records``; the caller delivers them.
         Raises `NotStored` if their transaction, or an earlier one, was rolled back.
         """
         try:
@@ -161,7 +163,7 @@ class TurnQueue:
         self._log.info("{peer} {nick}: {code}", peer=client.peer, nick=nick, code=refusal.code)
 
     def log_operator(self, client: Requester, operator: User) -> None:
-        """Log that ``client`` acts with the rights of the account of ``operator`` from now on."""
+        """Log that ``client`` acts with the rights of the server operator ``operator`` from now on."""
         nick = client.user.nick if client.user is not None else "-"
         self._log.info(
             "{peer} {nick}: operator {operator}", peer=client.peer, nick=nick, operator=operator.nick
@@ -174,5 +176,5 @@ def not_stored_refusal() -> Refusal:
 
 
 def read_failed_refusal() -> Refusal:
-    """Return the refusal of a command that has to read the database while it can't be read."""
+    """Return the refusal of a command that needs to read the database while the database can't be read."""
     return Refusal("storage_failed", why=refusal_reason("not_read"))

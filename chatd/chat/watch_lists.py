@@ -23,9 +23,11 @@ NOTICE_REQUEST: Final = Request(WatchUsers("status"), "MONITOR")
 
 
 class WatchLists:
-    """The watch lists of all sessions: the nicks of whose arrivals and departures a session is told.
+    """The watch lists of all sessions.
 
-    A session without a list takes no memory.
+    When a user on a session's watch list logs in or out, the session is told.
+
+    A session without a watch list takes no memory.
     """
 
     def __init__(self, authority: Authority) -> None:
@@ -36,7 +38,7 @@ class WatchLists:
         self._watchers: dict[str, dict[Client, bool]] = {}
 
     def execute(self, client: Client, command: WatchUsers) -> WatchedUsers:
-        """Carry out ``command`` for ``client``, and return the answer. Invalid nicks are never online."""
+        """Carry out ``command`` for ``client``, and return the answer. Invalid nicks count as offline."""
         listed = self._lists.get(client, {})
         if command.change == "add":
             return self._add(client, command.nicks)
@@ -53,16 +55,18 @@ class WatchLists:
         return WatchedUsers()
 
     def forget(self, client: Client) -> None:
-        """Drop the list of ``client``."""
+        """Drop the watch list of ``client``, whose session has ended."""
         for key in list(self._lists.get(client, ())):
             self._remove(client, key)
 
     def watchers_of(self, user: User) -> Collection[Client]:
-        """Return the sessions that watch ``user``."""
+        """Return the sessions with ``user`` on their watch list."""
         return self._watchers.get(user.key, {}).keys()
 
     def announce(self, user: User, is_online: bool) -> None:
-        """Tell the sessions that watch ``user`` whether the user is online, unless they were told already."""
+        """Tell the sessions that watch ``user`` whether the user is online, unless they were told so
+        before.
+        """
         watchers = self._watchers.get(user.key, {})
         notice = WatchedUsers(online=(user,)) if is_online else WatchedUsers(offline=(user.nick,))
         for client, was_online in list(watchers.items()):

@@ -11,9 +11,9 @@ from chatd.client.connection import Address
 
 
 def state_folder() -> Path | None:
-    """Return the folder of the client's private files, or None if the user has no home.
+    """Return the path of the folder in which the client keeps a user's private files.
 
-    Source: XDG Base Directory Specification.
+    Return None if the user of the machine has no home folder. Source: XDG Base Directory Specification.
     """
     state = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
     try:
@@ -23,10 +23,10 @@ def state_folder() -> Path | None:
 
 
 def account_file_stem(address: Address, nick: str) -> str:
-    """Return the beginning of the names of the files that belong to the user ``nick`` at ``address``.
+    """Return the start of the names of the files that the client keeps for the user ``nick`` at ``address``.
 
-    All spellings of the nick have the same files. It is a hash, because nicks and hosts may be too long for
-    the name of a file.
+    The stem is a hash, because a nick or a host may be too long for a file name. All spellings of a nick give
+    the same stem.
     """
     key = ConversationRef("direct", nick).key[1]
     return hashlib.sha256(f"{address}\n{key}".encode()).hexdigest()[:32]

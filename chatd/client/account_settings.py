@@ -24,8 +24,10 @@ window has the focus.
 
 
 class SettingsContent(msgspec.Struct, frozen=True):
-    """The content of the file, as JSON. ``muted`` has the keys of conversations, ``last_place`` is the
-    conversation that was last on the screen, or None.
+    """The JSON content of the settings file of one user.
+
+    ``notify`` says when the client rings, ``muted`` has the keys of the muted conversations, and
+    ``last_place`` is the conversation that was last on the screen, or None.
     """
 
     muted: list[tuple[str, str]] = []
@@ -34,9 +36,11 @@ class SettingsContent(msgspec.Struct, frozen=True):
 
 
 class AccountSettings:
-    """The settings, and the private file at ``path`` that they are kept in; None keeps them in memory only.
+    """The client's settings for one user: notifications, muted conversations, and the conversation last
+    shown.
 
-    A missing or damaged file counts as empty.
+    The settings are kept in a private file at ``path``, or in memory only if ``path`` is None. A missing or
+    damaged file counts as empty.
     """
 
     def __init__(self, path: Path | None = None) -> None:
@@ -46,11 +50,11 @@ class AccountSettings:
 
     @property
     def notify(self) -> NotifyMode:
-        """How the client rings."""
+        """The setting that says when the client rings."""
         return self._content.notify
 
     def set_notify(self, mode: NotifyMode) -> None:
-        """Change how the client rings. Raises `OSError` if the file can't be written."""
+        """Store ``mode``, which says when the client rings. Raises `OSError` if the file can't be written."""
         self._change(notify=mode)
 
     def is_muted(self, place: ConversationRef) -> bool:
@@ -58,19 +62,23 @@ class AccountSettings:
         return place.key in self._content.muted
 
     def set_muted(self, place: ConversationRef, muted: bool) -> None:
-        """Mute the conversation ``place``, or no longer. Raises `OSError` if the file can't be written."""
+        """Mute the conversation ``place``, or unmute it if ``muted`` is false.
+
+        Raises `OSError` if the file can't be written.
+        """
         self._read()
         others = [one for one in self._content.muted if one != place.key]
         self._change(muted=[*others, place.key] if muted else others)
 
     @property
     def last_place(self) -> ConversationRef | None:
-        """The conversation that was last on the screen, or None if that is not known."""
+        """The conversation that was last on the screen, or None if no conversation is stored."""
         return self._content.last_place
 
     def set_last_place(self, place: ConversationRef) -> None:
-        """Change the conversation that was last on the screen. Raises `OSError` if the file can't be
-        written.
+        """Store ``place`` as the conversation that was last on the screen.
+
+        Raises `OSError` if the file can't be written.
         """
         if place != self._content.last_place:
             self._change(last_place=place)

@@ -39,10 +39,10 @@ who reset the password or erased the user.
 
 
 class ResumePoint(msgspec.Struct):
-    """The position at which the next connection resumes.
+    """The position in the log from which the client continues after it has connected again.
 
-    ``nick`` is the user's nick. The daemon replays the log entries with larger ids than ``cursor``; if it is
-    None, it sends what the user missed.
+    ``nick`` is the user's nick. The daemon replays the log entries whose ids are larger than ``cursor``. If
+    ``cursor`` is None, the daemon sends the messages that the user missed instead.
     """
 
     nick: str
@@ -50,11 +50,11 @@ class ResumePoint(msgspec.Struct):
 
 
 class ChatdSession:
-    """One connection to chatd, from its welcome to its end.
+    """The client's side of one connection to chatd, from the daemon's welcome to the end of the connection.
 
-    The session passes each log entry once to ``observer``, and updates ``resume``, the position at which the
-    next connection resumes. With ``peeks``, missed entries stay missed, so that another session of the same
-    user still gets them.
+    The session passes each log entry to ``observer`` once. It keeps ``resume``, the position from which the
+    next connection continues, up to date. If ``peeks`` is true, the daemon does not count missed entries as
+    delivered, so that another session of the same user still gets them.
     """
 
     send_queue_seconds = 0.0
@@ -78,7 +78,8 @@ class ChatdSession:
         self._missed: list[codec.LoginBacklog | codec.News] | None = None
 
     async def run(self, welcome: objects.Welcome) -> None:
-        """Resume the user's session, and read from the connection until it ends.
+        """Start the session that ``welcome`` opened, and handle what the daemon sends until the connection
+        ends.
 
         Raises `OSError` if the connection fails, and `ConnectionLost` if the server does not speak JSON.
         """
@@ -92,7 +93,7 @@ class ChatdSession:
 
     def send(self, request: PendingRequest) -> None:
         """Write ``request`` to the connection at once."""
-        request.sent = True
+        request.mark_sent()
         self._connection.writer.write(request.payload)
 
     def _begin(self, welcome: objects.Welcome) -> None:
@@ -136,8 +137,9 @@ class ChatdSession:
         if request is None:
             self._receive_unrequested(answer)
             return
-        if _is_refused_by_shutdown(answer) and isinstance(request.command, codec.MESSAGE_COMMANDS):
-            return  # the message waits for the next connection
+        if _is_refused_by_shutdown(answer) and isinstance(request.command, codec.KEPT_COMMANDS):
+            request.sent = False  # it waits for the next connection
+            return
         if isinstance(answer, objects.Ack):
             self._deliver_own(request.command, answer)
         self._requests.answer(request.ref, answer)

@@ -11,7 +11,10 @@ from chatd.core.typed_commands import parse_slash_line
 
 
 class ClientCommand(msgspec.Struct, frozen=True):
-    """A command of the client: its usage, its help text in English, and an example of what may be typed."""
+    """The description of a command that the client carries out itself, such as ``/quiet``.
+
+    It has the usage, the help text in English, and an example of a line that a user may type.
+    """
 
     usage: str
     help: str
@@ -36,6 +39,9 @@ IMMEDIATE_COMMANDS: Final = {
     "withdraw": ClientCommand(
         "/withdraw", N_("take back the last message of this conversation that was not sent"), "/withdraw"
     ),
+    "clear": ClientCommand(
+        "/clear", N_("remove answers, such as those of /search, from the screen"), "/clear"
+    ),
     "quiet": ClientCommand("/quiet", N_("do not ring for this conversation, or ring again"), "/quiet"),
     "notify": ClientCommand(
         "/notify off|bell|on|always",
@@ -50,9 +56,9 @@ CLIENT_COMMANDS: Final = QUEUED_COMMANDS | IMMEDIATE_COMMANDS
 
 
 def parse_immediate_command(typed: str) -> tuple[str, str] | None:
-    """Return the word, in lower case, and the rest of a line with one of the `IMMEDIATE_COMMANDS`.
+    """Split a typed line such as ``/quiet`` into the command word in lower case and the rest of the line.
 
-    Return None for any other line.
+    Return None if the line has none of the `IMMEDIATE_COMMANDS`, which the client carries out itself.
     """
     line = parse_slash_line(typed)
     if line is None or line.word.lower() not in IMMEDIATE_COMMANDS:

@@ -14,9 +14,10 @@ from chatd.client.outgoing import OutgoingQueue
 
 
 class ClientCommandRunner:
-    """Carries out the `IMMEDIATE_COMMANDS` in the conversation on the screen, and shows what they did.
+    """Carries out the commands of the client itself (`IMMEDIATE_COMMANDS`), such as ``/quiet``.
 
-    ``tell`` shows a line to the user, and ``edit`` puts a text into the input box.
+    The commands apply to the conversation on the screen. ``tell`` shows a line of text to the user, and
+    ``edit`` puts a text into the input box.
     """
 
     def __init__(
@@ -42,6 +43,8 @@ class ClientCommandRunner:
                 self._withdraw()
             elif word == "quiet":
                 self._toggle_quiet()
+            elif word == "clear":
+                self._memory.shown_conversation.remove_client_texts()
             else:
                 self._set_notify(rest.lower())
         except OSError as error:
@@ -61,9 +64,12 @@ class ClientCommandRunner:
             self._tell(_("every message was sent"), "trouble")
             return
         self._outgoing.withdraw(unsent[-1].ref)
-        if unsent[-1].kind == "message":
-            answered = unsent[-1].reply_to
-            self._edit(f"/reply {answered} {unsent[-1].text}" if answered else unsent[-1].text)
+        if unsent[-1].kind == "image":
+            self._tell(_("the picture is not sent"), "answer")
+            return
+        answered = unsent[-1].reply_to
+        self._edit(f"/reply {answered} {unsent[-1].text}" if answered else unsent[-1].text)
+        self._tell(_("not sent, but in the input box again"), "answer")
 
     def _toggle_quiet(self) -> None:
         place = self._memory.here
@@ -72,6 +78,11 @@ class ClientCommandRunner:
         self._tell(_("this conversation does not ring") if quiet else _("this conversation rings"), "answer")
 
     def _set_notify(self, mode: str) -> None:
+        if not mode:
+            usage = IMMEDIATE_COMMANDS["notify"].usage
+            told = _("notifications: {mode}").format(mode=self._memory.settings.notify)
+            self._tell(_("{told}; {usage} changes it").format(told=told, usage=usage), "answer")
+            return
         known = next((known for known in get_args(NotifyMode) if known == mode), None)
         if known is None:
             self._tell(_("usage: {usage}").format(usage=IMMEDIATE_COMMANDS["notify"].usage), "trouble")
@@ -80,21 +91,29 @@ class ClientCommandRunner:
             self._tell(_("notifications: {mode}").format(mode=known), "answer")
 
 
-def leave_warning(outbox: Outbox, drafts: int, is_connected: bool) -> str:
+def leave_warning(outbox: Outbox, lost_commands: int, lost_drafts: int, is_connected: bool) -> str:
     """Return what is left behind if the user leaves now, in the user's language; empty if nothing is.
 
-    ``drafts`` is the number of drafts. While there is a connection, waiting messages are about to be sent.
+    ``lost_commands`` is the number of commands without an answer and ``lost_drafts`` that of drafts, both
+    without those that are kept on disk. While there is a connection, what waits is about to be sent.
     """
     parts = []
-    if outbox.waiting_count and not is_connected:
-        waiting = (
-            _("messages for the next start to send: {count}")
-            if outbox.is_on_disk
-            else _("unsent messages: {count}")
-        )
-        parts.append(waiting.format(count=outbox.waiting_count))
+    if not is_connected:
+        changes = outbox.waiting_count - outbox.waiting_message_count
+        if outbox.is_on_disk:
+            counted = [
+                (_("messages for the next start to send: {count}"), outbox.waiting_message_count),
+                (_("changes of messages for the next start to send: {count}"), changes),
+            ]
+        else:
+            counted = [
+                (_("unsent messages: {count}"), outbox.waiting_message_count),
+                (_("unsent changes of messages: {count}"), changes),
+            ]
+        counted.append((_("commands that will be lost: {count}"), lost_commands))
+        parts += [told.format(count=count) for told, count in counted if count]
     if outbox.failed_count:
         parts.append(_("refused messages: {count}").format(count=outbox.failed_count))
-    if drafts:
-        parts.append(_("drafts that will be lost: {count}").format(count=drafts))
+    if lost_drafts:
+        parts.append(_("drafts that will be lost: {count}").format(count=lost_drafts))
     return _("{what}. Repeat it to leave anyway").format(what=", ".join(parts)) if parts else ""

@@ -15,7 +15,6 @@ from chatd.core.accounts import Secret
 from chatd.core.commands import COMMANDS_BY_CLASS, Command, Hello
 from chatd.core.events import is_action
 from chatd.core.names import BadName, parse_group, parse_nick
-from chatd.core.rules import message_event_kind
 from chatd.json_wire import objects
 from chatd.json_wire.objects import (
     Ack,
@@ -48,7 +47,10 @@ class ConversationRef(msgspec.Struct, frozen=True, order=True):
 
     @property
     def key(self) -> tuple[ConversationKind, str]:
-        """The kind and the normalised name, equal for all spellings of the same group name or nick."""
+        """The kind of the conversation and its normalised name.
+
+        All spellings of one name have the same key.
+        """
         parse = parse_group if self.kind == "group" else parse_nick
         try:
             return self.kind, parse(self.name).key if self.name else ""
@@ -65,10 +67,18 @@ MESSAGE_COMMANDS: Final = (*SEND_COMMANDS, c.ReplyToMessage)
 """The commands that send a message, as an answer to another one too. It is stored once for each ref."""
 
 
-class ServerNotice(AnswerBase, frozen=True, kw_only=True):
-    """A text for the user, from or about a course-work server: a student's simple JSON chat server.
+CHANGE_COMMANDS: Final = (c.EditMessage, c.DeleteMessage, c.ReactToMessage, c.TakeReactionBack)
+"""The commands that change a message. The client keeps them until the answer, as it keeps messages."""
 
-    ``text`` may have several lines. chatd sends no notices.
+KEPT_COMMANDS: Final = (*MESSAGE_COMMANDS, *CHANGE_COMMANDS)
+"""The commands that the client keeps, on disk as well, until the daemon has answered them."""
+
+
+class ServerNotice(AnswerBase, frozen=True, kw_only=True):
+    """A text of a course-work server (a student's simple JSON chat server), or of the client about that
+    server.
+
+    The client shows ``text``, which may have several lines, to the user. chatd itself sends no notices.
     """
 
     text: str
@@ -76,11 +86,12 @@ class ServerNotice(AnswerBase, frozen=True, kw_only=True):
 
 
 class CourseworkWelcome(Welcome, frozen=True, kw_only=True):
-    """The welcome of a course-work server (a student's simple JSON chat server), in the form of chatd's
+    """The welcome of a course-work server (a student's simple JSON chat server) in the form of chatd's
     welcome.
 
-    Its class tells the client that the server has no entry ids and no acks. The client makes this object;
-    chatd never sends it. See `chatd.client.coursework`.
+    The client makes this object from the answer of the course-work server; chatd never sends one. The type
+    tells other parts of the client that the server has no entry ids and no acks. See
+    `chatd.client.coursework`.
     """
 
 
@@ -96,7 +107,7 @@ LoginBacklog = Page | Conversations
 
 
 def encode_request(command: Command, ref: str | None = None) -> bytes:
-    """Return ``command`` as a line of JSON, with the ``ref`` if one is given.
+    """Return ``command`` as a line of JSON, with the key ``ref`` if a ref is given.
 
     Fields that have their default values are left out, because a course-work server may not know them.
     """
@@ -112,24 +123,26 @@ def encode_request(command: Command, ref: str | None = None) -> bytes:
 
 
 def encode_hello_again(ref: str, shows_typing: bool) -> bytes:
-    """Return a hello of a client that is logged in already, as a line of JSON. If ``shows_typing`` is true,
-    it asks to be told who types.
+    """Return, as a line of JSON, a second hello of a client that is already logged in.
+
+    If ``shows_typing`` is true, the client asks the daemon for notices of users who are typing.
     """
     hello = {"action": COMMANDS_BY_CLASS[Hello].json_actions[0], "ref": ref}
     return msgspec.json.encode({**hello, "typing": "show"} if shows_typing else hello) + b"\n"
 
 
 def typing_conversation(typing: objects.Typing) -> ConversationRef:
-    """Return the conversation in which another user types, as the user of the client names it."""
+    """Return the conversation in which another user is typing, as seen by the user of this client."""
     if typing.group:
         return ConversationRef("group", typing.group)
     return ConversationRef("direct", typing.nick) if typing.to else LOBBY
 
 
 def entry_from_ack(command: Command, ack: Ack, nick: str) -> Message | GroupEvent | None:
-    """Return the log entry that ``command`` of the user ``nick`` made, or None if the command makes none.
+    """Return the log entry that the daemon stored for ``command`` of the user ``nick``, or None for none.
 
-    The daemon sends the entry to the other users, and only this ``ack`` to ``nick``.
+    The daemon sends the stored entry to other users, but only ``ack`` to ``nick``. The client rebuilds its
+    own entry from both.
     """
     if isinstance(command, c.ReplyToMessage):
         kind = "action" if is_action(command.msg) else "message"
@@ -139,7 +152,7 @@ def entry_from_ack(command: Command, ack: Ack, nick: str) -> Message | GroupEven
         )  # fmt: skip
     if isinstance(command, SEND_COMMANDS):
         return Message(
-            id=ack.id, ts=ack.ts, nick=nick, msg=command.msg, kind=message_event_kind(command),
+            id=ack.id, ts=ack.ts, nick=nick, msg=command.msg, kind=c.message_event_kind(command),
             group=ack.group, to=ack.to,
         )  # fmt: skip
     if type(command) not in EVENT_KIND_BY_COMMAND:
@@ -194,7 +207,7 @@ def decode_object(value: bytes) -> objects.ServerObject | None:
 
 
 def message_conversation(message: Message, reader: str) -> ConversationRef:
-    """Return the conversation that ``message`` belongs to, as the user ``reader`` names it."""
+    """Return the conversation that ``message`` belongs to, as seen by the user ``reader``."""
     if message.group:
         return ConversationRef("group", message.group)
     if message.to:
@@ -203,36 +216,39 @@ def message_conversation(message: Message, reader: str) -> ConversationRef:
 
 
 def page_conversation(page: Page) -> ConversationRef:
-    """Return the conversation whose messages ``page`` holds."""
+    """Return the conversation to which the messages of ``page`` belong."""
     if page.group:
         return ConversationRef("group", page.group)
     return ConversationRef("direct", page.friend) if page.friend else LOBBY
 
 
 def summary_conversation(summary: ConversationSummary) -> ConversationRef:
-    """Return the conversation that ``summary``, an item of a list of conversations, describes."""
+    """Return the conversation that ``summary`` describes.
+
+    A summary is an item of the daemon's list of conversations.
+    """
     if summary.kind == "lobby":
         return LOBBY
     return ConversationRef("group" if summary.kind == "group" else "direct", summary.name)
 
 
 def found_conversation(message: FoundMessage) -> ConversationRef:
-    """Return the conversation of ``message``, which a search has found."""
+    """Return the conversation of ``message``, a result of a search on the daemon."""
     place = message.conversation
     return summary_conversation(ConversationSummary(place.kind, place.name))
 
 
 def was_missed(item: HistoryMessage, page: Page) -> bool:
-    """Return whether ``item`` was still unread at the login after which the daemon sent ``page``.
+    """Return whether the user had not yet received ``item`` when the daemon sent ``page`` after a login.
 
-    A page without the last seen id ``seen`` holds only missed messages if it is of a group or a direct
-    conversation. The lobby's page without a last seen id holds the last messages, and none counts as missed.
+    Messages behind the page's last seen id ``seen`` were missed. A page without ``seen`` holds only missed
+    messages if it is of a group or a direct conversation, and no missed messages if it is of the lobby.
     """
     return page_conversation(page) != LOBBY if page.seen is None else item.id > page.seen
 
 
 def count_unread(page: Page, reader: str) -> int:
-    """Return how many messages of other users on ``page`` the user ``reader`` missed."""
+    """Return the number of messages on ``page`` that the user ``reader`` missed and did not write."""
     return sum(was_missed(item, page) and item.nick != reader for item in page.messages)
 
 

@@ -7,6 +7,7 @@ from typing import Final
 
 from chatd.client.client_command_table import CLIENT_COMMANDS
 from chatd.client.codec import LOBBY, ConversationRef
+from chatd.client.command_usage import field_word
 from chatd.client.implied_group import GROUP_MARK, KnownNames, has_implied_group, slash_usage
 from chatd.client.language import _
 from chatd.client.typed_lines import SLASH_ALIASES
@@ -30,10 +31,10 @@ _WORDS: Final = sorted(
 
 
 def completions(typed: str, known: KnownNames, here: ConversationRef = LOBBY) -> tuple[int, list[str]]:
-    """Return the index in ``typed`` at which the last word or field begins, and its completions.
+    """Return the completions of the last word or field in ``typed``, and the index where that word begins.
 
-    ``typed`` is the input up to the cursor, in the conversation ``here``. The names of members of that
-    conversation come first, and its own name, if it is a group, before those of other groups.
+    ``typed`` is the input up to the cursor, and ``here`` is the conversation on the screen. Names of members
+    of ``here`` come first. If ``here`` is a group, its name comes before the names of other groups.
     """
     row, separator, fields = _command(typed)
     if row is not None:
@@ -64,16 +65,21 @@ def completions(typed: str, known: KnownNames, here: ConversationRef = LOBBY) ->
 
 
 def usage_hint(typed: str, here: ConversationRef = LOBBY) -> str:
-    """Return the usage and the help text of the command in the input ``typed``, or else an empty text."""
+    """Return the usage and the help text of the command that ``typed`` begins with.
+
+    The text is empty if ``typed`` has no command. ``here`` is the conversation on the screen.
+    """
     word, space, _rest = typed.partition(" ")
     row, separator, _fields = _command(typed)
     own = CLIENT_COMMANDS.get(word[1:].lower()) if word.startswith("/") and space else None
     if own is not None:
         shown, help = own.usage, own.help
     elif space and word.lower() == f"/{ME_SLASH_WORD}":
-        shown, help = translated_me_usage(_), ME_HELP
+        shown, help = translated_me_usage(field_word), ME_HELP
     elif row is not None:
-        shown, help = (slash_usage(row, here) if separator == " " else row.preferred_usage), row.help
+        is_slash = separator == " "
+        shown = slash_usage(row, here, word[1:].lower()) if is_slash else row.preferred_usage
+        help = row.help
     else:
         return ""
     return _("{usage}: {help}").format(usage=shown, help=_(help))

@@ -22,11 +22,12 @@ MAX_REMEMBERED_INPUTS: Final = 200
 
 
 class Composer(TextArea):
-    """The input box: Enter sends the input, Tab completes a word, Up and Down bring back earlier inputs.
+    """The input box of the full-screen client.
 
-    A pasted text is one message, however many lines it has; Ctrl-J begins a new line. ``take`` gets the
-    input; if it returns False, because the input is malformed, the text stays in the box for correction.
-    ``known`` returns the names to complete, ``here`` the conversation on the screen. An input with a
+    Enter submits the input, Tab completes a word, Up and Down bring back earlier inputs, and Ctrl-J begins a
+    new line. A pasted text of several lines is one message. Enter calls ``take`` with the input. If ``take``
+    returns False because the input is malformed, the input stays in the box for correction. ``known`` returns
+    the names that Tab completes, and ``here`` returns the conversation on the screen. An input with a
     password can't be brought back.
     """
 
@@ -41,9 +42,9 @@ class Composer(TextArea):
     """
 
     class HintChanged(Message):
-        """Tells the screen to show ``hint``: the usage of the typed command, or the offered completions.
+        """A Textual message: the hint line must show ``hint``, the usage of the typed command or completions.
 
-        An empty ``hint`` means that there is nothing to show.
+        ``hint`` is empty if there is nothing to show.
         """
 
         def __init__(self, hint: str) -> None:
@@ -51,7 +52,7 @@ class Composer(TextArea):
             self.hint = hint
 
     class EmptySubmitted(Message):
-        """Tells the screen that Enter was pressed in the empty input box."""
+        """A Textual message: the user has pressed Enter while the input box was empty."""
 
     def __init__(
         self,
@@ -94,7 +95,7 @@ class Composer(TextArea):
         self.replace(pasted, *self.selection, maintain_selection_offset=False)
 
     def on_text_area_changed(self) -> None:
-        """Scroll to the cursor, and tell the screen the usage of the typed command.
+        """Scroll the input box to the cursor, and post the usage of the typed command as the hint.
 
         While Tab steps through completions, the hint stays as it is.
         """
@@ -110,16 +111,18 @@ class Composer(TextArea):
         if not self.text.strip():
             self.post_message(self.EmptySubmitted())
             return
-        if not self._take(self.text):
-            self.select_all()  # the next word replaces it
-            return
         if not is_command_with_secret(self.text) and (not self._typed or self._typed[-1] != self.text):
             self._typed.append(self.text)
+        if not self._take(self.text):
+            self.select_all()  # the next word replaces it; the Up key brings it back
+            return
         self.begin("")
         self._back = 0
 
     def exchange_draft(self, text: str) -> str:
-        """Put ``text`` into the box, with the cursor at its end. Return what was there before."""
+        """Replace the input by the draft ``text``, put the cursor at its end, and return the previous
+        input.
+        """
         before = self.text
         self._back = 0
         self._draft = text
@@ -128,7 +131,7 @@ class Composer(TextArea):
 
     @property
     def has_typed(self) -> bool:
-        """Whether the user has changed the text since the draft was put into the box."""
+        """Whether the user has changed the input since a draft was put into the box."""
         return self.text != self._draft
 
     def _new_line(self) -> None:
@@ -168,9 +171,9 @@ class Composer(TextArea):
             self.begin(self._typed[-back] if back else "")
 
     def begin(self, text: str, keep_cycle: bool = False) -> None:
-        """Replace the input by ``text``, with the cursor at its end.
+        """Replace the input by ``text``, and put the cursor at its end.
 
-        With ``keep_cycle`` the next Tab goes on to the next completion.
+        If ``keep_cycle`` is true, the next Tab shows the next completion.
         """
         if not keep_cycle:
             self._cycle = []

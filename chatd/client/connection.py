@@ -38,7 +38,7 @@ CLOSE_TIMEOUT_SECONDS: Final = 1.0
 
 
 class Address(msgspec.Struct, frozen=True):
-    """The host and port of a server, and the TLS context to connect with, None for no TLS."""
+    """The address of a server: host, port, and the TLS context for the connection (None for no TLS)."""
 
     host: str
     port: int
@@ -49,21 +49,24 @@ class Address(msgspec.Struct, frozen=True):
 
 
 class ConnectionObserver(Protocol):
-    """The part of the client that receives what the server sends, such as the screen or the line mode.
+    """The interface of an object that handles what the server sends, such as the screen or the line mode.
 
-    ``shows_typing`` says whether it is to be told who types.
+    If ``shows_typing`` is true, the client asks the server for notices of users who are typing.
     """
 
     shows_typing: bool
 
     def typing_received(self, typing: objects.Typing) -> None:
-        """Handle that another user types, or does so no longer. It is not called unless ``shows_typing``."""
+        """Handle a notice that another user is typing or has stopped typing.
+
+        The client calls this method only if ``shows_typing`` is true.
+        """
 
     def logged_in(self, welcome: objects.Welcome) -> None:
         """Handle a login that the server accepted: the first one, or one after a lost connection."""
 
     def disconnected(self, why: str) -> None:
-        """Handle the loss of the connection, or a failed attempt to connect again, for the reason ``why``.
+        """Handle a lost connection, or a failed attempt to reconnect. ``why`` is the reason, for the user.
 
         The client is about to connect again.
         """
@@ -71,22 +74,26 @@ class ConnectionObserver(Protocol):
     def news_received(self, news: codec.News) -> None:
         """Handle a message, a group or presence event, an announcement of a server operator, or a notice.
 
-        Log entries arrive once and in order, the user's own messages included. The messages that a returning
-        user missed arrive in `login_backlog_received` instead, unless the client resumes at a cursor.
+        Each log entry is passed once and in the order of the log, the user's own messages included. Messages
+        that the user missed before the login are passed to `login_backlog_received` instead, unless the
+        client resumes at a cursor.
         """
 
     def login_backlog_received(self, backlog: codec.LoginBacklog) -> None:
-        """Handle what the daemon sends after the login of a returning user.
+        """Handle ``backlog``, which the daemon sends after the login of a user who was here before.
 
-        ``backlog`` is a page of one conversation, or a list of the other conversations.
+        ``backlog`` is a page of messages of one conversation, or a list of further conversations.
         """
 
     def read_mark_moved(self, mark: objects.ReadMark) -> None:
-        """Handle a read mark of the user that another session of the user has moved."""
+        """Handle the new read mark of a conversation, which another session of the same user has moved."""
 
 
 class ClientSession(Protocol):
-    """The client's side of one connection from the welcome to its end, with chatd or another server."""
+    """The interface of the client's side of one connection, from the server's welcome to its end.
+
+    There is one implementation for chatd and one for course-work servers.
+    """
 
     resets_backoff: bool
     """Whether the connection was stable, so that the delay before the next reconnection starts again at
@@ -100,27 +107,28 @@ class ClientSession(Protocol):
     """The reason that the server gave for closing the connection; empty if it gave none."""
 
     async def run(self, welcome: objects.Welcome) -> None:
-        """Begin the session that ``welcome`` opened, and handle what the server sends until the connection
+        """Start the session that ``welcome`` opened, and handle what the server sends until the connection
         ends.
 
-        First send the waiting requests; those that the server may have carried out already, and must not
-        carry out twice, fail with `ConnectionLost`. Raises `OSError` if the connection fails, and
+        Waiting requests are sent first. A request that the server may have carried out already, and must not
+        carry out twice, fails with `ConnectionLost`. Raises `OSError` if the connection fails, and
         `ConnectionLost` if the server does not speak JSON.
         """
 
     def send(self, request: PendingRequest) -> None:
-        """Send ``request`` to the server, or queue it behind earlier requests."""
+        """Send ``request`` to the server, or queue it if earlier requests still wait to be sent."""
 
     @property
     def send_queue_seconds(self) -> float:
-        """The time in seconds that sending the queued requests will take."""
+        """The time in seconds until all queued requests will have been sent."""
 
 
 class Connection:
-    """A connection to a server, over TCP or TLS. It cuts the received bytes into JSON values.
+    """A connection to a server, over TCP or TLS, that cuts the received bytes into JSON values.
 
-    A read may last ``idle_seconds`` (None: without limit). If nothing arrives in that time and ``probe`` is
-    set, the connection writes the probe, a request that a live server answers, and waits as long once more.
+    If nothing arrives for ``idle_seconds`` (None for no limit), reading fails. If ``probe`` is set, the
+    connection first writes the probe, a request that a live server answers, and waits once more for the same
+    time.
     """
 
     def __init__(
@@ -136,9 +144,10 @@ class Connection:
 
     @classmethod
     async def open(cls, address: Address, idle_seconds: float) -> Connection:
-        """Connect to ``address`` and return the connection, whose reads may last ``idle_seconds``.
+        """Connect to ``address`` and return the connection.
 
-        Raises `OSError`, and `UnicodeError` for a malformed host name.
+        Reading fails if nothing arrives for ``idle_seconds``. Raises `OSError`, and `UnicodeError` for a
+        malformed host name.
         """
         async with asyncio.timeout(CONNECT_TIMEOUT_SECONDS):
             reader, writer = await asyncio.open_connection(
@@ -147,7 +156,7 @@ class Connection:
         return cls(reader, writer, address, idle_seconds)
 
     async def close(self) -> None:
-        """Send what is left to send, end TLS, and close the socket, within `CLOSE_TIMEOUT_SECONDS`."""
+        """Write the remaining output, shut down TLS, and close the socket, within `CLOSE_TIMEOUT_SECONDS`."""
         self.writer.close()
         try:
             with contextlib.suppress(OSError):  # a timeout is one
@@ -157,11 +166,13 @@ class Connection:
             self.writer.transport.abort()
 
     async def read_value(self) -> bytes | None:
-        """Return the next JSON value from the server, or None at the end of the stream. Skip broken values.
+        """Return the next JSON value from the server, or None at the end of the stream.
 
-        Raises `OSError` if the connection fails, `TimeoutError` if the server is silent for too long, and
-        `ConnectionLost` if it expects TLS or if a value is too long or too deep to be read, as when the
-        server does not speak JSON.
+        Skip malformed values.
+
+        Raises `OSError` if the connection fails, and `TimeoutError` if the server is silent for too long.
+        Raises `ConnectionLost` if the server expects TLS, or if a value is too long or too deeply nested, as
+        when the server does not speak JSON.
         """
         while True:
             value = self._values.next_value()

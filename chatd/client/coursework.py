@@ -108,9 +108,9 @@ def parse_hello_reply(received: JsonObject, nick: str) -> codec.CourseworkWelcom
 
 
 def substitute_welcome(nick: str, msg: str = "") -> codec.CourseworkWelcome:
-    """Return a welcome with the text ``msg`` for the user ``nick``.
+    """Return a welcome like that of chatd, for a course-work server, which sends none.
 
-    Fields of chatd's welcome that a course-work server doesn't send get neutral values.
+    The welcome has the text ``msg`` and the user ``nick``. Its other fields have neutral values.
     """
     user = objects.User(id=0, nick=nick, colour="")
     return codec.CourseworkWelcome(
@@ -119,10 +119,10 @@ def substitute_welcome(nick: str, msg: str = "") -> codec.CourseworkWelcome:
 
 
 class CourseworkCodec:
-    """Translates between chatd's objects and the JSON of one course-work server, for the user ``nick``.
+    """Translates between chatd's JSON objects and the JSON of one course-work server, for the user ``nick``.
 
-    A course-work server gives its messages no ids. The codec numbers them from 1, over all connections of one
-    run of the client.
+    A course-work server gives its messages no ids, so the codec numbers them from 1. The numbering continues
+    when the client reconnects.
     """
 
     def __init__(self, nick: str) -> None:
@@ -134,7 +134,7 @@ class CourseworkCodec:
     def encode_request(self, command: Command) -> bytes | None:
         """Return the JSON request for ``command``, without a newline.
 
-        Return None if the course-work protocol lacks the action. The request has only the fields that the
+        Return None if the course-work protocol has no such request. The request has only the fields that the
         specification of the course names.
         """
         if type(command) not in _REQUESTS:
@@ -162,10 +162,12 @@ class CourseworkCodec:
         return objects.Ack(id=next(self._ids), ts=_now(), group=group, to=to)
 
     def decode(self, received: JsonObject) -> tuple[str, codec.News | objects.AnswerObject] | None:
-        """Return the name of the command that a server's JSON object belongs to, and the decoded object.
+        """Decode a JSON object from the server.
 
-        The name is empty for an error, and if the object belongs to no known command. Return None for an echo
-        of the user's own message.
+        Return the name of the command it answers, and chatd's object for it.
+
+        The name is empty for an error, and for an object that answers no known command. Return None for the
+        server's echo of the user's own message.
         """
         if _is_error(received):
             return "", _error(received)

@@ -42,11 +42,11 @@ class LimitationsNotice(codec.ServerNotice, frozen=True, kw_only=True):
 
 
 class CourseworkSession:
-    """One connection to a course-work server, from its welcome to its end.
+    """The client's side of one connection to a course-work server (a student's simple chat server).
 
-    A course-work server is a student's simple chat server, which sends no acks. A message that was written
-    counts as sent and is never written again. ``early`` holds the JSON values that the server sent before its
-    welcome. ``warn`` says whether the user still has to be warned that the server sends no acks.
+    A course-work server sends no acks. A message that was written to the connection counts as sent and is
+    never written again. ``early`` holds the JSON values that the server sent before its welcome. ``warn``
+    says whether the user must still be warned that the server sends no acks.
     """
 
     def __init__(
@@ -73,11 +73,12 @@ class CourseworkSession:
 
     @property
     def send_queue_seconds(self) -> float:
-        """The time in seconds that writing the queued requests will take."""
+        """The time in seconds until all queued requests will have been written."""
         return WRITE_INTERVAL_SECONDS * self._queue.qsize()
 
     async def run(self, welcome: objects.Welcome) -> None:
-        """Write the queued requests, and read from the connection until it ends.
+        """Start the session: write the queued requests, and handle what the server sends until the connection
+        ends.
 
         Raises `OSError` if the connection fails, and `ConnectionLost` if the server does not speak JSON.
         """
@@ -129,7 +130,7 @@ class CourseworkSession:
                 unknown = objects.Error(code="unknown_action", msg=_("this server has no such command"))
                 self._requests.answer(request.ref, unknown)
                 continue
-            request.sent = True
+            request.mark_sent()
             # A server that ends its objects with a newline also reads lines; others take a read as one.
             writer.write(payload + b"\n" if self._connection.peer_sends_newlines else payload)
             await writer.drain()

@@ -12,9 +12,10 @@ RUN_SECONDS: Final = 300
 
 
 def day_line(entry: ScreenEntry, before: ScreenEntry | None) -> ScreenEntry | None:
-    """Return the line in front of ``entry`` if its local date differs from that of ``before``, else None.
+    """Return the line with the date that is shown above ``entry``, or None if the date has not changed.
 
-    ``before`` is the entry above it, or None for the first one, which always has a line.
+    ``before`` is the entry above, or None if ``entry`` is the first one. The first entry always gets a line.
+    Dates are in the user's time zone.
     """
     day = to_local_time(entry.at).date()
     if before is not None and day == to_local_time(before.at).date():
@@ -23,7 +24,9 @@ def day_line(entry: ScreenEntry, before: ScreenEntry | None) -> ScreenEntry | No
 
 
 def continues_run(entry: ScreenEntry, before: ScreenEntry | None) -> bool:
-    """Return whether ``entry`` is a further message of the speaker of ``before``, the entry above it."""
+    """Return whether ``entry`` has the same author as ``before``, the entry above, so that the nick can be
+    left out.
+    """
     return (
         before is not None
         and entry.kind == before.kind == "message"

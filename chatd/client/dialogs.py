@@ -21,13 +21,14 @@ from chatd.client.codec import LOBBY
 from chatd.client.keys import LineInput
 from chatd.client.language import _
 from chatd.client.render import conversation_label, member_count_text, one_line
+from chatd.core.language import N_
 from chatd.json_wire.objects import Group
 
 
 class DialogOptionList(OptionList):
-    """A list of options that ignores the page keys while a very small screen leaves it no height.
+    """An option list that ignores the page keys if a very small screen leaves no height for the list.
 
-    Textual's own `OptionList` fails in this case.
+    Textual's own `OptionList` raises an exception in this case.
     """
 
     def action_page_up(self) -> None:
@@ -45,7 +46,12 @@ Result = TypeVar("Result")
 
 
 class Dialog(ModalScreen[Result]):
-    """A dialog in front of the chat. It returns one result to the screen when it closes."""
+    """A dialog in front of the chat. It returns one result to the screen when it closes.
+
+    `keys_help` says in its frame, in English, which keys close it.
+    """
+
+    keys_help: ClassVar[str]
 
     DEFAULT_CSS = """
     Dialog {
@@ -56,6 +62,8 @@ class Dialog(ModalScreen[Result]):
             height: auto;
             max-height: 100%;
             border: round $accent;
+            border-subtitle-color: $foreground;
+            border-subtitle-background: $surface;
             padding: 0 1;
             background: $surface;
         }
@@ -99,20 +107,26 @@ class Dialog(ModalScreen[Result]):
     }
     """
 
+    def on_mount(self) -> None:
+        """Show the keys in the frame of the dialog."""
+        self.query_one(Vertical).border_subtitle = Content(_(self.keys_help))
+
     def dismiss(self, result: Result | None = None) -> AwaitComplete:
         """Close the dialog with ``result``.
 
-        Do nothing if the dialog is closed already, because Enter may arrive twice at once.
+        Do nothing if the dialog is already closed, because two presses of Enter may be handled at once.
         """
         return super().dismiss(result) if self.is_current else AwaitComplete.nothing()
 
 
 class NickDialog(Dialog[str]):
-    """A dialog that asks for a nick to log in with at ``address``, and returns it.
+    """A dialog that asks for a nick to log in with at the server ``address``. The result is the nick.
 
-    ``nick`` is the nick that is filled in. ``why`` says why the server refused it; it is empty the first
-    time.
+    ``nick`` is the suggested nick. ``why`` says why the server refused the last nick; ``why`` is empty at
+    first.
     """
+
+    keys_help = N_("F1 help  Ctrl-C leave")
 
     def __init__(self, address: str, nick: str = "", why: str = "") -> None:
         super().__init__()
@@ -140,10 +154,12 @@ class NickDialog(Dialog[str]):
 
 
 class PasswordDialog(Dialog[str]):
-    """A dialog that asks for the password of a registered nick and returns it; after Escape, an empty text.
+    """A dialog that asks for the password of a registered nick. The result is the password.
 
-    ``why`` says why the server refused the login.
+    ``why`` says why the server refused the login. After Escape the result is an empty text.
     """
+
+    keys_help = N_("Esc another nick  F1 help  Ctrl-C leave")
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss('')", priority=True)]
 
@@ -165,11 +181,15 @@ class PasswordDialog(Dialog[str]):
 
 
 class RoomsDialog(Dialog[str | None]):
-    """A dialog that lists the lobby and ``groups``, and returns the typed line that enters the chosen one.
+    """A dialog that lists the lobby and ``groups``.
 
-    That is ``/join GROUP`` or, for a new group, ``/create GROUP``. The result is None for the lobby. After
-    Escape it is an empty text, and the user stays in the current conversation.
+    The result is a command line that enters the chosen room.
+
+    The result is ``/join GROUP``, or ``/create GROUP`` for a new group. It is None for the lobby. After
+    Escape the result is an empty text, and the user stays in the current conversation.
     """
+
+    keys_help = N_("Esc back to the chat  F1 help")
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "dismiss('')", priority=True)]
 
@@ -201,9 +221,9 @@ class RoomsDialog(Dialog[str | None]):
 
     @on(Input.Submitted)
     def create_named_room(self, event: Input.Submitted) -> None:
-        """Close the dialog with the command that creates the entered group. Do nothing if the input is blank.
+        """Close the dialog with the command that creates the group whose name was entered.
 
-        The input is the name, or the name and ``private``.
+        ``private`` behind the name makes the group private. Do nothing if the input is blank.
         """
         if event.value.strip():
             self.dismiss(f"/create {event.value.strip()}")

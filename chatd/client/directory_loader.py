@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Container, Iterable
+from collections.abc import Awaitable, Callable, Collection, Container, Iterable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -25,10 +25,10 @@ contains the refusal's code, it shows nothing and returns an empty answer.
 
 
 class DirectoryLoader:
-    """Loads the lists of online users, groups and group members from the daemon into ``memory``.
+    """Loads the lists of online users, of groups and of a group's members from the daemon into ``memory``.
 
-    ``ask`` sends a command to the daemon, ``changed`` redraws the screen, and ``interval`` is the pause in
-    seconds between two readings of a group's members.
+    ``ask`` sends a command to the daemon, and ``changed`` redraws the screen. ``interval`` is the time in
+    seconds between two requests for a group's members.
     """
 
     def __init__(
@@ -41,46 +41,53 @@ class DirectoryLoader:
         self._interval = interval
 
     def record_member_change(self) -> int:
-        """Count one more change of the members of the group on the screen.
+        """Count a change of the members of the group on the screen.
 
-        Return the number of changes since the list of the group's members was last up to date.
+        Return the number of changes that the loaded list of members does not show yet.
         """
         self.member_changes += 1
         return self.member_changes
 
     async def read_users(self) -> None:
-        """Read the list of online users from the daemon and store it.
+        """Load the list of online users from the daemon into memory.
 
-        After a failure, the part that was read before it replaces the list.
+        If a request fails halfway, the part that was loaded replaces the old list.
         """
         self._memory.online = set(await self._read_all(c.ListClients()))
 
     async def read_groups(self) -> list[objects.Group]:
-        """Read the groups that the user may see from the daemon, and return them.
+        """Load the groups that the user may see from the daemon, store their names and topics, and return
+        them.
 
-        Store their names and topics. After a failure, use and return the groups that were read before it.
+        If a request fails halfway, the part that was loaded is stored and returned.
         """
         groups: list[objects.Group] = await self._read_all(c.ListGroups())
         self._memory.group_names = {group.group for group in groups}
         self._memory.topics |= {ConversationRef("group", group.group).key: group.topic for group in groups}
         return groups
 
-    def add_conversations(self, groups: Iterable[objects.Group]) -> None:
-        """Add those of ``groups`` that the user is a member of, or invited to, to the conversations."""
+    def add_conversations(self, groups: Collection[objects.Group]) -> None:
+        """Add those of ``groups`` that the user is a member of, or invited to, to the conversations.
+
+        Mark other groups among the conversations as such that the user may not write to.
+        """
         for group in groups:
             place = ConversationRef("group", group.group)
             if group.role == "invited":
                 invited = _("you are invited to {group}").format(group=group.group)
                 self._memory.add_invitation(place, ScreenEntry(datetime.now(UTC), invited))
             elif _is_member(group):
-                self._memory.conversation(place)
+                self._memory.conversation(place).membership_end = None
+        joined = joined_group_keys(groups)
+        for conversation in self._memory.conversations.values():
+            if conversation.place.kind == "group" and conversation.place.key not in joined:
+                conversation.membership_end = conversation.membership_end or "removed"
 
     async def read_members(self) -> None:
-        """Read the members of the group on the screen if a change is recorded, and again after further
-        changes.
+        """Load the members of the group on the screen, until the list shows all changes that were counted.
 
         Do nothing if `member_changes` is 0. In the lobby or a direct conversation, only redraw the screen.
-        When many users join at once, the list is read a few times instead of once for each user.
+        When many users join at once, the list is loaded a few times and not once for each user.
         """
         place = self._memory.here
         while self.member_changes:

@@ -51,6 +51,9 @@ KEY_HELP: Final = (
 )
 """The keys, as they are written on keyboards, with what they do."""
 
+OWNER_NOTE: Final = N_("without a password (/register), you own a room only until your connection ends")
+"""What one has to know about the rooms that one makes."""
+
 SECTIONS: Final = (
     (
         N_("Talk"),
@@ -77,10 +80,11 @@ SECTIONS: Final = (
 
 
 def slash_example(row: CommandDeclaration, here: ConversationRef, nick: str) -> str:
-    """Return what one may type for the command ``row`` in the conversation ``here``, such as ``/kick carol``.
+    """Return an example of a ``/`` line for the command ``row``, such as ``/kick carol``.
 
-    It is the example of the declaration, without what is implied, its group or the id of a message, and with
-    ``nick``, unless that is empty. A password is shown as the name of its field, because its blanks would
+    The example comes from the declaration of the command. The group is left out if ``here``, the conversation
+    on the screen, implies it; so is the id of a message. ``nick`` replaces the nick of the example unless
+    ``nick`` is empty. A password is shown as the name of its field, because blanks in a password would
     separate fields.
     """
     semicolon, slash = parse_semicolon_command(row.example), parse_slash_line(row.example)
@@ -101,9 +105,9 @@ def slash_example(row: CommandDeclaration, here: ConversationRef, nick: str) -> 
 
 
 def help_sections(here: ConversationRef, nick: str) -> Iterator[tuple[str, list[tuple[str, str]]]]:
-    """Yield the sections of the help: a heading, and lines of what is typed with what it does.
+    """Yield the sections of the help: a heading, and pairs of what the user types or presses and its effect.
 
-    ``nick`` is the user for the examples, or empty.
+    The examples use the conversation ``here`` and the nick ``nick``, unless ``nick`` is empty.
     """
     yield _("Keys"), [(keys, _(help)) for keys, help in KEY_HELP]
     yield (
@@ -116,7 +120,8 @@ def help_sections(here: ConversationRef, nick: str) -> Iterator[tuple[str, list[
     )
     rows = {name: row for name, row in COMMANDS.items() if row.slash_word and row.command is not Identify}
     for heading, names in SECTIONS:
-        yield _(heading), [_line(rows.pop(name), here, nick) for name in names]
+        notes = [("\N{BLACK STAR}", _(OWNER_NOTE))] if heading == "Rooms" else []
+        yield _(heading), [*(_line(rows.pop(name), here, nick) for name in names), *notes]
     operators = [row for row in rows.values() if row.required_role == "server_operators"]
     others = [row for row in rows.values() if row.required_role != "server_operators"]
     yield _("Others"), [_line(row, here, nick) for row in others]
@@ -128,9 +133,10 @@ def _line(row: CommandDeclaration, here: ConversationRef, nick: str) -> tuple[st
 
 
 class HelpScreen(ModalScreen[None]):
-    """The help, in front of the chat, which stays as it is behind.
+    """The screen that shows the help. It covers the chat, which does not change.
 
-    ``here`` is the conversation on the screen, and ``nick`` another user in it, or empty.
+    The examples use ``here``, the conversation that was on the screen, and ``nick``, another user in that
+    conversation (empty for none).
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -163,8 +169,10 @@ class HelpScreen(ModalScreen[None]):
         self._body = VerticalScroll()
 
     def compose(self) -> ComposeResult:
-        """Yield the help as a table that scrolls, and a line with the keys that leave it."""
-        columns = min(MAX_TYPED_COLUMNS, self.app.size.width // 2)
+        """Yield the widgets: the help as a table that scrolls, and a line with the keys that close the
+        help.
+        """
+        columns = min(MAX_TYPED_COLUMNS, self.app.size.width * 2 // 5)
         with self._body:
             place = _("the lobby") if self._here == LOBBY else conversation_label(self._here)
             yield Static(Text(one_line(_("The examples are for {place}.").format(place=place))))

@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
-from textual.widgets import ProgressBar
-
 from chatd.client.directory_loader import AskFunction
-from chatd.client.memory import Conversation, Memory, ScreenEntry, entry_from_message
+from chatd.client.memory import Conversation, Memory, ScreenEntry, entries_from_page
+from chatd.client.screen_lines import ReadingLine
 from chatd.client.scrollback import Scrollback
 from chatd.core import commands as c
 from chatd.json_wire import objects
@@ -22,26 +21,28 @@ SEARCH_PAGE_SIZE: Final = 500
 
 
 class HistoryLoader:
-    """Reads pages of the conversation on the screen into ``memory``, and tells ``scrollback`` what to show.
+    """Loads pages of the conversation on the screen from the daemon into ``memory``, and updates
+    ``scrollback``.
 
-    During scrolling and searching, the progress bar ``bar`` is visible and `reading` is true while pages are
-    read. ``ask`` sends a command and returns its answer, or None for a refusal.
+    While pages are loaded, `reading` is true, and ``line`` shows that during scrolling and
+    searching. ``ask`` sends a command to the daemon and returns the answer, or None for a refusal.
     """
 
-    def __init__(self, memory: Memory, scrollback: Scrollback, bar: ProgressBar, ask: AskFunction) -> None:
+    def __init__(self, memory: Memory, scrollback: Scrollback, line: ReadingLine, ask: AskFunction) -> None:
         self.reading = False
         self.found: ScreenEntry | None = None
         self._memory = memory
         self._scrollback = scrollback
-        self._bar = bar
+        self._reading_line = line
         self._ask = ask
         self._newest_seq = 0
 
     async def load_more(self, older: bool) -> None:
-        """Read the next page, older or newer, of the conversation on the screen.
+        """Load the next older page, or the next newer one, of the conversation on the screen.
 
-        Do nothing if there is no such page, or while another page is read. If an older page can't be read,
-        the conversation counts as having none; if a newer one can't, all its entries are dropped from memory.
+        Do nothing if there is no such page, or while another page is loaded. If an older page can't be read,
+        the conversation counts as having no older entries. If a newer page can't be read, all entries of the
+        conversation are dropped from memory.
         """
         conversation = self._memory.shown_conversation
         if self.reading or not (conversation.has_older if older else conversation.has_newer):
@@ -49,7 +50,7 @@ class HistoryLoader:
         edge = conversation.oldest_id if older else conversation.newest_id
         with self.progress_indicator():
             bounds = {"before": edge} if older else {"after": edge}
-            page = await self.read_page(conversation, SCROLL_PAGE_SIZE, **bounds)
+            page = await self._read_entries(conversation, SCROLL_PAGE_SIZE, **bounds)
         if conversation is not self._memory.shown_conversation:
             return
         if edge != (conversation.oldest_id if older else conversation.newest_id):
@@ -60,48 +61,61 @@ class HistoryLoader:
             else:
                 conversation.clear()
         elif older:
-            conversation.prepend_page(map(entry_from_message, page.messages), page.more)
+            conversation.prepend_page(*page)
         else:
-            conversation.append_page(map(entry_from_message, page.messages), page.more)
+            conversation.append_page(*page)
+
+    async def read_events(self) -> None:
+        """Read the end of the conversation on the screen again, with its events, if it was read without."""
+        conversation = self._memory.shown_conversation
+        if not conversation.lacks_events:
+            return
+        conversation.lacks_events = False
+        limit = min(SEARCH_PAGE_SIZE, max(SCROLL_PAGE_SIZE, 2 * len(conversation.entries)))
+        page = await self._read_entries(conversation, limit)
+        if conversation is not self._memory.shown_conversation:
+            conversation.lacks_events = True
+        elif page is not None and not conversation.has_newer:
+            conversation.replace_entries(*page, has_newer=False)
+            self._scrollback.redraw_soon()
 
     async def show_beginning(self) -> None:
         """Show the first messages of the conversation on the screen. Do nothing if they can't be read."""
         conversation = self._memory.shown_conversation
-        page = await self.read_page(conversation, SCROLL_PAGE_SIZE, after=0)
+        page = await self._read_entries(conversation, after=0)
         if page is not None and conversation is self._memory.shown_conversation:
-            conversation.replace_entries(
-                map(entry_from_message, page.messages), has_older=False, has_newer=page.more
-            )
+            entries, more = page
+            conversation.replace_entries(entries, has_older=False, has_newer=more)
             self._scrollback.show(at_beginning=True)
 
     async def show_end(self) -> bool:
-        """Show the end of the conversation on the screen.
+        """Show the end of the conversation on the screen. Return whether it could be shown.
 
-        Return False and leave the view as it is if the end can't be read, or if the user goes to another
-        conversation meanwhile.
+        If the end can't be read, or if the user goes to another conversation meanwhile, the view stays as it
+        is.
         """
         conversation = self._memory.shown_conversation
         if conversation.has_newer:
-            page = await self.read_page(conversation, SCROLL_PAGE_SIZE)
+            page = await self._read_entries(conversation)
             if page is None or conversation is not self._memory.shown_conversation:
                 return False
-            conversation.replace_entries(map(entry_from_message, page.messages), page.more, has_newer=False)
+            conversation.replace_entries(*page, has_newer=False)
         self.found = None
         self._scrollback.show()
         return True
 
     async def show_message(self, conversation: Conversation, id: int) -> None:
-        """Show the message of ``conversation`` with the log id ``id``, and mark it as found.
+        """Show and highlight the message of ``conversation`` with the log id ``id``.
 
-        Read the messages around it if it is not in memory. Do nothing if it can't be read, or if the user
-        goes to another conversation meanwhile.
+        If the message is not in memory, read it and the messages around it from the daemon. Do nothing if the
+        message can't be read, or if the user goes to another conversation meanwhile.
         """
         found = _entry_with_id(conversation.entries, id)
         if found is None:
-            page = await self.read_page(conversation, SCROLL_PAGE_SIZE, around=id)
+            page = await self._read_entries(conversation, around=id)
             if page is None or conversation is not self._memory.shown_conversation:
                 return
-            entries = [entry_from_message(item) for item in page.messages]
+            entries, _more = page
             conversation.replace_entries(entries, has_older=True, has_newer=True)
             found = _entry_with_id(conversation.entries, id)
         if found is not None:
@@ -109,9 +123,31 @@ class HistoryLoader:
             self._scrollback.show(found)
 
     def show_progress(self, page: objects.Page) -> None:
-        """Show on the progress bar how far back ``page`` is in its conversation."""
+        """Show which part of the conversation has been read back to ``page``."""
         newest = self._newest_seq = max(self._newest_seq, page.messages[-1].seq)
-        self._bar.update(total=newest, progress=newest - page.messages[0].seq)
+        self._reading_line.show_share((newest - page.messages[0].seq) / newest)
+
+    async def _read_entries(
+        self, conversation: Conversation, limit: int = SCROLL_PAGE_SIZE, **bounds: int | None
+    ) -> tuple[list[ScreenEntry], bool] | None:
+        """Return a page of at most ``limit`` entries of ``conversation``, and whether there are more; None if
+        that fails.
+
+        For a group, the events are among them. As what happened to messages counts for the size of a page and
+        is not shown, several pages are read until one has something to show. ``bounds`` are those of
+        `read_page`.
+        """
+        while True:
+            page = await self.read_page(
+                conversation, limit, **bounds, has_events=conversation.place.kind == "group"
+            )
+            if page is None:
+                return None
+            entries = entries_from_page(page)
+            if entries or not page.more or not page.events:
+                return entries, page.more
+            after = bounds.get("after")
+            bounds = {"before": page.events[0].id} if after is None else {"after": page.events[-1].id}
 
     async def read_page(
         self,
@@ -120,11 +156,13 @@ class HistoryLoader:
         before: int | None = None,
         after: int | None = None,
         around: int | None = None,
+        has_events: bool = False,
     ) -> objects.Page | None:
         """Return a page of at most ``limit`` messages of ``conversation``, or None if the request fails.
 
         The messages come before the log entry with the id ``before``, or after the entry with the id
-        ``after``, or are around the entry with the id ``around``; without a bound, they are the last.
+        ``after``, or are around the entry with the id ``around``; without a bound, they are the last. With
+        ``has_events`` the page has the events between them, which count for ``limit``.
         """
         place = conversation.place
         answer = await self._ask(
@@ -135,6 +173,7 @@ class HistoryLoader:
                 before=before,
                 after=after,
                 around=around,
+                events="all" if has_events else "none",
             ),
             ("unknown_action",),  # from a course-work server, which has no pages
         )
@@ -145,16 +184,15 @@ class HistoryLoader:
 
     @contextmanager
     def progress_indicator(self) -> Iterator[None]:
-        """Show the progress bar while the ``with`` block runs."""
-        self._bar.update(total=None, progress=0)
+        """Return a context manager. Until it exits, the screen shows that pages are read, if that lasts."""
         self._newest_seq = 0
-        self._bar.add_class("-shown")
+        self._reading_line.begin()
         self.reading = True
         try:
             yield
         finally:
             self.reading = False
-            self._bar.remove_class("-shown")
+            self._reading_line.end()
             self._scrollback.redraw_soon()  # it may need one more page
 
 

@@ -27,15 +27,16 @@ MAX_SIDE_PIXELS: Final = 1024
 
 
 class ImageError(Exception):
-    """An image can't be sent. The text says why, in the user's language."""
+    """The error for an image that can't be sent. Its text says why, in the user's language."""
 
 
 def draw_picture(path: str, columns: int) -> tuple[str, PillowImage]:
-    """Return the picture in the file ``path`` as lines of characters, and as an upright RGB image.
+    """Return the picture in the file ``path`` as a text of characters, and as an RGB image.
 
-    A line has at most ``columns`` characters, or `MIN_IMAGE_COLUMNS` if that is more. The text stays within
-    the default size limit of images. The function blocks, so it must run in a thread. Raises `ImageError` if
-    the file is no readable picture, the picture is too large or too thin, or ascii-magic is not installed.
+    A line of the text has at most ``columns`` characters, or `MIN_IMAGE_COLUMNS` if that is more. The size of
+    the text stays within the default limit of image messages. The RGB image is rotated as the file's metadata
+    say. The function blocks, so it must run in a thread. Raises `ImageError` if the file is no readable
+    picture, the picture is too large or too thin, or ascii-magic is not installed.
     """
     try:
         from ascii_magic import AsciiArt  # an optional package, and slow to load

@@ -12,6 +12,7 @@ from typing import Final
 import msgspec
 
 from chatd.client.codec import ConversationRef
+from chatd.client.command_usage import people_usage
 from chatd.client.implied_id import has_implied_id
 from chatd.client.language import _
 from chatd.core import commands as c
@@ -30,10 +31,12 @@ _ALWAYS_NAMED: Final = (c.SendToGroup,)
 
 
 class KnownNames(msgspec.Struct, frozen=True):
-    """The names that the client knows, to read and to complete what is typed.
+    """The nicks and group names that the client knows.
 
-    ``nicks`` are the users who are online or in the conversation on the screen, ``members`` the users in that
-    conversation without the user. ``groups`` is None if the client has no list of groups.
+    They serve to parse and to complete what the user types.
+
+    ``nicks`` are the users who are online or in the conversation on the screen. ``members`` are the other
+    users in that conversation. ``groups`` is None if the client has no list of groups.
     """
 
     nicks: Collection[str] = ()
@@ -46,7 +49,9 @@ NO_NAMES_KNOWN: Final = KnownNames()
 
 
 def has_implied_group(row: CommandDeclaration, place: ConversationRef) -> bool:
-    """Return whether the group may be left out of the command ``row`` when it is typed at ``place``."""
+    """Return whether the user may leave out the group when typing the command ``row`` in the conversation
+    ``place``.
+    """
     return (
         place.kind == "group"
         and row.required_role in _ROLES_IN_A_GROUP
@@ -55,11 +60,16 @@ def has_implied_group(row: CommandDeclaration, place: ConversationRef) -> bool:
     )
 
 
-def slash_usage(row: CommandDeclaration, place: ConversationRef) -> str:
-    """Return the usage of ``row`` at ``place``: ``/kick [group] dest [reason]`` if the group is implied, and
-    ``/edit [id] msg`` for a command on the last message.
+def slash_usage(row: CommandDeclaration, place: ConversationRef, word: str = "") -> str:
+    """Return the usage of ``row`` at ``place``: ``/kick [group] nick [reason]`` if the group is implied, and
+    ``/edit [id] text`` for a command on the last message.
+
+    The names of the fields are those that people know. ``word`` is the word that was typed for the command,
+    if it may be another one.
     """
-    usage = row.translated_slash_usage(_)
+    usage = people_usage(row)
+    if word:
+        usage = usage.replace(f"/{row.slash_word}", f"/{word}", 1)
     if has_implied_id(row):
         id = _("id")
         return usage.replace(f" {id}", f" [{id}]", 1)
@@ -70,13 +80,14 @@ def slash_usage(row: CommandDeclaration, place: ConversationRef) -> str:
 def fields_with_group(
     row: CommandDeclaration, rest: str, place: ConversationRef, known: KnownNames, limits: Limits
 ) -> dict[str, object]:
-    """Return the unchecked values of the fields of ``row`` in ``rest``, the text after the command's word.
+    """Parse ``rest``, the text behind a command word, and return the values of the fields of the command
+    ``row``.
 
-    ``place`` is the conversation on the screen. If it is a group, and ``rest`` makes sense without a group,
-    the group is that one. If it also makes sense with the first word as a group that the client knows, the
-    first word is the group, unless the effect would differ in the group or in the user: then the line is
-    refused with ``bad_request``. A client without a list of groups takes the first word as a group whenever
-    that makes sense.
+    The values are not checked. If the conversation on the screen, ``place``, is a group, and ``rest`` makes
+    sense without a group, the command applies to ``place``. If ``rest`` also makes sense with its first word
+    as a group that the client knows, the first word is the group, unless the command would affect another
+    user or mean something else: then the line is refused with ``bad_request``. A client without a list of
+    groups takes the first word as a group whenever that makes sense.
     """
     explicit = parse_slash_fields(row, rest)
     first = str(explicit.get("group", ""))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from chatd.client.language import _
+from chatd.client.command_usage import people_usage
 from chatd.core import commands as c
 from chatd.core.declarations import CommandDeclaration
 from chatd.core.refusals import Refusal, refusal_reason
@@ -20,16 +20,16 @@ _FOR_MESSAGES_OF_OTHERS: Final = (c.ReplyToMessage, c.ReactToMessage, c.TakeReac
 
 
 def has_implied_id(row: CommandDeclaration) -> bool:
-    """Return whether the id of the message may be left out of the command ``row``."""
+    """Return whether the user may leave out the id of the message when typing the command ``row``."""
     return row.command in (*_FOR_OWN_MESSAGES, *_FOR_MESSAGES_OF_OTHERS)
 
 
 def with_message_id(typed: str, last_own_id: int | None, last_other_id: int | None) -> str:
-    """Return the line ``typed`` with an id, if it is a command on a message without one.
+    """Return the line ``typed`` with the id of a message, if its command needs an id and has none.
 
-    ``last_own_id`` is the id of the user's last message in the current conversation, ``last_other_id`` that
-    of the last one of somebody else; None means that it is not known. Any other line is returned unchanged.
-    Raises `Refusal` if the id is missing and not known.
+    The id is ``last_own_id``, that of the user's last message in the current conversation, or
+    ``last_other_id``, that of the last message of another user, as the command requires. Either is None if it
+    is not known. Any other line is returned unchanged. Raises `Refusal` if the needed id is not known.
     """
     slash = parse_slash_line(typed)
     row = None if slash is None else slash.declaration
@@ -40,5 +40,5 @@ def with_message_id(typed: str, last_own_id: int | None, last_other_id: int | No
     if first.isdecimal() and rest.strip():  # a reaction may be a number, but not an id alone
         return typed
     if id is None:
-        raise Refusal("bad_request", why=refusal_reason("usage", usage=row.translated_slash_usage(_)))
+        raise Refusal("bad_request", why=refusal_reason("usage", usage=people_usage(row)))
     return f"/{slash.word} {id} {slash.rest}"

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+
 from textual import on, work
 from textual.app import App
 from textual.events import TextSelected
 from textual.widgets import Input
 
 from chatd.client import layout
+from chatd.client.clipboard import copied_text
 from chatd.client.codec import ConversationRef
 from chatd.client.composer import Composer
 from chatd.client.help_screen import HelpScreen
@@ -24,7 +27,10 @@ from chatd.client.unread_navigation import NewMessageJumper, next_unread_convers
 
 
 class KeyActions(App[None]):
-    """The actions of `layout.KEY_BINDINGS`. `ChatApp` has the widgets that they move and fill."""
+    """The base class of the app with the actions of the key bindings in `layout.KEY_BINDINGS`.
+
+    `ChatApp`, the subclass, has the widgets that the actions change.
+    """
 
     BINDINGS = layout.KEY_BINDINGS
 
@@ -43,21 +49,23 @@ class KeyActions(App[None]):
         raise NotImplementedError
 
     def queue_line(self, text: str) -> bool:
-        """Carry out ``text`` as a typed line."""
+        """Carry out ``text`` as a line that the user has typed."""
         raise NotImplementedError
 
     def _draw_soon(self) -> None:
         raise NotImplementedError
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Return whether a key's action may run.
+        """Return whether the action of a key may run now.
 
-        A dialog disables the keys that act on the chat behind the dialog.
+        A dialog disables the actions that change the chat behind the dialog.
         """
+        if action == "show_help":
+            return not isinstance(self.screen, HelpScreen)
         return not (self.screen.is_modal and action in layout.ACTIONS_BLOCKED_BY_DIALOG)
 
     def action_step_conversation(self, step: int) -> None:
-        """Show the next conversation of the list, or the previous one if ``step`` is -1."""
+        """Show the next conversation of the list if ``step`` is 1, or the previous one if ``step`` is -1."""
         places = self.memory.listed_conversations()
         at = places.index(self.memory.shown_conversation)
         self.switch_conversation(places[(at + step) % len(places)].place)
@@ -72,12 +80,16 @@ class KeyActions(App[None]):
 
     @work(exclusive=True, group="reading")
     async def action_show_new_messages(self) -> None:
-        """Scroll to the first new message; pressed again, to each new message that mentions the user."""
+        """Scroll to the first new message.
+
+        Each further call scrolls to the next new message that mentions the user.
+        """
         if not await self._new_messages.jump():
             self._hint.show(_("nothing is new here"))
 
     def action_focus_people(self) -> None:
-        """Give the list of users the keyboard focus."""
+        """Give the list of users the keyboard focus. Where there is no room for it, show it until then."""
+        self._people.add_class("-open")
         focus(self._people)
 
     def action_show_help(self) -> None:
@@ -86,7 +98,9 @@ class KeyActions(App[None]):
         self.push_screen(HelpScreen(self.memory.here, others[0] if others else ""))
 
     def action_switch(self) -> None:
-        """Let the user find a conversation, a user or a command by a few letters, and go there."""
+        """Open the dialog in which the user finds a conversation, a user or a command by typing a few
+        letters.
+        """
 
         def go(target: SwitchTarget | None) -> None:
             focus(self._composer)
@@ -113,7 +127,7 @@ class KeyActions(App[None]):
     def _copy_selected(self, text: str) -> None:
         """Copy the selected ``text`` to the clipboard of the terminal, if that allows it."""
         self.copy_to_clipboard(text)
-        self._hint.show(_("copied: {count} characters").format(count=len(text)))
+        self._hint.show(copied_text(text, os.environ))
 
     @on(TextSelected)
     def _text_selected(self) -> None:
@@ -121,7 +135,7 @@ class KeyActions(App[None]):
             self._copy_selected(text)
 
     async def action_copy_or_quit(self) -> None:
-        """Copy the selected text, if there is one; else leave."""
+        """Copy the selected text to the clipboard. If no text is selected, quit the client."""
         if text := self.screen.get_selected_text():
             self._copy_selected(text)
             self.screen.clear_selection()
@@ -144,7 +158,7 @@ class KeyActions(App[None]):
         self._scrollback.scroll_pages(pages)
 
     def action_search(self) -> None:
-        """Show the search line and give it the keyboard focus; if it is shown, search further back."""
+        """Open the search line and give it the keyboard focus. If it is open already, search further back."""
         if self._search_line.is_open and self._search_line.text:
             self.action_step_search(1)
         self._search_line.open()
@@ -162,7 +176,9 @@ class KeyActions(App[None]):
 
     @work(exclusive=True, group="searching")
     async def action_step_search(self, step: int) -> None:
-        """Show the next older message with the search text, or the next newer one if ``step`` is -1."""
+        """Show the next older match of the search if ``step`` is 1, or the next newer one if ``step``
+        is -1.
+        """
         text = self._search_line.text
         if not text or not self._search_line.is_open:
             return

@@ -8,11 +8,11 @@ from textual.widgets import Input
 
 
 async def run_binding(widget: Widget, event: events.Key) -> None:
-    """Run the action that is bound to the pressed key at once, if there is such an action.
+    """Run the action that is bound to the pressed key now, if there is such an action.
 
-    Textual itself passes the key up to the app, and runs the action only after letters that were typed later.
-    When many keys arrive at once, as over a slow line, ``hellp``, Backspace, ``o`` would give ``hellp``
-    and not ``hello``.
+    Textual passes the key up to the app, and runs the action only after letters that were typed later. When
+    many keys arrive at once, as over a slow line, ``hellp``, Backspace, ``o`` would become ``hellp`` and not
+    ``hello``.
     """
     bound = widget.screen.active_bindings.get(event.key)
     if bound is not None and await widget.app.run_action(bound.binding.action, bound.node):
@@ -21,9 +21,9 @@ async def run_binding(widget: Widget, event: events.Key) -> None:
 
 
 def focus(widget: Widget) -> None:
-    """Give ``widget`` the keyboard focus at once.
+    """Give ``widget`` the keyboard focus now.
 
-    Textual's `Widget.focus` does so only after a few more keys.
+    Textual's `Widget.focus` gives the focus only after a few more keys were handled.
     """
     widget.screen.set_focus(widget)
 

@@ -67,23 +67,24 @@ def _(sentence: str) -> str:
 
 @cache
 def catalogue() -> gettext.NullTranslations:
-    """Return the translations for the language that LANGUAGE, LC_ALL, LC_MESSAGES or LANG names.
+    """Return the gettext translations for the language of the environment.
 
-    Without such a language or translations for it, texts stay in English.
+    The language comes from LANGUAGE, LC_ALL, LC_MESSAGES or LANG. If there are no translations for it, texts
+    stay in English.
     """
     return gettext.translation(GETTEXT_DOMAIN, LOCALES_FOLDER, fallback=True)
 
 
 def translate_argparse() -> None:
-    """Make argparse, which calls gettext, use the client's translations."""
+    """Make the messages of argparse appear in the user's language, through the translations of the client."""
     gettext.bindtextdomain(GETTEXT_DOMAIN, str(LOCALES_FOLDER))
     gettext.textdomain(GETTEXT_DOMAIN)
 
 
 def translated_refusal(code: str, text: str) -> str:
-    """Return the ``text`` of a refusal with this ``code`` in the user's language.
+    """Return ``text``, the sentence of a refusal with the code ``code``, in the user's language.
 
-    An unknown text, such as that of another version of chatd, is returned unchanged.
+    An unknown sentence, such as that of another version of chatd, is returned unchanged.
     """
     return _recognised(text, [REFUSAL_SENTENCES[code]] if code in REFUSAL_SENTENCES else [])
 
@@ -94,9 +95,9 @@ def translated_os_error(error: OSError) -> str:
 
 
 def translated_greeting(text: str) -> str:
-    """Return the ``text`` of a welcome in the user's language.
+    """Return ``text``, the greeting in the server's welcome, in the user's language.
 
-    The text of a server other than chatd is returned unchanged.
+    The greeting of a server other than chatd is returned unchanged.
     """
     return _recognised(text, SERVER_GREETINGS)
 

@@ -27,7 +27,7 @@ Screen {
     & NameList {
         display: none;
     }
-    & #unread.-shown {
+    & #unread.-shown, & NameList.-open {
         display: block;
     }
 }
@@ -51,10 +51,9 @@ Composer, Composer:focus {
 }
 #progress {
     display: none;
-    width: 100%;
-    & Bar {
-        width: 1fr;
-    }
+    height: 1;
+    padding: 0 1;
+    color: $text-primary;
 }
 #search-line {
     display: none;
@@ -147,6 +146,26 @@ NameList > .option-list--option-highlighted, NameList:focus > .option-list--opti
 .scrollback--found {
     text-style: reverse;
 }
+.scrollback--own {
+    text-style: bold;
+}
+ChatApp:nocolor {
+    & .scrollback--own, & .scrollback--mention {
+        text-style: bold underline;
+    }
+    & .scrollback--failed, & .scrollback--trouble {
+        text-style: bold;
+    }
+    & .screen--selection, & .option-list--option-highlighted {
+        background: $foreground;
+        color: $background;
+    }
+    & NameList > .option-list--option-highlighted, & NameList:focus > .option-list--option-highlighted {
+        background: $foreground;
+        color: $background;
+        text-style: bold;
+    }
+}
 """
 
 KEY_BINDINGS: Final[list[BindingType]] = [
@@ -173,7 +192,6 @@ KEY_BINDINGS: Final[list[BindingType]] = [
 ACTIONS_BLOCKED_BY_DIALOG: Final = frozenset(
     {
         "run_command",
-        "show_help",
         "switch",
         "search",
         "step_search",

@@ -25,7 +25,7 @@ from chatd.client.language import _, translated_greeting
 from chatd.client.log import ChatLog, open_log
 from chatd.client.options import server_address
 from chatd.client.outbox import Outbox
-from chatd.client.outbox_file import OutboxFile
+from chatd.client.outbox_file import OutboxFile, UnsentMessage
 from chatd.client.outgoing import MAX_UNACKED_MESSAGES, Failure, OutgoingQueue, TypedLine, failure_text
 from chatd.client.pending import ConnectionLost, RefusedByServer, UncertainRequest
 from chatd.client.reconnecting_client import GIVE_UP_AFTER_SECONDS, ReconnectingClient
@@ -51,10 +51,10 @@ LAST_ACKS_SECONDS: Final = 5.0
 
 
 class LineDisplay:
-    """The output of the line mode: it prints the messages and events of all conversations.
+    """The display of the line mode. It prints the messages and events of all conversations.
 
-    A message outside the current conversation ``here`` is printed with the name of its conversation.
-    `on_first_login` is called once, with the nick that the daemon gave to the user.
+    A message of a conversation other than the current one, ``here``, is printed with the name of that
+    conversation. `on_first_login` is called once, with the nick that the daemon gave to the user.
     """
 
     shows_typing = False
@@ -91,7 +91,7 @@ class LineDisplay:
             print_line(render_message(news, self.nick, None if place.key == self.here.key else place))
 
     def typing_received(self, typing: objects.Typing) -> None:
-        """Ignore who types."""
+        """Do nothing, because the line mode does not show which users are typing."""
 
     def login_backlog_received(self, backlog: codec.LoginBacklog) -> None:
         """Print the messages, or the list of conversations, that the daemon sends after the login.
@@ -118,7 +118,7 @@ class LineDisplay:
         """Do nothing, because the line mode shows pictures as characters."""
 
     def progress_indicator(self) -> AbstractContextManager[None]:
-        """Return a context manager that does nothing, because the line mode has no progress bar."""
+        """Return a context manager that does nothing, because the line mode shows no progress."""
         return nullcontext()
 
     async def handle_command(self, command: c.Command) -> bool:
@@ -131,34 +131,33 @@ class LineDisplay:
             print_line(text)
 
     def show_failure(self, failure: Failure) -> None:
-        """Print why a typed line was not carried out.
-
-        If the line was refused, print the refusal's code as well.
-        """
+        """Print why a typed line was not carried out, with the refusal's code if the line was refused."""
         code = f"{failure.code}: " if isinstance(failure, Refusal | RefusedByServer) else ""
         print_line(one_line(f"* {code}{failure_text(failure)}"))
 
-    def show_send_failure(self, failure: RefusedByServer | ConnectionLost) -> None:
+    def show_send_failure(self, failure: RefusedByServer | ConnectionLost, message: UnsentMessage) -> None:
         """Print why the daemon refused a message.
 
-        Print nothing for a lost connection, which ends the client with an error of its own.
+        Print nothing for a lost connection, because the client then ends with an error of its own.
         """
         if isinstance(failure, RefusedByServer | UncertainRequest):
             self.show_failure(failure)
 
-    def conversation_switch_finished(self, place: ConversationRef, succeeded: bool) -> None:
-        """Make ``place`` the current conversation and print its name if the command succeeded.
+    def conversation_switch_finished(self, place: ConversationRef, refusal: str | None) -> None:
+        """Make ``place`` the current conversation and print its name, unless there was a ``refusal``.
 
         If standard input is not a terminal, make ``place`` the current conversation even after a refusal.
         """
-        if succeeded:
-            print_line("* " + _("you are in {place}").format(place=conversation_label(place)))
-        if succeeded or not sys.stdin.isatty():
+        if refusal is None or not sys.stdin.isatty():
             # A program writes its next lines for that conversation, whether or not it has read the refusal.
             self.here = place
+        if refusal is None:
+            print_line("* " + _("you are in {place}").format(place=conversation_label(place)))
+        elif sys.stdin.isatty():
+            print_line("* " + _("you are still in {here}").format(here=conversation_label(self.here)))
 
     def copy_messages(self, count: int) -> None:
-        """Print that the line mode can't copy: the terminal that shows its lines can."""
+        """Print that the line mode can't copy messages, and that the terminal can."""
         print_line("* " + _("there is no clipboard in line mode"))
 
     def unsent_count_changed(self) -> None:
@@ -170,10 +169,11 @@ class LineDisplay:
 
 
 async def run_line_mode(options: Namespace) -> None:
-    """Run the line mode until the end of standard input or ``/quit``.
+    """Run the client without a screen until the end of standard input or ``/quit``.
 
-    If a person types, the client never gives up a lost connection, and keeps messages without an ack for its
-    next run, as the full screen does. A program learns by the exit code what was not sent.
+    If a person types, the client reconnects without limit, and keeps messages without an ack for its next
+    run, as the full-screen client does. If a program writes to standard input, the program learns from the
+    exit code that messages were not sent.
 
     Raises `UsageError` if an option can't be used, `RefusedByServer` if the daemon refuses the login,
     `ConnectionLost` if the connection is lost for good, and `OutputClosed` if standard output can't be
@@ -230,7 +230,7 @@ async def run_line_mode(options: Namespace) -> None:
     try:
         await run_with_client(client, work())
         if outbox.is_on_disk and outbox.waiting_count:
-            sentence = _("{count} of your messages were not sent: the next start sends them")
+            sentence = _("messages that were not sent, for the next start to send: {count}")
             raise ConnectionLost(sentence.format(count=outbox.waiting_count))
     finally:
         outbox.close()

@@ -21,8 +21,17 @@ from chatd.json_wire.objects import Member
 ROLE_MARKS: Final = {"owner": " ★", "operator": " +"}
 
 
+def conversation_name(conversation: Conversation) -> str:
+    """Return the name of a conversation, and that the user is invited to it if so."""
+    name = one_line(conversation_label(conversation.place))
+    return _("{group} invited").format(group=name) if conversation.is_invitation else name
+
+
 class ConversationOption(Option):
-    """A line in a list on the screen. Choosing the line opens the conversation ``place``."""
+    """A line in a list on the screen.
+
+    When the user chooses the line, the client opens the conversation ``place``.
+    """
 
     def __init__(self, place: ConversationRef, line: Content) -> None:
         super().__init__(line)
@@ -30,7 +39,10 @@ class ConversationOption(Option):
 
 
 class NameList(OptionList):
-    """A list on the screen. Choosing a line opens the conversation that belongs to the line."""
+    """A list of names on the screen.
+
+    When the user chooses a name, the client opens the conversation of that name.
+    """
 
     DEFAULT_CSS = """
     NameList, NameList:focus {
@@ -46,7 +58,7 @@ class NameList(OptionList):
     FOCUS_ON_CLICK = False  # a click beside the lines would otherwise take the focus from the input box
 
     class Chosen(Message):
-        """The message that is posted when the user chooses the conversation ``place`` in a list."""
+        """A Textual message: the user has chosen the conversation ``place`` in a list."""
 
         def __init__(self, place: ConversationRef) -> None:
             super().__init__()
@@ -76,9 +88,10 @@ class NameList(OptionList):
 
 
 class ConversationList(NameList):
-    """The list of the user's conversations, each with the number of its unread messages.
+    """The list of the user's conversations on the screen, with the number of unread messages of each.
 
-    A pencil marks a draft, and ``!`` a message in ``outbox`` that the server has refused.
+    A pencil marks a conversation with a draft. ``!`` marks a conversation with a refused message in
+    ``outbox``.
     """
 
     def __init__(self, memory: Memory, outbox: Outbox, id: str) -> None:
@@ -96,13 +109,11 @@ class ConversationList(NameList):
             self.highlighted = places.index(self._memory.shown_conversation)
 
     def _line(self, conversation: Conversation) -> Content:
-        name = one_line(conversation_label(conversation.place))
+        name = conversation_name(conversation)
         if conversation.place.key in self._memory.drafts:
             name += " \N{LOWER RIGHT PENCIL}"
         if any(message.failure for message in self._outbox.of(conversation.place)):
             name += " !"
-        if conversation.is_invitation:
-            name = _("{group} invited").format(group=name)
         if not conversation.has_news:
             return Content(name)
         label = conversation.unread_label
@@ -121,8 +132,13 @@ class ConversationList(NameList):
 class MemberList(NameList):
     """The list of the users in the current conversation, which shows who is online.
 
-    Choosing a user opens the direct conversation with that user.
+    Choosing a user opens the direct conversation with that user. On a narrow screen the list is shown while
+    it has the class ``-open``, which it loses with the keyboard focus.
     """
+
+    def on_blur(self) -> None:
+        """Hide the list again where there is no room for it."""
+        self.remove_class("-open")
 
     def draw(self) -> None:
         """Redraw the list of the users in the current conversation."""

@@ -28,10 +28,10 @@ from chatd.json_wire import objects
 
 
 class ChatLog:
-    """The client's log file: messages with time, conversation, sender and text, and events with their time.
+    """The log file of the client: a line for each message (time, conversation, sender, text) and each event.
 
-    A new file is readable only by its owner. When the file is moved away, as log rotation does, the next line
-    goes to a new file at the same path. The constructor raises `UsageError` if the file can't be opened.
+    A new file is readable only by its owner. After the file has been moved, as log rotation does, the next
+    line goes to a new file at the same path. The constructor raises `UsageError` if the file can't be opened.
     """
 
     def __init__(self, path: Path) -> None:
@@ -44,10 +44,10 @@ class ChatLog:
             ) from None
 
     def write_received(self, news: codec.News, nick: str) -> str | None:
-        """Log a message, an event or a notice that the user ``nick`` received, and return None.
+        """Log a message, an event or a notice that the user ``nick`` received.
 
-        After a write error, close the file for good and return an error text for the user. Later calls do
-        nothing.
+        Return None, or after a write error a text for the user. A write error closes the file for good, and
+        later calls do nothing.
         """
         if isinstance(news, objects.GroupEvent | objects.ServerEvent):
             return self._write(news.ts.as_datetime, f"* {describe_event(news)}")
@@ -56,10 +56,12 @@ class ChatLog:
         return self._write_message(news, codec.message_conversation(news, nick), nick)
 
     def write_missed_messages(self, page: codec.LoginBacklog, nick: str) -> str | None:
-        """Log the messages in ``page`` that the user ``nick`` missed. Do nothing for a list of conversations.
+        """Log the messages in ``page`` that the user ``nick`` missed.
+
+        Do nothing for a list of conversations.
 
         Messages that the user had received before are left out, because the daemon sends them at every login.
-        Return an error text for the user if the write fails, else None.
+        Return None, or after a write error a text for the user.
         """
         if not isinstance(page, objects.Page):
             return None
@@ -107,7 +109,7 @@ class ChatLog:
 def open_log(log: str) -> ChatLog:
     """Open the log file at the path ``log``, or in the user's state folder if ``log`` is empty.
 
-    Raises `UsageError`.
+    Raises `UsageError` if the file can't be opened.
     """
     try:
         return ChatLog(Path(log or default_log_path()).expanduser())

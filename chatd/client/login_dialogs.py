@@ -16,9 +16,11 @@ PASSWORD_REFUSAL_CODES: Final = ("password_required", "wrong_password")
 
 
 class LoginDialogs:
-    """The dialogs of ``app`` before the login at ``address``.
+    """Opens the dialogs of ``app`` that ask for a nick and a password, for the login at the server
+    ``address``.
 
-    ``log_in`` is called with the nick and the password, which is empty for a nick that may need none.
+    ``log_in`` is called with the entered nick and password. The password is empty if the user has not been
+    asked for one.
     """
 
     def __init__(self, app: App[None], address: Address, log_in: Callable[[str, str], None]) -> None:
@@ -27,7 +29,10 @@ class LoginDialogs:
         self._log_in = log_in
 
     def ask_nick(self, nick: str = "", why: str = "") -> None:
-        """Ask for a nick, with ``nick`` as the suggestion and ``why`` as the reason."""
+        """Ask the user for a nick.
+
+        ``nick`` is the suggestion, and ``why`` says why the last nick was refused.
+        """
 
         def log_in(chosen: str | None) -> None:
             assert chosen  # the dialog returns nothing else
@@ -36,8 +41,8 @@ class LoginDialogs:
         self._app.push_screen(NickDialog(str(self._address), nick, why), log_in)
 
     def ask_again(self, nick: str, refused: RefusedByServer) -> None:
-        """Ask for what the login as ``nick``, which the daemon ``refused``, lacks: the password or another
-        nick.
+        """Ask the user for the password or for another nick, after the daemon ``refused`` the login as
+        ``nick``.
         """
         if refused.code not in PASSWORD_REFUSAL_CODES:
             self.ask_nick(nick, str(refused))

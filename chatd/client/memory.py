@@ -54,16 +54,31 @@ EntryKind = Literal[
     "failed",
 ]
 
+MembershipEnd = Literal["removed", "banned"]
+"""How the user's membership in a group has ended: the user may join again, or is banned."""
+
 _SHOWN_KINDS: Final[dict[str, EntryKind]] = {"image": "image", "action": "action", "notice": "notice"}
 """The kinds of messages that are not shown as a ``message``."""
+
+
+_MEMBERSHIP_ENDS: Final[dict[str, MembershipEnd]] = {
+    "kicked": "removed",
+    "banned": "banned",
+    "unbanned": "removed",
+}
+"""What the events about a user mean for the user's membership in a group."""
+
+
+CHANGE_EVENTS: Final = frozenset({"deleted", "edited", "reacted", "unreacted"})
+"""The events that change a message; they are no entries of their own on the screen."""
 
 
 class ScreenEntry(msgspec.Struct, frozen=True, eq=False):
     """An item of a conversation on the screen: a message, an event, or a text of the client for its user.
 
-    ``id`` is the id of the log entry, or 0 if the item is not in the daemon's log. A message that answers
-    another one has the id of that in ``reply_to``, and the nick of its author, if known, in ``reply_from``.
-    ``reactions`` has the reactions to a message, each with the nicks of those who reacted so.
+    ``id`` is the id of the log entry, or 0 if the item is not in the daemon's log. For an answer to another
+    message, ``reply_to`` is the id of that message and ``reply_from`` is the nick of its author, if known.
+    ``reactions`` maps each reaction to the nicks of the users who reacted with it.
     """
 
     at: datetime
@@ -77,7 +92,7 @@ class ScreenEntry(msgspec.Struct, frozen=True, eq=False):
 
 
 def entry_from_message(message: Message | HistoryMessage) -> ScreenEntry:
-    """Return the screen entry for a message, with control characters replaced."""
+    """Return the item that shows ``message`` on the screen, with control characters replaced."""
     # A message that was just sent has no reactions yet.
     reactions = message.reactions if isinstance(message, HistoryMessage) else None
     return ScreenEntry(
@@ -90,6 +105,24 @@ def entry_from_message(message: Message | HistoryMessage) -> ScreenEntry:
         sanitize(message.reply_from),
         {one.reaction: frozenset(one.nicks) for one in reactions or ()},
     )
+
+
+def entry_from_event(event: objects.GroupEvent) -> ScreenEntry:
+    """Return the screen entry for an event of a group."""
+    return ScreenEntry(event.ts.as_datetime, describe_event(event), id=event.id)
+
+
+def entries_from_page(page: objects.Page) -> list[ScreenEntry]:
+    """Return the screen entries for the messages and events on ``page`` in the order of the log.
+
+    What happened to a message is left out, because the message is shown as it is now.
+    """
+    events = [
+        entry_from_event(msgspec.structs.replace(event, group=page.group))
+        for event in page.events or ()
+        if event.event not in CHANGE_EVENTS
+    ]
+    return sorted([*map(entry_from_message, page.messages), *events], key=lambda entry: entry.id)
 
 
 def _with_reaction(
@@ -107,6 +140,8 @@ class Conversation:
 
     They are the end of the conversation, unless the user went far back in its history. ``has_older``
     and ``has_newer`` say whether the daemon may have more entries before and after them.
+    ``lacks_events`` says that they were read without the events of the group. ``membership_end`` says how the
+    user's membership in a group has ended; None means that the user may write.
     """
 
     def __init__(self, place: ConversationRef) -> None:
@@ -116,6 +151,8 @@ class Conversation:
         self.has_newer = False
         self.read = ReadState()
         self.is_invitation = False
+        self.membership_end: MembershipEnd | None = None
+        self.lacks_events = False
         self._has_new_invitation = False
         self.max_entries = MAX_SHOWN_ENTRIES
         self._last_told = 0
@@ -127,14 +164,15 @@ class Conversation:
 
     @property
     def personal_count(self) -> int:
-        """The number of unread messages to the user in person: private ones and mentions."""
+        """The number of unread private messages and of unread messages that mention the user."""
         return self.unread if self.place.kind == "direct" else len(self.read.mention_ids)
 
     @property
     def unread_label(self) -> str:
-        """The number of unread messages, and behind ``@`` that of those that mention the user: ``7 @2``.
+        """The number of unread messages as a text such as ``7 @2``: seven unread, two of which mention the
+        user.
 
-        It ends in ``+`` if there may be more. It is empty if nothing is unread.
+        The text ends in ``+`` if more messages may be unread, and is empty if none is.
         """
         if not self.unread:
             return ""
@@ -148,40 +186,43 @@ class Conversation:
         return self.unread > 0 or self._has_new_invitation
 
     def invite(self, entry: ScreenEntry) -> None:
-        """Make this the place of an invitation, which ``entry`` tells. Its messages can't be read yet."""
+        """Mark the group of this conversation as one that the user is invited to.
+
+        ``entry`` tells of the invitation.
+
+        The user can't read the group's messages before joining.
+        """
         if not self.is_invitation:
             self.is_invitation = self._has_new_invitation = True
             self.entries, self.has_older = [entry], False
 
     def mark_seen(self) -> None:
-        """Count everything in the conversation as read, because the user has seen its end."""
+        """Count all messages of the conversation as read, because the user has seen its end."""
         self.read.see_all()
         self._has_new_invitation = False
 
     @property
     def last_told(self) -> int:
-        """The id of the last message of the conversation that the daemon has delivered, 0 for none."""
+        """The id of the last message of the conversation that the daemon has delivered to the client, or 0
+        for none.
+        """
         return self._last_told
 
     @property
     def oldest_id(self) -> int | None:
-        """The log id of the oldest entry in memory, or None.
-
-        Entries that are not in the daemon's log are skipped.
-        """
+        """The log id of the oldest entry in memory that is in the daemon's log, or None if there is none."""
         return next((entry.id for entry in self.entries if entry.id), None)
 
     @property
     def newest_id(self) -> int | None:
-        """The log id of the newest entry in memory, or None.
-
-        Entries that are not in the daemon's log are skipped.
-        """
+        """The log id of the newest entry in memory that is in the daemon's log, or None if there is none."""
         return next((entry.id for entry in reversed(self.entries) if entry.id), None)
 
     def last_message_id(self, nick: str, own: bool) -> int | None:
-        """Return the log id of the last message in memory, of the user ``nick`` if ``own`` is true, else of
-        anybody else; None if there is none, or if the end of the conversation is not in memory.
+        """Return the log id of the last message of the conversation that is in memory.
+
+        If ``own`` is true, only messages of the user ``nick`` count, else only messages of other users.
+        Return None if there is no such message, or if the end of the conversation is not in memory.
         """
         if self.has_newer:
             return None
@@ -197,9 +238,9 @@ class Conversation:
     def add(self, entry: ScreenEntry, may_evict: bool = True) -> None:
         """Append ``entry``, and drop the oldest entry if memory is full.
 
-        An entry of the log is left out if it is in memory already, or if the end of the conversation is not
-        in memory. If memory is full and ``may_evict`` is false, any entry is left out, because it would push
-        out entries that the user is reading. The client later reads left-out log entries from the daemon.
+        A log entry is ignored if it is in memory already, or if the end of the conversation is not in memory.
+        If memory is full and ``may_evict`` is false, every entry is ignored, because the user is reading the
+        oldest ones. The client later reads ignored log entries from the daemon.
         """
         if entry.id:
             if entry.kind in MESSAGE_KINDS:  # pages contain no other kinds
@@ -213,7 +254,9 @@ class Conversation:
         self._cut_front()
 
     def mark_deleted(self, id: int) -> None:
-        """Replace the text of the message with the log id ``id``, if it is in memory."""
+        """Replace the text of the message with the log id ``id`` by the note that it was deleted, if it is in
+        memory.
+        """
         self.entries = [
             msgspec.structs.replace(entry, text=_("(deleted)"), kind="message", reactions={})
             if entry.id == id
@@ -222,8 +265,9 @@ class Conversation:
         ]
 
     def mark_edited(self, id: int, text: str, kind: str) -> None:
-        """Give the message with the log id ``id``, if it is in memory, the new ``text`` and ``kind``, which
-        are those of a message of the JSON wire. A notice stays one.
+        """Replace the text and the kind of the message with the log id ``id``, if it is in memory.
+
+        ``text`` and ``kind`` are the new values, as on the JSON wire. A notice stays a notice.
         """
         shown_kind = _SHOWN_KINDS.get(kind, "message")
         shown = mark_as_edited(sanitize(action_text(text) if kind == "action" else text))
@@ -237,7 +281,9 @@ class Conversation:
         ]
 
     def mark_reaction(self, event: objects.GroupEvent) -> None:
-        """Add the reaction of ``event``, which is ``reacted`` or ``unreacted``, or take it back."""
+        """Add the reaction that ``event``, a ``reacted`` event, tells of, or remove that of an ``unreacted``
+        event.
+        """
         self.entries = [
             msgspec.structs.replace(entry, reactions=_with_reaction(entry.reactions, event))
             if entry.id == event.message
@@ -250,9 +296,9 @@ class Conversation:
         daemon.
 
         ``has_older`` and ``has_newer`` say whether the daemon has more entries before and after this part. If
-        ``has_newer`` is false, two kinds of entries in memory are kept behind the part: log entries with
-        larger ids, and texts of the client (entries without an id). Texts are not kept if the end of the
-        conversation was not in memory.
+        ``has_newer`` is false, two kinds of entries in memory are kept and placed behind the part: log
+        entries with larger ids, and texts of the client, which have no id. Texts are not kept if the end of
+        the conversation was not in memory.
         """
         shown = list(entries)
         end = next((entry.id for entry in reversed(shown) if entry.id), 0)
@@ -282,8 +328,13 @@ class Conversation:
         self.has_newer = more or (self.newest_id or 0) < self._last_told
         self._cut_front()
 
+    def remove_client_texts(self) -> None:
+        """Remove the answers and errors that the client has shown here. Everything else stays."""
+        self.entries = [entry for entry in self.entries if entry.kind not in ("answer", "trouble")]
+
     def leave_screen(self) -> None:
-        """Keep at most the last `MAX_HIDDEN_ENTRIES` entries, because the conversation left the screen.
+        """Drop all but the last `MAX_HIDDEN_ENTRIES` entries, because the conversation is no longer on the
+        screen.
 
         If the end of the conversation is not in memory, drop all entries.
         """
@@ -307,7 +358,10 @@ class Conversation:
 
 
 class Memory:
-    """The chat state that the screen shows to the user ``nick``. ``here`` is the current conversation."""
+    """Everything about the chat that the screen shows to the user ``nick``: conversations, users and groups.
+
+    ``here`` is the current conversation.
+    """
 
     def __init__(self, nick: str) -> None:
         self.nick = nick
@@ -318,7 +372,7 @@ class Memory:
         self.colours: dict[str, str] = {}
         self.topics: dict[tuple[str, str], str] = {}
         self.group_names: set[str] = set()
-        self.drafts: dict[tuple[str, str], str] = {}
+        self.drafts: dict[tuple[codec.ConversationKind, str], str] = {}
         self.settings = AccountSettings()
         self.own_pictures = OwnPictures()
         self._members: list[objects.Member] = []
@@ -331,17 +385,23 @@ class Memory:
         return self.conversation(self.here)
 
     def conversation(self, place: ConversationRef) -> Conversation:
-        """Return the conversation at ``place``: the lobby, a group or a user.
+        """Return the entries and the state of the conversation ``place``.
 
-        Create it if it is not in memory.
+        Create an empty one if it is not in memory.
         """
         found = self.conversations.get(place.key)
         if found is None:
             found = self.conversations[place.key] = Conversation(place)
         return found
 
+    def add_draft(self, place: ConversationRef, text: str) -> None:
+        """Keep ``text``, if it is not blank, as the draft of ``place``, behind the one that there may be."""
+        if text.strip():
+            before = self.drafts.get(place.key)
+            self.drafts[place.key] = text if before is None else f"{before}\n{text}"
+
     def switch_conversation(self, place: ConversationRef) -> None:
-        """Make the conversation at ``place`` the current one."""
+        """Make ``place`` the current conversation."""
         if place.key != self.here.key:
             self.shown_conversation.leave_screen()
             self._members = []
@@ -351,9 +411,9 @@ class Memory:
         conversation.max_entries = MAX_SHOWN_ENTRIES
 
     def drop_conversation(self, place: ConversationRef) -> None:
-        """Remove the conversation of a group that the user left or that was closed.
+        """Remove the conversation of a group that the user has left, or that was closed.
 
-        If it is on the screen, switch to the lobby.
+        If the conversation is on the screen, switch to the lobby.
         """
         if place.key == self.here.key:
             self.switch_conversation(LOBBY)
@@ -368,10 +428,10 @@ class Memory:
     def add_news(self, news: codec.News, at_end: bool, is_watched: bool = True) -> None:
         """Add a message, an event or a notice to its conversation.
 
-        Count a message of another user as unread if the user can't see it. ``at_end`` says whether the end of
-        the conversation on the screen is visible, ``is_watched`` whether the user sees the screen, as far as
-        the terminal tells. If the user left a group or the group was
-        closed, drop its conversation; if that was on the screen, `here` becomes the lobby.
+        A message of another user counts as unread if the user can't see it. ``at_end`` says whether the end
+        of the conversation is in view, and ``is_watched`` whether the user is looking at the screen, as far
+        as the terminal reports. If the user has left a group, or the group was closed, its conversation is
+        dropped; if it was on the screen, `here` becomes the lobby.
         """
         if isinstance(news, codec.ServerNotice):
             self.add_client_text(news.text, "announcement", news.ts)
@@ -397,13 +457,14 @@ class Memory:
             self._happened(news)
 
     def learn_colours(self, page: objects.Page) -> None:
-        """Store the colours of the users who sent the messages on ``page``."""
+        """Store the nick colours of the authors of the messages on ``page``."""
         self.colours.update((item.nick, item.colour) for item in page.messages if item.colour)
 
     def add_login_backlog(self, backlog: codec.LoginBacklog) -> None:
-        """Store what the daemon sends after the login, and how many messages are unread.
+        """Store the missed messages or the list of conversations that the daemon sends after the login.
 
-        That is a page of messages for each of the latest conversations, and a list of the others.
+        ``backlog`` is a page of messages for each of the latest conversations, and a list with unread counts
+        of the others.
         """
         if isinstance(backlog, objects.Conversations):
             for one in backlog.conversations:
@@ -415,13 +476,17 @@ class Memory:
         # A page without a last seen id has only missed messages, except in the lobby.
         older = backlog.more or (backlog.seen is None and place != LOBBY)
         conversation.replace_entries(map(entry_from_message, backlog.messages), older, has_newer=False)
+        conversation.lacks_events = place.kind == "group"
         missed = [item for item in backlog.messages if was_missed(item, backlog) and item.nick != self.nick]
         last_id = backlog.messages[-1].id if backlog.messages else 0
         conversation.read.record_missed([item.id for item in missed], backlog.seen, last_id)
         conversation.read.add_mentions(item.id for item in missed if mentions(item.msg, self.nick))
 
     def listed_conversations(self) -> list[Conversation]:
-        """Return the conversations in the order of the list: the lobby, groups, direct ones, invitations."""
+        """Return the conversations in the order of the list on the screen.
+
+        The order is the lobby, groups, direct conversations, invitations.
+        """
         order = ("lobby", "group", "direct")
         return sorted(
             self.conversations.values(),
@@ -444,6 +509,14 @@ class Memory:
             found = [(nick, "") for nick in sorted(nicks, key=str.casefold)]
         return [objects.Member(nick, role, nick in self.online) for nick, role in found]
 
+    @property
+    def owns_without_password(self) -> bool:
+        """Whether the user owns the group on the screen, and has no password to keep it with."""
+        return any(
+            member.name == self.nick and member.role == "owner" and member.registered is False
+            for member in self._members
+        )
+
     def known_names(self) -> KnownNames:
         """Return the nicks and the group names that the client knows."""
         members = {member.name for member in self.participants()} - {self.nick}
@@ -453,25 +526,28 @@ class Memory:
         return KnownNames((self.online | members) - {self.nick}, groups, () if in_lobby else members)
 
     def note_typing(self, typing: objects.Typing, now: float) -> None:
-        """Store that another user types, or does so no longer. ``now`` is a time in seconds."""
+        """Store that another user is typing or has stopped typing. ``now`` is the time in seconds."""
         typists = self._typing.setdefault(codec.typing_conversation(typing).key, {})
         typists.pop(typing.nick, None)
         if typing.state == "active":
             typists[typing.nick] = now + TYPING_SECONDS
 
     def typing_nicks(self, now: float) -> list[str]:
-        """Return the nicks of those who type in the current conversation at the time ``now``."""
+        """Return the nicks of the users who are typing in the current conversation.
+
+        ``now`` is the time in seconds.
+        """
         typists = self._typing.get(self.here.key, {})
         return [nick for nick, until in typists.items() if now < until]
 
     def add_client_text(self, text: str, kind: EntryKind, at: datetime) -> None:
-        """Add a text of the client for its user, such as an error, to the conversation on the screen."""
+        """Add a text of the client, such as an error, to the conversation on the screen."""
         self.shown_conversation.add(ScreenEntry(at, sanitize(text), kind))
 
     def add_invitation(self, place: ConversationRef, entry: ScreenEntry) -> None:
-        """Add the group ``place``, to which the user is invited, to the conversations.
+        """Add ``place``, a group that the user is invited to, to the list of conversations.
 
-        ``entry`` tells of the invitation. A member's group is left as it is.
+        ``entry`` is the text that tells of the invitation. Do nothing if the user is a member of the group.
         """
         if place.key in self.conversations and not self.conversation(place).is_invitation:
             return
@@ -494,7 +570,7 @@ class Memory:
             for known in self.conversations.values():
                 known.mark_deleted(event.deleted)
             return
-        entry = ScreenEntry(event.ts.as_datetime, describe_event(event), id=event.id)
+        entry = entry_from_event(event)
         place = ConversationRef("group", event.group)
         if event.event == "topic":
             self.topics[place.key] = event.topic or ""
@@ -512,6 +588,10 @@ class Memory:
             self.shown_conversation.add(msgspec.structs.replace(entry, id=0))
         elif place.key in self.conversations or event.actor == self.nick:
             conversation = self.conversation(place)
+            if event.subject == self.nick and event.event in _MEMBERSHIP_ENDS:
+                conversation.membership_end = _MEMBERSHIP_ENDS[event.event]
+            if event.actor == self.nick and event.event in ("created", "joined"):
+                conversation.membership_end = None
             if event.actor == self.nick and event.event == "joined":
                 conversation.clear()  # messages may have been sent while the user was out
                 conversation.read = ReadState()  # the daemon's mark went with the membership

@@ -8,13 +8,15 @@ from functools import lru_cache
 
 @lru_cache(16)
 def mention_pattern(nick: str) -> re.Pattern[str]:
-    """Return a pattern that finds ``nick`` as a word of its own, in any case, with or without ``@``.
+    """Return a pattern that matches ``nick`` as a separate word, in upper or lower case, with or without
+    ``@``.
 
-    It finds ``bob``, ``@bob`` and ``Bob:``, but not ``bobby``. The web page uses the same rule.
+    For ``bob``, the pattern matches ``bob``, ``@bob`` and ``Bob:``, but not ``bobby``. The web page uses the
+    same rule.
     """
     return re.compile(rf"(?<!\w)@?{re.escape(nick)}(?!\w)", re.IGNORECASE)
 
 
 def mentions(text: str, nick: str) -> bool:
-    """Return whether ``text`` mentions ``nick``. An empty nick is never mentioned."""
+    """Return whether ``text`` mentions the user ``nick``. An empty nick is never mentioned."""
     return bool(nick) and mention_pattern(nick).search(text) is not None

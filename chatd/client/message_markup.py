@@ -25,16 +25,16 @@ _SAFE_IN_A_LINK: Final = "%/:=&?~#+!$,;'@()*[]"
 
 
 class TextBlock(msgspec.Struct, frozen=True):
-    """A part of a message: whole lines, which are a code block or not."""
+    """A part of a message that consists of whole lines: either a code block or ordinary text."""
 
     text: str
     is_code: bool = False
 
 
 def split_code_blocks(text: str) -> list[TextBlock]:
-    """Return the parts of a message, without the fences of its code blocks.
+    """Split the text of a message into code blocks and ordinary text, without the fences of the code blocks.
 
-    A fence that no other one follows is text.
+    A fence without a closing fence is ordinary text.
     """
     blocks: list[TextBlock] = []
     begun: list[str] = []
@@ -56,9 +56,9 @@ def split_code_blocks(text: str) -> list[TextBlock]:
 
 
 def marked_text(text: str, code: Style, link: Style) -> Text:
-    """Return ``text`` with code in the style ``code`` and links in the style ``link``.
+    """Return ``text`` with inline code in the style ``code`` and links in the style ``link``.
 
-    The backticks around code are left out. A link leads to the address that is shown, and nowhere else.
+    The backticks around code are left out. Each link opens exactly the address that is shown.
     """
     shown = Text()
     at = 0
@@ -77,9 +77,9 @@ def marked_text(text: str, code: Style, link: Style) -> Text:
 
 
 def link_address(found: str) -> str:
-    """Return the address in ``found``, without the characters behind it that belong to the sentence.
+    """Return the web address in ``found``, without punctuation at its end that belongs to the sentence.
 
-    A closing bracket that the address itself has opened belongs to it.
+    A closing bracket belongs to the address if the address has the opening one.
     """
     end = len(found)
     unopened = found.count(")") - found.count("(")

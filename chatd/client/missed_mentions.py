@@ -17,10 +17,11 @@ MAX_PAGES: Final = 20
 
 
 async def find_missed_mentions(memory: Memory, history: HistoryLoader) -> None:
-    """Find the unread messages of groups and of the lobby that mention the user, and record them in memory.
+    """Find the unread messages in groups and in the lobby that mention the user, and record them in
+    ``memory``.
 
-    Messages that are not in memory are read by ``history``, within the limits of this module. Older mentions
-    are not counted. Private messages all count as said to the user, so they are not searched.
+    ``history`` loads messages that are not in memory, within the limits of this module. Older mentions are
+    not counted. Private messages need no search, because each of them counts as a mention.
     """
     pages_left = MAX_PAGES
     for conversation in list(memory.conversations.values()):

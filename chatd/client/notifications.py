@@ -28,10 +28,11 @@ OSC_777_TERMINALS: Final = ("rxvt", "foot")
 
 
 def notification_sequence(text: str, environment: Mapping[str, str]) -> str:
-    """Return the escape sequence that shows ``text`` as a notification on the terminal of ``environment``.
+    """Return the escape sequence that makes the terminal show ``text`` as a desktop notification.
 
-    It is empty for a terminal that is not known to have one. Control characters of ``text`` are replaced, and
-    a ``;`` too, which separates the fields of a sequence.
+    ``environment`` are the environment variables, which tell the terminal's type. The result is empty for a
+    terminal that is not known to support notifications. Control characters of ``text`` are replaced, and so
+    is ``;``, which separates the fields of a sequence.
     """
     clean = one_line(text).replace(";", ",")[:MAX_NOTIFICATION_CHARACTERS]
     names = " ".join(environment.get(key, "") for key in ("TERM_PROGRAM", "LC_TERMINAL", "TERM")).lower()
@@ -45,10 +46,10 @@ def notification_sequence(text: str, environment: Mapping[str, str]) -> str:
 
 
 def personal_notice(news: News, nick: str) -> str | None:
-    """Return a sentence for the user ``nick`` if ``news`` concerns the user in person, else None.
+    """Return a sentence for a notification, if ``news`` concerns the user ``nick`` in person, else None.
 
-    That is a private message, a mention or an invitation by another user. The sentence has no part of the
-    message, because others may see the user's desktop.
+    Such news are a private message, a mention, or an invitation, from another user. The sentence has no part
+    of the message, because others may see the user's desktop.
     """
     if isinstance(news, Message):
         if news.nick == nick:
@@ -65,11 +66,11 @@ def personal_notice(news: News, nick: str) -> str | None:
 
 
 class Notifier:
-    """Rings for news that concern the user in person, at most once in `RING_INTERVAL_SECONDS`.
+    """Rings the terminal's bell or shows a notification when a message or an invitation concerns the user.
 
-    It does not ring for muted conversations, nor, unless the settings say ``always``, while the user is
-    there. ``ring`` rings the bell, and ``write`` writes an escape sequence to the terminal. ``clock`` returns
-    the time in seconds; it need not be that of the day.
+    It rings at most once in `RING_INTERVAL_SECONDS` and never for muted conversations. It does not ring while
+    the user is at the window, unless the setting is ``always``. ``ring`` rings the bell, and ``write`` writes
+    an escape sequence to the terminal. ``clock`` returns a monotonic time in seconds.
     """
 
     def __init__(
@@ -91,7 +92,7 @@ class Notifier:
         self._last_ring_at = -RING_INTERVAL_SECONDS
 
     def focus_changed(self, has_focus: bool) -> None:
-        """Record whether the terminal's window has the focus, which the terminal reports."""
+        """Record whether the terminal's window has the focus, as the terminal reports."""
         self.reports_focus = self.reports_focus or not has_focus
         self.has_focus = has_focus
 
@@ -107,7 +108,7 @@ class Notifier:
         return self._clock() < self._last_key_at + IDLE_SECONDS
 
     def announce(self, news: News) -> None:
-        """Ring if ``news`` has just arrived and concerns the user in person."""
+        """Ring if ``news``, which has just arrived, concerns the user in person."""
         mode = self._memory.settings.notify
         if mode == "off" or (self.is_user_there and mode != "always"):
             return

@@ -59,7 +59,7 @@ PASSWORD_VARIABLE: Final = "CHATD_PASSWORD"
 class UsageError(Exception):
     """The error for options or input that the ``chat`` command can't use.
 
-    The text says why, in the user's language.
+    Its text is in the user's language.
     """
 
 
@@ -186,9 +186,9 @@ _TAKES: Final = {"port": _port, "tls": _yes}
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """Return the options from the command line and the configuration file; the command line takes precedence.
 
-    ``password`` comes from the environment variable `PASSWORD_VARIABLE`. A missing file counts as empty,
-    unless the command line names it. Raises `UsageError` for a wrong or unreadable file, and `SystemExit` for
-    ``--help`` or a wrong command line.
+    The option ``password`` comes from the environment variable `PASSWORD_VARIABLE`. A missing configuration
+    file counts as empty, unless the command line names the file. Raises `UsageError` for a wrong or
+    unreadable file, and `SystemExit` for ``--help`` or a wrong command line.
     """
     given = vars(build_parser().parse_args(arguments))
     path = Path(os.path.expanduser(given.get("config", default_config_path())))
@@ -198,7 +198,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def read_config_file(path: Path) -> Mapping[str, object]:
-    """Return the options that the configuration file sets, by the name of the option.
+    """Return the options that the configuration file at ``path`` sets, as a mapping of names to values.
 
     Raises `UsageError` if the file can't be read or has a wrong line.
     """

@@ -1,4 +1,4 @@
-"""The messages that the user has typed and the server has not acknowledged."""
+"""What the user has typed and the server has not acknowledged: messages, changes of messages, and drafts."""
 
 from __future__ import annotations
 
@@ -13,26 +13,28 @@ import msgspec
 from chatd.client import codec
 from chatd.client.codec import LOBBY, ConversationRef
 from chatd.client.language import _, translated_os_error
-from chatd.client.outbox_file import OutboxFile, SentKind, UnsentMessage
-from chatd.client.typed_lines import LARGEST_DAEMON_LIMITS, message_command
+from chatd.client.outbox_file import Draft, OutboxFile, UnsentKind, UnsentMessage
+from chatd.client.typed_lines import LARGEST_DAEMON_LIMITS, message_command, parse_typed_line
 from chatd.core import commands as c
+from chatd.core.refusals import Refusal
+from chatd.core.typed_commands import is_command_with_secret
 
 UNSENT_SHOWN_AFTER_SECONDS: Final = 1.0
 """The time after which a message without an ack is shown as waiting, while there is a connection."""
 
 
 def conversation_of(message: UnsentMessage) -> ConversationRef:
-    """Return the conversation that ``message`` was written in."""
+    """Return the conversation that the unsent ``message`` goes to."""
     return ConversationRef(message.conversation, message.name)
 
 
 class Outbox:
-    """The unsent messages: those that wait for their ack, and those that the server refused.
+    """The unsent messages: those that wait for their ack, and those that the server has refused.
 
-    They are kept in a file from `open_file` on, so that the next run of the client sends them. If the file
-    can't be written any more, ``warn`` is called once with the reason in the user's language, and they are
-    kept in memory only. Without ``keeps_refused``, a refused message is removed. ``now`` returns the time in
-    seconds since 1970.
+    The commands that change messages are among them, and drafts are kept beside them. They are kept in a file
+    from `open_file` on, so that the next run of the client sends them. If the file can't be written any more,
+    ``warn`` is called once with the reason in the user's language, and they are kept in memory only. Without
+    ``keeps_refused``, a refused message is removed. ``now`` returns the time in seconds since 1970.
     """
 
     def __init__(
@@ -50,7 +52,10 @@ class Outbox:
         self._refs = (f"{token}.{number}" for number in count(1))
 
     def open_file(self, file: OutboxFile) -> list[UnsentMessage]:
-        """Keep the messages in ``file`` from now on. Return those that earlier runs have left."""
+        """Keep the unsent messages in ``file`` from now on.
+
+        Return the unsent messages of earlier runs of the client.
+        """
         self._file = file
         try:
             for message in self._messages.values():
@@ -64,15 +69,21 @@ class Outbox:
         return left
 
     def close(self) -> None:
-        """Close the file. It stays if there are unsent messages in it."""
+        """Close the file. The file remains if it has unsent messages."""
         if self._file is not None:
             self._file.close()
 
-    def add(self, command: c.Command, here: ConversationRef) -> UnsentMessage:
-        """Add the message that ``command``, typed in the conversation ``here``, sends, under a new ref."""
-        assert isinstance(command, codec.MESSAGE_COMMANDS)
+    def add(self, command: c.Command, here: ConversationRef, typed: str = "") -> UnsentMessage:
+        """Add the message that ``command``, typed in the conversation ``here``, sends, under a new ref.
+
+        For a command that changes a message, ``typed`` is the typed line, which has the id of the message.
+        """
+        assert isinstance(command, codec.KEPT_COMMANDS)
         place, kind, reply_to = here, "message", 0
-        if isinstance(command, c.ReplyToMessage):
+        text = typed if isinstance(command, codec.CHANGE_COMMANDS) else command.msg
+        if isinstance(command, codec.CHANGE_COMMANDS):
+            kind = "command"
+        elif isinstance(command, c.ReplyToMessage):
             reply_to = command.id
         elif isinstance(command, c.SendToLobby):
             place, kind = LOBBY, command.kind
@@ -84,8 +95,8 @@ class Outbox:
             next(self._refs),
             place.kind,
             place.name,
-            command.msg,
-            cast(SentKind, kind),  # people send no other kind
+            text,
+            cast(UnsentKind, kind),  # people send no other kind
             self._now(),
             reply_to=reply_to,
         )
@@ -94,11 +105,11 @@ class Outbox:
 
     @property
     def is_on_disk(self) -> bool:
-        """Whether the messages are kept in a file."""
+        """Whether the unsent messages are kept in a file."""
         return self._file is not None
 
     def get(self, ref: str) -> UnsentMessage | None:
-        """Return the unsent message with the ref ``ref``, or None if it was sent or withdrawn."""
+        """Return the unsent message with the ref ``ref``, or None if it has been sent or withdrawn."""
         return self._messages.get(ref)
 
     def remove(self, ref: str) -> None:
@@ -117,9 +128,37 @@ class Outbox:
         elif message is not None:
             self._keep(msgspec.structs.replace(message, failure=why or "?"))
 
+    def mark_sent(self, ref: str) -> None:
+        """Record that a command is about to be written to a connection, so that no run sends it again."""
+        message = self._messages.get(ref)
+        if message is not None and not message.is_sent:
+            self._keep(msgspec.structs.replace(message, is_sent=True))
+
+    def keep_draft(self, place: ConversationRef, text: str) -> None:
+        """Keep ``text`` as the draft of the conversation ``place`` on disk; an empty text removes it.
+
+        A text that has a password is not kept.
+        """
+        if self._file is not None:
+            kept = text if self.can_keep_draft(text) else ""
+            try:
+                self._file.keep_draft(Draft(place.kind, place.name, kept))
+            except OSError as error:
+                self._give_up_file(error)
+
+    def can_keep_draft(self, text: str) -> bool:
+        """Return whether a draft is kept on disk: there is a file, and ``text`` has no password."""
+        return self._file is not None and not is_command_with_secret(text)
+
+    @property
+    def kept_drafts(self) -> list[tuple[ConversationRef, str]]:
+        """The drafts on disk, with their conversations."""
+        kept = [] if self._file is None else self._file.drafts
+        return [(ConversationRef(one.conversation, one.name), one.text) for one in kept]
+
     def retry(self, ref: str) -> UnsentMessage:
         """Have a refused message wait again. Raises `KeyError` for an unknown ref."""
-        message = msgspec.structs.replace(self._messages[ref], failure="", at=self._now())
+        message = msgspec.structs.replace(self._messages[ref], failure="", at=self._now(), is_sent=False)
         self._keep(message)
         return message
 
@@ -130,17 +169,23 @@ class Outbox:
         return [one for one in self._messages.values() if conversation_of(one).key == place.key]
 
     def shown_in(self, place: ConversationRef, is_connected: bool) -> list[UnsentMessage]:
-        """Return the messages of ``place`` to be shown as unsent.
+        """Return the messages of the conversation ``place`` that the screen shows as unsent.
 
-        A message that may be acknowledged within a moment is not shown.
+        While the client is connected, a message that was written a moment ago is not shown, because its ack
+        is expected soon.
         """
         late = self._now() - UNSENT_SHOWN_AFTER_SECONDS
         return [one for one in self.of(place) if one.failure or not is_connected or one.at <= late]
 
     @property
     def waiting_count(self) -> int:
-        """The number of messages that wait for their ack."""
+        """The number of messages, and of commands that change one, that wait for their ack."""
         return sum(not one.failure for one in self._messages.values())
+
+    @property
+    def waiting_message_count(self) -> int:
+        """The number of messages that wait for their ack, without the commands."""
+        return sum(not one.failure and one.kind != "command" for one in self._messages.values())
 
     @property
     def failed_count(self) -> int:
@@ -163,6 +208,11 @@ class Outbox:
 
 def resend_command(message: UnsentMessage) -> c.Command:
     """Return the command that sends ``message`` again. Raises `Refusal` if the file has been altered."""
+    if message.kind == "command":
+        command = parse_typed_line(message.text, conversation_of(message))
+        if not isinstance(command, codec.CHANGE_COMMANDS):
+            raise Refusal("unknown_action", name=message.text[:64])
+        return command
     if message.reply_to:
         return c.COMMANDS["reply"].build({"id": message.reply_to, "msg": message.text}, LARGEST_DAEMON_LIMITS)
     return message_command(conversation_of(message), message.text, message.kind)

@@ -1,11 +1,10 @@
-"""The file in which the client keeps unsent messages, so that they are sent by its next run."""
+"""The file in which the client keeps what is not sent, for its next run: unsent messages and drafts."""
 
 from __future__ import annotations
 
 import fcntl
 import os
 import secrets
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, Literal
 
@@ -19,43 +18,63 @@ OUTBOX_SUFFIX: Final = ".outbox"
 MAX_FILE_BYTES: Final = 16 * 1024 * 1024
 """The most bytes that are read of a file that an earlier run has left."""
 
-SentKind = Literal["message", "image"]
-"""The kinds of messages that people send. An action is a message whose text begins with ``/me``."""
+MAX_SETTLED_BYTES: Final = 1024 * 1024
+"""The size from which the file is written anew when it has no unsent message but drafts."""
+
+UnsentKind = Literal["message", "image", "command"]
+"""The kinds of what people send: messages, images, and commands that change a message. An action is a message
+whose text begins with ``/me``.
+"""
 
 
 class UnsentMessage(msgspec.Struct, frozen=True):
-    """A message that the server has not acknowledged.
+    """A message, or a command that changes one, that the server has not acknowledged.
 
     ``ref`` is its id towards the server, which stores it once however often it is sent. ``conversation`` and
-    ``name`` are the two parts of a `ConversationRef`, ``text`` and ``kind`` those of the message. ``at`` is
-    when it was written, in seconds since 1970. ``reply_to`` is the id of the message that it answers, or 0.
-    ``failure`` is why the server refused it; it is empty for a
-    message that waits.
+    ``name`` are the two parts of a `ConversationRef`, ``text`` and ``kind`` those of the message; the text of
+    a command is the typed line. ``at`` is when it was written, in seconds since 1970. ``reply_to`` is the id
+    of the message that it answers, or 0. ``failure`` is why the server refused it; it is empty for a message
+    that waits. ``is_sent`` is true for a command that was written to a connection: it may have been carried
+    out, so it must not be sent again.
     """
 
     ref: str
     conversation: ConversationKind
     name: str
     text: str
-    kind: SentKind
+    kind: UnsentKind
     at: float
     failure: str = ""
     reply_to: int = 0
+    is_sent: bool = False
+
+
+class Draft(msgspec.Struct, frozen=True):
+    """What the user has begun to type in a conversation, whose `ConversationRef` has the two other parts."""
+
+    conversation: ConversationKind
+    name: str
+    text: str
 
 
 class _Line(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A line of the file: a message that was added or has changed, or the ref of one that is settled."""
+    """A line of the file: a message that was added or has changed, the ref of one that is settled, or the
+    draft of a conversation, which is empty if it has none any more.
+    """
 
     message: UnsentMessage | None = None
     settled: str = ""
+    draft: Draft | None = None
 
 
 class OutboxFile:
-    """The file of one running client, to which each change is appended as a line of JSON.
+    """The file in which one running client keeps its unsent messages.
 
-    Its name is ``stem`` with a random part, in ``folder``. A lock keeps other clients of the same user from
-    taking it over while this one runs. The file is readable only by its owner, and is made when there is
-    something to keep. Methods raise `OSError`.
+    Each change is appended as a line of JSON.
+
+    The file is in ``folder``; its name is ``stem`` with a random part. A lock keeps other clients of the same
+    user from taking over the file while this client runs. The file is readable only by its owner, and is
+    created for the first unsent message. Methods raise `OSError` if the file can't be read or written.
     """
 
     def __init__(self, folder: Path, stem: str) -> None:
@@ -63,35 +82,65 @@ class OutboxFile:
         self._stem = stem
         self._descriptor: int | None = None
         self._kept: set[str] = set()
+        self._drafts: dict[tuple[str, str], Draft] = {}
 
     def keep(self, message: UnsentMessage) -> None:
-        """Add ``message``, or replace the message with the same ref."""
+        """Add ``message`` to the file, or replace the message with the same ref."""
         self._append(_Line(message=message))
         self._kept.add(message.ref)
 
     def settle(self, ref: str) -> None:
-        """Remove the message with the ref ``ref``, if it is kept. Empty the file behind the last one."""
+        """Remove the message with the ref ``ref``, if the file has it.
+
+        Empty the file if no message is left.
+        """
         if ref not in self._kept:
             return
         self._kept.discard(ref)
-        if self._kept:
+        assert self._descriptor is not None  # something is kept
+        small = os.fstat(self._descriptor).st_size < MAX_SETTLED_BYTES
+        if self._kept or (self._drafts and small):
             self._append(_Line(settled=ref))
-        elif self._descriptor is not None:
-            os.ftruncate(self._descriptor, 0)
+            return
+        os.ftruncate(self._descriptor, 0)
+        for draft in self._drafts.values():
+            self._append(_Line(draft=draft))
+
+    def keep_draft(self, draft: Draft) -> None:
+        """Keep the draft of a conversation instead of the one before. An empty text removes it."""
+        key = draft.conversation, draft.name
+        if draft.text == (self._drafts[key].text if key in self._drafts else ""):
+            return
+        if draft.text:
+            self._drafts[key] = draft
+        else:
+            del self._drafts[key]
+        self._append(_Line(draft=draft))
+
+    @property
+    def drafts(self) -> list[Draft]:
+        """The drafts that are kept, one for each conversation that has one."""
+        return list(self._drafts.values())
 
     def take_over(self) -> list[UnsentMessage]:
-        """Return the messages that earlier runs have left, the oldest first, and keep them in this file.
+        """Move the unsent messages of earlier runs of the client to this file, and return them, the oldest
+        first.
 
-        Files of clients that are still running are left alone.
+        The drafts that they have left are kept in this file as well. Where several runs have left a draft of
+        a conversation, it has the texts of all. Files of clients that are still running are left alone.
         """
         found: dict[str, UnsentMessage] = {}
         for path in sorted(self.path.parent.glob(f"{self._stem}.*{OUTBOX_SUFFIX}")):
             if path == self.path or (descriptor := _lock(path)) is None:
                 continue
             try:
-                messages = {message.ref: message for message in _read(descriptor)}
+                messages, drafts = _read(descriptor)
                 for message in messages.values():
                     self.keep(message)
+                for key, draft in drafts.items():
+                    known = self._drafts.get(key)
+                    text = draft.text if known is None else f"{known.text}\n{draft.text}"
+                    self.keep_draft(msgspec.structs.replace(draft, text=text))
                 found |= messages
                 path.unlink()
             finally:
@@ -99,9 +148,9 @@ class OutboxFile:
         return sorted(found.values(), key=lambda message: message.at)
 
     def close(self) -> None:
-        """Close the file. Delete it if it keeps nothing."""
+        """Close the file. Delete the file if it has no messages."""
         if self._descriptor is not None:
-            if not self._kept:
+            if not (self._kept or self._drafts):
                 self.path.unlink(missing_ok=True)
             os.close(self._descriptor)
             self._descriptor = None
@@ -132,9 +181,13 @@ def _lock(path: Path) -> int | None:
     return None
 
 
-def _read(descriptor: int) -> Iterator[UnsentMessage]:
-    """Yield the messages in the file. Skip lines that are damaged, as the last one after a full disk."""
+def _read(descriptor: int) -> tuple[dict[str, UnsentMessage], dict[tuple[str, str], Draft]]:
+    """Return the messages in the file by their refs, and the drafts by their conversations.
+
+    Skip lines that are damaged, as the last one after a full disk.
+    """
     messages: dict[str, UnsentMessage] = {}
+    drafts: dict[tuple[str, str], Draft] = {}
     for data in os.pread(descriptor, MAX_FILE_BYTES, 0).split(b"\n"):
         try:
             line = msgspec.json.decode(data, type=_Line)
@@ -143,4 +196,6 @@ def _read(descriptor: int) -> Iterator[UnsentMessage]:
         messages.pop(line.settled, None)
         if line.message is not None:
             messages[line.message.ref] = line.message
-    yield from messages.values()
+        if line.draft is not None:
+            drafts[line.draft.conversation, line.draft.name] = line.draft
+    return messages, {key: draft for key, draft in drafts.items() if draft.text}

@@ -9,6 +9,7 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol
 
 import msgspec
@@ -17,10 +18,12 @@ from chatd.client import codec
 from chatd.client.codec import LOBBY, ConversationRef
 from chatd.client.images import ImageError, draw_picture
 from chatd.client.implied_group import NO_NAMES_KNOWN, KnownNames
-from chatd.client.language import translated_refusal
+from chatd.client.implied_id import with_message_id
+from chatd.client.language import _, translated_refusal
 from chatd.client.outbox import Outbox, conversation_of, resend_command
 from chatd.client.outbox_file import OutboxFile, UnsentMessage
-from chatd.client.pending import ConnectionLost, RefusedByServer, UncertainRequest
+from chatd.client.pending import UNCERTAIN_TEXT, ConnectionLost, RefusedByServer, UncertainRequest
+from chatd.client.render import conversation_label
 from chatd.client.text_files import TextFileError, read_text_file
 from chatd.client.typed_lines import (
     CopyMessages,
@@ -41,6 +44,9 @@ if TYPE_CHECKING:
 MAX_UNACKED_MESSAGES: Final = 64
 """The maximum number of messages that the client has sent and the daemon has not acked."""
 
+LastIds = tuple[int | None, int | None]
+"""The ids of the user's last message and of the last one of somebody else; None if they are not known."""
+
 Failure = Refusal | RefusedByServer | ConnectionLost | ImageError | TextFileError
 """The errors that explain why a typed line was not carried out."""
 
@@ -51,49 +57,67 @@ def failure_text(failure: Failure) -> str:
 
 
 class TypedLine(msgspec.Struct, frozen=True):
-    """A typed line after parsing.
+    """A line that the user has typed, after parsing.
 
-    ``here`` is the conversation that it is for, unless it names another one. ``switches_to`` is the
-    conversation that the command switches to, or None. ``ref`` is the ref of a message in the outbox; it is
-    empty for another command.
+    ``typed`` is its text, with the id of the message that it is for. ``here`` is the conversation that it is
+    for, unless it names another one. ``switches_to`` is the conversation that the command switches to, or
+    None. ``ref`` is the ref of a message in the outbox; it is empty for another command.
     """
 
     command: TypedCommand
     here: ConversationRef
     switches_to: ConversationRef | None = None
     ref: str = ""
+    typed: str = ""
+
+
+class RequestFunction(Protocol):
+    """A function that sends a command to the daemon and returns an awaitable of the answer."""
+
+    def __call__(
+        self, command: c.Command, ref: str | None = None, before_sending: Callable[[], None] | None = None, /
+    ) -> Awaitable[objects.AnswerObject]:
+        """Send ``command``, under the ref ``ref`` if it is one of `codec.KEPT_COMMANDS`.
+
+        ``before_sending`` is called each time before the request is written to a connection.
+        """
 
 
 class Display(Protocol):
-    """The part of the user interface that shows the results of typed lines."""
+    """The interface of the part of a user interface that shows the results of typed lines."""
 
     def image_columns(self) -> int:
         """Return the maximum width of a picture in characters."""
 
     def keep_picture(self, characters: str, picture: PillowImage) -> None:
-        """Keep the ``picture`` that is about to be sent as ``characters``, to show it in colour."""
+        """Keep ``picture``, which is about to be sent as the text ``characters``, to show the picture in
+        colour.
+        """
 
     def progress_indicator(self) -> AbstractContextManager[None]:
         """Return a context manager that shows a progress indicator until it exits."""
 
     async def handle_command(self, command: c.Command) -> bool:
-        """Carry out a command that this user interface presents in its own way, and return True.
+        """Carry out ``command`` in the user interface, if the interface has its own way for it.
 
-        Return False for any other command.
+        Return whether it did.
         """
 
     def show_answer(self, answer: objects.AnswerObject) -> None:
-        """Show the daemon's answer to a command other than a message."""
+        """Show the daemon's answer to a command. The ack of a message is not passed to this method."""
 
     def show_failure(self, failure: Failure) -> None:
         """Show why a typed line was not carried out."""
 
-    def show_send_failure(self, failure: RefusedByServer | ConnectionLost) -> None:
-        """Show why a message got no ack: the daemon refused it, or the connection was lost."""
+    def show_send_failure(self, failure: RefusedByServer | ConnectionLost, message: UnsentMessage) -> None:
+        """Show why ``message`` got no ack: the daemon refused it, or the connection was lost."""
 
-    def conversation_switch_finished(self, place: ConversationRef, succeeded: bool) -> None:
-        """Go to the conversation ``place`` if the command that switches to it ``succeeded``. After a failure,
-        a display may go there as well.
+    def conversation_switch_finished(self, place: ConversationRef, refusal: str | None) -> None:
+        """Go to the conversation ``place`` if ``refusal`` is None: the command that switches to it succeeded.
+
+        Otherwise ``refusal`` is the code with which the daemon refused the command, or an empty text if the
+        connection was lost. The reason was shown before. A display says where the user still is, or goes to
+        ``place`` as well.
         """
 
     def copy_messages(self, count: int) -> None:
@@ -107,76 +131,149 @@ class OutgoingQueue:
     """The queue of typed lines, which are carried out in the order in which they were typed.
 
     The next line waits for the answer to a command, but not for the ack of a message. Each line applies to
-    the conversation that the user will be in after all earlier lines. ``ask`` sends a command to the daemon,
-    under a ref if it is a message. ``outbox`` keeps the messages until their acks. ``queue_size`` is the
+    the conversation that the user will be in after all earlier lines. If the user may believe to be in
+    another one, after a refused switch or one that nobody has asked for, a line that depends on the
+    conversation is taken only when it is submitted for the second time. ``ask`` sends a command to the
+    daemon, under a ref if it is kept. ``outbox`` keeps the messages until their acks. ``queue_size`` is the
     maximum number of queued lines; 0 means no limit. ``known`` returns the names that the client knows.
-    Without it, as for programs that write lines, ``/msg`` goes to no other conversation.
+    Without it, as for programs that write lines, ``/msg`` goes to no other conversation. While
+    ``is_disconnected`` returns True, only what is kept on disk is taken, because other commands would be lost
+    if the user left.
     """
 
     def __init__(
         self,
-        ask: Callable[[c.Command, str | None], Awaitable[objects.AnswerObject]],
+        ask: RequestFunction,
         display: Display,
         outbox: Outbox,
         queue_size: int = 0,
         known: Callable[[], KnownNames] | None = None,
+        is_disconnected: Callable[[], bool] = lambda: False,
     ) -> None:
         self._files_waiting = 0
+        self._commands_waiting = 0
+        self._is_disconnected = is_disconnected
         self._ask = ask
         self._display = display
         self._outbox = outbox
         self._known = known
         self._queue: asyncio.Queue[TypedLine | Refusal] = asyncio.Queue(queue_size)
         self._queued_switches: deque[ConversationRef] = deque()
+        self._unreached: ConversationRef | None = None  # where the user may believe to be
+        self._held_text = ""
         self._slots = asyncio.Semaphore(MAX_UNACKED_MESSAGES)
-        self._sending: dict[str, asyncio.Task[bool]] = {}
+        self._sending: dict[str, asyncio.Task[str | None]] = {}
 
     @property
     def unsent(self) -> int:
-        """The number of messages that wait for their acks, and of files that are about to become messages."""
+        """The number of messages and changes that wait for their acks, and of files that are about to become
+        messages.
+        """
         return self._outbox.waiting_count + self._files_waiting
 
-    def prepare_line(self, text: str, here: ConversationRef) -> TypedLine:
+    @property
+    def has_unsent_message(self) -> bool:
+        """Whether a message waits for its ack, so that its id is not known yet."""
+        return self._outbox.waiting_message_count + self._files_waiting > 0
+
+    @property
+    def waiting_command_count(self) -> int:
+        """The number of commands that are not kept on disk and wait for their answers."""
+        return self._commands_waiting
+
+    def prepare_line(
+        self,
+        text: str,
+        here: ConversationRef,
+        last_own_id: int | None = None,
+        last_other_id: int | None = None,
+    ) -> TypedLine:
         """Parse a line that was typed in the conversation ``here``, and return it.
 
-        If its command switches to another conversation, that conversation is recorded, and later lines are
-        parsed for it; so the caller must add the returned line to the queue. Raises `Refusal` if the line is
-        malformed.
+        ``last_own_id`` and ``last_other_id`` are the messages that commands without an id are for, see
+        `with_message_id`. If the command switches to another conversation, that conversation is recorded, and
+        later lines are parsed for it; so the caller must add the returned line to the queue. Raises `Refusal`
+        if the line is malformed, or if it may be meant for a conversation that the user could not go to; it
+        is taken if it comes again.
         """
         place = self._queued_switches[-1] if self._queued_switches else here
-        command = parse_typed_line(text, place, self._known() if self._known else NO_NAMES_KNOWN)
-        if isinstance(command, OpenDirect) and self._known is None and command.message is not None:
-            command = command.message
+        last_ids = last_own_id, last_other_id
+        if self._unreached is not None and not self._queued_switches:
+            self._check_intended_place(text, place, self._unreached, last_ids)
+        command = self._parse(text, place, last_ids)
         destination = _destination(command, place)
+        if self._is_disconnected() and not _can_wait(command):
+            self._unreached, self._held_text = destination or self._unreached, ""
+            why = _("there is no connection: only messages and their changes can wait. Enter it again later")
+            raise Refusal("bad_request", why=why)
         if destination is not None:
             self._queued_switches.append(destination)
-        return TypedLine(command, place, destination)
+        return TypedLine(command, place, destination, typed=with_message_id(text, *last_ids))
+
+    def _parse(self, text: str, place: ConversationRef, last_ids: LastIds) -> TypedCommand:
+        known = self._known() if self._known else NO_NAMES_KNOWN
+        command = parse_typed_line(with_message_id(text, *last_ids), place, known)
+        if isinstance(command, OpenDirect) and self._known is None and command.message is not None:
+            return command.message
+        return command
+
+    def _check_intended_place(
+        self, text: str, here: ConversationRef, wanted: ConversationRef, last_ids: LastIds
+    ) -> None:
+        """Raise `Refusal` if ``text`` does in the conversation ``here`` what it would not do in ``wanted``.
+
+        Do nothing if it is submitted for the second time.
+        """
+        if text == self._held_text:
+            self._unreached, self._held_text = None, ""
+            return
+        command = self._parse(text, here, last_ids)
+        if isinstance(command, OpenDirect | CopyMessages):
+            return  # it names its place, or sends nothing
+        if isinstance(command, c.Command) and c.COMMANDS_BY_CLASS[type(command)].answer != "ack":
+            return  # it only reads
+        try:
+            is_same = _are_equal(command, self._parse(text, wanted, (None, None)))
+        except Refusal:
+            is_same = False
+        if not is_same:
+            self._held_text = text
+            held = _("not sent: you are in {here}, not in {wanted}. Enter it again if it is meant for {here}")
+            why = held.format(here=conversation_label(here), wanted=conversation_label(wanted))
+            raise Refusal("bad_request", why=why)
 
     def add(self, line: TypedLine) -> None:
-        """Add a line at once. Raises `asyncio.QueueFull` if the queue is full; use `add_when_free` to
-        wait.
+        """Add a parsed line to the queue.
+
+        Raises `asyncio.QueueFull` if the queue is full. `add_when_free` waits instead.
         """
         self._queue.put_nowait(self._recorded(line))
 
     async def add_when_free(self, line: TypedLine | Refusal) -> None:
-        """Add a parsed line, or the refusal of a malformed line, as soon as the queue has room."""
+        """Add a parsed line, or the refusal of a malformed line, to the queue as soon as the queue has
+        room.
+        """
         await self._queue.put(self._recorded(line) if isinstance(line, TypedLine) else line)
 
     def open_file(self, file: OutboxFile) -> list[UnsentMessage]:
-        """Keep unsent messages in ``file`` from now on, and send those that earlier runs have left.
+        """Keep unsent messages in ``file`` from now on, and send the unsent messages of earlier runs of the
+        client.
 
-        Return all that they have left, those that the server has refused among them.
+        Return all unsent messages of earlier runs, those that the server has refused included.
         """
         left = self._outbox.open_file(file)
         for message in left:
-            if not message.failure:
+            if message.is_sent and not message.failure:
+                self._outbox.fail(message.ref, _(UNCERTAIN_TEXT))
+                self._display.show_send_failure(UncertainRequest(_(UNCERTAIN_TEXT)), message)
+            elif not message.failure:
                 self.resend(message)
         return left
 
     def resend(self, message: UnsentMessage) -> None:
-        """Queue a message for sending that the outbox has kept.
+        """Queue an unsent ``message`` of the outbox for sending.
 
-        An earlier run of the client has not sent it, or the server has refused it.
+        The message is one of an earlier run of the client, or one that the server has refused.
         """
         try:
             command = resend_command(message)
@@ -186,23 +283,34 @@ class OutgoingQueue:
         self._queue.put_nowait(TypedLine(command, conversation_of(message), ref=message.ref))
 
     def withdraw(self, ref: str) -> None:
-        """Remove a message from the outbox. It is not sent, unless it was written to a connection before."""
+        """Remove the message with the ref ``ref`` from the outbox, so that it is not sent.
+
+        A message that was already written to a connection may still arrive.
+        """
         self._outbox.remove(ref)
         if ref in self._sending:
             self._sending[ref].cancel()
         self._display.unsent_count_changed()
 
     def cancel_queued_switches(self) -> None:
-        """Cancel the conversation switches of queued lines, because the user chose a conversation by hand.
+        """Keep queued lines from switching the conversation, because the user has chosen another one by hand.
 
         The lines themselves stay in the queue.
         """
         self._queued_switches.clear()
+        self._unreached, self._held_text = None, ""
+
+    def record_forced_switch(self, left: ConversationRef) -> None:
+        """Record that the user is in another conversation than before without having asked for that.
+
+        A group that is closed leaves the screen, for instance. The next line may still be meant for ``left``.
+        """
+        self._unreached, self._held_text = left, ""
 
     async def run(self) -> None:
         """Carry out the queued lines in order, and return at the quit command, which is not sent.
 
-        Acks of sent messages may then still be missing: see `wait_for_acks`.
+        Acks of sent messages may be missing then. `wait_for_acks` waits for them.
         """
         while True:
             line = await self._queue.get()
@@ -218,13 +326,14 @@ class OutgoingQueue:
                 self._display.copy_messages(command.count)
             elif isinstance(command, OpenDirect):
                 await self._open_direct(command, line.ref, line.switches_to)
-            elif isinstance(command, codec.MESSAGE_COMMANDS):
+            elif isinstance(command, codec.KEPT_COMMANDS):
                 await self._send(command, line.ref)
             else:
                 await self._run_command(command, line.switches_to)
+                self._commands_waiting -= 1
 
     async def wait_for_acks(self) -> None:
-        """Wait until each sent message is acked, refused or lost with the connection."""
+        """Wait until each sent message is acknowledged or refused, or lost with the connection."""
         await asyncio.gather(*self._sending.values(), return_exceptions=True)
 
     def cancel(self) -> None:
@@ -233,13 +342,17 @@ class OutgoingQueue:
             sending.cancel()
 
     def _recorded(self, line: TypedLine) -> TypedLine:
-        """Put a message into the outbox, and return its line with its ref. Return any other line as it is."""
+        """Put a message, or a change of one, into the outbox, and return its line with its ref.
+
+        Return any other line as it is.
+        """
         message = line.command.message if isinstance(line.command, OpenDirect) else line.command
         if isinstance(message, SendImage | SendTextFile):
             self._files_waiting += 1
-        elif isinstance(message, codec.MESSAGE_COMMANDS):
-            line = msgspec.structs.replace(line, ref=self._outbox.add(message, line.here).ref)
+        elif isinstance(message, codec.KEPT_COMMANDS):
+            line = msgspec.structs.replace(line, ref=self._outbox.add(message, line.here, line.typed).ref)
         else:
+            self._commands_waiting += isinstance(message, c.Command) and not isinstance(message, c.Quit)
             return line
         self._display.unsent_count_changed()
         return line
@@ -266,77 +379,110 @@ class OutgoingQueue:
     async def _open_direct(self, opened: OpenDirect, ref: str, destination: ConversationRef | None) -> None:
         """Go to a direct conversation if its user exists, after sending the message, if there is one."""
         if opened.message is not None:
-            succeeded = await self._send_and_wait(opened.message, ref)
+            refusal = await self._send_and_wait(opened.message, ref)
         else:
-            succeeded = await self._is_known(opened.nick)
-        self._finish_switch(destination, succeeded)
+            refusal = await self._check_known(opened.nick)
+        self._finish_switch(destination, refusal)
 
-    async def _send_and_wait(self, command: c.Command, ref: str) -> bool:
-        """Send a message, and return whether its ack came. It may be withdrawn meanwhile."""
+    async def _send_and_wait(self, command: c.Command, ref: str) -> str | None:
+        """Send a message, and return None if its ack came, else the code of its refusal.
+
+        The code is empty if the connection was lost, or if the message was withdrawn meanwhile.
+        """
         await self._send(command, ref)
         sending = self._sending.get(ref)
         if sending is None:
-            return False
+            return ""
         await asyncio.wait([sending])
-        return not sending.cancelled() and sending.result()
+        return "" if sending.cancelled() else sending.result()
 
-    async def _is_known(self, nick: str) -> bool:
-        """Return whether there is a user ``nick``, and show why if there is not."""
+    async def _check_known(self, nick: str) -> str | None:
+        """Return None if there is a user ``nick``. Else show why not, and return the code of the refusal."""
         try:
-            await self._ask(c.ReadHistory(dest=nick, limit=1), None)
+            await self._ask(c.ReadHistory(dest=nick, limit=1))
         except (RefusedByServer, ConnectionLost) as failure:
-            if isinstance(failure, RefusedByServer) and failure.code == "unknown_action":
-                return True  # a course-work server, which has no history, may know the user
+            code = _code(failure)
+            if code == "unknown_action":
+                return None  # a course-work server, which has no history, may know the user
             self._display.show_failure(failure)
-            return False
-        return True
+            return code
+        return None
 
     async def _send(self, command: c.Command, ref: str) -> None:
         await self._slots.acquire()
         if self._outbox.get(ref) is None:  # withdrawn
             self._slots.release()
             return
-        sending = asyncio.create_task(self._await_ack(self._ask(command, ref), ref))
+        is_change = isinstance(command, codec.CHANGE_COMMANDS)
+        before_sending = partial(self._outbox.mark_sent, ref) if is_change else None
+        sending = asyncio.create_task(self._await_ack(self._ask(command, ref, before_sending), ref))
         self._sending[ref] = sending
         sending.add_done_callback(lambda _sent: self._sending.pop(ref, None))
 
-    async def _await_ack(self, asked: Awaitable[objects.AnswerObject], ref: str) -> bool:
-        """Wait for the ack of a message, and return whether it came."""
+    async def _await_ack(self, asked: Awaitable[objects.AnswerObject], ref: str) -> str | None:
+        """Wait for the ack of a message, and return None if it came, else the code of the refusal, which is
+        empty if the connection was lost.
+        """
+        message = self._outbox.get(ref)
+        assert message is not None
         try:
             await asked
         except (RefusedByServer, UncertainRequest) as failure:
-            if isinstance(failure, RefusedByServer) and failure.code == "no_such_user":
-                self._outbox.remove(ref)  # there is no conversation that could show it
+            code = _code(failure)
+            if code == "no_such_user" or (code and message.kind == "command"):
+                self._outbox.remove(ref)  # there is no conversation that could show it, or nothing to keep
             else:
                 self._outbox.fail(ref, str(failure))
-            self._display.show_send_failure(failure)
-            return False
+            self._display.show_send_failure(failure, message)
+            return code
         except ConnectionLost as failure:  # the client ends, and the message waits for its next run
-            self._display.show_send_failure(failure)
-            return False
+            self._display.show_send_failure(failure, message)
+            return ""
         else:
             self._outbox.remove(ref)
-            return True
+            return None
         finally:
             self._slots.release()
             self._display.unsent_count_changed()
 
     async def _run_command(self, command: c.Command, destination: ConversationRef | None) -> None:
         if await self._display.handle_command(command):
+            self._finish_switch(destination, None)
             return
-        succeeded = True
+        refusal = None
         try:
-            self._display.show_answer(await self._ask(command, None))
+            self._display.show_answer(await self._ask(command))
         except (RefusedByServer, ConnectionLost) as failure:
-            already_there = isinstance(failure, RefusedByServer) and failure.code == "already_member"
-            succeeded = destination is not None and already_there
-            if not succeeded:
+            refusal = _code(failure)
+            if destination is not None and refusal == "already_member":
+                refusal = None
+            else:
                 self._display.show_failure(failure)
-        self._finish_switch(destination, succeeded)
+        self._finish_switch(destination, refusal)
 
-    def _finish_switch(self, destination: ConversationRef | None, succeeded: bool) -> None:
-        if destination in self._queued_switches:
-            self._display.conversation_switch_finished(self._queued_switches.popleft(), succeeded)
+    def _finish_switch(self, destination: ConversationRef | None, refusal: str | None) -> None:
+        if destination not in self._queued_switches:
+            return
+        place = self._queued_switches.popleft()
+        self._unreached, self._held_text = (None if refusal is None else place), ""
+        self._display.conversation_switch_finished(place, refusal)
+
+
+def _code(failure: RefusedByServer | ConnectionLost) -> str:
+    """Return the code of a refusal, or an empty text for a lost connection."""
+    return failure.code if isinstance(failure, RefusedByServer) else ""
+
+
+def _can_wait(command: TypedCommand) -> bool:
+    """Return whether ``command`` can wait for a connection, over a restart too, or needs none."""
+    if isinstance(command, OpenDirect):
+        return command.message is not None
+    local = (c.Quit, c.ListCommands, SendImage, SendTextFile, CopyMessages)
+    return isinstance(command, (*codec.KEPT_COMMANDS, *local))
+
+
+def _are_equal(one: TypedCommand, other: TypedCommand) -> bool:
+    return type(one) is type(other) and msgspec.structs.asdict(one) == msgspec.structs.asdict(other)
 
 
 def _destination(command: TypedCommand, here: ConversationRef) -> ConversationRef | None:

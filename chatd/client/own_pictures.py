@@ -25,13 +25,16 @@ UPPER_HALF: Final = "\N{UPPER HALF BLOCK}"
 
 
 class OwnPictures:
-    """The latest pictures that the user has sent, by the characters that stand for them in the message."""
+    """The latest pictures that the user has sent, so that the user's own screen can show them in colour.
+
+    A picture is found by the text of the message that was sent for it.
+    """
 
     def __init__(self) -> None:
         self._pictures: OrderedDict[str, Image] = OrderedDict()
 
     def add(self, characters: str, picture: Image) -> None:
-        """Keep ``picture``, an RGB image, for the message with ``characters``."""
+        """Keep ``picture``, an RGB image, for the message with the text ``characters``."""
         small = picture.copy()
         small.thumbnail((MAX_PICTURE_COLUMNS, MAX_PICTURE_COLUMNS * 2))
         self._pictures[characters] = small
@@ -39,9 +42,11 @@ class OwnPictures:
             self._pictures.popitem(last=False)
 
     def lines(self, characters: str, columns: int) -> list[Text]:
-        """Return the lines of the picture, at most ``columns`` wide, or none if it is not known.
+        """Return the picture of the message with the text ``characters``, drawn as lines of coloured
+        characters.
 
-        Each character is two pixels, one above the other, as the two colours of a half block.
+        A line has at most ``columns`` characters. Each character is a half block that shows two pixels, one
+        above the other. The list is empty if the picture is not known.
         """
         picture = self._pictures.get(characters)
         if picture is None or columns < 1:

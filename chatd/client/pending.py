@@ -7,19 +7,24 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import count
+from typing import Final
 
 from chatd.client import codec
 from chatd.client.language import _, translated_refusal
 from chatd.core import commands as c
+from chatd.core.language import N_
 from chatd.json_wire import objects
+
+UNCERTAIN_TEXT: Final = N_("the connection was lost: look whether it was done")
+"""The reason why a request that may have been carried out is not sent again."""
 
 
 class RefusedByServer(Exception):
-    """The error of a request that the daemon refused.
+    """The error for a request that the daemon refused.
 
-    ``code`` is the refusal's stable code. The text is in the user's language.
+    ``code`` is the refusal's stable code. The text of the error is in the user's language.
     """
 
     def __init__(self, error: objects.Error) -> None:
@@ -28,34 +33,48 @@ class RefusedByServer(Exception):
 
 
 class ConnectionLost(Exception):
-    """The error for a missing connection to the daemon.
+    """The error for a request or a login that failed because there is no connection to the server.
 
-    The text says why there is none. The daemon may or may not have carried out the pending request.
+    The text says why there is none. The server may or may not have carried out the request.
     """
 
 
 class UncertainRequest(ConnectionLost):
-    """The error of a request that was written to a lost connection, and must not be sent again.
+    """The error for a request that was written to a connection before it was lost, and must not be sent
+    again.
 
-    The server may or may not have carried it out.
+    The server may or may not have carried out the request.
     """
 
 
 class PendingRequest:
-    """A request to the daemon: the command, its ref, its encoded bytes, and the future of the answer."""
+    """A request to the daemon: the command, its ref, its encoded bytes, and the future of the answer.
 
-    __slots__ = ("answer", "command", "payload", "ref", "sent")
+    ``before_sending`` is called each time before the request is written to a connection.
+    """
 
-    def __init__(self, command: c.Command, ref: str) -> None:
+    __slots__ = ("answer", "before_sending", "command", "payload", "ref", "sent")
+
+    def __init__(self, command: c.Command, ref: str, before_sending: Callable[[], None] | None) -> None:
+        self.before_sending = before_sending
         self.command = command
         self.ref = ref
         self.payload = codec.encode_request(command, ref)
         self.sent = False
         self.answer: asyncio.Future[objects.AnswerObject] = asyncio.get_running_loop().create_future()
 
+    def mark_sent(self) -> None:
+        """Record that the request is about to be written to a connection."""
+        if self.before_sending is not None:
+            self.before_sending()
+        self.sent = True
+
     @property
     def is_safe_to_send(self) -> bool:
-        """Whether the request was never sent, or can be sent again without being carried out twice."""
+        """Whether sending the request can't make the server carry it out twice.
+
+        That is so if it was never sent, or if the server recognises a repetition.
+        """
         return (
             not self.sent
             or isinstance(self.command, codec.MESSAGE_COMMANDS)  # the daemon stores a message once per ref
@@ -64,7 +83,7 @@ class PendingRequest:
 
 
 class PendingRequests:
-    """The requests that the daemon has not answered, in the order in which they were made."""
+    """The requests that the daemon has not answered yet, in the order in which they were made."""
 
     def __init__(self) -> None:
         self._requests: dict[str, PendingRequest] = {}
@@ -80,9 +99,17 @@ class PendingRequests:
             del self._requests[ref]
         return iter(list(self._requests.values()))
 
-    def add(self, command: c.Command, ref: str | None = None) -> PendingRequest:
-        """Create a request for ``command`` under the ref ``ref``, or else a new one, and return it."""
-        request = PendingRequest(command, ref or next(self._refs))
+    def add(
+        self,
+        command: c.Command,
+        ref: str | None = None,
+        before_sending: Callable[[], None] | None = None,
+    ) -> PendingRequest:
+        """Create a request for ``command`` under the ref ``ref``, or else a new one, and return it.
+
+        ``before_sending`` is called each time before it is written to a connection.
+        """
+        request = PendingRequest(command, ref or next(self._refs), before_sending)
         self._requests[request.ref] = request
         return request
 
@@ -91,9 +118,10 @@ class PendingRequests:
         return self._requests.get(str(ref))
 
     def answer(self, ref: str, answer: objects.AnswerObject) -> None:
-        """Give the daemon's answer to the future of the request with the ref ``ref``, and remove the request.
+        """Set the result of the request with the ref ``ref`` to ``answer``, and remove the request.
 
-        If the answer is an error object, the future raises `RefusedByServer`. Do nothing for an unknown ref.
+        If the answer is an error object, the request's future raises `RefusedByServer`. Do nothing for an
+        unknown ref.
         """
         if isinstance(answer, objects.Error):
             self.fail(ref, RefusedByServer(answer))
@@ -112,11 +140,11 @@ class PendingRequests:
             request.answer.set_exception(error)
 
     def fail_uncertain(self, request: PendingRequest) -> None:
-        """Make the future of ``request`` raise `UncertainRequest`.
+        """Make the future of ``request`` raise `UncertainRequest`, and remove the request.
 
-        The answer was lost with the connection, and the request must not be sent again.
+        The connection was lost before the answer arrived, and the request must not be sent again.
         """
-        self.fail(request.ref, UncertainRequest(_("the connection was lost: look whether it was done")))
+        self.fail(request.ref, UncertainRequest(_(UNCERTAIN_TEXT)))
 
     def fail_oldest(self, error: RefusedByServer) -> None:
         """Make the future of the oldest pending request raise ``error``."""

@@ -25,13 +25,16 @@ MAX_LISTED_CONVERSATIONS: Final = 2_000
 
 
 class ReadMarkKeeper:
-    """Reads the user's conversations with their unread counts into ``memory``, and stores read marks.
+    """Reads the unread counts of the user's conversations from the daemon, and stores read marks on the
+    daemon.
 
-    ``ask`` sends a command to the daemon. ``changed`` redraws the lists. The keeper does nothing with a
-    course-work server, which has no read marks, or with a daemon that does not know the commands.
+    A read mark is the id of the last entry that the user has read in a conversation. The counts are put into
+    ``memory``. ``ask`` sends a command to the daemon, and ``changed`` redraws the lists. The keeper does
+    nothing with a course-work server, which has no read marks, or with a daemon that does not know the
+    commands.
 
-    `has_counts` says whether the counts of the daemon were read once, or can't be read. Before that nothing
-    may count as seen, because nobody knows yet where the unread messages begin.
+    `has_counts` is true once the counts were read, or once it is known that they can't be read. Before that,
+    no message may be marked as read, because it is not known where the unread messages begin.
     """
 
     def __init__(
@@ -49,7 +52,10 @@ class ReadMarkKeeper:
         self._seen = self._cursor = 0
 
     def start_session(self, welcome: objects.Welcome) -> None:
-        """Begin with the session that ``welcome`` opened. Its last seen id counts where there is no mark."""
+        """Start to read counts in the session that ``welcome`` opened.
+
+        In a conversation without a read mark, the last seen id of the welcome takes its place.
+        """
         self.is_supported = not isinstance(welcome, codec.CourseworkWelcome)
         self.has_counts = self.has_counts or not self.is_supported
         self._seen, self._cursor = welcome.seen, welcome.cursor
@@ -77,9 +83,9 @@ class ReadMarkKeeper:
         self._changed()
 
     def apply_mark(self, mark: objects.ReadMark) -> bool:
-        """Record a mark that another session of the user has moved.
+        """Store ``mark``, a read mark that another session of the same user has moved.
 
-        Return False if the unread count has to be read from the daemon.
+        Return False if the number of unread messages behind the mark must be read from the daemon.
         """
         if mark.group:
             place = ConversationRef("group", mark.group)
@@ -89,11 +95,11 @@ class ReadMarkKeeper:
         return conversation is None or conversation.read.move_mark(mark.id)
 
     def wake(self) -> None:
-        """Have the read marks sent that have moved, at the latest after `MARK_INTERVAL_SECONDS`."""
+        """Make `run` send the read marks that have moved, within `MARK_INTERVAL_SECONDS`."""
         self._moved.set()
 
     async def run(self) -> None:
-        """Send the read marks that move, in rounds, until the task is cancelled."""
+        """Send the read marks that have moved to the daemon, again and again, until the task is cancelled."""
         while True:
             await self._moved.wait()
             self._moved.clear()
@@ -101,7 +107,10 @@ class ReadMarkKeeper:
                 await asyncio.sleep(MARK_INTERVAL_SECONDS)
 
     async def send_last_marks(self) -> None:
-        """Send the read marks that the daemon has not got, within `LAST_MARKS_SECONDS`."""
+        """Send the read marks that the daemon does not have yet, before the client ends.
+
+        This takes at most `LAST_MARKS_SECONDS`.
+        """
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(LAST_MARKS_SECONDS):
                 await self._send_marks()

@@ -15,13 +15,13 @@ MAX_COUNTED_MESSAGES: Final = 1_000
 
 
 class ReadState:
-    """Up to which entry the user has read one conversation, and how many later messages are unread.
+    """How far the user has read one conversation, and how many messages behind that are unread.
 
     ``read_id`` is the id of the last entry that counts as read. ``server_mark`` is the user's read mark on
-    the daemon, as far as the client knows it, or None if there is none. ``new_after`` is the id behind which
-    the line "new messages" stands while the conversation is on the screen, or None without such a line.
+    the daemon, as far as the client knows it, or None if there is none. ``new_after`` is the id of the entry
+    below which the screen shows the line "new messages", or None if that line is not shown.
 
-    The daemon counts the unread messages at the login. The client counts those that arrive later.
+    The daemon counts the unread messages at the login. The client counts messages that arrive later.
     """
 
     def __init__(self) -> None:
@@ -47,28 +47,32 @@ class ReadState:
 
     @property
     def is_lower_bound(self) -> bool:
-        """Whether more messages may be unread than `unread_count`, because the daemon stopped counting."""
+        """Whether `unread_count` may be too small, because the daemon counts only up to a limit."""
         return self._counted >= MAX_COUNTED_MESSAGES
 
     @property
     def mention_ids(self) -> list[int]:
-        """The ids of the unread messages that mention the user, as far as the client has read them."""
+        """The ids of the unread messages that mention the user, among the messages that the client has
+        loaded.
+        """
         return self._mentioned
 
     @property
     def mark_to_send(self) -> int | None:
-        """The id that the daemon has to store as the user's read mark, or None if its mark needs no change.
+        """The id that the client must store on the daemon as the user's read mark, or None if nothing must be
+        stored.
 
-        A conversation in which nobody else wrote needs no mark. One with unread messages and no mark needs
-        one, because the daemon would count what it has delivered as read.
+        A conversation in which no other user wrote needs no mark. A conversation with unread messages and
+        without a mark needs one, because the daemon would count what it has delivered as read.
         """
         mark = -1 if self.server_mark is None else self.server_mark
         return self.read_id if self.read_id > mark and self._last_id_of_others > mark else None
 
     def record_arrival(self, id: int, is_own: bool, mentions_user: bool, is_seen: bool) -> None:
-        """Record the message ``id`` that has just arrived.
+        """Record that the message with the id ``id`` has arrived.
 
-        ``is_seen`` says whether the end of the conversation is in front of the user's eyes.
+        ``is_seen`` says whether the user is looking at the end of the conversation. ``is_own`` and
+        ``mentions_user`` say whether the user wrote the message, and whether it mentions the user.
         """
         if not is_own:
             self._last_id_of_others = max(self._last_id_of_others, id)
@@ -85,10 +89,10 @@ class ReadState:
         self._last_id = max(self._last_id, id)
 
     def record_missed(self, ids: list[int], seen: int | None, last_id: int) -> None:
-        """Record a page that the daemon sent after the login.
+        """Record a page of messages that the daemon sent after the login.
 
-        ``ids`` are the missed messages of other users on it, ``seen`` is the last seen id of the page, and
-        ``last_id`` the id of its last message.
+        ``ids`` are the ids of the missed messages of other users on the page, ``seen`` is the last seen id of
+        the page, and ``last_id`` the id of its last message.
         """
         self.read_id = max(self.read_id, ids[0] - 1 if seen is None and ids else seen or 0)
         self._arrived = sorted({*self._arrived, *ids})
@@ -96,20 +100,28 @@ class ReadState:
         self._last_id_of_others = max([self._last_id_of_others, *ids])
 
     def add_mentions(self, ids: Iterable[int]) -> None:
-        """Record that the messages with these ids mention the user. Leave out those that are read."""
+        """Record that the messages with the ids ``ids`` mention the user.
+
+        Ids of read messages are ignored.
+        """
         if self.unread_count:
             self._add_mentions(id for id in ids if id > self.read_id)
 
     def count_from_list(self, unread: int, last: int) -> None:
-        """Record a count of unread messages that the daemon sent after the login, without messages."""
+        """Record the number of unread messages, ``unread``, from the daemon's list of conversations after the
+        login.
+
+        ``last`` is the id of the conversation's last message. The messages themselves are not loaded.
+        """
         self._set_count(unread, last)
 
     def apply_summary(self, summary: ConversationSummary, seen: int, cursor: int) -> None:
-        """Record the daemon's read mark and its count of unread messages.
+        """Record the read mark and the number of unread messages in ``summary``, the daemon's item of the
+        conversation.
 
-        Where the daemon has no mark, its count is that of the messages between the last seen id ``seen`` and
-        ``cursor``, the end of the log at the login. The client's own mark wins if it is further ahead,
-        because the daemon has not got it yet.
+        If the daemon has no mark, its number counts the messages between the last seen id ``seen`` and
+        ``cursor``, the last id of the log at the login. If the client's own mark is further ahead, it stays,
+        because it has not been sent to the daemon yet.
         """
         self._last_id = max(self._last_id, summary.last)
         if summary.read or summary.marked is True:
@@ -125,10 +137,10 @@ class ReadState:
             self._last_id_of_others = max(self._last_id_of_others, summary.last)
 
     def move_mark(self, id: int) -> bool:
-        """Record that the read mark on the daemon is ``id`` now.
+        """Record that the user's read mark on the daemon is now ``id``.
 
-        Return False if the client does not know how many messages after it are unread, so that the count has
-        to be read from the daemon.
+        Return False if the client does not know how many messages behind ``id`` are unread, so that the
+        number must be read from the daemon.
         """
         self.server_mark = max(self.server_mark or 0, id)
         if id <= self.read_id:
@@ -151,15 +163,17 @@ class ReadState:
         return had_unread
 
     def enter(self) -> None:
-        """Place the line "new messages" where the unread messages begin, when the conversation is shown."""
+        """Put the line "new messages" in front of the first unread message, because the conversation is now
+        shown.
+        """
         self.new_after = self.read_id if self.unread_count else None
         self._jumps, self._next_jump = [], 0
 
     def next_jump(self) -> tuple[bool, int] | None:
-        """Return where the next key press scrolls to, or None if the conversation has nothing new.
+        """Return the next position that the user can jump to, or None if nothing in the conversation is new.
 
-        ``(True, id)`` stands for the line "new messages" behind the entry ``id``, ``(False, id)`` for the
-        message ``id``, which mentions the user. After the last one the first comes again.
+        ``(True, id)`` is the line "new messages" behind the entry ``id``, and ``(False, id)`` is the message
+        ``id``, which mentions the user. After the last position, the first one follows.
         """
         if self.new_after is None:
             return None
@@ -169,7 +183,9 @@ class ReadState:
         return jump
 
     def leave(self) -> None:
-        """Remove the line "new messages", unless messages behind it are unread."""
+        """Remove the line "new messages" when the conversation leaves the screen, unless messages below it
+        are unread.
+        """
         if not self.unread_count:
             self.new_after = None
             self._new_mentions = []

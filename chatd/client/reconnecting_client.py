@@ -68,19 +68,20 @@ After such a refusal, a client that has been logged in before tries again.
 
 
 class ReconnectingClient:
-    """A client that logs in under ``nick`` at the daemon at ``address``, and again after a lost connection.
+    """A client that logs in under ``nick`` at the server ``address``, and again after each lost connection.
 
-    ``observer`` receives the entries that the daemon sends. If ``cursor`` is given, the daemon replays all
-    log entries with a larger id. Without ``cursor``, the daemon sends the entries that the user missed, and
-    the client delivers them together once all have arrived. If the connection is lost before that, the next
-    connection replays them.
+    ``observer`` handles what the server sends. If ``cursor`` is given, the daemon replays all log entries
+    with larger ids. Without ``cursor``, the daemon sends the entries that the user missed, and the client
+    passes them on together when all have arrived. If the connection is lost before that, the next connection
+    replays them.
 
-    With ``peeks``, the daemon sends earlier entries only if ``cursor`` is given, and the session does not
-    move the user's last seen id. Another session of the same user then still gets the missed entries.
+    If ``peeks`` is true, the daemon sends earlier entries only if ``cursor`` is given, and the session does
+    not move the user's last seen id. Another session of the same user then still gets the missed entries.
 
-    The client gives up after ``patience`` seconds without a connection; if ``patience`` is infinite, it never
-    gives up after its first login, whatever answers at the address. After ``quiet`` seconds without data
-    it probes the connection. ``pause`` returns the delay before a reconnection, given its upper bound.
+    The client gives up after ``patience`` seconds without a connection. If ``patience`` is infinite, it never
+    gives up after its first login, whatever answers at the address. After ``quiet`` seconds without data, the
+    client probes the connection. ``pause`` takes the maximum delay before a reconnection in seconds, and
+    returns the delay.
 
     A registered nick needs its ``password``. The client remembers a password that the user sets or changes.
 
@@ -131,9 +132,10 @@ class ReconnectingClient:
 
     @property
     def cursor(self) -> int | None:
-        """The id up to which log entries were delivered, or the position that the session began at.
+        """The id of the last log entry that the client has passed on, or else the cursor that the session
+        began with.
 
-        It is None before the first login, unless one was given, and with a course-work server.
+        The cursor is None before the first login, unless one was given, and with a course-work server.
         """
         return self._resume.cursor
 
@@ -154,15 +156,21 @@ class ReconnectingClient:
         finally:
             self._requests.fail_all(ConnectionLost(_("the connection ended before the answer")))
 
-    def ask(self, command: c.Command, ref: str | None = None) -> asyncio.Future[objects.AnswerObject]:
+    def ask(
+        self,
+        command: c.Command,
+        ref: str | None = None,
+        before_sending: Callable[[], None] | None = None,
+    ) -> asyncio.Future[objects.AnswerObject]:
         """Send ``command`` to the daemon behind all earlier requests, and return a future of the answer.
 
         ``ref`` is the client's id of a message, which the daemon stores once; other commands need none.
+        ``before_sending`` is called each time before the request is written to a connection.
         Without a connection, the request waits for the next one; after a lost connection, the answer may
         arrive over a later one. A request whose future is cancelled before it was sent is not sent. The
         future may raise `RefusedByServer` or `ConnectionLost`.
         """
-        request = self._requests.add(command, ref)
+        request = self._requests.add(command, ref, before_sending)
         if isinstance(command, c.Register | c.ChangePassword | c.Unregister):
             request.answer.add_done_callback(partial(self._account_changed, command))
         if self._session is not None:
@@ -183,9 +191,9 @@ class ReconnectingClient:
             self._password = command.new if isinstance(command, c.ChangePassword) else command.password
 
     async def quit(self) -> None:
-        """Send the quit command to the daemon, wait for the answer, and end `run`.
+        """Send the quit command to the daemon, wait for the answer, and make `run` return.
 
-        Without a connection, end `run` at once.
+        Without a connection, `run` returns at once.
         """
         self._leaving = True
         if self._session is not None:

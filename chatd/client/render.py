@@ -21,6 +21,7 @@ from chatd.client.codec import (
     page_conversation,
     summary_conversation,
 )
+from chatd.client.command_usage import field_word, people_usage
 from chatd.client.language import _
 from chatd.core.commands import COMMANDS, Identify
 from chatd.core.events import action_text
@@ -63,7 +64,7 @@ _CONTROL: Final = re.compile(f"[{CONTROL_CHARACTER_CLASS}]")
 
 
 def sanitize(text: str) -> str:
-    """Return ``text`` with U+FFFD for control or bidi characters. Tabs and newlines stay.
+    """Return ``text`` with U+FFFD in place of control and bidi characters, except tabs and newlines.
 
     CRLF becomes LF.
     """
@@ -79,17 +80,22 @@ def one_line(text: str) -> str:
 
 
 def escape_json(text: str) -> str:
-    """Return JSON ``text`` with the control and bidi characters in its strings written as ``\\u`` escapes."""
+    r"""Return ``text``, which is JSON, with the control and bidi characters in its strings as ``\u``
+    escapes.
+    """
     return _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def clock_time(at: datetime) -> str:
-    """Return the time of day as ``[hh:mm]`` in the user's time zone."""
+    """Return the time of day of ``at`` as ``[hh:mm]`` in the user's time zone."""
     return f"[{to_local_time(at):%H:%M}]"
 
 
 def to_local_time(at: datetime) -> datetime:
-    """Return ``at`` in the user's time zone, or unchanged if the result is out of the range of `datetime`."""
+    """Return ``at`` in the user's time zone.
+
+    Return ``at`` itself if the result is out of the range of `datetime`.
+    """
     try:
         return at.astimezone()
     except OverflowError:
@@ -102,7 +108,7 @@ def _minute(at: Timestamp) -> str:
 
 
 def conversation_label(place: ConversationRef) -> str:
-    """Return the name of a conversation: the word for the lobby, the name of a group, or ``@nick``.
+    """Return the name of a conversation for the user: the word for the lobby, a group's name, or ``@nick``.
 
     The name is not sanitized.
     """
@@ -110,9 +116,10 @@ def conversation_label(place: ConversationRef) -> str:
 
 
 def speaker_label(nick: str, reader: str, kind: str = "message") -> str:
-    """Return the text in front of a message, such as ``bob said:``. The ``reader`` sees ``You said:``.
+    """Return the text that is shown in front of a message, such as ``bob said:``.
 
-    In front of an action it is ``* bob``, in front of a notice ``-bob-``. The nick is not sanitized.
+    If ``nick`` is the user ``reader``, the text is ``You said:``. ``kind`` is the kind of the message: the
+    text is ``* bob`` for an action, and ``-bob-`` for a notice. The nick is not sanitized.
     """
     marked = _MARKED_LABELS.get(kind)
     if marked is not None:
@@ -124,20 +131,24 @@ _MARKED_LABELS: Final = {"action": "* {nick}", "notice": "-{nick}-"}
 
 
 def message_text(message: Message | HistoryMessage) -> str:
-    """Return the text of a message as it is shown: sanitized, an action without its ``/me``, and with a mark
-    if it was edited.
+    """Return the text of ``message`` for the screen: sanitized, without the ``/me`` of an action.
+
+    If the message was edited, a mark says so.
     """
     text = sanitize(action_text(message.msg) if message.kind == "action" else message.msg)
     return mark_as_edited(text) if message.edited else text
 
 
 def mark_as_edited(text: str) -> str:
-    """Return ``text``, that of a message, with a mark that it is not the one that was sent first."""
+    """Return ``text``, the text of a message, with a mark that the message was edited."""
     return _("{text} (edited)").format(text=text)
 
 
 def answered_label(message: Message | HistoryMessage) -> str:
-    """Return which message ``message`` answers, as a text in front of its own: ``(to bob) ``, or nothing."""
+    """Return the text in front of an answer to another message, such as ``(to bob) ``.
+
+    The text is empty if ``message`` answers no other message.
+    """
     if message.reply_to is None:
         return ""
     label = _("(to {name})").format(name=message.reply_from or message.reply_to)
@@ -147,9 +158,9 @@ def answered_label(message: Message | HistoryMessage) -> str:
 def render_message(
     message: Message | HistoryMessage, reader: str, place: ConversationRef | None = None
 ) -> str:
-    """Return a message as text with its time and its sender.
+    """Return ``message`` as lines of text with its time and its sender, as seen by the user ``reader``.
 
-    If ``place`` is given, the text includes the name of the conversation, except for a deleted message. All
+    If ``place`` is given, the text includes the name of that conversation, except for a deleted message. All
     lines but the first are indented.
     """
     elsewhere = f"{conversation_label(place)} " if place is not None else ""
@@ -166,7 +177,7 @@ def render_message(
 
 
 def render_event(event: GroupEvent | ServerEvent) -> str:
-    """Return a group event, a presence event or an announcement as a sentence with its time in front."""
+    """Return a group event, a presence event or an announcement as a sentence, with its time in front."""
     return f"{clock_time(event.ts.as_datetime)} {describe_event(event)}"
 
 
@@ -228,7 +239,10 @@ _WORDS: Final = (
 
 
 def render_answer(answer: AnswerObject, reader: str) -> list[str]:
-    """Return the daemon's answer as lines of text for ``reader``. An ack gives no lines."""
+    """Return the daemon's answer to a command as lines of text for the user ``reader``.
+
+    An ack gives no lines.
+    """
     if isinstance(answer, Clients | Members | Groups | Conversations) and answer.more:
         more = _("there is more behind these {count}").format(count=len(list_items(answer)))
         return [*render_answer(msgspec.structs.replace(answer, more=False), reader), more]
@@ -292,8 +306,8 @@ def render_answer(answer: AnswerObject, reader: str) -> list[str]:
     if isinstance(answer, Help):
         rows = [row for row in COMMANDS.values() if row.slash_word and row.command is not Identify]
         usages = [
-            *((row.translated_slash_usage(_), row.help) for row in rows),
-            (translated_me_usage(_), ME_HELP),
+            *((people_usage(row), row.help) for row in rows),
+            (translated_me_usage(field_word), ME_HELP),
             *((QUEUED_COMMANDS[word].usage, QUEUED_COMMANDS[word].help) for word in ("image", "paste")),
         ]
         return [_("{usage}: {help}").format(usage=usage, help=_(help)) for usage, help in usages]
@@ -371,7 +385,7 @@ def render_unread(place: ConversationRef, count: int) -> str:
 
 
 def member_count_text(group: Group) -> str:
-    """Return the number of members of a group as text, or an empty text if it is unknown."""
+    """Return the number of members of ``group`` as a text, or an empty text if the number is unknown."""
     return "" if group.members is None else str(group.members)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Awaitable, Container
+from collections.abc import Awaitable, Callable, Container
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
@@ -16,7 +16,6 @@ from textual import events, on, work
 from textual.app import ComposeResult
 from textual.await_complete import AwaitComplete
 from textual.containers import Horizontal
-from textual.widgets import ProgressBar
 
 from chatd.client import codec, layout
 from chatd.client.account_files import account_file_stem
@@ -29,7 +28,6 @@ from chatd.client.connection import Address
 from chatd.client.dialogs import RoomsDialog
 from chatd.client.directory_loader import DirectoryLoader, joined_group_keys
 from chatd.client.history import HistoryLoader
-from chatd.client.implied_id import with_message_id
 from chatd.client.key_actions import KeyActions
 from chatd.client.keys import focus
 from chatd.client.language import _, translated_greeting
@@ -47,7 +45,7 @@ from chatd.client.read_marks import ReadMarkKeeper
 from chatd.client.reconnecting_client import ReconnectingClient
 from chatd.client.render import render_answer
 from chatd.client.screen_display import ScreenDisplay
-from chatd.client.screen_lines import HintLine, SearchLine, TitleLine, placeholder
+from chatd.client.screen_lines import HintLine, ReadingLine, SearchLine, TitleLine, placeholder
 from chatd.client.scrollback import Scrollback
 from chatd.client.shown_entries import ShownEntries
 from chatd.client.terminal import TerminalDriver
@@ -63,14 +61,14 @@ REDRAW_SECONDS: Final = 0.1
 
 
 class ChatApp(KeyActions):
-    """The full-screen client for the daemon at ``address``.
+    """The Textual app of the full-screen client, for the server ``address``.
 
     If ``nick`` is empty, the client asks the user for a nick. It asks for the password of a registered nick
     unless ``password`` has it. ``log`` is the file that the messages are written to, ``state_folder`` the
     folder for the user's settings and unsent messages; None keeps them in memory only. The client begins in
     the conversation where the user was last, or else with the list of rooms. After the app has
-    ended, `failure` is the error that ended it, or None, and `unsent_at_exit` the number of messages without
-    an ack.
+    ended, `failure` is the error that ended it, or None, `unsent_at_exit` the number of messages without
+    an ack, and `has_confirmed_leaving` says whether the user was told what is not sent, and left.
     """
 
     TITLE = "chat"
@@ -92,6 +90,7 @@ class ChatApp(KeyActions):
         super().__init__(driver_class=TerminalDriver)
         self.failure: Exception | None = None
         self.unsent_at_exit = 0
+        self.has_confirmed_leaving = False
         self.memory = Memory(nick)
         self._address = address
         self._password = password
@@ -107,18 +106,19 @@ class ChatApp(KeyActions):
         self._shown_entries = ShownEntries(self.memory, self.outbox)
         self._scrollback = Scrollback(self.memory, self._shown_entries, id="scrollback")
         self._people = MemberList(self.memory, id="people")
-        self._bar = ProgressBar(id="progress", show_eta=False)
+        self._reading_line = ReadingLine()
         self._search_line = SearchLine()
         self._composer = Composer(
             self.queue_line, self.memory.known_names, lambda: self.memory.here, id="composer"
         )
         self._hint = HintLine()
-        self.history = HistoryLoader(self.memory, self._scrollback, self._bar, self._answer)
+        self.history = HistoryLoader(self.memory, self._scrollback, self._reading_line, self._answer)
         self._directory_loader = DirectoryLoader(self.memory, self._answer, self._draw_soon, REDRAW_SECONDS)
         self._answers = ScreenDisplay(
             self.memory,
             self._scrollback,
             self.history,
+            self.outbox,
             add_text=self._tell,
             show_place=self._show_place,
             choose_room=self._list_rooms,
@@ -127,10 +127,11 @@ class ChatApp(KeyActions):
             unsent_changed=self._unsent_changed,
         )
         self._outgoing = OutgoingQueue(
-            lambda command, ref: self._ask(command, ref),
+            lambda *request: self._ask(*request),
             self._answers,
             self.outbox,
             known=self.memory.known_names,
+            is_disconnected=lambda: bool(self._lost),
         )
         self._state_folder = state_folder
         self._has_opened_outbox = False
@@ -138,7 +139,7 @@ class ChatApp(KeyActions):
             self.memory, self.outbox, self._outgoing, self._tell, self._put_into_composer
         )
         self._notifier = Notifier(self.memory, self.bell, self._write_escape, time.monotonic, os.environ)
-        self._has_warned_of_leaving = False
+        self._has_warned_of_leaving = self._has_warned_of_ownership = False
         self._is_unsent_redraw_due = False
         self._read_marks = ReadMarkKeeper(self.memory, self._ask, self._draw_soon)
         self._typing_marks = TypingMarkSender(self.memory, self._ask, time.monotonic)
@@ -153,7 +154,7 @@ class ChatApp(KeyActions):
             yield self._places
             yield self._scrollback
             yield self._people
-        yield self._bar
+        yield self._reading_line
         yield self._search_line
         yield self._composer
         yield self._hint
@@ -211,7 +212,7 @@ class ChatApp(KeyActions):
         self._read_lists(again, is_course_work)
 
     def disconnected(self, why: str) -> None:
-        """Show why the connection was lost. Show nothing for failed attempts to reconnect."""
+        """Show why the connection was lost. Do nothing for a failed attempt to reconnect."""
         if not self._lost:
             self._tell(_("connection lost ({why}): connecting again").format(why=why), "trouble")
         self._lost = why
@@ -226,6 +227,7 @@ class ChatApp(KeyActions):
         if trouble := self._conversation_log.write_received(news, self.memory.nick):
             self._tell(trouble, "trouble")
         if self.memory.here is not here:
+            self._outgoing.record_forced_switch(here)
             self._go_to(self.memory.here, here)
         elif isinstance(news, objects.GroupEvent) and ConversationRef("group", news.group).key == here.key:
             if self._directory_loader.record_member_change() == 1:
@@ -248,7 +250,7 @@ class ChatApp(KeyActions):
         self._show()
 
     def read_mark_moved(self, mark: objects.ReadMark) -> None:
-        """Show what the user has read with another client."""
+        """Store and show how far the user has read with another client."""
         if not self._read_marks.apply_mark(mark):
             self._read_counts()
         self._draw_soon()
@@ -272,8 +274,9 @@ class ChatApp(KeyActions):
         groups = await self._directory_loader.read_groups()
         here = self.memory.here
         if not again and here.kind == "group" and here.key not in joined_group_keys(groups):
+            self._outgoing.record_forced_switch(here)
             self._go_to(LOBBY)
-            if not self.outbox.of(here):
+            if not self.outbox.of(here) and here.key not in self.memory.drafts:
                 self.memory.drop_conversation(here)
         self._directory_loader.add_conversations(groups)
         self._refresh_members()
@@ -284,6 +287,7 @@ class ChatApp(KeyActions):
         if not again:
             self.memory.shown_conversation.read.enter()
             self._show()
+            await self.history.read_events()
             await find_missed_mentions(self.memory, self.history)
             self._draw_soon()
 
@@ -302,7 +306,8 @@ class ChatApp(KeyActions):
     # Typed lines.
 
     def queue_line(self, text: str) -> bool:
-        """Queue ``text`` as a line typed in the current conversation, or carry out a command of the client.
+        """Queue ``text`` as a line typed in the current conversation, or carry out a command of the client
+        itself.
 
         If the line is malformed, show why and return False; else return True.
         """
@@ -314,8 +319,8 @@ class ChatApp(KeyActions):
         last_id = partial(self.memory.shown_conversation.last_message_id, self.memory.nick)
         try:
             # What is on its way has no id yet.
-            text = with_message_id(text, None if self._outgoing.unsent else last_id(True), last_id(False))
-            line = self._outgoing.prepare_line(text, self.memory.here)
+            own_id = None if self._outgoing.has_unsent_message else last_id(True)
+            line = self._outgoing.prepare_line(text, self.memory.here, own_id, last_id(False))
         except Refusal as refusal:
             self._answers.show_failure(refusal)
             return False
@@ -323,6 +328,7 @@ class ChatApp(KeyActions):
             self.call_later(self.action_quit)
         else:
             self._outgoing.add(line)
+            self.outbox.keep_draft(self.memory.here, "")
         return True
 
     @work
@@ -334,9 +340,14 @@ class ChatApp(KeyActions):
         finally:
             self._outgoing.cancel()
 
-    def _ask(self, command: c.Command, ref: str | None = None) -> Awaitable[objects.AnswerObject]:
+    def _ask(
+        self,
+        command: c.Command,
+        ref: str | None = None,
+        before_sending: Callable[[], None] | None = None,
+    ) -> Awaitable[objects.AnswerObject]:
         assert self._client is not None  # nothing is asked before the login
-        return self._client.ask(command, ref)
+        return self._client.ask(command, ref, before_sending)
 
     def _open_outbox(self) -> None:
         """Keep unsent messages on disk from now on, and send those that earlier runs have left."""
@@ -348,6 +359,9 @@ class ChatApp(KeyActions):
         )
         for message in left:
             self.memory.conversation(conversation_of(message))  # to have it in the list
+        for place, text in self.outbox.kept_drafts:
+            self.memory.add_draft(self.memory.conversation(place).place, text)
+        self._show_draft()
         if waiting := sum(not message.failure for message in left):
             self._tell(_("sending messages of your last session: {count}").format(count=waiting), "answer")
 
@@ -397,22 +411,26 @@ class ChatApp(KeyActions):
         """
         old = old or self.memory.here
         if old.key != place.key:
-            draft = self._composer.exchange_draft(self.memory.drafts.pop(place.key, ""))
-            if draft.strip():
-                self.memory.drafts[old.key] = draft
+            self.memory.add_draft(old, self._composer.exchange_draft(""))
+            self.outbox.keep_draft(old, self.memory.drafts.get(old.key, ""))
         self._show_place(place)
 
     def _show_place(self, place: ConversationRef) -> None:
         self.memory.switch_conversation(place)
-        if not self._composer.text and (draft := self.memory.drafts.pop(place.key, "")):
-            self._composer.exchange_draft(draft)
+        self._show_draft()
         self.history.found = None
         self._scrollback.show()
         self._mark_if_seen()
         self._draw_soon()
         if self.memory.has_logged_in:  # else the lists are read after the login
             self._refresh_members()
+            self._read_events()
             self._remember_place()
+
+    def _show_draft(self) -> None:
+        """Put the draft of the conversation on the screen into the input box, if that is empty."""
+        if not self._composer.text and (draft := self.memory.drafts.pop(self.memory.here.key, "")):
+            self._composer.exchange_draft(draft)
 
     def _remember_place(self) -> None:
         with suppress(OSError):  # then the next start begins elsewhere
@@ -425,8 +443,11 @@ class ChatApp(KeyActions):
 
     async def action_quit(self) -> None:
         """Log out from the daemon and end the app. Ask once if something would be left unsent."""
-        drafts = len(self.memory.drafts) + bool(self._composer.text.strip())
-        warning = leave_warning(self.outbox, drafts, self._shown_entries.is_connected)
+        drafts = (*self.memory.drafts.values(), self._composer.text.strip())
+        lost = sum(bool(draft) and not self.outbox.can_keep_draft(draft) for draft in drafts)
+        commands = self._outgoing.waiting_command_count
+        warning = leave_warning(self.outbox, commands, lost, self._shown_entries.is_connected)
+        self.has_confirmed_leaving = bool(warning) and self._has_warned_of_leaving
         if warning and not self._has_warned_of_leaving:
             self._has_warned_of_leaving = True
             self._tell(warning, "trouble")
@@ -440,6 +461,10 @@ class ChatApp(KeyActions):
                 await self._read_marks.send_last_marks()
             await self._client.quit()
         self.unsent_at_exit = self._outgoing.unsent
+        self.memory.add_draft(self.memory.here, self._composer.exchange_draft(""))
+        for conversation in self.memory.conversations.values():
+            place = conversation.place
+            self.outbox.keep_draft(place, self.memory.drafts.get(place.key, ""))
         self.outbox.close()
         self.exit()
 
@@ -450,20 +475,29 @@ class ChatApp(KeyActions):
     @work(exclusive=True, group="members")
     async def _read_members(self) -> None:
         await self._directory_loader.read_members()
+        if self.memory.owns_without_password and not self._has_warned_of_ownership:
+            self._has_warned_of_ownership = True
+            told = _("without a password (/register), you own {group} only until your connection ends")
+            self._tell(told.format(group=self.memory.here.name), "answer")
+
+    @work(exclusive=True, group="events")
+    async def _read_events(self) -> None:
+        await self.history.read_events()
 
     # What the user sees.
 
     @property
     def is_watched(self) -> bool:
-        """Whether the user sees the conversation: the window has the focus, and nothing covers the screen.
+        """Whether the user can see the conversation: the window has the focus, and no dialog covers the
+        screen.
 
-        While the unread counts are not known yet, the result is False.
+        The value is False until the unread counts are known.
         """
         is_shown = len(self.screen_stack) == 1 and self._scrollback.size.height > 0
         return self.app_focus and is_shown and self._read_marks.has_counts
 
     def pop_screen(self) -> AwaitComplete:
-        """Close a dialog, and count as read what the user sees then."""
+        """Close a dialog, and mark the messages that become visible as read."""
         closing = super().pop_screen()
         self._draw_soon()
         return closing
@@ -476,7 +510,7 @@ class ChatApp(KeyActions):
             conversation.mark_seen()
 
     async def on_event(self, event: events.Event) -> None:
-        """Record that the user is there before a key or the mouse does what it does."""
+        """Record that the user is at the window before a key or a mouse event is handled."""
         if isinstance(event, events.InputEvent):
             self._notifier.key_pressed()
         await super().on_event(event)
@@ -492,7 +526,7 @@ class ChatApp(KeyActions):
             self.queue_line(f"/join {self.memory.here.name}")
 
     def watch_app_focus(self, has_focus: bool) -> None:
-        """Count what arrives as unread while the terminal's window has no focus."""
+        """Count arriving messages as unread while the terminal's window has no focus."""
         self._notifier.focus_changed(has_focus)
         if not has_focus:
             self.memory.shown_conversation.read.leave()
@@ -539,7 +573,7 @@ class ChatApp(KeyActions):
         self._drawing = False
         self._mark_if_seen()
         self._read_marks.wake()
-        self._composer.placeholder = placeholder(self.memory.here)
+        self._composer.placeholder = placeholder(self.memory.shown_conversation)
         self._title.show(self._outgoing.unsent, self.outbox.failed_count, bool(self._lost))
         is_unread = next_unread_conversation(self.memory) is not None
         is_new_above = self.memory.shown_conversation.read.new_after is not None

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
-from chatd.client.codec import ConversationRef
+from chatd.client.clipboard import copied_text
+from chatd.client.codec import LOBBY, ConversationRef
 from chatd.client.history import HistoryLoader
 from chatd.client.language import _
 from chatd.client.memory import EntryKind, Memory
+from chatd.client.outbox import Outbox, conversation_of
+from chatd.client.outbox_file import UnsentMessage
 from chatd.client.outgoing import Failure, failure_text
 from chatd.client.pending import ConnectionLost, RefusedByServer
-from chatd.client.render import render_answer
+from chatd.client.render import conversation_label, render_answer
 from chatd.client.scrollback import Scrollback
 from chatd.core import commands as c
 from chatd.core.events import MESSAGE_KINDS
@@ -23,11 +27,11 @@ if TYPE_CHECKING:
 
 
 class ScreenDisplay:
-    """Shows the results of typed lines on the screen, as the `Display` of the queue of typed lines.
+    """The `Display` of the full-screen client, which shows the results of typed lines.
 
     ``add_text`` adds a line to the current conversation, ``show_place`` switches to another conversation,
-    ``choose_room`` opens the dialog of groups, ``show_help`` the help, ``copy`` copies a text to the
-    clipboard, and ``unsent_changed`` schedules a redraw of what shows unsent messages.
+    ``choose_room`` opens the dialog of groups, ``show_help`` opens the help, and ``copy`` copies a text to
+    the clipboard. ``unsent_changed`` schedules a redraw of the unsent messages.
     """
 
     def __init__(
@@ -35,6 +39,7 @@ class ScreenDisplay:
         memory: Memory,
         scrollback: Scrollback,
         history: HistoryLoader,
+        outbox: Outbox,
         *,
         add_text: Callable[[str, EntryKind], None],
         show_place: Callable[[ConversationRef], None],
@@ -46,6 +51,7 @@ class ScreenDisplay:
         self._memory = memory
         self._scrollback = scrollback
         self._history = history
+        self._outbox = outbox
         self._add_text = add_text
         self._show_place = show_place
         self._choose_room = choose_room
@@ -58,24 +64,42 @@ class ScreenDisplay:
         return self._scrollback.scrollable_content_region.width
 
     def keep_picture(self, characters: str, picture: PillowImage) -> None:
-        """Keep the picture, which the user's own screen shows in colour."""
+        """Keep ``picture``, so that the user's own screen can show it in colour."""
         self._memory.own_pictures.add(characters, picture)
 
     def progress_indicator(self) -> AbstractContextManager[None]:
-        """Return a context manager that shows the progress bar until it exits."""
+        """Return a context manager that shows that the client is busy until it exits."""
         return self._history.progress_indicator()
 
     async def handle_command(self, command: c.Command) -> bool:
-        """Open the dialog of groups for the command that lists the groups, or the help, and return True.
+        """Carry out what the screen does itself, and return True; return False for any other command.
 
-        Return False for any other command.
+        That is to open the dialog of groups or the help, and to close a group after the end of a membership.
         """
+        if isinstance(command, c.Leave):
+            return self._close_left_group(ConversationRef("group", command.group))
         if isinstance(command, c.ListCommands):
             self._show_help()
             return True
         if not isinstance(command, c.ListGroups):
             return False
         await self._choose_room()
+        return True
+
+    def _close_left_group(self, place: ConversationRef) -> bool:
+        """Remove the group ``place`` from the conversations if the user's membership has ended, and return
+        whether it has.
+        """
+        conversation = self._memory.conversations.get(place.key)
+        if conversation is None or conversation.membership_end is None:
+            return False
+        if place.key == self._memory.here.key:
+            self._show_place(LOBBY)
+        if self._outbox.of(place):
+            kept = _("{place} stays in the list, because it has messages that were not sent: /withdraw them")
+            self._add_text(kept.format(place=conversation_label(place)), "trouble")
+        else:
+            self._memory.drop_conversation(place)
         return True
 
     def show_answer(self, answer: objects.AnswerObject) -> None:
@@ -87,17 +111,37 @@ class ScreenDisplay:
         """Show in the current conversation why a typed line was not carried out."""
         self._add_text(failure_text(failure), "trouble")
 
-    def show_send_failure(self, failure: RefusedByServer | ConnectionLost) -> None:
-        """Show in the current conversation why a message was refused, or that the connection was lost."""
-        self.show_failure(failure)
+    def show_send_failure(self, failure: RefusedByServer | ConnectionLost, message: UnsentMessage) -> None:
+        """Show in the current conversation why a message was refused, or that the connection was lost.
 
-    def conversation_switch_finished(self, place: ConversationRef, succeeded: bool) -> None:
-        """Show the conversation ``place`` if the command that switches to it succeeded."""
-        if succeeded:
+        A refused message that stays is shown with the reason, in its own conversation; so nothing is added
+        there.
+        """
+        place = conversation_of(message)
+        if message.kind == "command":
+            self._add_text(f"{message.text}: {failure_text(failure)}", "trouble")
+        elif self._outbox.get(message.ref) is None:
+            self.show_failure(failure)
+        elif place.key != self._memory.here.key:
+            self._memory.conversation(place)  # to have it in the list, where it is marked
+            told = _("not sent to {place}: {why}")
+            self._add_text(told.format(place=conversation_label(place), why=failure_text(failure)), "trouble")
+
+    def conversation_switch_finished(self, place: ConversationRef, refusal: str | None) -> None:
+        """Show the conversation ``place``, or say where the user still is and how to make a new group."""
+        if refusal is None:
             self._show_place(place)
+            return
+        told = _("you are still in {here}").format(here=conversation_label(self._memory.here))
+        if place.kind == "group" and refusal == "no_such_group":
+            told = _("{told}; {command} makes the group").format(told=told, command=f"/create {place.name}")
+        self._add_text(told, "trouble")
 
     def copy_messages(self, count: int) -> None:
-        """Copy the text of the last message in memory, or the last ``count`` messages with their nicks."""
+        """Copy the last ``count`` messages in memory to the clipboard, with their authors' nicks.
+
+        A single message is copied without the nick.
+        """
         messages = [one for one in self._memory.shown_conversation.entries if one.kind in MESSAGE_KINDS]
         chosen = messages[-count:]
         if not chosen:
@@ -106,7 +150,7 @@ class ScreenDisplay:
         lines = [one.text if count == 1 else f"{one.nick}: {one.text}" for one in chosen]
         text = "\n".join(lines)
         self._copy(text)
-        self._add_text(_("copied: {count} characters").format(count=len(text)), "answer")
+        self._add_text(copied_text(text, os.environ), "answer")
 
     def unsent_count_changed(self) -> None:
         """Schedule a redraw of the unsent messages, and of their number in the title."""

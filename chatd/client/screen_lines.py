@@ -5,32 +5,42 @@ from __future__ import annotations
 from time import monotonic
 from typing import ClassVar, Final
 
+from rich.cells import cell_len
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
+from textual.timer import Timer
 from textual.widgets import Static
 
-from chatd.client.codec import ConversationRef
 from chatd.client.connection import Address
 from chatd.client.keys import LineInput, focus
 from chatd.client.language import _
-from chatd.client.memory import Memory
+from chatd.client.memory import Conversation, Memory
 from chatd.client.render import conversation_label, one_line
 
 MAX_TYPING_NICKS: Final = 3
 """The maximum number of nicks of those who type that the title shows."""
 
+READING_SHOWN_AFTER_SECONDS: Final = 0.3
+"""The time after which the client shows that it still reads. Most pages come sooner: the line would then only
+move the conversation up and down.
+"""
+
 
 def typing_text(nicks: list[str]) -> str:
-    """Return the text that says who types: ``bob is typing…``, for several ``bob, carol are typing…``."""
+    """Return the text that names the users who are typing, such as ``bob is typing…`` or ``bob, carol are
+    typing…``.
+    """
     shown = ", ".join(nicks[:MAX_TYPING_NICKS]) + (", …" if len(nicks) > MAX_TYPING_NICKS else "")
     return (_("{nick} is typing…") if len(nicks) == 1 else _("{nick} are typing…")).format(nick=shown)
 
 
 class TitleLine(Static):
-    """The top line of the screen: the conversation, what is not sent yet, who types, the topic, the nick and
-    the server.
+    """The top line of the screen.
+
+    It shows the conversation, the number of unsent messages, the users who are typing, the topic, the nick
+    and the server.
     """
 
     def __init__(self, memory: Memory, address: Address) -> None:
@@ -39,10 +49,10 @@ class TitleLine(Static):
         self._address = address
 
     def show(self, unsent: int, refused: int, is_lost: bool) -> None:
-        """Show the conversation and its state, what changes first, as a narrow screen cuts the end.
+        """Redraw the line. What changes often stands first, because a narrow screen cuts off the end.
 
-        ``unsent`` is the number of typed messages without an ack, ``refused`` that of the messages that the
-        server has refused. ``is_lost`` means that there is no connection.
+        ``unsent`` is the number of messages without an ack, and ``refused`` the number of messages that the
+        server has refused. ``is_lost`` says that there is no connection.
         """
         here = self._memory.here
         parts = [conversation_label(here)]
@@ -60,13 +70,20 @@ class TitleLine(Static):
         self.update(one_line(" · ".join(parts)))
 
 
-def placeholder(here: ConversationRef) -> str:
-    """Return what the input box shows while it is empty: where a message goes."""
-    return one_line(_("message to {place}").format(place=conversation_label(here)))
+def placeholder(conversation: Conversation) -> str:
+    """Return what the input box shows while it is empty: where a message goes, or why none can be sent."""
+    name = conversation_label(conversation.place)
+    if conversation.membership_end == "banned":
+        text = _("you are banned from {group}: /leave closes it").format(group=name)
+    elif conversation.membership_end is not None and not conversation.is_invitation:
+        text = _("you are no longer in {group}: /join {group}, or /leave").format(group=name)
+    else:
+        text = _("message to {place}").format(place=name)
+    return one_line(text)
 
 
 class SearchInput(LineInput):
-    """The input field of the search: Up and Down step through the messages with the text."""
+    """The input field for a search text. Up and Down move from match to match."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("up", "app.step_search(1)"),
@@ -75,7 +92,10 @@ class SearchInput(LineInput):
 
 
 class SearchLine(Horizontal):
-    """The input line for a search text, and how many messages have it. It is visible during a search."""
+    """The line with the input field for a search text and the number of matches.
+
+    It is visible during a search.
+    """
 
     def __init__(self) -> None:
         super().__init__(id="search-line")
@@ -87,7 +107,7 @@ class SearchLine(Horizontal):
         self._state = Static(id="search-state", markup=False)
 
     def compose(self) -> ComposeResult:
-        """Yield the input line and the state of the search."""
+        """Yield the widgets of the line: the input field and the state of the search."""
         yield self._input
         yield self._state
 
@@ -98,7 +118,7 @@ class SearchLine(Horizontal):
 
     @property
     def text(self) -> str:
-        """The search text."""
+        """The text that the user searches for."""
         return self._input.value.strip()
 
     def open(self) -> None:
@@ -112,13 +132,63 @@ class SearchLine(Horizontal):
         self.show_state("")
 
     def show_state(self, text: str) -> None:
-        """Show ``text``, such as ``2/14``, at the end of the line."""
+        """Show ``text``, such as ``2/14`` for the second of 14 matches, at the end of the line."""
         self._state.update(text)
 
     @on(LineInput.Changed)
     def forget_state(self) -> None:
-        """Show nothing about an earlier search text."""
+        """Clear the state of the search, which belongs to an earlier search text."""
         self.show_state("")
+
+
+def fitting(items: list[str], columns: int) -> str:
+    """Return the first of ``items`` in one line, as many as fit whole in ``columns``, but at least one."""
+    line = items[0]
+    for item in items[1:]:
+        longer = f"{line}  {item}"
+        if cell_len(longer) > columns:
+            break
+        line = longer
+    return line
+
+
+def progress_bar(share: float | None, columns: int) -> str:
+    """Return a bar of ``columns`` characters for ``share``, 0 to 1, with the percentage if it is known."""
+    percent = "  \N{HORIZONTAL ELLIPSIS}" if share is None else f"{share:5.0%}"
+    columns = max(0, columns - len(percent))
+    bar = "\N{BOX DRAWINGS HEAVY HORIZONTAL}" * round(columns * (share or 0))
+    return bar.ljust(columns, "\N{BOX DRAWINGS LIGHT HORIZONTAL}") + percent
+
+
+class ReadingLine(Static):
+    """The line that shows how far the client has read back. It is visible while reading takes long."""
+
+    def __init__(self) -> None:
+        super().__init__(id="progress", markup=False)
+        self._share: float | None = None
+        self._timer: Timer | None = None
+
+    def begin(self) -> None:
+        """Show the line after `READING_SHOWN_AFTER_SECONDS`, unless `end` is called before."""
+        self._share = None
+        if self._timer is None:
+            self._timer = self.set_timer(READING_SHOWN_AFTER_SECONDS, lambda: self.add_class("-shown"))
+
+    def show_share(self, share: float) -> None:
+        """Show that ``share`` of the conversation, from 0 to 1, has been read."""
+        self._share = share
+        self.refresh()
+
+    def end(self) -> None:
+        """Hide the line."""
+        if self._timer is not None:
+            self._timer.stop()
+            self._timer = None
+        self.remove_class("-shown")
+
+    def render(self) -> str:
+        """Return the bar for what has been read."""
+        return progress_bar(self._share, self.content_size.width)
 
 
 class HintLine(Static):
@@ -139,15 +209,25 @@ class HintLine(Static):
         self._draw()
 
     def show_unread(self, elsewhere: bool, here: bool) -> None:
-        """Have the list of keys begin with those that go to unread conversations and to new messages."""
+        """Start the list of keys with those that go to unread messages.
+
+        ``elsewhere`` says whether other conversations have unread messages, and ``here`` whether the current
+        one has new messages.
+        """
         if (elsewhere, here) != (self._is_unread_elsewhere, self._has_new_messages):
             self._is_unread_elsewhere, self._has_new_messages = elsewhere, here
             self._draw()
 
     def _draw(self) -> None:
-        keys = [_("F1 help  ^K go to  ^C leave  F2 rooms  F3 search  F4 people  F5 light/dark")]
+        self.refresh()
+
+    def render(self) -> str:
+        """Return the text, or as many keys as fit."""
+        if self._text:
+            return one_line(self._text)
+        keys = _("F1 help  ^K go to  ^C leave  F2 rooms  F3 search  F4 people  F5 light/dark").split("  ")
         if self._has_new_messages:
             keys.insert(0, _("F7 first new message"))
         if self._is_unread_elsewhere:
             keys.insert(0, _("F6 next unread"))
-        self.update(one_line(self._text or "  ".join(keys)))
+        return fitting(keys, self.content_size.width)

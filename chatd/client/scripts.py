@@ -29,7 +29,7 @@ from chatd.json_wire import objects
 class OutputClosed(Exception):
     """The error for standard output that can't be written any more.
 
-    The text says why. It is empty if the reader of the pipe has gone.
+    The text says why. It is empty if the program that read from the pipe has ended.
     """
 
 
@@ -45,7 +45,7 @@ def print_line(text: str) -> None:
 
 
 class WarningObserver:
-    """An observer that prints the warning about a server that is not chatd, and ignores everything else."""
+    """An observer that prints a warning if the server is not chatd, and ignores everything else."""
 
     shows_typing = False
 
@@ -56,27 +56,24 @@ class WarningObserver:
         """Ignore the loss of the connection."""
 
     def news_received(self, news: codec.News) -> None:
-        """Print the warning about a server that is not chatd to standard error.
-
-        Ignore messages and events.
-        """
+        """Print the warning that the server is not chatd to standard error. Ignore messages and events."""
         if isinstance(news, LimitationsNotice):
             sys.stderr.write(f"chat: {news.text}\n")
 
     def typing_received(self, typing: objects.Typing) -> None:
-        """Ignore who types."""
+        """Ignore the notice that another user is typing."""
 
     def login_backlog_received(self, backlog: codec.LoginBacklog) -> None:
         """Ignore the earlier messages that the daemon sends after the login."""
 
     def read_mark_moved(self, mark: objects.ReadMark) -> None:
-        """Ignore the user's read marks."""
+        """Ignore the new read mark."""
 
 
 async def send(options: Namespace) -> None:
-    """Send the message that the options give, or standard input for ``-``, and return once it is stored.
+    """Send the message that the options give, or standard input if it is ``-``, and return once it is stored.
 
-    For a server that is not chatd, return once the message is written to the connection. Raises `UsageError`
+    With a server that is not chatd, return once the message is written to the connection. Raises `UsageError`
     if an option or the message can't be used, `RefusedByServer` if the daemon refuses the login or the
     message, and `ConnectionLost` if the connection is lost for good.
     """
@@ -129,9 +126,9 @@ def required_nick(options: Namespace) -> str:
 
 
 class TailObserver(WarningObserver):
-    """An observer that prints messages as text or, with ``as_json``, as JSON objects.
+    """An observer that prints each message as text, or as a JSON object if ``as_json`` is true.
 
-    ``place`` is the conversation to print, or None for all conversations.
+    ``place`` is the conversation whose messages are printed, or None for all conversations.
     """
 
     def __init__(self, nick: str, place: ConversationRef | None, as_json: bool) -> None:
@@ -140,9 +137,8 @@ class TailObserver(WarningObserver):
         self._as_json = as_json
 
     def logged_in(self, welcome: objects.Welcome) -> None:
-        """Store the user's nick from the welcome.
-
-        The daemon may have chosen another nick than the client asked for.
+        """Store the user's nick from ``welcome``, because the daemon may have chosen another nick than
+        requested.
         """
         self._nick = welcome.user.nick
 
@@ -204,10 +200,10 @@ async def tail(options: Namespace) -> None:
 
 
 async def run_with_client(client: ReconnectingClient, work: Coroutine[Any, Any, None]) -> None:
-    """Run ``client`` and beside it the coroutine ``work``, and log out when ``work`` ends.
+    """Run ``client`` and the coroutine ``work`` concurrently, and log out when ``work`` ends.
 
-    If the client fails first, cancel ``work``. Raises the exception of the client if it failed, else that of
-    ``work``.
+    If the client fails first, ``work`` is cancelled. Raises the exception of the client if it failed, else
+    that of ``work``.
     """
     running, working = asyncio.create_task(client.run()), asyncio.create_task(work)
     try:

@@ -18,6 +18,7 @@ from textual.scroll_view import ScrollView
 from textual.selection import Selection
 from textual.strip import Strip
 
+from chatd.client.character_pictures import fit_picture
 from chatd.client.day_lines import continues_run, day_line
 from chatd.client.language import _
 from chatd.client.memory import EntryKind, Memory, ScreenEntry
@@ -50,11 +51,11 @@ Look = tuple[str, int, int]
 
 
 class DrawnEntry(NamedTuple):
-    """What was drawn of ``entry``: its ``lines``, and the line of the day in front of it.
+    """The drawn lines of ``entry``, with the line of the date above it, as they are kept for the next redraw.
 
-    It stays valid as long as ``before`` is the entry above it, ``answered`` the message in memory that it
-    answers, and ``look`` is the same. ``in_run`` means that the nick is left out, because the entry above has
-    it.
+    ``lines`` can be used again as long as four things are the same: ``before``, the entry above;
+    ``answered``, the message that ``entry`` answers; ``look``, the width and the colours; and ``in_run``,
+    which says that the nick is left out because the entry above has the same author.
     """
 
     entry: ScreenEntry
@@ -67,9 +68,10 @@ class DrawnEntry(NamedTuple):
 
 @lru_cache(1024)
 def readable_shade(colour: str, background: Color) -> str:
-    """Return a shade of ``colour`` (``#rrggbb``) with at least `MIN_CONTRAST` to ``background``.
+    """Return a shade of ``colour`` (``#rrggbb``) that can be read on ``background``.
 
-    If no shade has so much contrast, return white for a dark background and black for a light one.
+    The contrast is at least `MIN_CONTRAST`. If no shade has so much contrast, return white for a dark
+    background and black for a light one.
     """
     found, dark = Color.parse(colour), background.brightness < 0.5
     while _contrast(found, background) < MIN_CONTRAST and found.hex6 not in ("#000000", "#FFFFFF"):
@@ -83,14 +85,16 @@ def _contrast(one: Color, other: Color) -> float:
 
 
 def rule_line(text: str, width: int, style: Style) -> Text:
-    """Return ``text`` in the middle of a horizontal rule of ``width`` columns."""
+    """Return a horizontal rule of ``width`` columns with ``text`` in its middle."""
     return Text(f" {text} ".center(width, "\N{BOX DRAWINGS LIGHT HORIZONTAL}"), style)
 
 
 class Scrollback(ScrollView, can_focus=False):
-    """The scrollable view of the current conversation, which asks for more entries when it reaches an end.
+    """The widget that shows the current conversation, and asks for more entries when it is scrolled to an
+    end.
 
-    The view follows new entries. When the user has scrolled up, the visible lines stay in place instead.
+    While the end of the conversation is in view, the view follows new entries. When the user has scrolled up,
+    the visible lines stay in place.
     """
 
     DEFAULT_CSS = """
@@ -117,10 +121,12 @@ class Scrollback(ScrollView, can_focus=False):
     }
 
     class NewestReached(Message):
-        """The message that is posted when the end of the conversation has scrolled into view."""
+        """A Textual message: the end of the conversation has scrolled into view."""
 
     class PageWanted(Message):
-        """Asks the app for a page of older entries, or of newer ones if ``older`` is false."""
+        """A Textual message: the app must load a page of older entries, or of newer ones if ``older`` is
+        false.
+        """
 
         def __init__(self, older: bool) -> None:
             super().__init__()
@@ -137,7 +143,7 @@ class Scrollback(ScrollView, can_focus=False):
         self._found: ScreenEntry | None = None
         self._following = True
         self._stale = False
-        self._is_painting = False
+        self._painting: tuple[int, Style] | None = None
 
     @property
     def at_end(self) -> bool:
@@ -146,7 +152,7 @@ class Scrollback(ScrollView, can_focus=False):
 
     @property
     def shows_new_line(self) -> bool:
-        """Whether the line in front of the new messages is in view."""
+        """Whether the line "new messages" is in view."""
         top = self.scroll_offset.y
         in_view = self._lines[top : top + self.size.height]
         return any(entry is self._shown_entries.new_line for entry, _ in in_view)
@@ -154,7 +160,7 @@ class Scrollback(ScrollView, can_focus=False):
     def scroll_pages(self, pages: int) -> None:
         """Scroll the conversation by ``pages`` screen pages, up if ``pages`` is negative.
 
-        Scrolling up from the first line asks for older entries, even if there were none before.
+        Scrolling up from the first line asks for older entries, even if the last request found none.
         """
         if pages < 0 and not self.scroll_offset.y:
             self._memory.shown_conversation.has_older = (
@@ -237,9 +243,10 @@ class Scrollback(ScrollView, can_focus=False):
 
     def render_line(self, y: int) -> Strip:
         """Return line ``y`` of the view, counted from the first visible line."""
-        line = y + self.scroll_offset.y
+        top, style = self._painting or (self.scroll_offset.y, self.rich_style)
+        line = y + top
         if line >= len(self._lines):
-            return Strip.blank(self.scrollable_content_region.width, self.rich_style)
+            return Strip.blank(self.scrollable_content_region.width, style)
         entry, strip = self._lines[line]
         if y == 0:
             strip = self._with_nick(entry, line)
@@ -248,20 +255,21 @@ class Scrollback(ScrollView, can_focus=False):
             strip = self._selected(strip, *span)
         if entry is self._found:
             strip = strip.apply_style(self.get_component_rich_style("scrollback--found"))
-        strip = strip.apply_style(self.rich_style)
-        return strip if self._is_painting else strip.apply_offsets(0, line)
+        strip = strip.apply_style(style)
+        return strip.apply_offsets(0, line) if self._painting is None else strip
 
     def render_lines(self, crop: Region) -> list[Strip]:
-        """Return the lines to be painted.
+        """Return the lines of the view that Textual paints.
 
-        They are without the offsets that tell Textual which letter is under the mouse, as these make painting
-        a page half as slow again. For a selection Textual calls `render_line` itself.
+        The lines lack the offsets that tell Textual which letter is under the mouse, because the offsets make
+        painting a page half as slow again. For a selection, Textual calls `render_line`.
+        What all lines share is computed once: to find the style of a widget, Textual asks all its ancestors.
         """
-        self._is_painting = True
+        self._painting = self.scroll_offset.y, self.rich_style
         try:
             return super().render_lines(crop)
         finally:
-            self._is_painting = False
+            self._painting = None
 
     def _with_nick(self, entry: ScreenEntry, line: int) -> Strip:
         """Return the first visible line, with the nick if it begins a message further down in a run."""
@@ -289,11 +297,11 @@ class Scrollback(ScrollView, can_focus=False):
         return Strip.join([before, chosen.apply_style(style), *after])
 
     def get_selection(self, selection: Selection) -> tuple[str, str]:
-        """Return the selected text, as it is shown, and the line end behind it."""
+        """Return the selected text as it is shown, and the line end that Textual puts behind it."""
         return selection.extract("\n".join(strip.text.rstrip() for _, strip in self._lines)), "\n"
 
     def selection_updated(self, selection: Selection | None) -> None:
-        """Show what is selected."""
+        """Redraw the view with the new selection highlighted."""
         self.refresh()
 
     def _line_of(self, sought: ScreenEntry | None) -> int | None:
@@ -396,19 +404,22 @@ class Scrollback(ScrollView, can_focus=False):
         if entry.kind not in SPOKEN_KINDS:
             head = Text(time.ljust(TIME_COLUMNS), time_style)
             return self._hanging(head, [Text(entry.text, self._style(entry.kind))], width)
-        nick = Style(color=self._shade(colour), bold=True)
+        style = self._style("own") if entry.nick == self._memory.nick else Style(bold=True)
+        nick = style + Style(color=self._shade(colour))
         label = _label(entry.kind, entry.nick)
         columns = cell_len(label)
         if entry.kind != "image" and 0 < columns <= nick_columns:
             if shows_nick or time:
-                column = " " * (nick_columns - columns) + label if shows_nick else " " * nick_columns
-                head = Text.assemble((time.ljust(TIME_COLUMNS), time_style), (column, nick), " ")
+                shown = label if shows_nick else ""
+                padding = " " * (nick_columns - (columns if shows_nick else 0))
+                head = Text.assemble((time.ljust(TIME_COLUMNS), time_style), padding, (shown, nick), " ")
             else:
                 head = Text(" " * (TIME_COLUMNS + nick_columns + 1))
             return self._hanging(head, self._body(entry, answered, nick), width)
         # A nick that is wider than the column is never cut: another one may begin in the same way.
         head = Text(time.ljust(TIME_COLUMNS), time_style)
-        own_line = self._hanging(head, [Text(label, nick)], width) if shows_nick else []
+        column = Text.assemble(" " * (nick_columns - columns), (label, nick))
+        own_line = self._hanging(head, [column], width) if shows_nick else []
         indent = Text(" " * (TIME_COLUMNS + nick_columns + 1 if nick_columns else 2))
         if entry.kind == "image":
             below = self._hanging(indent, self._reactions(entry), width)
@@ -416,12 +427,12 @@ class Scrollback(ScrollView, can_focus=False):
         return [*own_line, *self._hanging(indent, self._body(entry, answered, nick), width)]
 
     def _picture(self, entry: ScreenEntry, width: int) -> list[Text]:
-        """Return a picture as lines: characters, or in colour if it is known and the user's own."""
+        """Return a picture as lines: characters that fit, or in colour if it is known and the user's own."""
         if entry.nick == self._memory.nick and not self.app.no_color:
             lines = self._memory.own_pictures.lines(entry.text, width)
             if lines:
                 return [*lines, Text(_("others see it as characters"), self._style("time"))]
-        return [Text(line, no_wrap=True) for line in entry.text.expandtabs().split("\n")]
+        return [Text(line, no_wrap=True) for line in fit_picture(entry.text, width)]
 
     def _body(self, entry: ScreenEntry, answered: ScreenEntry | None, nick: Style) -> list[Text]:
         """Return the text of a message in blocks, each of which begins a line.
@@ -449,7 +460,7 @@ class Scrollback(ScrollView, can_focus=False):
         """Return the line with the reactions to a message and their numbers, if there are any."""
         if not entry.reactions:
             return []
-        counts = "  ".join(f"{reaction} {len(nicks)}" for reaction, nicks in entry.reactions.items())
+        counts = " ".join(f"[{reaction} {len(nicks)}]" for reaction, nicks in entry.reactions.items())
         return [Text(one_line(counts), self._style("announcement"))]
 
     def _marked_blocks(self, text: str) -> list[Text]:

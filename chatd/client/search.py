@@ -17,11 +17,11 @@ In a longer conversation, older pages are read when the user goes there; until t
 
 
 class MessageSearch:
-    """A search for ``text`` in the conversation on the screen.
+    """A search for ``text`` in the messages of the conversation on the screen.
 
-    The search begins at the newest message, and reads older pages as it goes back. Case does not matter.
-    ``show_state`` is called with a text such as ``2/14``, whenever it changes. `stays_valid` is false once
-    another conversation is on the screen.
+    The search begins at the newest message, and loads older pages from the daemon as it goes back. Upper and
+    lower case are the same. ``show_state`` is called with a text such as ``2/14`` (the second of 14 matches)
+    whenever it changes. `stays_valid` is false once another conversation is on the screen.
     """
 
     def __init__(
@@ -44,11 +44,11 @@ class MessageSearch:
 
     @property
     def stays_valid(self) -> bool:
-        """Whether the conversation that is searched is on the screen."""
+        """Whether the searched conversation is still on the screen."""
         return self._conversation is self._memory.shown_conversation
 
     async def show_older(self) -> bool:
-        """Show the next older message with the text. Return False if there is none."""
+        """Show the next older match. Return False if there is none."""
         page: list[ScreenEntry] = []
         if self._at + 1 >= len(self._ids) and not self._is_complete:
             self._show_state(_("searching"))
@@ -63,7 +63,7 @@ class MessageSearch:
         return True
 
     async def show_newer(self) -> bool:
-        """Show the next newer message with the text. Return False if there is none."""
+        """Show the next newer match. Return False if there is none."""
         if self._at <= 0:
             self._tell()
             return False
@@ -72,7 +72,7 @@ class MessageSearch:
         return True
 
     async def count_older(self) -> None:
-        """Read older pages to count their matches, `MAX_COUNTED_PAGES` at most."""
+        """Load up to `MAX_COUNTED_PAGES` older pages, and add their matches to the number that is shown."""
         for _page in range(MAX_COUNTED_PAGES):
             if self._is_complete or not self.stays_valid:
                 break

@@ -13,12 +13,12 @@ from chatd.client.render import one_line, sanitize
 
 
 class ShownEntries:
-    """Adds to the entries in memory what is not in the log: a line before the new messages, unsent messages.
+    """Combines a conversation's log entries in memory with the screen's own: unsent messages, "new messages".
 
-    An added entry is the same object as long as it stays as it is, so that the screen can find it again.
-    `new_line` is the line before the new messages, or None if it is not shown. `has_unsent` says whether the
-    last result of `of` has unsent messages. ``is_connected`` says whether there is a connection; without
-    one, all unsent messages are shown.
+    The screen's own entries keep their identity while they don't change, so that the screen can find them
+    again. `new_line` is the entry for the line "new messages", or None if it is not shown. `has_unsent` says
+    whether the last result of `of` has unsent messages. `is_connected` says whether there is a connection;
+    without one, all unsent messages are shown.
     """
 
     def __init__(self, memory: Memory, outbox: Outbox) -> None:
@@ -31,9 +31,9 @@ class ShownEntries:
         self._unsent: dict[UnsentMessage, ScreenEntry] = {}
 
     def of(self, conversation: Conversation) -> Sequence[ScreenEntry]:
-        """Return what the screen shows of ``conversation``.
+        """Return the entries that the screen shows for ``conversation``.
 
-        Unsent messages stand behind the end of the conversation, and only there.
+        Unsent messages are added behind the last entry, if the end of the conversation is in memory.
         """
         shown = self._with_new_line(conversation)
         unsent = self._outbox.shown_in(conversation.place, self.is_connected)
@@ -45,7 +45,9 @@ class ShownEntries:
 
     def _entry(self, message: UnsentMessage) -> ScreenEntry:
         """Return the entry that shows an unsent message and its state."""
-        if message.failure:
+        if message.failure and message.kind == "command":
+            state = _("{why}; /retry or /withdraw").format(why=one_line(message.failure))
+        elif message.failure:
             state = _("not sent: {why}; /retry or /withdraw").format(why=one_line(message.failure))
         else:
             state = _("waiting")

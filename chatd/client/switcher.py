@@ -26,6 +26,7 @@ from chatd.client.render import conversation_label, one_line
 from chatd.client.typed_lines import SLASH_ALIASES
 from chatd.client.unread_navigation import unread_rank
 from chatd.core.commands import COMMANDS, Identify
+from chatd.core.language import N_
 from chatd.core.typed_commands import COMMANDS_BY_SLASH_WORD
 
 MAX_TARGETS: Final = 50
@@ -33,11 +34,11 @@ MAX_TARGETS: Final = 50
 
 
 class SwitchTarget(msgspec.Struct, frozen=True):
-    """Something that the switcher leads to.
+    """An entry of the switcher, the dialog in which a user finds conversations and commands by a few letters.
 
-    A target with a ``place`` is a conversation. Otherwise ``typed`` is the beginning of a line: a whole line
-    that joins a room if ``is_whole``, else a command to be completed in the input box. ``name`` is what is
-    searched, ``remark`` is shown behind it.
+    A target with a ``place`` opens that conversation. A target without one has ``typed``, which is a whole
+    line that is carried out (``is_whole``), or the beginning of a command that is put into the input box.
+    ``name`` is the text that is searched, and ``remark`` is shown behind it.
     """
 
     name: str
@@ -48,11 +49,13 @@ class SwitchTarget(msgspec.Struct, frozen=True):
 
 
 def match_rank(sought: str, name: str) -> tuple[int, int, int] | None:
-    """Return how well ``name`` matches the letters ``sought``, less being better, or None if it does not.
+    """Return how well ``name`` matches the typed letters ``sought``: the smaller, the better.
 
-    A name that begins with the letters comes first, then one with a word that does, one that contains them,
-    and one that has them in their order with others between. The time is linear in the length of the name,
-    which others choose.
+    None is no match.
+
+    The best match is a name that begins with the letters, followed by a name with a word that begins with
+    them, a name that contains them, and a name that has them in the same order with other letters between.
+    The time is linear in the length of the name, because other users choose the names.
     """
     sought, name = sought.casefold(), name.casefold()
     at = name.find(sought)
@@ -68,9 +71,9 @@ def match_rank(sought: str, name: str) -> tuple[int, int, int] | None:
 
 
 def find_targets(sought: str, targets: Iterable[SwitchTarget]) -> list[SwitchTarget]:
-    """Return at most `MAX_TARGETS` of ``targets`` that match ``sought``, the best first.
+    """Return at most `MAX_TARGETS` of ``targets`` that match the typed letters ``sought``, the best first.
 
-    Equally good ones stay in their order. Without letters, return the first ones.
+    Equally good matches keep their order. If ``sought`` is empty, return the first targets.
     """
     sought = sought.strip()
     if not sought:
@@ -81,8 +84,10 @@ def find_targets(sought: str, targets: Iterable[SwitchTarget]) -> list[SwitchTar
 
 
 def switch_targets(memory: Memory) -> list[SwitchTarget]:
-    """Return all targets: the user's conversations, in the order of `unread_rank`; other users; other groups;
-    commands.
+    """Return all entries of the switcher.
+
+    The user's conversations come first, in the order of `unread_rank`, followed by other users, other groups
+    and commands.
     """
     listed = sorted(memory.listed_conversations(), key=partial(unread_rank, memory))
     known = memory.known_names()
@@ -124,10 +129,12 @@ def switch_targets(memory: Memory) -> list[SwitchTarget]:
 
 
 class SwitcherDialog(Dialog[SwitchTarget | None]):
-    """A dialog that lists ``targets`` as the user types letters, and returns the chosen one.
+    """A dialog that lists those of ``targets`` that match the letters that the user types.
 
-    After Escape the result is None.
+    The result is the chosen target, or None after Escape.
     """
+
+    keys_help = N_("Esc back to the chat  F1 help")
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,ctrl+k", "dismiss(None)", priority=True),
@@ -158,7 +165,8 @@ class SwitcherDialog(Dialog[SwitchTarget | None]):
             yield self._list
 
     def on_mount(self) -> None:
-        """Show the first targets."""
+        """Show the first targets, and the keys."""
+        super().on_mount()
         self._show("")
 
     @on(Input.Changed)

@@ -19,9 +19,10 @@ ESCAPE_TIMEOUT_SECONDS: Final = 0.1
 
 
 class TerminalDriver(LinuxDriver):
-    """A Textual driver that replaces invalid UTF-8 in the input, and writes to standard output.
+    """A Textual terminal driver that accepts invalid UTF-8 in the input, and writes to standard output.
 
-    Textual's own driver ends at invalid UTF-8, and writes to standard error.
+    Invalid UTF-8 is replaced. Textual's own driver ends the app at invalid UTF-8, and writes to standard
+    error.
     """
 
     def __init__(self, *arguments: Any, **more: Any) -> None:

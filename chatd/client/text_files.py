@@ -12,15 +12,15 @@ from chatd.core.refusals import Refusal
 
 
 class TextFileError(Exception):
-    """A file can't be sent as a message. The text says why, in the user's language."""
+    """The error for a file that can't be sent as a message. Its text says why, in the user's language."""
 
 
 def read_text_file(path: str) -> str:
     """Return the text in the file ``path``, without the newlines at its end.
 
-    The function blocks, so it must run in a thread. Raises `TextFileError` if the file can't be read, is a
-    folder or a device, or is no UTF-8 text, and `Refusal` ``too_long`` or ``empty`` if its text is no
-    message. It never reads more than a message may have.
+    The function blocks, so it must run in a thread. It reads no more bytes than a message may have. Raises
+    `TextFileError` if the file can't be read, is a folder or a device, or is not UTF-8 text, and `Refusal`
+    ``too_long`` or ``empty`` if its text can't be a message.
     """
     limit = LARGEST_DAEMON_LIMITS.message
     try:

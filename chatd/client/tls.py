@@ -39,8 +39,8 @@ TLS_ALERT_PREFIX: Final = b"\x15\x03"
 def tls_failure_reason(error: ssl.SSLError) -> str | None:
     """Return why TLS can't work with this server, in the user's language.
 
-    The text of a rare verification error is OpenSSL's, in English. Return None if another attempt may
-    succeed, as after a connection that broke.
+    Return None if another attempt may succeed, as after a lost connection. The reason of a rare verification
+    error is in the English of OpenSSL.
     """
     if isinstance(error, ssl.SSLCertVerificationError):
         return _(TEXT_BY_VERIFY_CODE.get(error.verify_code, error.verify_message))

@@ -11,6 +11,7 @@ import msgspec
 
 from chatd.client.client_command_table import QUEUED_COMMANDS
 from chatd.client.codec import LOBBY, ConversationRef
+from chatd.client.command_usage import field_word
 from chatd.client.implied_group import NO_NAMES_KNOWN, KnownNames, fields_with_group, slash_usage
 from chatd.client.language import _
 from chatd.core import commands as c
@@ -48,29 +49,31 @@ NICK_SLASH_WORD: Final = "nick"
 
 
 class SendImage(msgspec.Struct, frozen=True):
-    """The client's command ``/image``: turn the picture at ``path`` into text and send it to ``place``."""
+    """The client's command ``/image``, which sends the picture in the file ``path`` as text to ``place``."""
 
     path: str
     place: ConversationRef
 
 
 class SendTextFile(msgspec.Struct, frozen=True):
-    """The client's command ``/paste``: send the text file at ``path`` to ``place`` as one message."""
+    """The client's command ``/paste``, which sends the text file at ``path`` to ``place`` as one message."""
 
     path: str
     place: ConversationRef
 
 
 class CopyMessages(msgspec.Struct, frozen=True):
-    """The client's command ``/copy``: copy the last ``count`` messages on the screen to the clipboard."""
+    """The client's command ``/copy``, which copies the last ``count`` messages on the screen to the
+    clipboard.
+    """
 
     count: int
 
 
 class OpenDirect(msgspec.Struct, frozen=True):
-    """The client's command ``/msg bob``: go to the direct conversation with ``nick``.
+    """The client's command ``/msg``, which opens the direct conversation with the user ``nick``.
 
-    ``message`` is what to send there, or None.
+    ``message`` is the command that sends a message to that user, or None if the line has no text.
     """
 
     nick: str
@@ -82,13 +85,13 @@ TypedCommand = c.Command | SendImage | SendTextFile | CopyMessages | OpenDirect
 
 
 def parse_typed_line(typed: str, here: ConversationRef, known: KnownNames = NO_NAMES_KNOWN) -> TypedCommand:
-    """Return the command that the line ``typed`` stands for in the conversation ``here``.
-
-    ``known`` are the names that tell whether a ``/word`` command names its group: see `fields_with_group`.
+    """Return the command for ``typed``, a line that was typed in the conversation ``here``.
 
     ``s;bob;hello`` and ``/msg bob hello`` are commands. Any other line is a message; ``//hello`` is the
-    message ``/hello``, and ``/me waves`` an action. Raises `Refusal` for an unknown ``/word``, a malformed or
-    too long line, and a message that looks like a command with a password or link.
+    message ``/hello``, and ``/me waves`` is an action. ``known`` are the names that tell whether the first
+    word of a ``/`` command is its group: see `fields_with_group`. Raises `Refusal` for an unknown ``/`` word,
+    for a malformed or too long line, and for a message that looks like a mistyped command with a password or
+    an invitation link.
     """
     slash = parse_slash_line(typed)
     if slash is not None:
@@ -125,14 +128,14 @@ def _slash(typed: SlashLine, here: ConversationRef, known: KnownNames) -> TypedC
     if word == NICK_SLASH_WORD:
         told = _("a nick can't be changed: leave with /quit, and come back with chat --name {nick}")
         raise Refusal("bad_request", why=told.format(nick=typed.rest.strip() or "NICK"))
-    action = typed.action_message(_)
+    action = typed.action_message(field_word)
     if action is not None:
         return message_command(here, action)
     row = SlashLine(SLASH_ALIASES.get(word, typed.word), typed.rest).declaration
     if row is None:
         raise Refusal("unknown_action", name=f"/{typed.word[:64]}")
     if row.command is c.SendToUser:
-        return _open_direct(typed.rest, row.translated_slash_usage(_))
+        return _open_direct(typed.rest, slash_usage(row, here, word))
     values = fields_with_group(row, typed.rest, here, known, LARGEST_DAEMON_LIMITS)
     if here.kind == "group":
         if row.name == "clients":
@@ -142,7 +145,7 @@ def _slash(typed: SlashLine, here: ConversationRef, known: KnownNames) -> TypedC
     if row.name == "history" and "dest" not in values and here != LOBBY:
         values["group" if here.kind == "group" else "dest"] = here.name
     if not row.required <= values.keys():
-        raise Refusal("bad_request", why=refusal_reason("usage", usage=slash_usage(row, here)))
+        raise Refusal("bad_request", why=refusal_reason("usage", usage=slash_usage(row, here, word)))
     command = row.build(values, LARGEST_DAEMON_LIMITS)
     return c.Join(command.group) if isinstance(command, c.EnterGroup) else command
 

@@ -15,10 +15,11 @@ TYPING_TOLD_SECONDS: Final = 3.0
 
 
 class TypingMarkSender:
-    """Sends typing marks for the current conversation, at most one in `TYPING_TOLD_SECONDS`.
+    """Tells the daemon that the user is typing in the current conversation.
 
-    ``ask`` sends a command to the daemon, and ``clock`` returns the time in seconds; it need not be that of
-    the day. A server without typing marks is sent none: `is_supported` is false then.
+    A typing mark is sent at most once in `TYPING_TOLD_SECONDS`. ``ask`` sends a command to the daemon, and
+    ``clock`` returns a monotonic time in seconds. If the server does not support typing marks, `is_supported`
+    is false and none are sent.
     """
 
     def __init__(
@@ -34,9 +35,11 @@ class TypingMarkSender:
         self._told_at = -TYPING_TOLD_SECONDS
 
     def is_due(self, text: str) -> bool:
-        """Return whether others are to be told now that the user types ``text``.
+        """Return whether a typing mark must be sent now that the input box has ``text``.
 
-        A command is nothing that one types to others. After the result True, the mark counts as sent.
+        If so, it counts as sent.
+
+        A line that begins with ``/`` needs no mark, because it is a command and no message.
         """
         now = self._clock()
         if (
@@ -50,7 +53,7 @@ class TypingMarkSender:
         return True
 
     async def send(self) -> None:
-        """Tell those in the current conversation that the user types."""
+        """Send a typing mark for the current conversation to the daemon."""
         here = self._memory.here
         group, dest = (here.name if here.kind == kind else None for kind in ("group", "direct"))
         try:

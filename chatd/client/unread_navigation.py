@@ -11,10 +11,10 @@ from chatd.client.scrollback import Scrollback
 
 
 def unread_rank(memory: Memory, conversation: Conversation) -> int:
-    """Return how early the user wants to see ``conversation``, less being earlier.
+    """Return the position of ``conversation`` among the unread conversations. The smallest comes first.
 
-    Private messages and mentions come first, then other messages and invitations, then muted conversations,
-    and at last those where nothing is unread.
+    Conversations with private messages and mentions come first, then those with other unread messages and
+    invitations, then muted conversations, and last those without unread messages.
     """
     if not conversation.has_news:
         return 3
@@ -24,10 +24,10 @@ def unread_rank(memory: Memory, conversation: Conversation) -> int:
 
 
 def next_unread_conversation(memory: Memory) -> ConversationRef | None:
-    """Return the conversation with unread messages to visit next, or None if there is none.
+    """Return the unread conversation that the user should visit next, or None if there is none.
 
-    They are in the order of `unread_rank`; among equals, the next one in the list after the conversation on
-    the screen comes first.
+    The order is that of `unread_rank`. Among equals, the one that follows the conversation on the screen in
+    the list comes first.
     """
     listed = memory.listed_conversations()
     here = listed.index(memory.shown_conversation)
@@ -37,9 +37,10 @@ def next_unread_conversation(memory: Memory) -> ConversationRef | None:
 
 
 class NewMessageJumper:
-    """Scrolls the conversation on the screen to its first new message, and on to each that mentions the user.
+    """Scrolls the conversation on the screen to its first new message, and then to each one that mentions the
+    user.
 
-    Pages that are not in memory are read by ``history``.
+    ``history`` loads pages that are not in memory.
     """
 
     def __init__(self, memory: Memory, scrollback: Scrollback, history: HistoryLoader) -> None:
@@ -48,9 +49,9 @@ class NewMessageJumper:
         self._history = history
 
     async def jump(self) -> bool:
-        """Scroll to the first new message, or to the next new mention after the one that was found last.
+        """Scroll to the first new message, or to the next new message that mentions the user.
 
-        Return False if nothing is new, or if it can't be read.
+        Return False if there is no new message, or if it can't be read.
         """
         conversation = self._memory.shown_conversation
         target = conversation.read.next_jump()

@@ -19,7 +19,7 @@ def network_of(address: Any) -> str | None:
     """Return the IPv4 address or the IPv6 network of a client, given its transport ``address``.
 
     Return None if the client is on this machine, connected by TCP or a Unix socket. Raises `ValueError` if
-    the host of ``address`` is no IP address.
+    the host of ``address`` is not an IP address.
     """
     host = getattr(address, "host", None)
     if host is None:
@@ -34,7 +34,9 @@ def network_of(address: Any) -> str | None:
 
 
 def enable_keep_alive(transport: Any) -> None:
-    """Make TCP probe the client, so that a client whose machine is gone does not keep its nick."""
+    """Turn on TCP keep-alive, so that the connection of a client whose machine is gone does not block its
+    nick.
+    """
     transport.setTcpKeepAlive(True)
     connection = getattr(transport, "socket", None)  # of TLS: that of the transport below
     if connection is not None and connection.family in (socket.AF_INET, socket.AF_INET6):

@@ -53,14 +53,17 @@ class Sessions:
         return len(self._open) + len(self._undetected)
 
     def count_by_wire(self) -> Counter[str]:
-        """Return the number of connections on each wire, and of those whose wire is ``undetected``."""
+        """Return the number of connections by the name of their wire.
+
+        Those not detected yet count as ``undetected``.
+        """
         counts = Counter([session.dialect.wire for session in self._open])
         counts["undetected"] = len(self._undetected)
         return counts
 
     @property
     def outbox_bytes(self) -> int:
-        """The number of bytes that wait in all outboxes."""
+        """The number of bytes that wait to be written in all outboxes."""
         return sum([session.outbox_bytes for session in self._open])
 
     def all(self) -> list[Session]:
@@ -93,10 +96,12 @@ class Sessions:
         self._log.info("{peer} connected", peer=format_peer(transport))
 
     def open(self, dialect: Dialect, carrier: Any, detector: ConnectionBeforeDetection | None) -> Session:
-        """Return a new session for the connection of ``carrier``. Refuse the client if there are too many.
+        """Return a new session for the connection of ``carrier``.
 
-        ``detector`` is the connection that was passed to `add_undetected`, if any. Without one, the
-        connection is logged and the client is greeted.
+        Refuse the client if too many are connected.
+
+        ``detector`` is the connection that was passed to `add_undetected`, if any. Without a detector, the
+        connection is logged and the client is sent the greeting.
         """
         transport, first_protocol = carrier.transport, detector or carrier
         address = (
@@ -139,7 +144,10 @@ class Sessions:
         self._check_empty()
 
     def add_undetected(self, connection: ConnectionBeforeDetection) -> bool:
-        """Add a connection whose protocol is not detected yet. Return False if there are too many."""
+        """Count a connection whose protocol is not detected yet.
+
+        Return False if there are too many connections.
+        """
         transport = connection.transport
         address = transport.getPeer()
         if not self._has_room(address):
@@ -150,11 +158,11 @@ class Sessions:
         return True
 
     def remove_undetected(self, connection: ConnectionBeforeDetection) -> None:
-        """Remove ``connection`` from the undetected connections, because its protocol is known now."""
+        """Stop counting ``connection`` as undetected, because its protocol is known now."""
         self._discount(self._undetected.pop(connection, None))
 
     def undetected_connection_lost(self, connection: ConnectionBeforeDetection) -> None:
-        """Remove ``connection``, which was closed before its protocol was detected."""
+        """Stop counting ``connection``, which was closed before its protocol was detected."""
         self.remove_undetected(connection)
         self._deadlines.forget(connection)
         self._log.info("{peer} disconnected", peer=format_peer(connection.transport))
@@ -228,7 +236,7 @@ def format_peer(transport: Any) -> str:
 
 
 def format_address(address: Any) -> str:
-    """Return a transport ``address``, as the log shows it; ``unix`` for a Unix socket.
+    """Return a transport ``address`` as the log shows it: host and port, or ``unix`` for a Unix socket.
 
     The port is left out if it is 0, which stands for unknown.
     """

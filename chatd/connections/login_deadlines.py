@@ -13,9 +13,9 @@ from chatd.core.refusals import Refusal
 
 
 class ConnectionBeforeDetection(Protocol):
-    """A connection that has no session: its wire is not detected yet, or it speaks HTTP.
+    """The interface of a connection without a session: its wire is not detected yet, or it speaks HTTP.
 
-    This is `chatd.carriers.detection.Detector`.
+    `chatd.carriers.detection.Detector` implements it.
     """
 
     transport: Any
@@ -25,28 +25,28 @@ class ConnectionBeforeDetection(Protocol):
 
     @property
     def client_certificate_name(self) -> str:
-        """The common name in the client's verified TLS certificate; empty if it has shown none."""
+        """The common name in the client's verified TLS certificate, or empty if the client has shown none."""
 
     def use_default_wire(self) -> None:
         """Give the connection to the default protocol of its port, unless a protocol is detected already.
 
-        A default wire opens a session. The daemon calls this when it stops, to tell the client so in that
-        protocol. No greeting is sent, and the bytes read so far are dropped.
+        The daemon calls this method when it stops, so that it can tell the client in that protocol. A default
+        wire opens a session. No greeting is sent, and the bytes read so far are dropped.
         """
 
     def refuse_and_close(self, refusal: Refusal) -> None:
         """Send ``refusal`` to the client, then close the connection."""
 
     def abort(self) -> None:
-        """Cut the connection at once."""
+        """Close the connection at once, without writing what is queued."""
 
 
 class LoginDeadlines:
-    """Gives each connection ``limits.login_seconds`` seconds to log in.
+    """Closes connections that do not log in within ``limits.login_seconds`` seconds.
 
     Up to ``limits.slow_logins`` connections may take longer, because a person may have to type a nick after
     the client has connected. If there are more, the oldest are closed. A connection is identified by its
-    first protocol, which stays the same when a session replaces an undetected connection.
+    first Twisted protocol, which stays the same when a session replaces an undetected connection.
     """
 
     def __init__(self, clock: Clock, limits: Limits) -> None:
@@ -61,9 +61,9 @@ class LoginDeadlines:
     def start(self, protocol: object, connection: Session | ConnectionBeforeDetection) -> None:
         """Start the login deadline of ``connection``.
 
-        ``protocol`` is the first protocol of the connection, which identifies it. If a deadline is running
-        for it already, ``connection`` is the session that has replaced the undetected connection. In that
-        case the running deadline goes on and applies to the session.
+        ``protocol`` is the first Twisted protocol of the connection, which identifies it. If the deadline of
+        ``protocol`` is running already, it continues, and applies to ``connection``, the session that has
+        replaced the undetected connection.
         """
         if protocol in self._slow:
             self._slow[protocol] = connection
@@ -75,7 +75,7 @@ class LoginDeadlines:
             self._timer = self._clock.callLater(seconds, self._pass_deadlines)
 
     def forget(self, protocol: object) -> None:
-        """Remove the login deadline of the closed connection whose first protocol was ``protocol``."""
+        """Remove the login deadline of a closed connection. ``protocol`` was its first Twisted protocol."""
         self._newcomers.pop(protocol, None)
         self._slow.pop(protocol, None)
         if self._timer is not None and not self._newcomers:

@@ -19,7 +19,10 @@ CLOSE_TIMEOUT_SECONDS: Final = 10.0
 
 
 class Transport(Protocol):
-    """The methods that an outbox calls on a connection. Twisted's TCP, Unix and TLS transports have them."""
+    """The interface of a connection towards its outbox.
+
+    Twisted's TCP, Unix and TLS transports implement it.
+    """
 
     def write(self, data: bytes, /) -> None: ...
     def registerProducer(self, producer: IPushProducer, streaming: bool, /) -> None: ...
@@ -31,9 +34,9 @@ class Transport(Protocol):
 class FlushQueue:
     """The outboxes that have frames to write at the end of this iteration of the reactor.
 
-    Most outboxes have one frame to write, and nothing that delays it. For these, this class places and writes
-    the frames itself, in one loop, which makes a message to many users cheap. `Outbox.put` and `Outbox.flush`
-    do the same for a single outbox in any state.
+    Most outboxes have one frame to write, and nothing that delays it. For these, this class queues and writes
+    the frames itself, in one loop, so that a message to many users costs little. `Outbox.put` and
+    `Outbox.flush` do the same for a single outbox in any state.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -47,10 +50,10 @@ class FlushQueue:
         self._due.append(outbox)
 
     def deliver_to_all(self, recipients: Sequence[RecipientWithOutbox], frame: bytes, stored: bool) -> None:
-        """Give ``frame``, which is not empty, to all ``recipients``.
+        """Put ``frame``, which is not empty, into the outboxes of all ``recipients``.
 
-        ``stored`` says whether it contains log entries, which a recipient may hold back. See
-        `chatd.chat.fanout.deliver_to_each`, which has the same effect.
+        ``stored`` says whether the frame contains log entries, which a recipient may hold back.
+        `chatd.chat.fanout.deliver_to_each` has the same effect.
         """
         if recipients and not self._due:
             self._clock.callLater(0, self._flush)
@@ -87,7 +90,7 @@ class FlushQueue:
 
 
 class RecipientWithOutbox(Recipient, Protocol):
-    """A recipient with an outbox: `chatd.connections.session.Session`.
+    """The interface of a recipient with an outbox: `chatd.connections.session.Session`.
 
     ``immediate_outbox`` is the outbox if frames go there at once, or None if the session holds them back or
     buffers them first.
@@ -101,17 +104,17 @@ class RecipientWithOutbox(Recipient, Protocol):
 class Outbox:
     """A bounded queue of whole frames that wait to be written to the transport of one client.
 
-    The transport says when its own buffer (64 KiB) is full and when it is empty again; frames wait in the
+    The transport signals when its own buffer (64 KiB) is full and when it is empty again; frames wait in the
     queue in between. If more than ``max_bytes`` bytes wait because the transport takes none, ``on_overflow``
     is called and the connection is cut. ``dropped`` says whether frames were waiting when the connection
     ended.
 
     If ``seconds_between_writes`` is not 0, writes are that many seconds apart, and
     ``dequeue_next_write(frames)`` takes the bytes of one write from the front of the queue. If more than
-    ``max_bytes`` bytes wait because of the pace, all of them are written at once.
+    ``max_bytes`` bytes wait because of this delay, all of them are written at once.
 
     ``queued_bytes`` is the number of bytes that wait to be written. ``is_clear`` is true while nothing waits,
-    neither here nor in the transport, and nothing delays the next frame. Then one frame may be placed in
+    neither here nor in the transport, and nothing delays the next frame. Then one frame may be stored in
     ``only_frame`` instead of the queue. At the end of the reactor's iteration, the `FlushQueue` writes it
     with ``send_to_socket``, the socket's own ``send``. If a method of the outbox is called before that, the
     method first moves the frame to the queue.
@@ -179,20 +182,22 @@ class Outbox:
 
     @property
     def is_congested(self) -> bool:
-        """Whether so much is queued that replays and the client's next request must await `when_drained`."""
+        """Whether so much is queued that replays and the client's next request must wait for
+        `when_drained`.
+        """
         return self._paused or self.queued_bytes > self.max_bytes // 8
 
     @property
     def is_empty(self) -> bool:
-        """Whether all frames were written to the transport, and the transport takes more."""
+        """Whether all frames were written to the transport, and the transport accepts more."""
         return not (self.queued_bytes or self._paused)
 
     def put(self, frame: bytes) -> None:
-        """Queue ``frame``, unless it is empty or the outbox was closed.
+        """Queue ``frame``, unless it is empty or the outbox is closed.
 
-        It is written together with the other frames of this iteration of the reactor, as far as the transport
-        and the pace allow. If more than ``max_bytes`` bytes wait then because the transport takes none, the
-        connection is cut.
+        The frame is written together with the other frames of this iteration of the reactor, as far as the
+        transport and the delay between writes allow. If then more than ``max_bytes`` bytes wait because the
+        transport takes none, the connection is cut.
         """
         if not frame:
             return
@@ -218,7 +223,10 @@ class Outbox:
             self._flush_soon()
 
     def set_seconds_between_writes(self, seconds: float) -> None:
-        """Set the seconds between two writes, 0 for no pause. A scheduled write follows the new pace."""
+        """Set the delay between two writes in seconds; 0 means no delay.
+
+        It applies to a scheduled write as well.
+        """
         if seconds == self.seconds_between_writes:
             return
         self._queue_only_frame()
@@ -229,10 +237,10 @@ class Outbox:
             self._flush_soon()
 
     def flush_and_pause(self, seconds: float) -> None:
-        """Write the queued frames now, as far as the transport and the pace allow, then nothing for
-        ``seconds``.
+        """Write the queued frames now, then write nothing for ``seconds``.
 
-        A pause that is under way already is not changed.
+        Frames that the transport or the delay between writes does not allow yet stay queued. A pause that is
+        under way already is not changed.
         """
         self.flush()
         if self._timer is None and not self.closed:
@@ -240,7 +248,7 @@ class Outbox:
             self._timer = self._clock.callLater(seconds, self._write_next)
 
     def flush(self) -> None:
-        """Write the queued frames, as far as the transport and the pace allow."""
+        """Write the queued frames, as far as the transport and the delay between writes allow."""
         self._queue_only_frame()
         self._due = False
         if self._paused or self._timer is not None:
@@ -252,8 +260,9 @@ class Outbox:
         self._settle()
 
     def when_drained(self) -> Deferred[None]:
-        """Return a Deferred that fires when all frames are written and the transport takes more, or when the
-        connection is gone.
+        """Return a Deferred that fires when all frames are written and the transport accepts more.
+
+        The Deferred also fires when the connection is gone.
         """
         if self.closed or self.is_empty:
             return succeed(None)
@@ -267,7 +276,8 @@ class Outbox:
 
         If ``linger`` is not 0, the output is half-closed after the last frame, and the connection closes
         ``linger`` seconds later; input is still read until then. A client that does not take the queued
-        frames is cut off `CLOSE_TIMEOUT_SECONDS` after the call. With a pace, each write restarts that time.
+        frames is cut off `CLOSE_TIMEOUT_SECONDS` after the call. If there is a delay between writes, each
+        write restarts that time.
         """
         if not self._closing and not self.closed:
             self._queue_only_frame()
@@ -305,10 +315,10 @@ class Outbox:
         self.flush()
 
     def stopProducing(self) -> None:
-        """Do nothing. When a connection is gone, the protocol calls `connection_lost`."""
+        """Do nothing, because the protocol calls `connection_lost` when the connection is gone."""
 
     def write_unsent_part(self, data: bytes) -> None:
-        """Write ``data``, the rest of a frame of which the socket has taken only a part, before all queued
+        """Write ``data``, the rest of a frame that the socket has taken only in part, before all queued
         frames.
         """
         self._write(data)

@@ -35,10 +35,11 @@ class _Collector(Protocol):
 
 
 class ProxiedConnection(HAProxyProtocolWrapper):
-    """A connection through a proxy, which sends a PROXY header before the data of the client.
+    """The Twisted protocol of a connection through a proxy, which sends a PROXY header before the client's
+    data.
 
-    The protocol of the connection is connected after the header, so that its transport has the address of the
-    client from the start. A connection without a valid header is closed.
+    The wrapped protocol, which serves the client, is connected after the header, so that its transport has
+    the address of the client from the start. A connection without a valid header is closed.
     """
 
     _log = Logger()
@@ -48,7 +49,7 @@ class ProxiedConnection(HAProxyProtocolWrapper):
     _is_connected = False
 
     def makeConnection(self, transport: ITransport) -> None:
-        """Wait for the header. Close the connection if too many connections wait for theirs."""
+        """Wait for the PROXY header. Close the connection if too many connections already wait for theirs."""
         directlyProvides(self, providedBy(transport))  # what the wrapped protocol may ask of its transport
         Protocol.makeConnection(self, transport)
         self.factory.registerProtocol(self)
@@ -63,7 +64,7 @@ class ProxiedConnection(HAProxyProtocolWrapper):
         )
 
     def dataReceived(self, data: bytes) -> None:
-        """Read the header, and pass all bytes that follow it to the wrapped protocol."""
+        """Read the PROXY header, and pass all bytes behind it to the wrapped protocol."""
         if self._is_connected:
             self.wrappedProtocol.dataReceived(data)
             return
@@ -86,7 +87,7 @@ class ProxiedConnection(HAProxyProtocolWrapper):
                 protocol.dataReceived(collector.data)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Tell the wrapped protocol, if it was connected."""
+        """Tell the wrapped protocol that the connection is gone, if it was connected."""
         self._stop_waiting()
         if self._is_connected:
             super().connectionLost(reason)
@@ -105,7 +106,10 @@ class ProxiedConnection(HAProxyProtocolWrapper):
 
 
 class ProxiedFactory(WrappingFactory[ProxiedConnection]):
-    """The factory of a listener behind a proxy. ``factory`` makes the protocols that are served."""
+    """The Twisted factory of a listener behind a proxy.
+
+    ``factory`` makes the protocols that serve the clients.
+    """
 
     protocol = ProxiedConnection
     noisy = False

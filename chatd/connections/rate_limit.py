@@ -26,11 +26,13 @@ link.
 
 
 class RateLimit:
-    """The rate limit of one client, as a credit in seconds: requests use it up, and time refills it.
+    """The rate limit of one client, as a credit in seconds.
 
-    A request uses ``1 / requests_per_second`` seconds, and its size divided by ``bytes_per_second``. A
-    command of `READING_COMMANDS` uses ``1 / reads_per_second`` seconds more, a command with a password one
-    second more. The whole credit is ``burst_seconds`` seconds.
+    Requests use up the credit, and time restores it.
+
+    A request uses ``1 / requests_per_second`` seconds, plus its size divided by ``bytes_per_second``. A
+    command of `READING_COMMANDS` uses ``1 / reads_per_second`` seconds more, and a command with a password
+    one second more. The whole credit is ``burst_seconds`` seconds.
     """
 
     __slots__ = ("_full_at", "_limits")
@@ -41,7 +43,9 @@ class RateLimit:
         self._full_at = 0.0
 
     def charge(self, now: float, size: int, command: type | None) -> float:
-        """Charge a request of ``size`` bytes. Return the used part of the credit afterwards, in seconds.
+        """Charge a request of ``size`` bytes.
+
+        Return how much of the credit is used afterwards, in seconds.
 
         ``now`` is the time of a monotonic clock in seconds. ``command`` is the class of the request's
         command, or None. Pass the result to `wait_seconds`.
@@ -57,9 +61,8 @@ class RateLimit:
         return full_at - now
 
     def wait_seconds(self, used_credit: float) -> float:
-        """Return the seconds to wait before the next request, given the ``used_credit`` that `charge` has
-        returned.
+        """Return the number of seconds to wait before the client's next request is read.
 
-        The result is zero or less if there is credit left.
+        ``used_credit`` is the result of `charge`. The number is zero or less if there is credit left.
         """
         return used_credit - self._limits.burst_seconds

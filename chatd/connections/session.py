@@ -63,7 +63,7 @@ its user that it has missed.
 
 
 class SessionPhase(Enum):
-    """The phases of a session, from the connection to its end."""
+    """The phase of a session: connected, logged in, catching up with missed entries, leaving, or closed."""
 
     CONNECTED = "the client has no name yet"
     LOGGED_IN = "the client has logged in"
@@ -161,7 +161,7 @@ class Session:
 
     @property
     def client_certificate_name(self) -> str:
-        """The common name in the client's verified TLS certificate; empty if it has shown none."""
+        """The common name in the client's verified TLS certificate, or empty if the client has shown none."""
         return self._find_client_certificate_name()
 
     @property
@@ -203,7 +203,7 @@ class Session:
             self._outbox.put(frame)
 
     def receive(self, payload: bytes) -> None:
-        """Decode ``payload``, a frame's content from the carrier, and submit the request. Never raises."""
+        """Decode ``payload``, the content of a received frame, and submit the request. Never raises."""
         try:
             request = self.dialect.decode(payload)
         except Exception:
@@ -229,8 +229,9 @@ class Session:
                 self._ask(further)
 
     def receive_control_frame(self, answer: bytes = b"") -> None:
-        """Count a control frame, which has no payload, as a request for the rate limit. Then send the frame
-        ``answer``, unless it is empty.
+        """Count a control frame, which has no payload, as a request for the rate limit, and send ``answer``.
+
+        ``answer`` is a frame, or empty for no answer.
         """
         self._charge(self._clock.seconds(), 0, None)
         if answer:
@@ -267,15 +268,17 @@ class Session:
         self._submit(Request(refusal))
 
     def end_of_input(self) -> None:
-        """Answer the requests that the client has sent, then close the connection, because no further ones
-        come.
+        """Answer the requests that the client has sent, then close the connection.
+
+        The carrier calls this method when the client has ended its input.
         """
         if not self.is_closing:
             self._chat.end_session(self, None)
 
     def refuse_and_close(self, refusal: Refusal) -> None:
-        """Ignore what the client still sends. When all earlier tasks of the journal are completed, send it
-        ``refusal`` and close the connection.
+        """Ignore what the client still sends, send ``refusal``, and close the connection.
+
+        The refusal is sent when all earlier tasks of the journal are completed.
         """
         self._close_delay = REFUSAL_LINGER_SECONDS
         self._chat.end_session(self, None, refusal)
@@ -283,7 +286,7 @@ class Session:
     def connection_lost(self, broken: bool = False) -> None:
         """End the session, because its connection is gone.
 
-        ``broken`` is false if the client or the daemon has closed the connection.
+        ``broken`` is false if the client or the daemon has closed the connection in the regular way.
         """
         self._enter(SessionPhase.CLOSED)
         if self._buffer is not None:
@@ -345,8 +348,8 @@ class Session:
     def log_in(self, user: User, updates_last_seen_id: bool, token: Token | None) -> None:
         """Make ``user`` the user of this session.
 
-        ``updates_last_seen_id`` says whether the entries sent to the client move the user's last seen id.
-        ``token`` is the token that the client has logged in with, or None.
+        ``updates_last_seen_id`` says whether sending entries to the client moves the user's last seen id.
+        ``token`` is the token with which the client has logged in, or None.
         """
         self._enter(SessionPhase.LOGGED_IN)
         self.in_lobby = self.dialect.enters_lobby
@@ -355,7 +358,7 @@ class Session:
         self.updates_last_seen_id = updates_last_seen_id
 
     def undo_login(self) -> None:
-        """Undo the login, because its transaction was rolled back. The client has no nick afterwards."""
+        """Undo the login, because its transaction was rolled back. Afterwards the session has no user."""
         if not self.is_closing:
             self._enter(SessionPhase.CONNECTED)
         self.user = self.token = None
@@ -369,11 +372,11 @@ class Session:
         self._held_size = 0
 
     def release_deliveries(self) -> bool:
-        """Send the live deliveries that were held back, and stop holding back. Return True.
+        """Send the live deliveries that were held back, stop holding back, and return True.
 
-        If there were too many to hold back, discard them, begin to hold back anew, and return False. The
+        If there were too many to hold back, discard them, start to hold back anew, and return False. The
         caller then sends the discarded entries from the log. A client that shows channels is refused instead,
-        because the log does not contain arrivals and departures; the result is then True.
+        because the log does not contain logins and logouts; the result is then True.
         """
         if self.is_closing:
             return True  # what is held back stays: the client has not got it
@@ -416,7 +419,7 @@ class Session:
     # From the chat: what the client gets.
 
     def set_dialect(self, dialect: Dialect) -> None:
-        """Use ``dialect`` for what the client sends and is sent from now on."""
+        """Use ``dialect`` for all further input and output of the client."""
         self.dialect = dialect
         self._set_frame_format(_frame_format(dialect, self._carrier))
         self._outbox.set_seconds_between_writes(dialect.seconds_between_writes)
@@ -427,7 +430,8 @@ class Session:
             self._chat.clear_audience_cache()
 
     def answer(self, request: Request, answer: Answer) -> None:
-        """Send ``answer`` to ``request``, in the ``detected_dialect`` of the request, if it has one.
+        """Send ``answer``, the answer to ``request``, in the ``detected_dialect`` of the request, if it has
+        one.
 
         Then submit the ``request_on_success`` of the request, if it has one.
         """
@@ -448,10 +452,11 @@ class Session:
         self._settle(request)
 
     def refuse(self, request: Request | None, refusal: Refusal) -> None:
-        """Send ``refusal`` of ``request``, in the ``detected_dialect`` of the request, if it has one.
+        """Send ``refusal``, the refusal of ``request``, in the ``detected_dialect`` of the request, if it has
+        one.
 
-        ``request`` is None if the refusal answers no request: it says why the connection closes, or tells of
-        an internal error.
+        If ``request`` is None, the refusal answers no request: it gives the reason why the connection closes,
+        or reports an internal error.
         """
         self._chat.counters.refusals[refusal.code] += 1
         if request is None:
@@ -466,10 +471,11 @@ class Session:
         self._count_refusal(refusal)
 
     def internal_error(self, request: Request | None) -> None:
-        """Log the exception that is being handled, a bug, and refuse ``request`` with an internal error.
+        """Log the exception that is being handled, which is a bug, and refuse ``request`` with an internal
+        error.
 
-        If ``request`` is None, the client is nevertheless told that an internal error has occurred. The
-        connection stays open.
+        If ``request`` is None, the client is still told that an internal error has occurred. The connection
+        stays open.
         """
         self._log.failure("bug while serving {peer}", peer=self.peer)
         self.refuse(request, Refusal("internal_error"))
@@ -487,8 +493,8 @@ class Session:
     ) -> None:
         """Send log entries that the client has missed, in their order, each encoded like a live delivery.
 
-        Each entry is paired with whether it is an event about the client's user. ``sent`` is called with each
-        entry that was sent. Entries that the dialect has no form for are not sent.
+        Each item is a pair of an entry and whether the entry is an event about the client's user. ``sent`` is
+        called with each entry that was sent. Entries that the dialect has no form for are not sent.
         """
         encoder, wrap, frames_may_be_joined = self.frame_format
         shows_groups_as_channels, encode = self.dialect.shows_groups_as_channels, encoder.encode_delivery
@@ -514,8 +520,9 @@ class Session:
     def send_unstored(self, frame: bytes) -> None:
         """Send ``frame``, which contains no log entry.
 
-        For a client that shows channels, it is held back like a log entry. Such a client derives who is in a
-        channel from entries, arrivals and departures, so that their order must be kept.
+        While missed entries are being sent to a client that shows channels, the frame is held back like a log
+        entry. Such a client derives who is in a channel from entries, logins and logouts, so their order must
+        be kept.
         """
         if self.dialect.shows_groups_as_channels:
             self.send_stored(frame)
@@ -523,7 +530,7 @@ class Session:
             self._write(frame)
 
     def send_stored(self, frame: bytes) -> None:
-        """Send ``frame``, which contains log entries, or hold it back while missed entries are sent."""
+        """Send ``frame``, which contains log entries. While missed entries are being sent, hold it back."""
         if self._held is None:
             self._write(frame)
             return
@@ -551,16 +558,16 @@ class Session:
     # Pauses.
 
     def wait_until_writable(self) -> Deferred[None] | None:
-        """Return None if a replay may send more to the client, else a Deferred that fires when it may."""
+        """Return None if a replay may send more to the client now, else a Deferred that fires when it may."""
         return self._outbox.when_drained() if self._outbox.is_congested else None
 
     def submit_after_pause(self, request: Request) -> None:
-        """Submit ``request`` once the session is no longer paused, before the client's next frame."""
+        """Submit ``request`` as soon as the session is no longer paused, before the client's next frame."""
         self._asked_later = request
 
     @contextmanager
     def pausing_input(self) -> Iterator[None]:
-        """Return a context manager that makes the client's next frames wait until its block ends."""
+        """Return a context manager. The client's next frames wait until its ``with`` block ends."""
         self._pause()
         try:
             yield

@@ -17,34 +17,36 @@ from twisted.internet.tcp import Server
 
 
 def socket_writer(transport: Any) -> Callable[[bytes], None]:
-    """Return a function that writes bytes to ``transport``: straight to its socket if it is plain TCP."""
+    """Return a function that writes bytes to ``transport``, directly to its socket if it is plain TCP."""
     # Other transports (TLS, Unix sockets) write in other ways, and some are subclasses of this one.
     return partial(_write, transport) if type(transport) is Server else transport.write
 
 
 def socket_sender(transport: Any) -> Callable[[bytes], int]:
-    """Return the ``send`` of the socket of ``transport`` if it is plain TCP.
+    """Return the ``send`` method of the socket of ``transport`` if it is plain TCP.
 
-    It returns the number of bytes sent, and may raise `OSError`. For other transports, return a function that
-    sends nothing and returns 0. Call the function only while `is_idle` is true, and write the bytes that were
-    not sent with `socket_writer`.
+    The function returns the number of bytes sent, and may raise `OSError`. For other transports, return a
+    function that sends nothing and returns 0. Call the function only while `is_idle` is true, and write the
+    bytes that were not sent with `socket_writer`.
     """
     send: Callable[[bytes], int] = transport.socket.send if type(transport) is Server else _send_nothing
     return send
 
 
 def is_idle(transport: Any) -> bool:
-    """Return whether the function of `socket_sender` may be called now.
+    """Return whether the function that `socket_sender` has returned for ``transport`` may be called now.
 
-    It may not while ``transport`` has queued bytes, which it would overtake, or is closing.
+    It may not be called while the transport is closing, or has queued bytes, which the sent bytes would
+    overtake.
     """
     return type(transport) is not Server or _is_idle(transport)
 
 
 def end_output(transport: Any) -> None:
-    """Half-close the connection: tell the peer that nothing more comes. ``transport`` still reads.
+    """Half-close the connection: tell the peer that no more data follow. ``transport`` still reads.
 
-    With TLS, and on transports that are not sockets, do nothing: they can't close one direction alone.
+    With TLS, and on transports that are not sockets, do nothing, because they can't close one direction
+    alone.
     """
     if isinstance(transport, Server) and not transport.TLS:
         transport.loseWriteConnection()

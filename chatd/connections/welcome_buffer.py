@@ -25,7 +25,7 @@ Then the remaining messages are written at once.
 
 
 class WelcomeBuffer:
-    """Holds back the frames after a welcome until the client's next line shows how it reads lines.
+    """Holds back the frames after a welcome until the client's next line shows how the client reads lines.
 
     The reference client of the text protocol takes each read for one line. The session ends the buffering
     with `take_all_frames`. If too many bytes are buffered, or the client is silent for `QUIET_SECONDS`, the
@@ -80,7 +80,10 @@ class WelcomeBuffer:
         self._missed = len(self._frames)
 
     def convert_frames(self, convert: Callable[[bytes], bytes]) -> None:
-        """Replace each buffered frame by ``convert(frame)``. A frame that becomes empty is not sent."""
+        """Replace each buffered frame by the result of ``convert(frame)``.
+
+        A frame that becomes empty is not sent.
+        """
         self._frames = list(map(convert, self._frames))
 
     def take_all_frames(self) -> list[bytes]:

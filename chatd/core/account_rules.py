@@ -29,7 +29,7 @@ from chatd.core.tokens import is_token_secret
 
 
 def check_new_password(password: Secret, policy: AccountPolicy) -> None:
-    """Check that a new password is long enough for ``policy`` and does not look like the secret of a token.
+    """Check that a new password is long enough for ``policy`` and does not have the form of a token's secret.
 
     Raises `Refusal` ``weak_password`` or ``bad_request``.
     """
@@ -40,11 +40,11 @@ def check_new_password(password: Secret, policy: AccountPolicy) -> None:
 
 
 def check_may_register(state: State, user: User) -> None:
-    """Check that ``user`` may register.
+    """Check that ``user`` may register the nick, that is, set a password for it.
 
-    Raises `Refusal` ``already_registered``; ``bad_nick`` for a reserved nick, such as that of a guest;
-    ``storage_failed`` if ``state`` does not contain the user, because the login was rolled back: another user
-    may have the id now.
+    Raises `Refusal` ``already_registered``, ``bad_nick`` for a reserved nick such as that of a guest, or
+    ``storage_failed`` if the login of the user was rolled back, so that another user may have the same id
+    now.
     """
     current = state.users.get(user.id)
     if current is None or current.key != user.key:
@@ -69,7 +69,7 @@ def require_credential(state: State, user: User) -> Credential:
 
 
 def check_may_write(state: State, user: User, policy: AccountPolicy) -> None:
-    """Check that ``policy`` lets ``user`` write: send messages or change anything.
+    """Check that ``user`` may send messages and make changes under ``policy``.
 
     Raises `Refusal` ``registered_only`` if only registered users may, or ``account_closed`` for a session
     whose account is closed.
@@ -81,7 +81,7 @@ def check_may_write(state: State, user: User, policy: AccountPolicy) -> None:
 
 
 def register(state: State, user: User, hashed: Secret, now: int) -> Decision:
-    """Return the `Decision` to register ``user`` with the password hash ``hashed``.
+    """Return the changes (a `Decision`) that register ``user`` with the password hash ``hashed``.
 
     ``now`` is in milliseconds since 1970. Raises `Refusal` as `check_may_register` does.
     """
@@ -90,21 +90,22 @@ def register(state: State, user: User, hashed: Secret, now: int) -> Decision:
 
 
 def register_before_login(login: Login, hashed: Secret, now: int) -> Decision:
-    """Return the `Decision` to register the user of ``login`` with the password hash ``hashed``.
+    """Return the changes (a `Decision`) that register the user of ``login`` with the password hash
+    ``hashed``.
 
-    ``login`` was decided but is not carried out, and its user may be new. So the result also contains what
-    the login changes, such as the record of a new user. ``now`` is in milliseconds since 1970.
+    ``login`` has been decided but not carried out, and its user may be new. Therefore the result also
+    contains what the login changes, such as the record of a new user. ``now`` is in milliseconds since 1970.
     """
     decision = login.decision
     return replace(decision, records=(*decision.records, Credential(login.user, hashed, now)))
 
 
 def change_password(state: State, verified_credential: Credential, hashed: Secret) -> Decision:
-    """Return the `Decision` to replace a user's password by a new one with the hash ``hashed``.
+    """Return the changes (a `Decision`) that replace a user's password by one with the hash ``hashed``.
 
     ``verified_credential`` is the credential that the old password was verified against. Raises `Refusal`
-    ``wrong_password`` if the user's credential was replaced since then: by another password, or because the
-    account was closed.
+    ``wrong_password`` if the user's credential has been replaced since then, by another password or because
+    the account was closed.
     """
     _check_current(state, verified_credential)
     return Decision(
@@ -113,14 +114,14 @@ def change_password(state: State, verified_credential: Credential, hashed: Secre
 
 
 def unregister(state: State, verified_credential: Credential, now: int) -> Decision:
-    """Return the `Decision` to close the account of a user, whose password was verified against
-    ``verified_credential``.
+    """Return the changes (a `Decision`) that close the account of a user.
 
-    The user leaves all groups and is renamed, and nobody can log in under the new name. This frees the nick:
-    a later user with the same nick gets none of the account's conversations, memberships and groups. If the
-    nick was appointed as a server operator, it is dismissed. If chatd.toml names the nick as a server
-    operator, that stays so: the next user who registers the nick is one. ``now`` is in milliseconds since
-    1970. Raises `Refusal` ``wrong_password`` if the credential was replaced since it was verified.
+    ``verified_credential`` is the credential that the user's password was verified against. The user leaves
+    all groups and is renamed, and nobody can log in under the new name. This frees the nick: a later user
+    with the same nick gets none of the account's conversations, memberships and groups. If the nick was
+    appointed as a server operator, it is dismissed. If chatd.toml names the nick as a server operator, the
+    next user who registers the nick is a server operator. ``now`` is in milliseconds since 1970. Raises
+    `Refusal` ``wrong_password`` if the credential has been replaced since it was verified.
     """
     _check_current(state, verified_credential)
     user = verified_credential.user

@@ -17,9 +17,10 @@ _OPAQUE_STRING: Final = get_profile("OpaqueString")
 
 
 class Secret(str):
-    """A text that no log and no traceback may show: a password, a token, a link, or a hash of one of them.
+    """A text that must not appear in a log or a traceback: a password, a token, a link, or a hash of one of
+    them.
 
-    Its ``repr`` hides the text; ``str`` does not.
+    Its ``repr`` hides the text; ``str`` returns it.
     """
 
     __slots__ = ()
@@ -28,8 +29,8 @@ class Secret(str):
     def parse(cls, text: str) -> Self | None:
         """Return the password or link in ``text``, normalized by RFC 8265 (OpaqueString).
 
-        Blanks around it are removed. Different Unicode encodings of the same characters give the same secret.
-        Return None if ``text`` is blank, or contains control characters or others that OpaqueString
+        Blanks at both ends are removed. Different Unicode encodings of the same characters give the same
+        secret. Return None if ``text`` is blank, or contains control characters or others that OpaqueString
         disallows.
         """
         try:
@@ -68,19 +69,20 @@ def same_password_hash(one: Credential | None, other: Credential | None) -> bool
 
 
 class UserRenamed(msgspec.Struct, frozen=True, eq=False):
-    """A record that gives a user a new nick, because the account was closed. No client is told.
+    """A record that gives a user a new nick after the account was closed. Clients are not told.
 
-    ``user`` is the user after that: with the same id, the new nick, and its normalized form (``key``).
+    ``user`` is the renamed user: with the same id, the new nick, and the normalized form of that nick
+    (``key``).
     """
 
     user: User
 
 
 class AccountPolicy(msgspec.Struct, forbid_unknown_fields=True):
-    """The settings in the ``[accounts]`` section of chatd.toml; each attribute is a key.
+    """The settings in the ``[accounts]`` section of chatd.toml; each attribute is a key of the section.
 
-    A daemon has one `AccountPolicy`. All parts share it and read it at each use, because a reload changes it
-    in place.
+    A daemon has one `AccountPolicy`, which all its parts share. They read it at each use, because reloading
+    chatd.toml changes the object in place.
     """
 
     names: Literal["open", "registered"] = "open"

@@ -14,21 +14,22 @@ from chatd.core.moderation import ModerationEntry
 
 
 class PreparedAnswer(msgspec.Struct, frozen=True, eq=False):
-    """The answer to a request that the dialect answers by itself, such as IRC's ``PING``.
+    """An answer that the dialect has made itself while decoding the request, such as the answer to IRC's
+    ``PING``.
 
-    ``payloads`` are the encoded answer, which may have no payload. They are sent when all earlier requests
-    are answered.
+    ``payloads`` are the encoded answer; there may be none. They are sent after the answers to all earlier
+    requests.
     """
 
     payloads: tuple[bytes, ...] = ()
 
 
 class Profile(msgspec.Struct, frozen=True):
-    """What a client has said about its user, for IRC clients to show. It is not stored.
+    """What a client has told about its user, as IRC clients show it. The profile is not stored.
 
-    ``username`` and ``realname`` are those of IRC's ``USER``. ``away`` says why the user is away; it is empty
-    if the user is not away. ``quit_message`` is what the user has said when quitting. ``is_bot`` says whether
-    a program uses this session.
+    ``username`` and ``realname`` are those of IRC's ``USER`` command. ``away`` says why the user is away, and
+    is empty if the user is not away. ``quit_message`` is the message with which the user has quit. ``is_bot``
+    says whether a program uses the session.
     """
 
     username: str = ""
@@ -39,10 +40,10 @@ class Profile(msgspec.Struct, frozen=True):
 
 
 class ChannelMember(msgspec.Struct, frozen=True, eq=False):
-    """A member of a `Channel` who is online. The owner of a group counts as an operator.
+    """A member of a `Channel` who is online.
 
-    ``is_server_operator`` says whether the user is shown as one; it is False except in the answer to
-    `ShowChannel`.
+    The owner of a group counts as an operator. ``is_server_operator`` says whether the user is shown as a
+    server operator; it is always False except in the answer to `ShowChannel`.
     """
 
     user: User
@@ -53,13 +54,15 @@ class ChannelMember(msgspec.Struct, frozen=True, eq=False):
 
 
 class Channel(msgspec.Struct, frozen=True, eq=False):
-    """A group, or the lobby if ``group`` is empty, as a chat channel: with its members who are online.
+    """A group, or the lobby if ``group`` is empty, in the form of an IRC channel, with its members who are
+    online.
 
-    ``topic`` was set by the user with the nick ``topic_author`` at ``topic_at``; it is empty if there is no
-    topic. ``created_at`` is when the group was created; 0 for the lobby. Times are in milliseconds since
-    1970. ``members`` are in the order in which they joined. ``banned`` are the nicks of the banned users. A
-    reader who is no member (``is_member`` is false) is shown neither members nor bans. ``read_at`` is the
-    reader's read mark as a time. It is None if the reader has set no mark, and in the answer to a command.
+    ``topic`` was set by the user with the nick ``topic_author`` at ``topic_at``; ``topic`` is empty if none
+    is set. ``created_at`` is the time at which the group was created, and 0 for the lobby. Times are in
+    milliseconds since 1970. ``members`` are in the order in which they joined. ``banned`` are the nicks of
+    the banned users. If ``is_member`` is false, the reader is not a member, and ``members`` and ``banned``
+    are empty. ``read_at`` is the reader's read mark as a time; it is None if the reader has set no mark, and
+    in the answer to a command.
     """
 
     group: str
@@ -75,19 +78,27 @@ class Channel(msgspec.Struct, frozen=True, eq=False):
 
 
 class TransientMessageSent(msgspec.Struct, frozen=True, eq=False):
-    """The answer to `SendTransientMessage`. ``sent`` is the transient that was sent."""
+    """The answer to `SendTransientMessage`.
+
+    ``sent`` is the message that was sent; such messages are not stored.
+    """
 
     sent: TransientMessage
 
 
 class MissedEvent(msgspec.Struct, frozen=True, eq=False):
-    """A notice to a client that shows channels: it has missed ``entry``, an event about its user."""
+    """A notice to a client that shows channels: ``entry``, an event about its user, happened while it was
+    offline.
+    """
 
     entry: LogEntry
 
 
 class LobbyEntered(msgspec.Struct, frozen=True, eq=False):
-    """The answer to `EnterLobby`: this session of ``user`` has entered the lobby, which is ``channel``."""
+    """The answer to `EnterLobby`: this session of ``user`` has entered the lobby.
+
+    ``channel`` describes the lobby.
+    """
 
     user: User
     channel: Channel
@@ -102,7 +113,7 @@ class LobbyLeft(msgspec.Struct, frozen=True, eq=False):
 class ChannelClosed(msgspec.Struct, frozen=True, eq=False):
     """A notice to a client that shows groups as channels: a server operator has closed ``group``.
 
-    The user was a member of the group. ``reason`` is why it was closed; it may be empty.
+    The client's user was a member of the group. ``reason`` says why it was closed, and may be empty.
     """
 
     group: str
@@ -110,10 +121,12 @@ class ChannelClosed(msgspec.Struct, frozen=True, eq=False):
 
 
 class UserDescription(msgspec.Struct, frozen=True, eq=False):
-    """What the reader may know of ``user``, who is offline if ``profile`` is None.
+    """What the reader, the user who asks, may know of ``user``.
 
-    ``channels`` are pairs of the name of a group and whether the user is an operator in it, for the groups in
-    which the reader may know the user to be. ``earlier_profiles`` are the remembered profiles of sessions
+    If ``profile`` is None, ``user`` is offline.
+
+    ``channels`` are pairs of a group's name and whether the user is an operator of that group, for the groups
+    in which the reader may know the user to be. ``earlier_profiles`` are the remembered profiles of sessions
     that have ended, the latest first. ``is_server_operator`` says whether the user is shown as a server
     operator.
     """
@@ -127,19 +140,20 @@ class UserDescription(msgspec.Struct, frozen=True, eq=False):
 
 
 class UserDescriptions(msgspec.Struct, frozen=True, eq=False):
-    """The answer to `ShowUsers`, a description of each known user in the order of the nicks, and to
-    `FindUsers`.
+    """The answer to `ShowUsers` and to `FindUsers`: a description of each user that was found.
+
+    The answer to `ShowUsers` has the order of the nicks in the command, without unknown nicks.
     """
 
     users: tuple[UserDescription, ...]
 
 
 class WatchedUsers(msgspec.Struct, frozen=True, eq=False):
-    """The answer to `WatchUsers`, or the notice that a watched user has come or gone.
+    """The answer to `WatchUsers`, or the notice that a watched user has logged in or out.
 
-    - ``online`` are watched users who are online.
-    - ``offline`` are watched nicks of users who are offline, or of nobody.
-    - ``listed`` are the nicks in the watch list, if the command asked for them.
+    - ``online`` are the watched users who are online.
+    - ``offline`` are the watched nicks whose users are offline or unknown.
+    - ``listed`` are the nicks in the watch list, if the command asked for the list.
     - ``refused`` are the nicks that did not fit into the watch list, which has room for ``limit`` nicks.
     """
 
@@ -151,15 +165,15 @@ class WatchedUsers(msgspec.Struct, frozen=True, eq=False):
 
 
 class ProfileChanged(msgspec.Struct, frozen=True, eq=False):
-    """The answer to `SetProfile`, with the profile as it is now."""
+    """The answer to `SetProfile`: the profile after the change."""
 
     user: User
     profile: Profile
 
 
 class Statistics(msgspec.Struct, frozen=True, eq=False):
-    """The numbers of the users who are online, of all users ever known, and of the groups that the reader may
-    know of.
+    """The numbers of users who are online, of all users ever known, and of the groups that the reader may
+    see.
 
     ``most_online`` is the largest number of users who were online at once since the daemon was started.
     ``at`` is the present time, in milliseconds since 1970-01-01 UTC.
@@ -173,11 +187,11 @@ class Statistics(msgspec.Struct, frozen=True, eq=False):
 
 
 class Ack(msgspec.Struct, frozen=True, eq=False):
-    """The ack of a command: ``entry`` is the log entry that the command has made. It is on disk.
+    """The ack of a command. ``entry`` is the log entry that the daemon has stored for the command.
 
     If a client sends a message twice with the same ref, both acks have the entry of the first message. For a
-    dialect with channels, ``channel`` is the group that the command has made the user a member of, and
-    ``receiver`` is what is known of the receiver of a direct message. Otherwise they are None.
+    dialect that shows channels, ``channel`` is the group that the user has joined by the command, and
+    ``receiver`` is the description of the receiver of a direct message. Otherwise they are None.
     """
 
     entry: LogEntry
@@ -186,7 +200,7 @@ class Ack(msgspec.Struct, frozen=True, eq=False):
 
 
 class Unchanged(msgspec.Struct, frozen=True, eq=False):
-    """The answer to a command that changes nothing: to enter a group that the user is in already.
+    """The answer to a command that changes nothing, because the user is in the group already.
 
     ``group`` is the name of the group, empty for the lobby.
     """
@@ -195,12 +209,12 @@ class Unchanged(msgspec.Struct, frozen=True, eq=False):
 
 
 class Welcome(msgspec.Struct, frozen=True, eq=False):
-    """The welcome: the client is logged in as ``user``. ``returning`` is true if the user was known before.
+    """The answer to a login: the client is logged in as ``user``.
 
-    ``cursor`` is the last id of the log. The client can give it as ``since`` in a later hello.
-    ``last_seen_id`` is the user's last seen id: the entries that the user has missed have larger ids.
-    ``channels`` are the lobby and the groups of the user, for a dialect with channels; otherwise none.
-    ``is_registered`` says whether the nick has a password.
+    ``returning`` is true if the user was known before. ``cursor`` is the id of the last log entry; the client
+    can give it as ``since`` in a later hello. ``last_seen_id`` is the user's last seen id: the entries that
+    the user has missed have larger ids. ``channels`` are the lobby and the groups of the user for a dialect
+    that shows channels, else empty. ``is_registered`` says whether the nick has a password.
     """
 
     user: User
@@ -214,7 +228,7 @@ class Welcome(msgspec.Struct, frozen=True, eq=False):
 class Authenticated(msgspec.Struct, frozen=True, eq=False):
     """The answer to `Authenticate`: the client has proved to be the registered ``user``.
 
-    It is not logged in yet: a login with the nick of ``user`` needs no password now.
+    The client is not logged in yet. A login under the nick of ``user`` now needs no password.
     """
 
     user: User
@@ -228,8 +242,9 @@ class AccountChanged(msgspec.Struct, frozen=True, eq=False):
 
 
 class OperatorRights(msgspec.Struct, frozen=True, eq=False):
-    """The answer to `BecomeOperator` and to `ResignOperator`: whether the session has the rights of a server
-    operator's account now.
+    """The answer to `BecomeOperator` and to `ResignOperator`.
+
+    It says whether the session now has the rights of a server operator's account.
     """
 
     has_rights: bool
@@ -239,8 +254,9 @@ class TokenListItem(msgspec.Struct, frozen=True, eq=False):
     """A token in a list of tokens.
 
     ``scope`` is its access: read or write. ``groups`` are the names of the groups to which the token is
-    limited, ``lobby`` for the lobby; ``*`` alone means all conversations. ``made`` and ``expires`` are times
-    in milliseconds since 1970; ``expires`` is None for a token that holds until it is revoked.
+    limited, where ``lobby`` stands for the lobby; ``*`` alone means all conversations. ``made`` and
+    ``expires`` are the times at which the token was made and expires, in milliseconds since 1970; ``expires``
+    is None for a token that is valid until it is revoked.
     """
 
     name: str
@@ -251,7 +267,7 @@ class TokenListItem(msgspec.Struct, frozen=True, eq=False):
 
 
 class TokenMade(msgspec.Struct, frozen=True, eq=False):
-    """The answer to ``maketoken``: the token, and its ``secret``, which is shown only here."""
+    """The answer to ``maketoken``: the new token, and its ``secret``, which no later answer contains."""
 
     token: TokenListItem
     secret: Secret
@@ -267,8 +283,9 @@ class TokenList(msgspec.Struct, frozen=True, eq=False):
 class InvitationLinkListItem(msgspec.Struct, frozen=True, eq=False):
     """An invitation link in a list of the links of ``group``.
 
-    ``number`` identifies the link among those of the group, ``maker`` is a nick. ``made`` and ``expires`` are
-    times in milliseconds since 1970. ``use_count`` is the number of users who have joined by the link.
+    ``number`` identifies the link among those of the group, and ``maker`` is the nick of the user who made
+    it. ``made`` and ``expires`` are the times at which the link was made and expires, in milliseconds since
+    1970. ``use_count`` is the number of users who have joined by the link.
     """
 
     group: str
@@ -280,7 +297,7 @@ class InvitationLinkListItem(msgspec.Struct, frozen=True, eq=False):
 
 
 class InvitationLinkMade(msgspec.Struct, frozen=True, eq=False):
-    """The answer to ``invitelink``: ``link`` describes the new link as lists do, and ``secret`` is the link
+    """The answer to ``invitelink``: ``link`` describes the new invitation link, and ``secret`` is the link
     itself.
 
     No later answer contains the secret.
@@ -291,15 +308,16 @@ class InvitationLinkMade(msgspec.Struct, frozen=True, eq=False):
 
 
 class InvitationLinkList(msgspec.Struct, frozen=True, eq=False):
-    """The list of the links of ``group`` that the user may see, the oldest first."""
+    """The list of the invitation links of ``group`` that the user may see, the oldest first."""
 
     group: str
     links: tuple[InvitationLinkListItem, ...]
 
 
 class Moderated(msgspec.Struct, frozen=True, eq=False):
-    """The answer to a moderation command. ``entries`` are the entries, at least one, that it added to the
-    moderation log.
+    """The answer to a moderation command.
+
+    ``entries`` are the one or more new entries of the moderation log.
     """
 
     entries: tuple[ModerationEntry, ...]
@@ -318,7 +336,7 @@ class IgnoredUsers(msgspec.Struct, frozen=True, eq=False):
 
 
 class Clients(msgspec.Struct, frozen=True, eq=False):
-    """The list of the connected users' nicks, in the order of arrival."""
+    """The list of the connected users' nicks, in the order of their logins."""
 
     nicks: tuple[str, ...]
 
@@ -347,12 +365,12 @@ class Members(msgspec.Struct, frozen=True, eq=False):
 class GroupListItem(msgspec.Struct, frozen=True, eq=False):
     """A group in a list of groups.
 
-    ``group`` is its name, ``visibility`` public or private. ``member_count`` is the number of members.
+    ``group`` is its name, ``visibility`` is public or private, and ``member_count`` is the number of members.
     ``role`` is the role of the user who asks for the list: owner, operator, member, invited, or empty for no
-    role. ``owner`` is the nick of the owner, empty if the group has none; ``owner_is_registered`` says
-    whether the owner is registered. ``history`` says what members can read of the log: ``all``, or what came
-    ``since_joining``. ``created_at`` is when the group was created and ``topic_at`` when its topic was set,
-    in milliseconds since 1970; ``topic_at`` is 0 if there is no topic.
+    role. ``owner`` is the nick of the owner, or empty if the group has none; ``owner_is_registered`` says
+    whether the owner is registered. ``history`` says whether members can read ``all`` of the log, or only the
+    entries ``since_joining``. ``created_at`` and ``topic_at`` are the times at which the group was created
+    and its topic was set, in milliseconds since 1970; ``topic_at`` is 0 if no topic is set.
     """
 
     group: str
@@ -368,7 +386,7 @@ class GroupListItem(msgspec.Struct, frozen=True, eq=False):
 
 
 class Groups(msgspec.Struct, frozen=True, eq=False):
-    """The list of the groups that are visible to the user who asks, sorted by name.
+    """The list of the groups that the user who asks may see, sorted by name.
 
     ``online_users`` is the number of users who are online, all of whom are in the lobby. ``at`` is the time
     of the list, in milliseconds since 1970.
@@ -380,8 +398,9 @@ class Groups(msgspec.Struct, frozen=True, eq=False):
 
 
 class Reaction(NamedTuple):
-    """A ``reaction`` to a message, such as an emoji, with the ``nicks`` of those who reacted so, in the order
-    in which they did.
+    """A ``reaction`` to a message, such as an emoji, and the ``nicks`` of the users who reacted with it.
+
+    The nicks are in the order in which the users reacted.
     """
 
     reaction: str
@@ -391,15 +410,15 @@ class Reaction(NamedTuple):
 class Page(msgspec.Struct, frozen=True, eq=False):
     """A page of the log of one conversation for the user ``reader``, oldest entry first.
 
-    If there are more entries than the page can have, it has the first ones if ``forward`` is true, else the
-    last ones. ``more`` says whether entries were left out for that reason. For a page around an entry or a
-    time, they may be on either side. ``is_event_page`` is true for a page of a group's events. It is false
-    for a page of messages, which also contains events if the request asks for them.
+    If there are more entries than fit on the page, it has the first ones if ``forward`` is true, else the
+    last ones, and ``more`` is true. On a page around an entry or a time, entries may be missing on either
+    side. ``is_event_page`` is true for a page of a group's events. It is false for a page of messages, which
+    also contains events if the request asks for them.
 
-    ``last_seen_id`` is the reader's last seen id on a page that is sent at a login: entries with larger ids
-    are those that the reader has missed. It is None on a page that answers a command. ``trimmed_up_to_id`` is
-    the largest id of the messages that retention has deleted from the conversation, 0 if there are none.
-    ``reactions`` has the reactions to the messages of the page, by their ids.
+    ``last_seen_id`` is the reader's last seen id on a page that is sent at a login: the reader has missed the
+    entries with larger ids. It is None on a page that answers a command. ``trimmed_up_to_id`` is the largest
+    id of the messages that retention has deleted from the conversation, or 0 if none were deleted.
+    ``reactions`` maps the ids of the messages on the page to the reactions to them.
     """
 
     conversation: Conversation
@@ -414,11 +433,11 @@ class Page(msgspec.Struct, frozen=True, eq=False):
 
 
 class SearchResult(msgspec.Struct, frozen=True, eq=False):
-    """The messages that a search of the user ``reader`` has found, the newest first; if ``forward``, the
-    oldest.
+    """The messages that a search of the user ``reader`` has found.
 
-    ``resume_id`` is the bound with which the search goes on, as its ``before``, or ``after`` if ``forward``.
-    It is None if everything was searched; otherwise there may be more.
+    They are sorted with the newest first, or with the oldest first if ``forward`` is true. ``resume_id`` is
+    the id to continue the search with, as its ``before``, or as its ``after`` if ``forward`` is true. It is
+    None if everything was searched.
     """
 
     reader: User
@@ -431,9 +450,9 @@ class ConversationListItem(msgspec.Struct, frozen=True, eq=False):
     """A conversation in a list of a user's conversations.
 
     ``kind`` is lobby, group or direct. ``name`` is the group's name, the other user's nick, or "lobby".
-    ``last_id`` is the id of the last entry, 0 if there is none. ``read_mark`` is the user's read mark in the
-    conversation, None if there is none. ``unread`` is the number of other users' messages after that mark, or
-    without one, after the user's last seen id; it is counted among the last 1,000 messages.
+    ``last_id`` is the id of the last entry, or 0 if there is none. ``read_mark`` is the user's read mark in
+    the conversation, or None if there is none. ``unread`` is the number of other users' messages after the
+    read mark, or after the user's last seen id if there is no mark; only the last 1,000 messages are counted.
     """
 
     kind: str
@@ -446,11 +465,11 @@ class ConversationListItem(msgspec.Struct, frozen=True, eq=False):
 class ReadMark(msgspec.Struct, frozen=True, eq=False):
     """The answer to ``markread``: the read mark of ``reader`` in ``conversation``.
 
-    ``id`` is the id of the last entry that is marked as read. It is 0 if no entry is marked.
+    ``id`` is the id of the last entry that is marked as read, or 0 if no entry is marked.
 
     ``at`` is the same mark as a time, in milliseconds since 1970: the time that a client has given, or the
-    time of the last entry up to ``id``, whichever is later. It is None if there is no mark, or if the command
-    did not ask for the time.
+    time of the last entry up to ``id``, whichever is later. ``at`` is None if there is no mark, or if the
+    command did not ask for the time.
     """
 
     reader: User
@@ -460,7 +479,10 @@ class ReadMark(msgspec.Struct, frozen=True, eq=False):
 
 
 class Conversations(msgspec.Struct, frozen=True, eq=False):
-    """The list of a user's conversations, the most recent first. ``more`` says whether more follow."""
+    """The list of a user's conversations, the most recent first.
+
+    ``more`` says whether the user has more conversations than the list.
+    """
 
     conversations: tuple[ConversationListItem, ...]
     more: bool
@@ -482,7 +504,7 @@ class ActiveConversation(msgspec.Struct, frozen=True, eq=False):
 class ActiveConversations(msgspec.Struct, frozen=True, eq=False):
     """The list of a user's conversations whose last messages were sent between two times, the oldest first.
 
-    ``more`` says whether more follow.
+    ``more`` says whether there are more such conversations than the list has.
     """
 
     conversations: tuple[ActiveConversation, ...]
@@ -490,9 +512,9 @@ class ActiveConversations(msgspec.Struct, frozen=True, eq=False):
 
 
 class HistoryHint(msgspec.Struct, frozen=True, eq=False):
-    """The hint that tells a returning user which command reads the missed messages.
+    """A hint for a returning user: which command shows the missed messages.
 
-    It is sent in dialects that do not send a page of every conversation at the login.
+    The hint is sent in dialects that do not send a page of every conversation at the login.
     """
 
 
@@ -503,7 +525,10 @@ class Help(msgspec.Struct, frozen=True, eq=False):
 
 
 class Goodbye(msgspec.Struct, frozen=True, eq=False):
-    """The last answer to a client, before its connection closes. ``user`` is None if it never logged in."""
+    """The last answer to a client before its connection closes.
+
+    ``user`` is None if the client never logged in.
+    """
 
     user: User | None
 

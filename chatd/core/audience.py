@@ -25,14 +25,14 @@ EVENT_KINDS_WITH_IGNORABLE_REASON: Final = frozenset(("kicked", "banned", "delet
 
 
 def audience(state: State, event: ChatEvent) -> Audience:
-    """Return the users who receive ``event``.
+    """Return the users to whom ``event`` is sent.
 
-    A message, an edit, a reaction or an invitation is not sent to those who ignore its author.
+    Users who ignore the author of a message, an edit, a reaction or an invitation are left out.
 
-    The result is equal before and after the event is applied to ``state``, unless it closes the group. For
-    messages in a group, the function returns the identical tuple each time until the group changes, unless
-    somebody ignores the author. The fan-out compares audiences by identity, and sends consecutive deliveries
-    to the same audience together.
+    The result is the same before and after the event is applied to ``state``, unless the event closes the
+    group. For messages in a group, the function returns the identical tuple object until the group changes,
+    unless a member ignores the author. The fan-out compares audiences by identity, and sends consecutive
+    deliveries to the same audience together.
     """
     addressed = _addressed(state, event)
     ignoring = state.ignored_by.get(event.actor.id)
@@ -42,9 +42,9 @@ def audience(state: State, event: ChatEvent) -> Audience:
 
 
 def user_ids_not_shown_reason(state: State, event: ChatEvent) -> frozenset[int]:
-    """Return the ids of the users who must not be sent the reason of ``event``: they ignore its author.
+    """Return the ids of the users who ignore the author of ``event`` and therefore must not see its reason.
 
-    The farewell of a user who leaves a group counts as a reason. The result is empty if the event has no
+    The part message of a user who leaves a group counts as a reason. The result is empty if the event has no
     reason, or if its kind is not one of `EVENT_KINDS_WITH_IGNORABLE_REASON`.
     """
     if event.part_message or (event.kind in EVENT_KINDS_WITH_IGNORABLE_REASON and event.reason):
@@ -53,10 +53,10 @@ def user_ids_not_shown_reason(state: State, event: ChatEvent) -> frozenset[int]:
 
 
 def without_ignored_reason(entry: LogEntry, ignored: Container[int]) -> LogEntry:
-    """Return ``entry``, or a copy without its reason if a user in ``ignored`` has written the reason.
+    """Return ``entry``, or a copy without its reason if one of the ``ignored`` users has written the reason.
 
-    ``ignored`` contains the ids of users. Kicks, bans and deletions have a reason. The farewell of a user who
-    leaves a group counts as a reason.
+    ``ignored`` contains the ids of users. Kicks, bans and deletions have a reason. The part message of a user
+    who leaves a group counts as a reason.
     """
     event = entry.event
     if event.actor.id not in ignored:
@@ -66,8 +66,10 @@ def without_ignored_reason(entry: LogEntry, ignored: Container[int]) -> LogEntry
 
 
 def without_text(entry: LogEntry) -> LogEntry:
-    """Return a copy of ``entry`` without its text: the reason of a kick, a ban or a deletion, the part
-    message of a departure, or the new text of an edited message.
+    """Return a copy of ``entry`` without its text.
+
+    The text is the reason of a kick, a ban or a deletion, the part message of a user who left a group, or the
+    new text of an edited message.
     """
     event = entry.event
     body = str(event.changed_message_id) if event.kind in ("deleted", "edited") else ""

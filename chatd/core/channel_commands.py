@@ -46,7 +46,9 @@ _WatchChange = Annotated[
     example="NAMES #wob",
 )
 class ShowChannel(Command, frozen=True):
-    """Show ``group``, or the lobby if it is empty, with its topic and those of its members who are online."""
+    """The command to show ``group``, or the lobby if it is empty, with its topic and its members who are
+    online.
+    """
 
     group: _Name = ""
 
@@ -61,7 +63,10 @@ class ShowChannel(Command, frozen=True):
     example="JOIN #lobby",
 )
 class EnterLobby(Command, frozen=True):
-    """Let this session enter the lobby: it is sent the messages there, and the arrivals and departures."""
+    """The command by which this session enters the lobby.
+
+    From then on, the session is sent the messages there, and notices of users who log in and out.
+    """
 
 
 @declare(
@@ -74,7 +79,7 @@ class EnterLobby(Command, frozen=True):
     example="PART #lobby",
 )
 class LeaveLobby(Command, frozen=True):
-    """Let this session leave the lobby. Other sessions of the user stay there."""
+    """The command by which this session leaves the lobby. Other sessions of the user stay in the lobby."""
 
 
 @declare(
@@ -86,9 +91,9 @@ class LeaveLobby(Command, frozen=True):
     example="WHOIS bob",
 )
 class ShowUsers(Command, frozen=True):
-    """Show what may be known of the users with the ``nicks``. Unknown nicks are left out.
+    """The command to show the users with the ``nicks``, as far as the reader may know of them.
 
-    Their groups are shown if ``details`` is ``groups``, else only who they are and whether they are online.
+    Unknown nicks are left out. If ``details`` is ``groups``, the answer has the groups of those users, too.
     """
 
     nicks: _Nicks
@@ -104,7 +109,9 @@ class ShowUsers(Command, frozen=True):
     example="WHO al*",
 )
 class FindUsers(Command, frozen=True):
-    """Show the users who are online and whose nicks match ``mask``, in the order of arrival."""
+    """The command to list the users who are online and whose nicks match ``mask``, in the order of their
+    logins.
+    """
 
     mask: _Mask
 
@@ -118,10 +125,11 @@ class FindUsers(Command, frozen=True):
     example="MONITOR + bob",
 )
 class WatchUsers(Command, frozen=True):
-    """Change or show the watch list: the nicks of whose arrivals and departures this session is told.
+    """The command to change or show the watch list of this session.
 
-    ``add`` adds the ``nicks`` to the list, ``remove`` removes them, and ``clear`` empties the list. ``list``
-    asks for the nicks in the list, ``status`` for which of them are online.
+    When a user whose nick is in the list logs in or out, the session is sent a notice. ``add`` adds the
+    ``nicks`` to the list, ``remove`` removes them, and ``clear`` empties the list. ``list`` asks for the
+    nicks in the list, ``status`` for those of them that are online.
     """
 
     change: _WatchChange
@@ -138,11 +146,11 @@ class WatchUsers(Command, frozen=True):
     example="AWAY :having lunch",
 )
 class SetProfile(Command, frozen=True):
-    """Change what others are shown of this session.
+    """The command to change the profile of this session, which other users can see.
 
-    ``realname`` is the name that others are shown, ``away`` says why the user is away, and ``is_bot`` whether
-    a program uses the session. A field that is None is left as it is. An empty ``away`` means that the user
-    is back.
+    ``realname`` is the name that is shown, ``away`` says why the user is away, and ``is_bot`` says whether a
+    program uses the session. A field that is None is not changed. An empty ``away`` means that the user is
+    back.
     """
 
     realname: _Text | None = None
@@ -162,8 +170,8 @@ class SetProfile(Command, frozen=True):
     example="LUSERS",
 )
 class ShowStatistics(Command, frozen=True):
-    """Show the numbers of users who are online, of all users ever known, and of the groups visible to the
-    author.
+    """The command to show how many users are online or were ever known, and how many groups the user
+    may see.
     """
 
 
@@ -177,7 +185,8 @@ class ShowStatistics(Command, frozen=True):
     example="MARKREAD #wob",
 )
 class MarkReadUntilTime(Command, frozen=True):
-    """Show the author's read mark in a conversation. With ``time``, move the mark forward before.
+    """The command to show the user's read mark in a conversation, after moving it forward to ``time`` if
+    given.
 
     The conversation is that of ``group``, or the direct one with the user ``dest``, or the lobby if both are
     None. ``time`` is in milliseconds since 1970. The mark moves to the last entry that is not later than
@@ -201,11 +210,12 @@ class MarkReadUntilTime(Command, frozen=True):
     example="AUTHENTICATE PLAIN",
 )
 class Authenticate(Command, frozen=True):
-    """Prove that the client belongs to the registered user ``nick``, before the login with that nick.
+    """The command by which a client proves, before the login, that it belongs to the registered user
+    ``nick``.
 
     ``password`` is the user's password, or the secret of a token. Without a password, the client's TLS
-    certificate is the proof. In that case ``nick`` may be empty: the user is the one whom the certificate
-    names.
+    certificate is the proof. In that case ``nick`` may be empty, and the user is the one named in the
+    certificate.
     """
 
     nick: _Nick
@@ -222,7 +232,7 @@ class Authenticate(Command, frozen=True):
     example="MODE #wob +b ~a:bob",
 )
 class BanAccount(Ban, frozen=True):
-    """Ban the user ``dest`` as `Ban` does, if that user is registered."""
+    """The command to ban the user ``dest`` as `Ban` does, on condition that the user is registered."""
 
 
 @declare(
@@ -235,9 +245,10 @@ class BanAccount(Ban, frozen=True):
     example="REGISTER * * secret",
 )
 class RegisterBeforeLogin(Command, frozen=True):
-    """Register ``nick`` with the ``password`` before the login. Nobody may have or use the nick.
+    """The command to register ``nick`` with the ``password`` before the login.
 
-    The login with the nick that follows needs no password, as after `Authenticate`.
+    No user may have the nick, and no client may be using it. The login with the nick that follows needs no
+    password, as after `Authenticate`.
     """
 
     nick: _Nick
@@ -253,7 +264,7 @@ class RegisterBeforeLogin(Command, frozen=True):
     example="OPER judge secret",
 )
 class BecomeOperator(Command, frozen=True):
-    """Let this session act with the rights of the server operator ``account``, whose password is
+    """The command to give this session the rights of the server operator ``account``, given the
     ``password``.
     """
 
@@ -270,7 +281,7 @@ class BecomeOperator(Command, frozen=True):
     example="MODE alice -o",
 )
 class ResignOperator(Command, frozen=True):
-    """Give up the rights that this session has by `BecomeOperator`, if any."""
+    """The command to give up the rights that this session has got by `BecomeOperator`, if any."""
 
 
 @declare(
@@ -284,8 +295,9 @@ class ResignOperator(Command, frozen=True):
     example="REDACT #wob 17 :spam",
 )
 class DeleteMessageInConversation(DeleteMessage, frozen=True):
-    """Delete a message as `DeleteMessage` does, if it is in ``group``, in the direct conversation with
-    ``dest``, or in the lobby if both are None.
+    """The command to delete a message as `DeleteMessage` does, on condition that it is in one conversation.
+
+    The conversation is that of ``group``, or the direct one with ``dest``, or the lobby if both are None.
     """
 
     group: _Name | None = None
@@ -303,8 +315,10 @@ class DeleteMessageInConversation(DeleteMessage, frozen=True):
     example="@+draft/react=:);+draft/reply=17 TAGMSG #wob",
 )
 class ReactInChannel(ReactToMessage, frozen=True):
-    """React to a message as `ReactToMessage` does, if it is in ``group``, in the direct conversation with
-    ``dest``, or in the lobby if both are None.
+    """The command to react to a message as `ReactToMessage` does, on condition that it is in one
+    conversation.
+
+    The conversation is that of ``group``, or the direct one with ``dest``, or the lobby if both are None.
     """
 
     group: _Name | None = None
@@ -322,7 +336,11 @@ class ReactInChannel(ReactToMessage, frozen=True):
     example="@+draft/unreact=:);+draft/reply=17 TAGMSG #wob",
 )
 class UnreactInChannel(TakeReactionBack, frozen=True):
-    """Take a reaction back as `TakeReactionBack` does, if the message is where `ReactInChannel` says."""
+    """The command to remove a reaction as `TakeReactionBack` does, on condition that it is in one
+    conversation.
+
+    The conversation is given as in `ReactInChannel`.
+    """
 
     group: _Name | None = None
     dest: _Friend | None = None
@@ -338,7 +356,7 @@ class UnreactInChannel(TakeReactionBack, frozen=True):
     example="TAGMSG #wob",
 )
 class SendTransientMessage(Command, frozen=True):
-    """Send something that is not stored: ``tags``, such as that the author is typing, or a ``text``.
+    """The command to send a message that is not stored: a ``text``, or ``tags`` such as a typing notice.
 
     The receiver is the user ``dest``, or else the members of ``group``. An empty ``group`` is the lobby. A
     text can be sent only to a user, or to the owner and the operators of a group: in the second case

@@ -52,11 +52,12 @@ def show_channel(
     token: Token | None = None,
     operator_ids: AbstractSet[int] = NO_USER_IDS,
 ) -> Channel:
-    """Return the group called ``name``, or the lobby if ``name`` is empty, as ``reader`` may see it.
+    """Return the group called ``name``, or the lobby if ``name`` is empty, as a channel that ``reader`` may
+    see.
 
-    ``online`` are the users who are online, in the order of arrival. ``operator_ids`` are the ids of those
-    who are shown as server operators. Raises `Refusal` ``no_such_group`` if there is no such group for
-    ``reader``, or if it is outside the scope of ``token``, the token of the reader's session.
+    ``online`` are the users who are online, in the order of their logins. ``operator_ids`` are the ids of
+    those who are shown as server operators. Raises `Refusal` ``no_such_group`` if ``reader`` may see no such
+    group, or if it is outside the scope of ``token``, the token of the reader's session.
     """
     if not name:
         return Channel("", members=_members(state, online, profile_of, None, operator_ids))
@@ -73,7 +74,10 @@ def channel_of_group(
     group: Group,
     operator_ids: AbstractSet[int] = NO_USER_IDS,
 ) -> Channel:
-    """Return ``group``, which ``reader`` may see, as a channel; ``operator_ids`` as in `show_channel`."""
+    """Return ``group``, which ``reader`` may see, as a channel.
+
+    ``operator_ids`` are the ids of the users who are shown as server operators.
+    """
     author = None if group.topic_author is None else state.users.get(group.topic_author)
     is_member = reader.id in group.members
     return Channel(
@@ -98,7 +102,7 @@ def channels_of(
     in_lobby: bool,
     read_times: Mapping[int, int],
 ) -> tuple[Channel, ...]:
-    """Return the channels of ``reader``: the groups and, if ``in_lobby`` is true, the lobby.
+    """Return the channels of ``reader``: the reader's groups and, if ``in_lobby`` is true, the lobby.
 
     Conversations outside the scope of ``token``, the token of the reader's session, are left out.
     ``read_times`` maps conversation ids to the reader's read marks, as times in milliseconds since 1970.
@@ -166,8 +170,9 @@ def find_users(
 def describe_user(
     state: State, profile_of: ProfileOf, user: User, operator_ids: AbstractSet[int] = NO_USER_IDS
 ) -> UserDescription:
-    """Return what everybody may know of ``user``, without groups. The user is shown as a server operator if
-    the user's id is among ``operator_ids``.
+    """Return what every user may know of ``user``, without groups.
+
+    ``operator_ids`` are the ids of the users who are shown as server operators.
     """
     is_operator = user.id in operator_ids
     return UserDescription(user, profile_of(user), state.is_registered(user), is_server_operator=is_operator)
@@ -185,11 +190,12 @@ def chat_statistics(state: State, online: int, most_online: int, reader: User, n
 def resolve_transient_receivers(
     state: State, sender: User, command: SendTransientMessage
 ) -> tuple[Conversation | None, User | None, Audience]:
-    """Return the destination of ``command`` of ``sender``, and the users who receive it.
+    """Return the destination of the message that ``sender`` sends by ``command``, and the users who receive
+    it.
 
     The destination is a conversation (the lobby or that of a group) or a user; the other one is None. Users
     who ignore the sender are not among the receivers. The sender may be among them. The receivers in a
-    conversation are the identical object until its members change, unless somebody ignores the sender. Raises
+    conversation are the identical object until its members change, unless a member ignores the sender. Raises
     `Refusal` ``no_such_user``, ``no_such_group`` or ``not_member``.
     """
     ignoring = state.ignored_by.get(sender.id, NO_USER_IDS)

@@ -15,6 +15,7 @@ from chatd.core.declarations import COMMANDS_BY_CLASS as COMMANDS_BY_CLASS
 from chatd.core.declarations import COMMANDS_BY_JSON_ACTION as COMMANDS_BY_JSON_ACTION
 from chatd.core.declarations import Command as Command
 from chatd.core.declarations import FieldDeclaration, declare
+from chatd.core.events import EventKind, is_action
 from chatd.core.language import N_
 from chatd.core.search import split_search_operators
 
@@ -327,13 +328,13 @@ _ON_MEMBER = f"{_GROUP} not_operator no_such_user is_owner"
     example="IAM alice",
 )
 class Hello(Command, frozen=True):
-    """Log in. The answer is a welcome.
+    """The command to log in. The answer is a welcome.
 
     Without ``nick``, the client logs in as a guest. A registered nick needs its ``password``, which may also
-    be the secret of a token. ``since`` is the id of the last entry that the client has received; the client
-    is sent all later entries. ``missed`` says whether it is sent missed entries and moves the last seen id.
-    ``history`` says whether it is sent a page of each conversation. IRC clients show the ``username`` and the
-    ``realname`` of a user. If one of them is empty, they show the nick instead.
+    be the secret of a token. ``since`` is the id of the last entry that the client has received; the daemon
+    sends all later entries. ``missed`` says whether the daemon sends missed entries and moves the user's last
+    seen id. ``history`` says whether the daemon sends a page of each conversation. ``username`` and
+    ``realname`` are shown to IRC clients; an empty one is replaced by the nick.
     """
 
     nick: _Nick = ""
@@ -356,7 +357,9 @@ class Hello(Command, frozen=True):
     example="PWD correct horse battery",
 )
 class PasswordBeforeHello(Command, frozen=True):
-    """Give the ``password`` for the next hello, on a wire whose hello has no password field."""
+    """The command that gives the ``password`` for the next hello, on a wire whose hello has no password
+    field.
+    """
 
     password: _Password
 
@@ -375,7 +378,7 @@ class PasswordBeforeHello(Command, frozen=True):
     example="identify;alice;correct horse battery",
 )
 class Identify(Command, frozen=True):
-    """Log in as the registered user ``nick``. The answer is a welcome.
+    """The command to log in as the registered user ``nick``. The answer is a welcome.
 
     ``password`` is the password of the user, or the secret of one of the user's tokens.
     """
@@ -396,7 +399,7 @@ class Identify(Command, frozen=True):
     example="BYE",
 )
 class Quit(Command, frozen=True):
-    """End the session. The answer is the last frame that the client is sent."""
+    """The command to end the session. The answer is the last frame that the client is sent."""
 
 
 @declare(
@@ -411,7 +414,10 @@ class Quit(Command, frozen=True):
     example="WHO",
 )
 class ListClients(Command, frozen=True):
-    """List the connected users, in the order of arrival, without the first ``skip`` users."""
+    """The command to list the connected users, in the order of their logins.
+
+    The first ``skip`` are left out.
+    """
 
     skip: _SkipCount = 0
 
@@ -429,9 +435,10 @@ class ListClients(Command, frozen=True):
     example="MSG hello all",
 )
 class SendToLobby(Command, frozen=True):
-    """Send ``msg``, a message, an image or a notice, to the lobby: everyone connected receives it.
+    """The command to send ``msg``, a message, an image or a notice, to the lobby: every connected user
+    receives it.
 
-    ``reply_to`` is the id of the message in the lobby that it answers.
+    ``reply_to`` is the id of the message in the lobby that ``msg`` answers.
     """
 
     msg: _MessageText
@@ -453,10 +460,10 @@ class SendToLobby(Command, frozen=True):
     example="s;bob;hello",
 )
 class SendToUser(Command, frozen=True):
-    """Send ``msg``, a message, an image or a notice, to the user ``dest``.
+    """The command to send ``msg``, a message, an image or a notice, to the user ``dest``.
 
-    A user who is not connected gets it later. ``reply_to`` is the id of the message in the conversation with
-    that user that it answers.
+    A user who is not connected gets ``msg`` after the next login. ``reply_to`` is the id of the message in
+    the conversation with that user that ``msg`` answers.
     """
 
     dest: _KnownNick
@@ -481,7 +488,7 @@ class SendToUser(Command, frozen=True):
     example="cg;wob;private",
 )
 class CreateGroup(Command, frozen=True):
-    """Create the group ``group``. The author becomes its owner and first member."""
+    """The command to create the group ``group``. The user becomes its owner and first member."""
 
     group: _GroupName
     visibility: _Visibility = "public"
@@ -499,7 +506,7 @@ class CreateGroup(Command, frozen=True):
     example="j;wob",
 )
 class Join(Command, frozen=True):
-    """Join ``group``. A private group needs an invitation, which is used up."""
+    """The command to join ``group``. A private group needs an invitation, which is used up."""
 
     group: _GroupName
 
@@ -516,10 +523,10 @@ class Join(Command, frozen=True):
     example="/join wob",
 )
 class EnterGroup(Command, frozen=True):
-    """Enter ``group`` as a room, on wires where a client is in one room at a time.
+    """The command to enter ``group`` as a room, on wires where a client is in one room at a time.
 
-    An author who is not a member joins the group; for a member nothing changes. An empty ``group`` is the
-    lobby. ``missing`` says whether to refuse the command or create the group if there is no such group.
+    A user who is not a member joins the group; for a member nothing changes. An empty ``group`` is the lobby.
+    ``missing`` says whether to refuse the command or create the group if there is no such group.
     """
 
     group: _GroupName
@@ -539,9 +546,9 @@ class EnterGroup(Command, frozen=True):
     example="bg;wob;hello",
 )
 class SendToGroup(Command, frozen=True):
-    """Send ``msg``, a message, an image or a notice, to the members of ``group``.
+    """The command to send ``msg``, a message, an image or a notice, to the members of ``group``.
 
-    ``reply_to`` is the id of the message in the group that it answers.
+    ``reply_to`` is the id of the message in the group that ``msg`` answers.
     """
 
     group: _GroupName
@@ -563,7 +570,8 @@ class SendToGroup(Command, frozen=True):
     example="members;wob",
 )
 class ListMembers(Command, frozen=True):
-    """List the members of ``group``, in the order in which they joined, with roles and presence.
+    """The command to list the members of ``group``, in the order in which they joined, with roles and
+    presence.
 
     The first ``skip`` members are left out.
     """
@@ -585,7 +593,10 @@ class ListMembers(Command, frozen=True):
     example="messages;wob",
 )
 class ListGroupMessages(Command, frozen=True):
-    """Read a page of the messages of ``group`` between the ids ``after`` and ``before``, both excluded."""
+    """The command to read a page of the messages of ``group``.
+
+    The ids of the messages lie between ``after`` and ``before``, both excluded.
+    """
 
     group: _GroupName
     limit: _PageLimit | None = None
@@ -605,7 +616,10 @@ class ListGroupMessages(Command, frozen=True):
     example="groups;",
 )
 class ListGroups(Command, frozen=True):
-    """List the groups that are visible to the author, sorted by name, without the first ``skip`` groups."""
+    """The command to list the groups that the user may see, sorted by name.
+
+    The first ``skip`` are left out.
+    """
 
     skip: _SkipCount = 0
 
@@ -623,7 +637,7 @@ class ListGroups(Command, frozen=True):
     example="leave;wob",
 )
 class Leave(Command, frozen=True):
-    """Leave ``group``.
+    """The command to leave ``group``.
 
     If the owner leaves, the operator who joined first, else the member who joined first, becomes the owner.
     """
@@ -644,7 +658,7 @@ class Leave(Command, frozen=True):
     example="invite;wob;bob",
 )
 class Invite(Command, frozen=True):
-    """Invite the user ``dest`` to ``group``. The invited user may then join."""
+    """The command to invite the user ``dest`` to ``group``. The invited user may then join."""
 
     group: _GroupName
     dest: _KnownNick
@@ -662,10 +676,10 @@ class Invite(Command, frozen=True):
     example="invitelink;wob;7d",
 )
 class MakeInvitationLink(Command, frozen=True):
-    """Make an invitation link to ``group``, which expires after ``lifetime`` seconds.
+    """The command to make an invitation link to ``group``, which expires after ``lifetime`` seconds.
 
-    Without ``lifetime``, it lasts as long as an invitation, at most a year. Only the answer shows the link.
-    Users join by it as if the author had invited them.
+    Without ``lifetime``, the link lasts as long as an invitation, at most a year. Only the answer shows the
+    link. Users join by it as if the link's maker had invited them.
     """
 
     group: _GroupName
@@ -685,7 +699,7 @@ class MakeInvitationLink(Command, frozen=True):
     example="uselink;invite_0123456789abcdef0123456789abcdef01234567",
 )
 class UseInvitationLink(Command, frozen=True):
-    """Join the group that ``link`` leads to, invited by whoever has made it."""
+    """The command to join the group that ``link`` belongs to, as if the link's maker had invited the user."""
 
     link: _InvitationLink
 
@@ -702,9 +716,9 @@ class UseInvitationLink(Command, frozen=True):
     example="links;wob",
 )
 class ListInvitationLinks(Command, frozen=True):
-    """List the invitation links of ``group`` that are in force, the oldest first.
+    """The command to list the invitation links of ``group`` that are valid, the oldest first.
 
-    Members see their own links, the owner and the operators all of them.
+    Members see their own links, the owner and the operators all links.
     """
 
     group: _GroupName
@@ -722,7 +736,9 @@ class ListInvitationLinks(Command, frozen=True):
     example="revokelink;wob;1",
 )
 class RevokeInvitationLink(Command, frozen=True):
-    """Revoke the invitation link ``number`` of ``group``: nobody can join by it any more."""
+    """The command to revoke the invitation link ``number`` of ``group``, so that nobody can join by it any
+    more.
+    """
 
     group: _GroupName
     number: _LinkNumber
@@ -740,9 +756,9 @@ class RevokeInvitationLink(Command, frozen=True):
     example="uninvite;wob;bob",
 )
 class Uninvite(Command, frozen=True):
-    """Withdraw the invitation of the user ``dest`` to ``group``.
+    """The command to withdraw the invitation of the user ``dest`` to ``group``.
 
-    Members may withdraw their own invitations, the owner and the operators all of them.
+    Members may withdraw the invitations that they have made, the owner and the operators all invitations.
     """
 
     group: _GroupName
@@ -761,7 +777,7 @@ class Uninvite(Command, frozen=True):
     example="decline;wob",
 )
 class Decline(Command, frozen=True):
-    """Decline the author's invitation to ``group``."""
+    """The command to decline the user's invitation to ``group``."""
 
     group: _GroupName
 
@@ -778,7 +794,10 @@ class Decline(Command, frozen=True):
     example="kick;wob;bob;too loud",
 )
 class Kick(Command, frozen=True):
-    """Remove the member ``dest`` from ``group``, with a ``reason``. A public group may be joined again."""
+    """The command to remove the member ``dest`` from ``group``, with a ``reason``.
+
+    The removed user may join again if the group is public.
+    """
 
     group: _GroupName
     dest: _KnownNick
@@ -797,7 +816,10 @@ class Kick(Command, frozen=True):
     example="ban;wob;bob;spam",
 )
 class Ban(Command, frozen=True):
-    """Ban the user ``dest``, member or not, from ``group``, with a ``reason``, until the ban is lifted."""
+    """The command to ban the user ``dest``, who need not be a member, from ``group``, with a ``reason``.
+
+    The ban lasts until it is lifted.
+    """
 
     group: _GroupName
     dest: _KnownNick
@@ -816,7 +838,10 @@ class Ban(Command, frozen=True):
     example="unban;wob;bob",
 )
 class Unban(Command, frozen=True):
-    """Lift the ban of the user ``dest`` from ``group``. The user does not become a member by this."""
+    """The command to lift the ban of the user ``dest`` from ``group``.
+
+    The user does not become a member by this.
+    """
 
     group: _GroupName
     dest: _KnownNick
@@ -835,7 +860,10 @@ class Unban(Command, frozen=True):
     example="states;wob",
 )
 class ListGroupEvents(Command, frozen=True):
-    """Read a page of the events of ``group`` between the ids ``after`` and ``before``, both excluded."""
+    """The command to read a page of the events of ``group``, such as joins and kicks.
+
+    The ids of the events lie between ``after`` and ``before``, both excluded.
+    """
 
     group: _GroupName
     limit: _PageLimit | None = None
@@ -855,7 +883,7 @@ class ListGroupEvents(Command, frozen=True):
     example="promote;wob;bob",
 )
 class Promote(Command, frozen=True):
-    """Make the member ``dest`` of ``group`` an operator."""
+    """The command to make the member ``dest`` of ``group`` an operator."""
 
     group: _GroupName
     dest: _KnownNick
@@ -873,7 +901,7 @@ class Promote(Command, frozen=True):
     example="demote;wob;bob",
 )
 class Demote(Command, frozen=True):
-    """Make the operator ``dest`` of ``group`` an ordinary member again."""
+    """The command to make the operator ``dest`` of ``group`` an ordinary member again."""
 
     group: _GroupName
     dest: _KnownNick
@@ -891,7 +919,7 @@ class Demote(Command, frozen=True):
     example="visibility;wob;private",
 )
 class SetVisibility(Command, frozen=True):
-    """Make ``group`` public or private. Its members stay."""
+    """The command to make ``group`` public or private. Its members stay."""
 
     group: _GroupName
     visibility: _Visibility
@@ -909,7 +937,7 @@ class SetVisibility(Command, frozen=True):
     example="topic;wob;the weather",
 )
 class SetTopic(Command, frozen=True):
-    """Set the topic of ``group``. An empty ``topic`` removes the topic."""
+    """The command to set the topic of ``group``. An empty ``topic`` removes the topic."""
 
     group: _GroupName
     topic: _Topic = ""
@@ -927,7 +955,9 @@ class SetTopic(Command, frozen=True):
     example="sethistory;wob;since_joining",
 )
 class SetHistoryVisibility(Command, frozen=True):
-    """Let the members of ``group`` read all of its log, or only what came since each of them joined."""
+    """The command to set what the members of ``group`` can read: all of its log, or what came since they
+    joined.
+    """
 
     group: _GroupName
     mode: _HistoryVisibility
@@ -945,9 +975,10 @@ class SetHistoryVisibility(Command, frozen=True):
     example="setkeep;wob;90d",
 )
 class SetRetention(Command, frozen=True):
-    """Delete the messages of ``group`` that are older than ``age`` seconds, now and from now on.
+    """The command to delete the messages of ``group`` that are older than ``age`` seconds, now and from now
+    on.
 
-    Without ``age``, they are kept as long as the daemon's configuration keeps messages.
+    Without ``age``, the messages are kept as long as the daemon's configuration says.
     """
 
     group: _GroupName
@@ -967,7 +998,7 @@ class SetRetention(Command, frozen=True):
     example="history;bob",
 )
 class ReadHistory(Command, frozen=True):
-    """Read a page of messages of a conversation.
+    """The command to read a page of messages of a conversation.
 
     The conversation is that of ``group``, or the direct one with the user ``dest``, or the lobby if both are
     None.
@@ -977,8 +1008,8 @@ class ReadHistory(Command, frozen=True):
     - ``limit`` is the maximum number of messages.
     - ``order`` says which messages the page has if there are more: ``oldest`` for the first ones, else the
       last ones. None means the first ones if only lower bounds are given, else the last ones.
-    - ``around`` is an id. The page has the entry with that id, if there is one, and entries on both sides.
-      ``around_time`` means the same for the first entry of the log at this time or later. Neither can be
+    - ``around`` is an id. The page has the entry with that id, if there is one, and entries on both sides of
+      it. ``around_time`` means the same for the first entry of the log at this time or later. Neither can be
       combined with another bound.
     - If ``events`` is ``all``, the page also has the events of the conversation.
     - If ``whole_milliseconds`` is ``yes``, the page does not end between two entries with the same time (see
@@ -1013,13 +1044,15 @@ class ReadHistory(Command, frozen=True):
     example='search;from:bob "the exam" room*',
 )
 class Search(Command, frozen=True):
-    """Find messages that contain all ``words``, newest first, in what the author may read: in ``group``, else
-    in the conversation with the user ``dest``, else in all conversations. With ``author`` only messages by
-    that user are found.
+    """The command to find messages that contain all ``words`` among those that the user may read.
 
-    The page contains messages between the ids ``after`` and ``before`` and between the times ``after_time``
-    and ``before_time``, all excluded, at most ``limit``; with only lower bounds the oldest come first. Empty
-    ``words`` find all messages of the author or the conversation that is named then.
+    The search is in ``group``, else in the conversation with the user ``dest``, else in all conversations.
+    With ``author``, only messages of that user are found. If ``words`` is empty, all messages of the named
+    author or conversation are found.
+
+    The answer has at most ``limit`` messages between the ids ``after`` and ``before`` and between the times
+    ``after_time`` and ``before_time``, all excluded. The newest message comes first; if only lower bounds are
+    given, the oldest comes first.
     """
 
     words: _SearchWords
@@ -1046,11 +1079,13 @@ class Search(Command, frozen=True):
     example="conversations;",
 )
 class ListConversations(Command, frozen=True):
-    """List the author's conversations, the most recent first, without the first ``skip`` ones.
+    """The command to list the user's conversations, the most recent first.
 
-    With ``after_time``, ``before_time`` or both, in milliseconds since 1970, list only conversations whose
-    last message is later than ``after_time`` and earlier than ``before_time``. In that case the oldest comes
-    first, each item has the time of that message, and the list has at most ``limit`` conversations.
+    The first ``skip`` are left out.
+
+    With ``after_time``, ``before_time`` or both, in milliseconds since 1970, the list has only conversations
+    whose last message is later than ``after_time`` and earlier than ``before_time``. In that case the oldest
+    comes first, each item has the time of that message, and the list has at most ``limit`` conversations.
     """
 
     skip: _SkipCount = 0
@@ -1072,11 +1107,11 @@ class ListConversations(Command, frozen=True):
     example="markread;wob;17",
 )
 class MarkRead(Command, frozen=True):
-    """Move the author's read mark in a conversation forward to the entry id ``upto``.
+    """The command to move the user's read mark in a conversation forward to the entry id ``upto``.
 
     The conversation is that of ``group``, or the direct one with the user ``dest``, or the lobby if both are
-    None. Without ``upto``, the mark moves to the last entry of the conversation. It never moves back, nor
-    beyond the last entry.
+    None. Without ``upto``, the mark moves to the last entry of the conversation. The mark never moves back,
+    nor beyond the last entry.
     """
 
     group: _GroupName | None = None
@@ -1096,7 +1131,10 @@ class MarkRead(Command, frozen=True):
     example="ignore;bob",
 )
 class IgnoreUser(Command, frozen=True):
-    """Stop sending messages and invitations of the user ``dest`` to the author. That user is not told."""
+    """The command to ignore the user ``dest``: the daemon stops sending that user's messages and invitations.
+
+    The ignored user is not told.
+    """
 
     dest: _KnownNick
 
@@ -1113,7 +1151,9 @@ class IgnoreUser(Command, frozen=True):
     example="unignore;bob",
 )
 class UnignoreUser(Command, frozen=True):
-    """Undo `IgnoreUser`: the author gets new messages and invitations of the user ``dest`` again."""
+    """The command to undo `IgnoreUser`, so that new messages and invitations of the user ``dest`` are sent
+    again.
+    """
 
     dest: _KnownNick
 
@@ -1129,7 +1169,7 @@ class UnignoreUser(Command, frozen=True):
     example="ignored;",
 )
 class ListIgnored(Command, frozen=True):
-    """List the users whom the author ignores, by nick."""
+    """The command to list the users whom the user ignores, sorted by nick."""
 
 
 @declare(
@@ -1145,7 +1185,7 @@ class ListIgnored(Command, frozen=True):
     example="register;correct horse battery",
 )
 class Register(Command, frozen=True):
-    """Register the author's nick with ``password``."""
+    """The command to register the user's nick with ``password``."""
 
     password: _Password
 
@@ -1163,7 +1203,10 @@ class Register(Command, frozen=True):
     example="passwd;correct horse battery;staple of nine",
 )
 class ChangePassword(Command, frozen=True):
-    """Replace the author's ``password`` by the password ``new``. The author's other sessions end."""
+    """The command to replace the user's ``password`` by the password ``new``.
+
+    The user's other sessions end.
+    """
 
     password: _Password
     new: _NewPassword
@@ -1181,9 +1224,9 @@ class ChangePassword(Command, frozen=True):
     example="unregister;correct horse battery",
 )
 class Unregister(Command, frozen=True):
-    """Close the author's account for good. The nick becomes free for a new user.
+    """The command to close the user's account for good. The nick becomes free for a new user.
 
-    The author leaves all groups and is renamed. The old messages stay, under a name that nobody can log in
+    The user leaves all groups and is renamed. The old messages stay, under a name that nobody can log in
     with.
     """
 
@@ -1202,7 +1245,7 @@ class Unregister(Command, frozen=True):
     example="regain;",
 )
 class EndOtherSessions(Command, frozen=True):
-    """End all other sessions of the author, who must be registered."""
+    """The command to end all other sessions of the user, who must be registered."""
 
 
 @declare(
@@ -1218,10 +1261,11 @@ class EndOtherSessions(Command, frozen=True):
     example="maketoken;deploy;write;wob;90d",
 )
 class MakeToken(Command, frozen=True):
-    """Make a token called ``token`` for the author's programs. Only the answer shows its secret.
+    """The command to make a token called ``token``, with which the user's programs can log in.
 
-    ``scope`` says whether it can only read, ``groups`` for which conversations it can be used. It expires
-    after ``duration`` seconds; without ``duration``, it holds until it is revoked.
+    Only the answer shows the secret of the token. ``scope`` says whether the token can only read, and
+    ``groups`` in which conversations it can be used. The token expires after ``duration`` seconds; without
+    ``duration``, it is valid until it is revoked.
     """
 
     token: _TokenName
@@ -1241,7 +1285,7 @@ class MakeToken(Command, frozen=True):
     example="tokens;",
 )
 class ListTokens(Command, frozen=True):
-    """List the author's tokens, the oldest first, without their secrets."""
+    """The command to list the user's tokens, the oldest first, without their secrets."""
 
 
 @declare(
@@ -1256,7 +1300,9 @@ class ListTokens(Command, frozen=True):
     example="revoketoken;deploy",
 )
 class RevokeToken(Command, frozen=True):
-    """Revoke the author's token called ``token``: its sessions end, and nobody can log in with it."""
+    """The command to revoke the user's token called ``token``: its sessions end, and nobody can log in with
+    it.
+    """
 
     token: _TokenName
 
@@ -1273,9 +1319,10 @@ class RevokeToken(Command, frozen=True):
     example="mute;bob;10m;shouting",
 )
 class Mute(Command, frozen=True):
-    """Refuse all messages and changes of the user ``dest`` for ``duration`` seconds, with a ``reason``.
+    """The command to refuse all messages and changes of the user ``dest`` for ``duration`` seconds.
 
-    Without ``duration``, the mute lasts until it is lifted. A muted user can still leave groups.
+    ``reason`` is shown to that user. Without ``duration``, the mute lasts until it is lifted. A muted user
+    can still leave groups.
     """
 
     dest: _KnownNick
@@ -1295,7 +1342,7 @@ class Mute(Command, frozen=True):
     example="unmute;bob",
 )
 class Unmute(Command, frozen=True):
-    """Lift the mute of the user ``dest``."""
+    """The command to lift the mute of the user ``dest``."""
 
     dest: _KnownNick
 
@@ -1312,7 +1359,7 @@ class Unmute(Command, frozen=True):
     example="disconnect;bob;calm down",
 )
 class DisconnectUser(Command, frozen=True):
-    """End all sessions of the user ``dest``, with a ``reason``."""
+    """The command to end all sessions of the user ``dest``, with a ``reason``."""
 
     dest: _KnownNick
     reason: _Reason = ""
@@ -1330,9 +1377,10 @@ class DisconnectUser(Command, frozen=True):
     example="block;bob;1d;spam",
 )
 class Block(Command, frozen=True):
-    """Refuse logins of ``target``, a nick, an IP address or a network, for ``duration`` seconds.
+    """The command to refuse logins of ``target``, a nick, an IP address or a network, for ``duration``
+    seconds.
 
-    Without ``duration``, the block lasts until it is lifted. The sessions of the nick, or from the network,
+    Without ``duration``, the block lasts until it is lifted. Open sessions of the nick, or from the network,
     end.
     """
 
@@ -1354,7 +1402,7 @@ class Block(Command, frozen=True):
     example="blockaddress;bob;1h;came back under another nick",
 )
 class BlockAddressesOfUser(Command, frozen=True):
-    """Block the networks that the user ``dest`` is connected from, as `Block` does."""
+    """The command to block the networks from which the user ``dest`` is connected, as `Block` does."""
 
     dest: _KnownNick
     duration: _DurationSeconds | None = None
@@ -1373,7 +1421,7 @@ class BlockAddressesOfUser(Command, frozen=True):
     example="unblock;bob",
 )
 class Unblock(Command, frozen=True):
-    """Lift the block of ``target``."""
+    """The command to lift the block of ``target``, a nick, an IP address or a network."""
 
     target: _BlockTarget
 
@@ -1390,7 +1438,7 @@ class Unblock(Command, frozen=True):
     example="give;wob;alice",
 )
 class AssignGroupOwner(Command, frozen=True):
-    """Make the user ``dest`` the owner of ``group``, and a member if necessary."""
+    """The command to make the user ``dest`` the owner of ``group``, and a member if necessary."""
 
     group: _GroupName
     dest: _KnownNick
@@ -1408,9 +1456,9 @@ class AssignGroupOwner(Command, frozen=True):
     example="close;wob;the course is over",
 )
 class CloseGroup(Command, frozen=True):
-    """Remove all members from ``group``, with a ``reason``, and hide it.
+    """The command to remove all members from ``group``, with a ``reason``, and hide the group.
 
-    `AssignGroupOwner` opens it again.
+    `AssignGroupOwner` opens the group again.
     """
 
     group: _GroupName
@@ -1430,10 +1478,10 @@ class CloseGroup(Command, frozen=True):
     example="delete;17;an insult",
 )
 class DeleteMessage(Command, frozen=True):
-    """Delete the text of the message with the log entry ``id``, with a ``reason``.
+    """The command to delete the text of the message with the log id ``id``, with a ``reason``.
 
-    The author of the message may do so, and server operators. In a group, the owner and the operators may do
-    so, too.
+    The author of the message and server operators may do so. In a group, the owner and the operators may,
+    too.
     """
 
     id: _MessageId
@@ -1454,7 +1502,7 @@ class DeleteMessage(Command, frozen=True):
     example="edit;17;what I meant",
 )
 class EditMessage(Command, frozen=True):
-    """Replace the text of the author's message with the log entry ``id`` by ``msg``."""
+    """The command to replace the text of the user's own message with the log id ``id`` by ``msg``."""
 
     id: _MessageId
     msg: _MessageText
@@ -1474,7 +1522,9 @@ class EditMessage(Command, frozen=True):
     example="reply;17;so do I",
 )
 class ReplyToMessage(Command, frozen=True):
-    """Send ``msg`` as an answer to the message with the log entry ``id``, in the conversation of that."""
+    """The command to send ``msg`` as an answer to the message with the log id ``id``, in the same
+    conversation.
+    """
 
     id: _MessageId
     msg: _MessageText
@@ -1494,7 +1544,7 @@ class ReplyToMessage(Command, frozen=True):
     example="react;17;+1",
 )
 class ReactToMessage(Command, frozen=True):
-    """React to the message with the log entry ``id`` with ``reaction``."""
+    """The command to react to the message with the log id ``id`` with ``reaction``, such as an emoji."""
 
     id: _MessageId
     reaction: _Reaction
@@ -1514,7 +1564,7 @@ class ReactToMessage(Command, frozen=True):
     example="unreact;17;+1",
 )
 class TakeReactionBack(Command, frozen=True):
-    """Take the author's ``reaction`` to the message with the log entry ``id`` back."""
+    """The command to remove the user's own ``reaction`` to the message with the log id ``id``."""
 
     id: _MessageId
     reaction: _Reaction
@@ -1531,8 +1581,10 @@ class TakeReactionBack(Command, frozen=True):
     example='{"action":"typing","group":"wob"}',
 )
 class SendTyping(Command, frozen=True):
-    """Tell the members of ``group``, without it the user ``dest``, without both everyone, that the author
-    types, or does so no longer.
+    """The command to tell others that the user is typing or has stopped typing.
+
+    The receivers are the members of ``group``, or the user ``dest``, or everyone in the lobby if both are
+    None.
     """
 
     group: _GroupName | None = None
@@ -1552,7 +1604,7 @@ class SendTyping(Command, frozen=True):
     example="announce;the server restarts at noon",
 )
 class Announce(Command, frozen=True):
-    """Send ``msg`` to everyone who is connected."""
+    """The command to send ``msg``, an announcement of a server operator, to every connected user."""
 
     msg: _AnnouncementText
 
@@ -1570,7 +1622,10 @@ class Announce(Command, frozen=True):
     example="resetpassword;bob;staple of nine",
 )
 class ResetPassword(Command, frozen=True):
-    """Replace the password of the registered user ``dest`` by ``new``; the user's sessions end."""
+    """The command to replace the password of the registered user ``dest`` by ``new``.
+
+    That user's sessions end.
+    """
 
     dest: _KnownNick
     new: _NewPassword
@@ -1588,7 +1643,7 @@ class ResetPassword(Command, frozen=True):
     example="usertokens;bob",
 )
 class ListUserTokens(Command, frozen=True):
-    """List the tokens of the user ``dest``, the oldest first, without their secrets."""
+    """The command to list the tokens of the user ``dest``, the oldest first, without their secrets."""
 
     dest: _KnownNick
 
@@ -1606,7 +1661,7 @@ class ListUserTokens(Command, frozen=True):
     example="revokeusertoken;bob;deploy",
 )
 class RevokeUserToken(Command, frozen=True):
-    """Revoke the token called ``token`` of the user ``dest``, as `RevokeToken` does."""
+    """The command to revoke the token called ``token`` of the user ``dest``, as `RevokeToken` does."""
 
     dest: _KnownNick
     token: _TokenName
@@ -1624,7 +1679,10 @@ class RevokeUserToken(Command, frozen=True):
     example="modlog;",
 )
 class ListModerations(Command, frozen=True):
-    """List the moderation log, the latest act first, without the first ``skip`` acts."""
+    """The command to list the moderation log, the latest entry first.
+
+    The first ``skip`` entries are left out.
+    """
 
     skip: _SkipCount = 0
 
@@ -1641,4 +1699,12 @@ class ListModerations(Command, frozen=True):
     example="HELP",
 )
 class ListCommands(Command, frozen=True):
-    """List the commands."""
+    """The command to list all commands."""
+
+
+def message_event_kind(command: SendToLobby | SendToUser | SendToGroup) -> EventKind:
+    """Return the kind of the log entry for the message that ``command`` sends.
+
+    On every wire, a message whose text begins with ``/me`` becomes an action.
+    """
+    return "action" if command.kind == "message" and is_action(command.msg) else command.kind

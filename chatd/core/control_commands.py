@@ -18,12 +18,12 @@ from chatd.core.declarations import CommandDeclaration
 
 
 class ControlCommand(msgspec.Struct, frozen=True):
-    """A command of the control socket.
+    """The declaration of a command of the control socket, by which the administrator controls the daemon.
 
-    ``help`` says what it does, ``answer_description`` what its answer contains. ``fields`` maps the name of
-    each field to its description; every field is a text and must be given. ``choices`` maps the name of a
-    field to the values that it may have, if only some are possible. ``is_slow`` says that a client must wait
-    for the answer without a timeout, because it depends on the size of the database.
+    ``help`` says what the command does, and ``answer_description`` what its answer contains. ``fields`` maps
+    the name of each field to its description; every field is a text and must be given. ``choices`` maps the
+    names of fields with a limited choice to the possible values. ``is_slow`` says that a client must wait for
+    the answer without a timeout, because it depends on the size of the database.
     """
 
     name: str

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 
 
 class Histogram:
-    """The numbers of observed values, by buckets.
+    """A histogram: the numbers of observed values in buckets.
 
     ``bounds`` are the inclusive upper bounds of the buckets, in ascending order. ``counts`` has the number of
-    values in each bucket. Its last item is the number of values above all bounds. ``total`` is the sum of all
+    values in each bucket; its last item is the number of values above all bounds. ``total`` is the sum of all
     values.
     """
 
@@ -23,7 +23,7 @@ class Histogram:
         self.total = 0.0
 
     def observe(self, value: float) -> None:
-        """Count ``value``."""
+        """Add the observed ``value`` to its bucket and to the total."""
         self.counts[bisect_left(self.bounds, value)] += 1
         self.total += value
 

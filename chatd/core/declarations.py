@@ -79,7 +79,7 @@ class FieldDeclaration(msgspec.Struct, frozen=True):
     the field. ``aliases`` are other names under which JSON clients send the field. If ``is_typeable`` is
     false, only programs can set the field: the commands that people type leave it out.
 
-    ``is_sender`` is true for the field with the nick with which a user logs in. In JSON a client may send
+    ``is_sender`` is true for the field with the nick under which a user logs in. In JSON, a client may send
     this field under the key that names the sender of a request. ``normalize(name, value)``, if not None,
     converts the value that a JSON client has sent under the key ``name`` to a value for `check`.
     """
@@ -93,7 +93,7 @@ class FieldDeclaration(msgspec.Struct, frozen=True):
     normalize: Callable[[str, object], object] | None = None
 
     def check(self, name: str, value: object, limits: Limits, image: bool = False) -> str | int:
-        """Check ``value`` for the field ``name`` and return it in the form that commands have.
+        """Check ``value`` for the field ``name``, and return it in the form that command objects have.
 
         Digits become a number for ids and counts, a duration becomes seconds, a time becomes milliseconds
         since 1970, a secret becomes a `Secret` in normalized form; other values are returned unchanged. If
@@ -141,7 +141,8 @@ def parse_duration(name: str, value: object) -> int:
     """Return the duration ``value`` in seconds.
 
     ``value`` is a number of seconds, or a text of digits with no unit (seconds) or one of ``s``, ``m``,
-    ``h``, ``d`` and ``w``, such as ``90``, ``10m`` or ``7d``. ``name`` is what a refusal calls the duration.
+    ``h``, ``d`` and ``w``, such as ``90``, ``10m`` or ``7d``. ``name`` is the name of the duration in a
+    refusal.
 
     Raises `Refusal` ``bad_request`` for any other value, for 0, and above `DURATION_MAX_SECONDS`.
     """
@@ -158,8 +159,8 @@ def parse_duration(name: str, value: object) -> int:
 def parse_time(name: str, value: object) -> int:
     """Return the time ``value``, a text in the format of RFC 3339, in milliseconds since 1970-01-01 UTC.
 
-    See `parse_rfc3339`. ``name`` is what a refusal calls the time. Raises `Refusal` ``bad_request`` for any
-    other value.
+    See `parse_rfc3339`. ``name`` is the name of the time in a refusal. Raises `Refusal` ``bad_request`` for
+    any other value.
     """
     try:
         return parse_rfc3339(value if isinstance(value, str) else "")
@@ -176,7 +177,7 @@ def _secret(name: str, value: str) -> Secret:
 
 
 def check_size(text: str, what: str, limit: int, allow_blank: bool = True) -> str:
-    """Check the size of ``text`` and return it unchanged. ``what`` names the text in a refusal.
+    """Check the size of ``text`` and return it unchanged. ``what`` is the name of the text in a refusal.
 
     Raises `Refusal` ``too_long`` if the text has more than ``limit`` bytes of UTF-8, and ``empty`` if it is
     blank and ``allow_blank`` is false.
@@ -189,7 +190,7 @@ def check_size(text: str, what: str, limit: int, allow_blank: bool = True) -> st
 
 
 class Command(msgspec.Struct, frozen=True, eq=False):
-    """A decoded command of a client. Each command is a subclass."""
+    """The base class of the decoded commands of clients."""
 
 
 CommandClass = TypeVar("CommandClass", bound=type[Command])
@@ -200,19 +201,19 @@ class CommandDeclaration(msgspec.Struct, frozen=True, eq=False):
 
     ``command`` is the class of the command, ``name`` its key in `COMMANDS` and its name in SPEC.md.
     ``json_actions`` are the command's names in JSON, the canonical one first;
-    ``field_presets_by_json_action`` maps those names that imply field values to these values.
+    ``field_presets_by_json_action`` maps those of them that imply field values to these values.
     ``semicolon_word`` is typed before the first ``;``, ``slash_word`` after a ``/`` in the TP6 chat room.
     ``text_verb`` is the verb in the text protocol, ``text_verb_fields`` are the fields that follow the verb.
-    A name that is empty means that the command has no such form. If ``group_defaults_to_room`` is true, the
-    group may be omitted in the TP6 chat room: the default is the room where the user is.
+    An empty name means that the command has no such form. If ``group_defaults_to_room`` is true, the group
+    may be omitted in the TP6 chat room: the default is the room where the user is.
 
     ``convert_typed_values``, if not None, converts the unchecked values of a line that a person has typed.
 
     ``required_role`` says which users may use the command. ``required_access`` says which tokens allow the
-    command, if the session has logged in with one. ``answer`` is the kind of the answer. ``refusal_codes``
-    are the codes of the refusals that are particular to the command. ``help`` is its line in the answer to
-    ``help``, ``example`` a typed line. ``fields`` are in the order in which they are typed; the fields in
-    ``required`` have no default.
+    command, if the session has logged in with a token. ``answer`` is the kind of the answer.
+    ``refusal_codes`` are the codes of the refusals that are particular to the command. ``help`` is its line
+    in the answer to ``help``, ``example`` a typed line. ``fields`` are in the order in which they are typed;
+    the fields in ``required`` have no default.
     """
 
     command: type[Command]
@@ -256,9 +257,9 @@ class CommandDeclaration(msgspec.Struct, frozen=True, eq=False):
 
     @property
     def is_for_server_operators(self) -> bool:
-        """Whether the role of a server operator gives the right to use the command.
+        """Whether a server operator may use the command because of that role.
 
-        The control socket takes the commands for which this is true.
+        The control socket accepts these commands, too.
         """
         return self.required_role in ("authors", "server_operators")
 
@@ -269,18 +270,18 @@ class CommandDeclaration(msgspec.Struct, frozen=True, eq=False):
 
     @property
     def reads_presence(self) -> bool:
-        """Whether the answer is gathered from the users who are online, of whom there may be thousands."""
+        """Whether the answer lists users who are online. There may be thousands of them."""
         return self.answer in ("channel", "users", "watched")
 
     @property
     def typeable_fields(self) -> dict[str, FieldDeclaration]:
-        """The fields that a person can type."""
+        """The fields that a person can type; the other fields are for programs only."""
         return {name: field for name, field in self.fields.items() if field.is_typeable}
 
     @property
     def preferred_usage(self) -> str:
-        """The usage of the command in the first form that it has: with ``;``, in the text protocol, or with
-        ``/``.
+        """The usage of the command in the first form that the command has: with ``;``, as a text verb, or
+        with ``/``.
 
         Examples are ``kick;group;dest[;reason]``, ``IAM nick`` and ``/join group``.
         """
@@ -291,12 +292,16 @@ class CommandDeclaration(msgspec.Struct, frozen=True, eq=False):
 
     @property
     def text_verb_usage(self) -> str:
-        """The usage of the command in the text protocol: ``PRV dest msg``; empty if it has no verb there."""
+        """The usage of the command in the text protocol, such as ``PRV dest msg``; empty if it has no verb
+        there.
+        """
         return " ".join((self.text_verb, *self.text_verb_fields)) if self.text_verb else ""
 
     @property
     def slash_usage(self) -> str:
-        """The usage in the TP6 chat room: ``/kick group dest [reason]``; empty if there is no ``/`` form."""
+        """The usage in the TP6 chat room, such as ``/kick group dest [reason]``; empty if there is no ``/``
+        form.
+        """
         return self.translated_slash_usage(str)
 
     def translated_slash_usage(self, translate: Callable[[str], str]) -> str:
@@ -341,10 +346,10 @@ def declare(
     required_access: RequiredTokenAccess = "password",
     refusal_codes: str = "",
 ) -> Callable[[CommandClass], CommandClass]:
-    """Return a class decorator that declares a command. The fields are taken from the command's class.
+    """Return a class decorator that declares a command. The fields are taken from the decorated class.
 
-    ``text_verb`` is the verb in the text protocol and the fields that follow it: ``PRV dest msg``. The
-    ``refusal_codes`` are separated by spaces. For the other parameters see `CommandDeclaration`.
+    ``text_verb`` is the verb in the text protocol and the fields that follow it, such as ``PRV dest msg``.
+    The ``refusal_codes`` are separated by spaces. For the other parameters see `CommandDeclaration`.
     """
 
     def enter(command: CommandClass) -> CommandClass:

@@ -18,10 +18,11 @@ from chatd.core.tokens import Token
 def delete_as_server_operator(
     state: State, operator: User, message: LogEntry, command: c.DeleteMessage, now: int
 ) -> Decision:
-    """Return the `Decision` of a server operator to delete ``message``, the log entry that ``command`` names.
+    """Return the changes (a `Decision`) by which a server operator deletes ``message``.
 
-    The decision also adds an entry to the moderation log. ``now`` is in milliseconds since 1970. Raises
-    `Refusal` ``no_such_message`` if the log entry is not a message, or has no text any more.
+    ``message`` is the log entry that ``command`` names. The changes include an entry of the moderation log.
+    ``now`` is in milliseconds since 1970. Raises `Refusal` ``no_such_message`` if the log entry is not a
+    message, or has no text any more.
     """
     decision = _deletion(operator, message, command)
     record = state.build_moderation_entry(operator, "delete", str(message.id), now, reason=command.reason)
@@ -36,7 +37,8 @@ def delete_as_user(
     token: Token | None,
     last_id_at_login: int,
 ) -> Decision:
-    """Return the `Decision` that deletes ``message``, the log entry that ``command`` names, for ``user``.
+    """Return the changes (a `Decision`) by which ``user`` deletes ``message``, the log entry that ``command``
+    names.
 
     Users may delete their own messages. The owner and the operators of a group may delete all messages in it.
     `delete_as_server_operator` is for server operators. A session with a ``token`` may delete only messages

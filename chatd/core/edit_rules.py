@@ -22,14 +22,14 @@ def edit_message(
     token: Token | None,
     last_id_at_login: int,
 ) -> Decision:
-    """Return the `Decision` of ``user`` to replace the text of ``message``, the log entry that ``command``
-    names.
+    """Return the changes (a `Decision`) by which ``user`` replaces the text of ``message``.
 
-    The event has the new text; the journal puts it in the place of the old one. Only its author may edit a
-    message; ``last_id_at_login`` is as for `is_certain_author`. ``token`` is that of the session, or None.
+    ``message`` is the log entry that ``command`` names. The journal replaces its old text by the new text in
+    the event. Only the author may edit a message; ``last_id_at_login`` is as for `is_certain_author`.
+    ``token`` is that of the session, or None.
 
     Raises `Refusal` ``no_such_message`` if the entry is not a message, has no text any more, or is in a
-    conversation that the user may not read or that is out of the token's scope; else ``not_author``,
+    conversation that the user may not read or that is outside the scope of ``token``; else ``not_author``,
     ``not_editable`` for an image, and ``same_text`` if nothing would change.
     """
     check_conversation_of(state, user, message, token)

@@ -28,7 +28,7 @@ ERASED_NICK_PREFIX: Final = "erased"
 
 
 def check_may_erase(user: User, policy: AccountPolicy) -> None:
-    """Check that the configuration does not name ``user`` as a server operator.
+    """Check that ``user`` may be erased, which is not so if chatd.toml names the nick as a server operator.
 
     Otherwise the next user who takes the freed nick would be a server operator. Raises `Refusal`
     ``configured_operator``.
@@ -38,11 +38,11 @@ def check_may_erase(user: User, policy: AccountPolicy) -> None:
 
 
 def erase(state: State, user: User, now: int) -> Decision:
-    """Return the `Decision` that begins the erasure of ``user``. The user must have no session.
+    """Return the changes (a `Decision`) that begin the erasure of ``user``. The user must have no session.
 
     The user gets a neutral nick that nobody can log in with, leaves all groups, and declines all invitations.
     An appointment as a server operator ends. Topics that the user has set are removed. The user's nick and
-    words are removed from the moderation log. The user's texts in the chat log are erased afterwards, in
+    reasons are removed from the moderation log. The user's texts in the chat log are erased afterwards, in
     steps, by `chatd.chat.erasure`. ``now`` is in milliseconds since 1970. Call `check_may_erase` before.
     """
     renamed = with_numbered_nick(state, user, ERASED_NICK_PREFIX)

@@ -51,12 +51,12 @@ ACTION_PREFIX: Final = "/me "
 
 
 def is_action(text: str) -> bool:
-    """Return whether ``text`` is an action: `ACTION_PREFIX` and a text that is not blank."""
+    """Return whether the message text ``text`` is an action: `ACTION_PREFIX` and a text that is not blank."""
     return text.startswith(ACTION_PREFIX) and bool(action_text(text).strip())
 
 
 def action_text(body: str) -> str:
-    """Return what the author of an action does: ``waves`` for the body ``/me waves``."""
+    """Return the text of an action without its prefix: ``waves`` for the body ``/me waves``."""
     return body.removeprefix(ACTION_PREFIX)
 
 
@@ -67,8 +67,8 @@ MEMBERSHIP_END_KINDS: Final[frozenset[EventKind]] = frozenset(("left", "kicked",
 class User(msgspec.Struct, frozen=True, eq=False):
     """A user, connected or not.
 
-    ``nick`` is the name as it is shown, ``key`` its normalized form, which identifies the user. ``colour`` is
-    ``#rrggbb``.
+    ``nick`` is the name as it is shown, and ``key`` is the normalized nick, which identifies the user.
+    ``colour`` is the colour of the nick, as ``#rrggbb``.
     """
 
     id: int
@@ -87,9 +87,9 @@ A database migration fixes its id and its nick. No client can have or take that 
 class Conversation(msgspec.Struct, frozen=True, eq=False, dict=True):
     """A conversation: the lobby, that of a group, or the direct one of two users.
 
-    Its log entries are numbered without gaps (``seq``). ``name`` is the name of the group as it is shown,
-    empty for other conversations. ``pair`` holds the two users of a direct conversation, the one with the
-    lower id first. It holds the same user twice for notes to oneself.
+    The log entries of a conversation are numbered without gaps (``seq``). ``name`` is the name of the group
+    as it is shown, and empty for other conversations. ``pair`` holds the two users of a direct conversation,
+    the one with the lower id first. For notes to oneself, it holds the same user twice.
     """
 
     id: int
@@ -125,7 +125,7 @@ LOBBY = Conversation(1, "lobby")
 
 
 class AnsweredMessage(NamedTuple):
-    """The message that another message answers, or that a reaction is to: its log entry ``id``, and its
+    """The message that another message answers, or that a reaction belongs to: its log id ``id`` and its
     ``author``.
     """
 
@@ -137,35 +137,37 @@ class ChatEvent(msgspec.Struct, frozen=True, eq=False):
     """A message, a change of a group, or a change of a message, without its id and seq in the log.
 
     ``actor`` is the author. ``subject`` is the user whom the event is about, such as the kicked user, or the
-    receiver of a direct message. A ``deleted`` event is in the conversation of the message; its actor is who
-    has deleted it, its subject the author of the message. So is an ``edited`` event; its actor is the author
-    of the message, its subject the receiver if the message is a direct one.
+    receiver of a direct message. A ``deleted`` event is in the conversation of the deleted message; its actor
+    is the user who has deleted the message, its subject the author of the message. An ``edited`` event is in
+    the conversation of the edited message; its actor is the author of the message, its subject the receiver
+    of a direct message.
 
-    ``answered`` is the message that this one answers, or that a reaction is to; else None. ``is_edited`` says
-    whether the message has another text than it was sent with. Both are stored.
+    ``answered`` is the message that this one answers, or that a reaction belongs to; else None. ``is_edited``
+    says whether the text of the message has been changed. Both are stored.
 
     The following attributes are known when the event is decided, and are not stored:
 
     - ``was_member``: whether a ``banned`` event has removed a member.
     - ``actor_is_registered``: whether the author had a password. For an event that is read from the log, it
-      says whether the author has one at that time.
+      says whether the author has a password at that time.
     - ``actor_is_bot``: whether the session in which the event was decided is a program's.
-    - ``realname``, ``away``, ``actor_is_offline``: what is known of the new member in a ``created`` or
+    - ``realname``, ``away``, ``actor_is_offline``: the profile of the new member in a ``created`` or
       ``joined`` event. ``away`` is empty if the member is not away. ``actor_is_offline`` is true if no client
       of that user is connected.
     - ``former_owner``: the owner before a ``promoted`` event that makes a new owner, if that user is still a
       member.
     - ``client_tags``: the tags that an IRC client has given to a message for other IRC clients, as pairs of a
       key and a value.
-    - ``part_message``: what the actor of a ``left`` event has said. It is empty if nothing was said, or if it
-      may not be shown.
+    - ``part_message``: the part message of a ``left`` event. It is empty if there is none, or if it may not
+      be shown.
 
-    ``body`` depends on the kind:
+    ``body`` depends on the kind of the event:
 
     - ``message``: the text, empty once it is deleted or erased.
     - ``image``: the lines of the image, empty once they are deleted or erased.
     - ``action``: the text with `ACTION_PREFIX`, empty once it is deleted or erased.
-    - ``notice``: as ``message``; a program that gets it must not answer by itself.
+    - ``notice``: the text, as for ``message``; a program that receives a notice must not answer it
+      automatically.
     - ``kicked``, ``banned``, ``closed``: the reason, or empty.
     - ``created``, ``visibility``: the visibility.
     - ``topic``: the topic.
@@ -173,11 +175,12 @@ class ChatEvent(msgspec.Struct, frozen=True, eq=False):
     - ``keep``: the age in seconds after which messages are deleted, empty for no limit.
     - ``promoted``, ``demoted``: ``owner`` if the subject becomes the owner, or was the owner; else empty.
     - ``deleted``: the id of the message, and if a reason was given, a space and the reason.
-    - ``edited``: the id of the message, its kind and its new text, with a space between two of them. Only the
-      id is stored: the log has the text once, with the message. So what is read from the log has the last
-      text, and the id alone if this was not the last edit, or the text was deleted.
+    - ``edited``: the id of the message, its kind and its new text, separated by spaces. Only the id is
+      stored, because the log has the text once, with the message. Therefore an event that is read from the
+      log has the last text of the message. It has the id alone if this was not the last edit, or if the text
+      was deleted.
     - ``reacted``, ``unreacted``: the reaction, empty once it is erased.
-    - the other kinds: empty.
+    - other kinds: empty.
     """
 
     kind: EventKind
@@ -199,7 +202,7 @@ class ChatEvent(msgspec.Struct, frozen=True, eq=False):
 
     @property
     def is_message(self) -> bool:
-        """Whether the event is a message of any kind, neither a change of a group nor a deletion."""
+        """Whether the event is a message of any kind, and not a change of a group or of a message."""
         return self.kind in MESSAGE_KINDS
 
     @property
@@ -209,15 +212,18 @@ class ChatEvent(msgspec.Struct, frozen=True, eq=False):
 
     @property
     def changed_message_id(self) -> int:
-        """The id of the message that an event of `MESSAGE_CHANGE_KINDS` is about. Those of other kinds have
-        none: do not ask them.
+        """The id of the message that an edit, a deletion or a reaction changes.
+
+        Only events of `MESSAGE_CHANGE_KINDS` have such an id. The attribute must not be read for other
+        events.
         """
         return int(self.body.partition(" ")[0]) if self.answered is None else self.answered.id
 
     @property
     def edited_kind_and_text(self) -> tuple[EventKind, str]:
-        """The kind and the new text of the message that an ``edited`` event is about; the text is empty if
-        the event has none. Ask only ``edited`` events.
+        """The kind and the new text of the message that an ``edited`` event is about.
+
+        The text is empty if the event has none. The attribute must not be read for other kinds of events.
         """
         kind, _, text = self.body.partition(" ")[2].partition(" ")
         return cast("EventKind", kind or "message"), text
@@ -231,7 +237,7 @@ class ChatEvent(msgspec.Struct, frozen=True, eq=False):
 
 
 class LogEntry(msgspec.Struct, frozen=True, eq=False, weakref=True):
-    """A log entry: a `ChatEvent` with its ids and its time.
+    """An entry of the log: a `ChatEvent` with its ids and its time.
 
     ``id`` numbers the entries of the whole log, ``seq`` the entries of one conversation. ``at`` is the time
     at which the event was decided, in milliseconds since 1970-01-01 UTC.
@@ -244,11 +250,11 @@ class LogEntry(msgspec.Struct, frozen=True, eq=False, weakref=True):
 
 
 class UserArrived(msgspec.Struct, frozen=True, eq=False, weakref=True):
-    """A delivery, never stored, that announces that ``user`` has arrived.
+    """A notice, never stored, that ``user`` has come online.
 
     ``returning`` is true if the user was known before. ``at`` is the time in milliseconds since 1970-01-01
-    UTC. ``realname`` is the realname in the client's profile, ``is_registered`` says whether the nick has a
-    password.
+    UTC. ``realname`` is the realname in the client's profile, and ``is_registered`` says whether the nick has
+    a password.
     """
 
     user: User
@@ -259,10 +265,11 @@ class UserArrived(msgspec.Struct, frozen=True, eq=False, weakref=True):
 
 
 class GroupMemberArrived(msgspec.Struct, frozen=True, eq=False, weakref=True):
-    """A delivery, never stored, that announces to the members of a group that another member has arrived.
+    """A notice, never stored, to the members of a group that another member has come online.
 
     It follows the `UserArrived` of the same user, for dialects that show which members of a group are online.
-    ``conversation`` is that of the group. ``is_operator`` says whether the user is the owner or an operator.
+    ``conversation`` is that of the group. ``is_operator`` says whether the user is the owner or an operator
+    of the group.
     """
 
     arrived: UserArrived
@@ -271,26 +278,26 @@ class GroupMemberArrived(msgspec.Struct, frozen=True, eq=False, weakref=True):
 
     @property
     def user(self) -> User:
-        """The user who has arrived."""
+        """The user who has come online."""
         return self.arrived.user
 
     @property
     def at(self) -> int:
-        """The time of the arrival, in milliseconds since 1970-01-01 UTC."""
+        """The time at which the user came online, in milliseconds since 1970-01-01 UTC."""
         return self.arrived.at
 
 
 class TransientMessage(msgspec.Struct, frozen=True, eq=False, weakref=True):
-    """A delivery, never stored, of something that clients tell each other in passing.
+    """A message of ``user`` that is delivered but never stored.
 
-    Examples are that ``user`` is typing, a reaction to a message, and a question of one client to another
-    (CTCP). With ``dest``, only that user receives it. Otherwise everyone in ``conversation`` does: the
-    members of its group, or everyone if it is the lobby. With ``for_operators``, only the owner and the
-    operators of the group do.
+    Examples are a typing notice, a reaction of an IRC client, and a question of one client to another (CTCP).
+    If ``dest`` is given, only that user receives the message. Otherwise everyone in ``conversation`` does:
+    the members of its group, or everyone if it is the lobby. If ``for_operators`` is true, only the owner and
+    the operators of the group do.
 
     ``tags`` are IRC tags, as pairs of a key and a value. ``text`` is the text of a message or a notice, as
     ``kind`` says; it is empty if there are only tags. ``at`` is the time in milliseconds since 1970-01-01
-    UTC. ``number`` identifies it among all transients since the daemon started.
+    UTC. ``number`` identifies the message among all transient messages since the daemon started.
     """
 
     kind: Literal["tags", "message", "notice"]
@@ -312,9 +319,9 @@ TYPING_STATES: Final = ("active", "paused", "done")
 
 
 class ProfileChangeDelivery(msgspec.Struct, frozen=True, eq=False, weakref=True):
-    """A delivery, never stored: ``user`` has changed the profile, at ``at`` ms since 1970.
+    """A notice, never stored, that ``user`` has changed the profile, at ``at`` in milliseconds since 1970.
 
-    ``away`` says why the user is away; it is empty if the user is back. ``realname`` is the new realname.
+    ``away`` says why the user is away, and is empty if the user is back. ``realname`` is the new realname.
     Each of the two is None if it has not changed. ``is_registered`` says whether the nick has a password.
     """
 
@@ -326,7 +333,8 @@ class ProfileChangeDelivery(msgspec.Struct, frozen=True, eq=False, weakref=True)
 
 
 class AccountChangeDelivery(msgspec.Struct, frozen=True, eq=False, weakref=True):
-    """A delivery, never stored: ``user`` has registered (``is_registered`` is true) or unregistered.
+    """A notice, never stored, that ``user`` has registered (``is_registered`` is true) or unregistered the
+    nick.
 
     ``at`` is the time in milliseconds since 1970-01-01 UTC.
     """
@@ -337,10 +345,10 @@ class AccountChangeDelivery(msgspec.Struct, frozen=True, eq=False, weakref=True)
 
 
 class UserDeparted(msgspec.Struct, frozen=True, eq=False, weakref=True):
-    """A delivery, never stored, that announces that ``user`` has left, at ``at`` ms since 1970-01-01 UTC.
+    """A notice, never stored, that ``user`` has gone offline, at ``at`` in milliseconds since 1970-01-01 UTC.
 
-    ``is_registered`` says whether the nick has a password. ``quit_message`` is what the user has said when
-    quitting, and may be empty.
+    ``is_registered`` says whether the nick has a password. ``quit_message`` is the message with which the
+    user has quit, and may be empty.
     """
 
     user: User
@@ -350,9 +358,11 @@ class UserDeparted(msgspec.Struct, frozen=True, eq=False, weakref=True):
 
 
 class OperatorAnnouncement(msgspec.Struct, frozen=True, eq=False, weakref=True):
-    """A delivery, never in the log, of an announcement: ``user``, a server operator, has announced ``text``.
+    """An announcement that the server operator ``user`` sends to every connected user.
 
-    ``at`` is the time in milliseconds since 1970-01-01 UTC.
+    It is not stored in the log.
+
+    ``text`` is the announcement, and ``at`` is the time in milliseconds since 1970-01-01 UTC.
     """
 
     user: User
@@ -385,12 +395,13 @@ MultiUserDelivery = (
 
 
 class ReadMarkMoved(msgspec.Struct, frozen=True, eq=False, weakref=True):
-    """A delivery, never in the log, to the other sessions of ``user``: a read mark has moved.
+    """A notice, never stored in the log, to the other sessions of ``user`` that a read mark has moved.
 
-    The mark in ``conversation`` is now at the entry id ``id``. ``at`` is the mark as a time in milliseconds
-    since 1970, for clients that show times. It is None if no other session needs the time.
+    The read mark in ``conversation`` is now at the entry id ``id``. ``at`` is the mark as a time in
+    milliseconds since 1970, for clients that show times. It is None if no other session needs the time.
 
-    No other user is sent it, and no log file mentions it: what a user has read is private.
+    The notice is not sent to other users, and no log file mentions it, because it is private what a user has
+    read.
     """
 
     user: User

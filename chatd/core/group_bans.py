@@ -17,9 +17,10 @@ from chatd.core.state import State
 
 
 def check_not_banned_by_network(state: State, decision: Decision, client_network: str | None) -> None:
-    """Check that ``decision`` lets no unregistered user from a banned ``client_network`` join a group.
+    """Check that ``decision`` lets no unregistered user from a banned network join a group.
 
-    Raises `Refusal` ``banned``.
+    ``client_network`` is the network of the client, or None on the daemon's own machine. Raises `Refusal`
+    ``banned``.
     """
     for event in decision.events:
         group = state.group_of(event.conversation) if event.kind == "joined" else None
@@ -37,7 +38,7 @@ def with_banned_networks(
     """Return ``decision`` with one `BannedNetworks` record for each ban or unban in it.
 
     The record of a ban of an unregistered user has the user's known networks, as ``networks_of(user)``
-    returns them. The record of a ban of a registered user, or of an unban, has no networks. Storing such a
+    returns them. The record of a ban of a registered user, or of an unban, has no networks. Storing the
     record deletes the networks of an earlier ban of that user.
     """
     records = []

@@ -14,11 +14,10 @@ from chatd.core.state import State
 def decide_ignore(
     state: State, user: User, command: c.IgnoreUser | c.UnignoreUser, limits: Limits
 ) -> Decision:
-    """Return the `Decision` to ignore the user whom ``command`` names, or to stop ignoring that user.
+    """Return the changes (a `Decision`) by which ``user`` ignores another user, or stops ignoring that user.
 
-    The decision is empty if it would change nothing.
-
-    Raises `Refusal` ``no_such_user``, ``too_many_ignored``, or ``bad_request`` for the user's own nick.
+    ``command`` names the other user. The result is empty if it would change nothing. Raises `Refusal`
+    ``no_such_user``, ``too_many_ignored``, or ``bad_request`` for the user's own nick.
     """
     other = state.require_user(command.dest)
     ignored = state.ignored_user_ids(user)

@@ -12,9 +12,9 @@ class IrcPolicy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The section ``[irc]`` of chatd.toml.
 
     ``server`` is the name of the server and ``network`` that of the network, as IRC clients show them.
-    ``lobby`` says whether clients are in ``#lobby`` from the login on (``join``), or only once they have sent
-    ``JOIN #lobby`` (``ask``). ``register_before_login`` says whether a client may register a nick before it
-    has logged in.
+    ``lobby`` says whether clients are in ``#lobby`` from the login on (``join``), or only after they have
+    sent ``JOIN #lobby`` (``ask``). ``register_before_login`` says whether a client may register a nick before
+    it has logged in.
     """
 
     server: str = "chatd"

@@ -25,10 +25,10 @@ OutboxSize = Annotated[int, msgspec.Meta(ge=512 * 1024)]
 
 
 class Limits(msgspec.Struct, forbid_unknown_fields=True):
-    """The settings in the ``[limits]`` section of chatd.toml; each attribute is a key.
+    """The settings in the ``[limits]`` section of chatd.toml; each attribute is a key of the section.
 
     A daemon has one `Limits`, which all its parts share. Read an attribute each time when it is needed and
-    keep no copy, because the values change when the daemon reads chatd.toml again (`chatd.daemon.reload`);
+    keep no copy, because the values change when the daemon reloads chatd.toml (`chatd.daemon.reload`);
     nothing else changes them.
 
     Sizes are in bytes. The size of a text is the number of its bytes in UTF-8.

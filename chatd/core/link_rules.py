@@ -31,11 +31,12 @@ _DAY_SECONDS: Final = 86_400
 def make_invitation_link(
     state: State, user: User, command: c.MakeInvitationLink, digest: Secret, limits: Limits, now: int
 ) -> Decision:
-    """Return the `Decision` to make the link that ``command`` asks for, with ``user`` as its maker.
+    """Return the changes (a `Decision`) that make the invitation link of ``command``, with ``user`` as its
+    maker.
 
-    ``digest`` is the digest of the link's secret. Links of the group that have expired are deleted. Raises
-    `Refusal` ``no_such_group``, ``not_member``, ``bad_request`` for a lifetime that is too long, or
-    ``too_many_links``.
+    ``digest`` is the digest of the link's secret. Links of the group that have expired are deleted. ``now``
+    is in milliseconds since 1970. Raises `Refusal` ``no_such_group``, ``not_member``, ``bad_request`` for a
+    lifetime that is too long, or ``too_many_links``.
     """
     group = require_group_member(state, user, command.group)
     days = min(limits.invitation_days, LINK_LIFETIME_MAX_DAYS)
@@ -52,11 +53,13 @@ def make_invitation_link(
 
 
 def use_invitation_link(state: State, user: User, command: c.UseInvitationLink, now: int) -> Decision:
-    """Return the `Decision` to let ``user`` join the group of the link in ``command``, public or not.
+    """Return the changes (a `Decision`) by which ``user`` joins the group of the invitation link in
+    ``command``.
 
-    The decision has an ``invited`` event of the maker of the link, then a ``joined`` event. Quotas and bans
-    by address are not checked here. Raises `Refusal` ``bad_link`` if the link is unknown, expired or deleted,
-    without telling which; ``already_member``; ``banned``.
+    The group need not be public. The changes are an ``invited`` event of the maker of the link, then a
+    ``joined`` event. Quotas and bans by address are not checked here. ``now`` is in milliseconds since 1970.
+    Raises `Refusal` ``bad_link`` if the link is unknown, expired or deleted, without telling which;
+    ``already_member``; ``banned``.
     """
     link = state.links.get(link_digest(command.link))
     group = None if link is None or link.has_expired(now) else state.group_of(link.conversation)
@@ -71,9 +74,10 @@ def use_invitation_link(state: State, user: User, command: c.UseInvitationLink, 
 
 
 def list_invitation_links(state: State, user: User, name: str, now: int) -> InvitationLinkList:
-    """Return the list of the links of the group called ``name`` that ``user`` may see, the oldest first.
+    """Return the list of the invitation links of the group called ``name`` that ``user`` may see, the oldest
+    first.
 
-    Raises `Refusal` ``no_such_group`` or ``not_member``.
+    ``now`` is in milliseconds since 1970. Raises `Refusal` ``no_such_group`` or ``not_member``.
     """
     group = require_group_member(state, user, name)
     return InvitationLinkList(
@@ -82,7 +86,7 @@ def list_invitation_links(state: State, user: User, name: str, now: int) -> Invi
 
 
 def link_list_item(state: State, link: InvitationLink) -> InvitationLinkListItem:
-    """Return ``link`` as a list shows it."""
+    """Return the invitation ``link`` as an item of a list of links, without its secret."""
     maker = state.users[link.maker_id].nick
     return InvitationLinkListItem(
         link.conversation.name, link.number, maker, link.made, link.expires, link.use_count
@@ -90,9 +94,11 @@ def link_list_item(state: State, link: InvitationLink) -> InvitationLinkListItem
 
 
 def revoke_invitation_link(state: State, user: User, command: c.RevokeInvitationLink, now: int) -> Decision:
-    """Return the `Decision` to delete a link that ``user`` may see.
+    """Return the changes (a `Decision`) that delete the invitation link of ``command``, which ``user`` may
+    see.
 
-    Raises `Refusal` ``no_such_group``, ``not_member`` or ``no_such_link``.
+    ``now`` is in milliseconds since 1970. Raises `Refusal` ``no_such_group``, ``not_member`` or
+    ``no_such_link``.
     """
     group = require_group_member(state, user, command.group)
     for link in _visible_links(state, user, group, now):
@@ -102,10 +108,10 @@ def revoke_invitation_link(state: State, user: User, command: c.RevokeInvitation
 
 
 def link_deletions_by(state: State, events: Iterable[ChatEvent]) -> Iterator[InvitationLinkDeleted]:
-    """Yield the records that delete the links that end with ``events``, which are not applied to ``state``
-    yet.
+    """Yield the records that delete the invitation links that end with ``events``.
 
-    A link ends when its maker leaves the group or is removed. When a group is closed, all its links end.
+    ``events`` are not applied to ``state`` yet. A link ends when its maker leaves the group or is removed
+    from it. When a group is closed, all its links end.
     """
     for event in events:
         if event.kind in MEMBERSHIP_END_KINDS:
@@ -116,7 +122,10 @@ def link_deletions_by(state: State, events: Iterable[ChatEvent]) -> Iterator[Inv
 
 
 def delete_expired_links(state: State, now: int, limit: int) -> Decision:
-    """Return the `Decision` to delete the links that have expired, at most ``limit`` of them."""
+    """Return the changes (a `Decision`) that delete expired invitation links, at most ``limit`` of them.
+
+    ``now`` is in milliseconds since 1970.
+    """
     expired = (InvitationLinkDeleted(link) for link in state.links.values() if link.has_expired(now))
     return Decision(records=tuple(islice(expired, limit)))
 

@@ -18,12 +18,16 @@ LINK_SECRET_BYTES: Final = 20
 
 
 def link_secret(random_bytes: bytes) -> Secret:
-    """Return the link made of `LINK_SECRET_BYTES` random bytes: ``invite_`` and hexadecimal digits."""
+    """Return an invitation link made of `LINK_SECRET_BYTES` random bytes: ``invite_`` and hexadecimal
+    digits.
+    """
     return Secret(f"invite_{random_bytes.hex()}")
 
 
 def link_digest(secret: Secret) -> Secret:
-    """Return the SHA-256 digest of the ``secret`` of a link, in hexadecimal. Only the digest is stored.
+    """Return the SHA-256 digest of the ``secret`` of an invitation link, in hexadecimal.
+
+    Only the digest is stored.
 
     For why a fast hash suffices, see `chatd.core.tokens.token_digest`.
     """
@@ -31,7 +35,9 @@ def link_digest(secret: Secret) -> Secret:
 
 
 class InvitationLink(msgspec.Struct, frozen=True, eq=False):
-    """A link to the group of ``conversation``. ``digest`` identifies it.
+    """An invitation link to the group of ``conversation``.
+
+    ``digest``, the digest of its secret, identifies it.
 
     ``number`` identifies the link among those of the group. ``maker_id`` is the id of the user who has made
     the link. The maker is a member, because the link is deleted when the maker leaves. ``made`` and
@@ -53,6 +59,6 @@ class InvitationLink(msgspec.Struct, frozen=True, eq=False):
 
 
 class InvitationLinkDeleted(msgspec.Struct, frozen=True, eq=False):
-    """A record that deletes ``link``."""
+    """A record that deletes the invitation link ``link``."""
 
     link: InvitationLink

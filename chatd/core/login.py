@@ -20,11 +20,11 @@ from chatd.core.tokens import Token
 
 
 class Login(msgspec.Struct, frozen=True, eq=False):
-    """An accepted login as ``user``.
+    """The result of an accepted login command: the client may log in as ``user``.
 
-    ``returning`` says whether the user was known before, ``has_other_session`` whether another session of the
-    user is open. ``decision`` holds what the login changes: a record for a new user; a ``demoted`` event for
-    each role that a returning, unregistered user loses; else nothing.
+    ``returning`` says whether the user was known before, and ``has_other_session`` whether another session of
+    the user is open. ``decision`` holds what the login changes: a record for a new user; a ``demoted`` event
+    for each role that a returning, unregistered user loses; else nothing.
     """
 
     user: User
@@ -40,17 +40,17 @@ def decide_login(
     verified_credential: Credential | Token | None = None,
     client_certificate_name: str = "",
 ) -> Login:
-    """Decide the login command ``hello`` and return the accepted login.
+    """Decide whether the login command ``hello`` is accepted, and return the accepted login.
 
-    ``nick_keys_in_use`` holds the keys of the nicks of all open sessions. ``verified_credential`` is the
+    ``nick_keys_in_use`` holds the normalized nicks of all open sessions. ``verified_credential`` is the
     credential or the token that the password of the hello was verified against. It is None for a hello
     without a password. ``client_certificate_name`` is the common name in the client's verified TLS
     certificate, or empty. If it equals the registered nick, letter by letter, no password is needed.
 
     A hello without a nick logs in as a guest, with a name that no user has had. A returning user may keep a
     nick that is no longer allowed for new users, unless it is reserved. A registered user may have several
-    sessions. A returning user who is not registered loses the role of owner or operator in all groups: the
-    client may be somebody else's.
+    sessions. A returning user who is not registered loses the role of owner or operator in all groups,
+    because the client may belong to somebody else.
 
     Raises `Refusal` ``bad_nick``, ``password_required`` or ``wrong_password``, or ``nick_taken`` if an
     unregistered user has a session already. ``wrong_password`` also means that ``verified_credential``
@@ -87,7 +87,10 @@ def decide_login(
 
 
 def check_claimed_sender(user: User, sender: str) -> None:
-    """Check that ``sender`` is the nick of ``user``, in any spelling. Raises `Refusal` ``not_you``."""
+    """Check that ``sender``, the nick that a request names as its sender, is the nick of ``user``.
+
+    Spellings that differ in case or width are the same nick. Raises `Refusal` ``not_you``.
+    """
     try:
         if sender == user.nick or parse_nick(sender).key == user.key:
             return
@@ -114,11 +117,11 @@ def find_credential(state: State, nick: str) -> Credential | None:
 
 
 def find_certified_credential(state: State, nick: str, client_certificate_name: str) -> Credential:
-    """Return the credential of the registered user whose nick is ``client_certificate_name``.
+    """Return the credential of the registered user whose nick is the name in the client's TLS certificate.
 
-    ``client_certificate_name`` is the common name in the client's TLS certificate. ``nick`` is the nick that
-    the client gives, or empty. Raises `Refusal` ``wrong_password`` if no registered user has this name, or if
-    ``nick`` is another user's.
+    ``client_certificate_name`` is the common name in the certificate. ``nick`` is the nick that the client
+    gives, or empty. Raises `Refusal` ``wrong_password`` if no registered user has this name, or if ``nick``
+    is another user's.
     """
     credential = find_credential(state, client_certificate_name)
     if credential is None or not _is_certified(credential.user, credential, client_certificate_name):

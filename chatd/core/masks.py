@@ -11,10 +11,10 @@ WILDCARDS: Final = frozenset("*?")
 
 
 def compile_mask(mask: str) -> re.Pattern[str]:
-    """Return a pattern whose ``fullmatch`` tells whether the key of a nick matches ``mask``.
+    """Return a pattern whose ``fullmatch`` tells whether a normalized nick matches ``mask``.
 
     In a mask, ``*`` stands for any characters and ``?`` for one character. Case and character width make no
-    difference. No mask makes a match slow: the time is at most proportional to the length of the key times
+    difference. No mask makes a match slow: the time is at most proportional to the length of the nick times
     the number of parts of the mask.
     """
     folded = normalize("NFC", normalize("NFKC", mask).casefold())

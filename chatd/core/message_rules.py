@@ -9,15 +9,15 @@ from chatd.core.tokens import Token, token_covers
 
 
 def no_such_message_refusal(id: int) -> Refusal:
-    """Return the refusal of a command on the message ``id``: there is none that the user may see."""
+    """Return the refusal that says that there is no message ``id``, or none that the user may see."""
     return Refusal("no_such_message", id=id)
 
 
 def check_conversation_of(state: State, user: User, message: LogEntry, token: Token | None) -> None:
-    """Check that ``user`` may read the conversation of the log entry ``message``, and that it is in the scope
-    of the session's ``token``, if it has one.
+    """Check that ``user`` may read the conversation of the log entry ``message``.
 
-    Raises `Refusal` ``no_such_message``.
+    The conversation must also be in the scope of ``token``, the session's token, if there is one. Raises
+    `Refusal` ``no_such_message``.
     """
     conversation = message.event.conversation
     takes_part = not conversation.pair or user.id in conversation.pair_ids
@@ -26,11 +26,11 @@ def check_conversation_of(state: State, user: User, message: LogEntry, token: To
 
 
 def is_certain_author(state: State, user: User, message: LogEntry, last_id_at_login: int) -> bool:
-    """Return whether ``user`` has surely written ``message``.
+    """Return whether it is certain that ``user`` has written ``message``.
 
-    A nick without a password proves nothing about the past: the messages that were sent under it up to
-    ``last_id_at_login``, the last entry before the session, or before it was registered, count as somebody
-    else's.
+    Messages of the present session, with ids above ``last_id_at_login``, are certain. Older messages are
+    certain only if the user was registered when they were sent, because a nick without a password proves
+    nothing about the past.
     """
     if message.event.actor.id != user.id:
         return False

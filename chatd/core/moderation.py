@@ -39,7 +39,7 @@ IPV6_PREFIX_BITS: Final = 64
 
 
 class MessageTextDeleted(msgspec.Struct, frozen=True, eq=False):
-    """A record that deletes the text of the message with the log entry id ``message_id`` from the disk."""
+    """A record that deletes the text of the message with the log id ``message_id`` from the disk."""
 
     message_id: int
 
@@ -47,8 +47,8 @@ class MessageTextDeleted(msgspec.Struct, frozen=True, eq=False):
 class BannedNetworks(msgspec.Struct, frozen=True, eq=False):
     """A record of the networks that the ban of ``user`` from the group of ``conversation`` applies to.
 
-    ``networks`` are IPv4 addresses and IPv6 networks; none after an unban, or if the ban applies to no
-    network. The record replaces an earlier one for the same user and group.
+    ``networks`` are IPv4 addresses and IPv6 networks. They are empty after an unban, or if the ban applies to
+    no network. The record replaces an earlier one for the same user and group.
     """
 
     conversation: Conversation
@@ -57,7 +57,9 @@ class BannedNetworks(msgspec.Struct, frozen=True, eq=False):
 
 
 class IgnoreChanged(msgspec.Struct, frozen=True, eq=False):
-    """A record that ``user`` ignores the user ``other`` from now on, or no longer if ``ignored`` is false."""
+    """A record that ``user`` ignores the user ``other`` from now on, or stops ignoring if ``ignored`` is
+    false.
+    """
 
     user: User
     other: User
@@ -72,11 +74,10 @@ class ConversationTrimmed(msgspec.Struct, frozen=True, eq=False):
 
 
 class UserErased(msgspec.Struct, frozen=True, eq=False):
-    """A record that replaces the data of a user by a neutral nick. The user's texts in the log are erased
-    later.
+    """A record that replaces the nick of a user by a neutral one, at the beginning of the user's erasure.
 
-    ``user`` has the same id as before, and the neutral nick and key. ``redacted_entries`` replace the entries
-    of the moderation log with the same ids.
+    ``user`` has the same id as before, and the neutral nick and key. The user's texts in the log are erased
+    later. ``redacted_entries`` replace the entries of the moderation log with the same ids.
     """
 
     user: User
@@ -84,11 +85,11 @@ class UserErased(msgspec.Struct, frozen=True, eq=False):
 
 
 class TextsErased(msgspec.Struct, frozen=True, eq=False):
-    """A record that erases the texts of ``user``, a user under erasure, from the log entries with the ids
+    """A record that erases texts of ``user``, a user under erasure, from the log entries with the ids
     ``ids``.
 
-    There is at least one id, and they are in ascending order. Once the record is stored, no log entry with an
-    id up to the last one of ``ids`` has a text of the user.
+    There is at least one id, and they are in ascending order. After the record is stored, no log entry with
+    an id up to the last one of ``ids`` has a text of the user.
     """
 
     user: User
@@ -96,17 +97,19 @@ class TextsErased(msgspec.Struct, frozen=True, eq=False):
 
 
 class ErasureCompleted(msgspec.Struct, frozen=True, eq=False):
-    """A record that all texts of ``user`` are erased, and that the write-ahead log is empty."""
+    """A record that the erasure of ``user`` is complete: no texts are left in the log or the
+    write-ahead log.
+    """
 
     user: User
 
 
 class ModerationEntry(msgspec.Struct, frozen=True, eq=False):
-    """An act of a server operator, as an entry of the moderation log.
+    """An entry of the moderation log: an action of a server operator.
 
-    ``id`` counts from 1, ``at`` is in milliseconds since 1970. ``until`` is when a mute or block ends, in
-    milliseconds since 1970. It is None if the mute or block lasts until it is lifted, and for the other
-    kinds.
+    ``id`` counts from 1, and ``at`` is the time in milliseconds since 1970. ``until`` is the time at which a
+    mute or block ends, in milliseconds since 1970. It is None if the mute or block lasts until it is lifted,
+    and for the other kinds.
 
     ``target`` depends on ``kind``:
 
@@ -115,10 +118,10 @@ class ModerationEntry(msgspec.Struct, frozen=True, eq=False):
     - ``give``: a group and the nick of its new owner.
     - ``delete``: the id of the message.
     - ``revokeusertoken``: a nick and the name of the token.
-    - ``export``: ``user`` or ``group``, and the name of what was exported.
+    - ``export``: ``user`` or ``group``, and the name of the exported user or group.
     - ``announce``: empty; the text is the ``reason``.
     - ``erase``: empty.
-    - the other kinds: a nick.
+    - other kinds: a nick.
     """
 
     id: int
@@ -141,8 +144,8 @@ class ServerOperator(msgspec.Struct, frozen=True):
     """A nick that the configuration or the administrator has made a server operator.
 
     ``configured`` says whether the configuration names the nick, ``appointed`` whether the administrator has
-    appointed it. Both may be true. ``registered`` is true if the nick has the operator's rights now: it is
-    registered and its account is not closed.
+    appointed it. Both may be true. ``registered`` says whether the nick has the operator's rights now,
+    because it is registered and its account is not closed.
     """
 
     nick: str
@@ -154,8 +157,8 @@ class ServerOperator(msgspec.Struct, frozen=True):
 def target_key(kind: Literal["mute", "block"], target: str) -> str:
     """Return the key that identifies the target of a mute or block, a nick or a network. Raises `BadName`.
 
-    The result is the key of the nick or, for a block, the network in CIDR notation. For a nick that looks
-    like an address, a block means the address, and a mute the nick.
+    The key is the normalized nick or, for a block, the network in CIDR notation. If a nick looks like an
+    address, a block means the address, and a mute means the nick.
     """
     network = parse_network(target) if kind == "block" else None
     return network or parse_nick(target).key

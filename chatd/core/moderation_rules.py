@@ -33,8 +33,8 @@ from chatd.core.tokens import TokenDeleted
 def is_server_operator(state: State, user: User, policy: AccountPolicy) -> bool:
     """Return whether ``user`` is a server operator.
 
-    That is `CONSOLE`, or a registered user whose nick is configured or was appointed as an operator, unless
-    the account is closed.
+    Server operators are `CONSOLE` (the control socket), and each registered user whose nick is configured or
+    was appointed as an operator, unless the account is closed.
     """
     if user.id == CONSOLE.id:
         return True
@@ -43,16 +43,17 @@ def is_server_operator(state: State, user: User, policy: AccountPolicy) -> bool:
 
 
 def is_configured_operator(key: str, policy: AccountPolicy) -> bool:
-    """Return whether the configuration names the nick with this ``key`` as a server operator."""
+    """Return whether the configuration names the nick with the normalized form ``key`` as a server
+    operator.
+    """
     return any(parse_nick(nick).key == key for nick in policy.operators)
 
 
 def appoint_server_operator(state: State, nick: str, policy: AccountPolicy, now: int) -> Decision:
-    """Return the `Decision` to appoint ``nick`` as a server operator.
+    """Return the changes (a `Decision`) that appoint ``nick`` as a server operator.
 
-    The appointment takes effect once the nick is registered.
-
-    Raises `Refusal` ``bad_nick``, ``already_server_operator``, or ``no_such_user`` for a closed account.
+    The appointment takes effect once the nick is registered. ``now`` is in milliseconds since 1970. Raises
+    `Refusal` ``bad_nick``, ``already_server_operator``, or ``no_such_user`` for a closed account.
     """
     try:
         name = parse_nick(nick)
@@ -69,9 +70,10 @@ def appoint_server_operator(state: State, nick: str, policy: AccountPolicy, now:
 
 
 def dismiss_server_operator(state: State, nick: str, policy: AccountPolicy, now: int) -> Decision:
-    """Return the `Decision` to dismiss ``nick``, an appointed server operator.
+    """Return the changes (a `Decision`) that dismiss ``nick``, an appointed server operator.
 
-    Raises `Refusal` ``configured_operator`` if only chatd.toml names the nick, else ``not_appointed``.
+    ``now`` is in milliseconds since 1970. Raises `Refusal` ``configured_operator`` if only chatd.toml names
+    the nick, else ``not_appointed``.
     """
     try:
         key = parse_nick(nick).key
@@ -97,25 +99,22 @@ def list_operators(state: State, policy: AccountPolicy) -> list[ServerOperator]:
 
 
 def server_operator_ids(state: State, policy: AccountPolicy) -> set[int]:
-    """Return the ids of the users who are server operators, without `CONSOLE`."""
+    """Return the ids of all users who are server operators. `CONSOLE` is not among them."""
     named = (state.find_user(parse_nick(nick)) for nick in (*policy.operators, *state.appointed.values()))
     return {user.id for user in named if user is not None and is_server_operator(state, user, policy)}
 
 
 def check_not_muted(state: State, user: User, now: int) -> None:
-    """Check that no operator has muted ``user``. ``now`` is in milliseconds since 1970.
-
-    Raises `Refusal` ``muted``.
-    """
+    """Check that ``user`` is not muted. ``now`` is in milliseconds since 1970. Raises `Refusal` ``muted``."""
     mute = state.latest_mute_or_block("mute", user.key)
     if mute is not None and mute.is_active(now):
         raise Refusal("muted", why=_why(mute), **_time_left(mute, now))
 
 
 def check_not_blocked(state: State, key: str, client_network: str | None, now: int) -> None:
-    """Check that neither the nick with this ``key`` nor ``client_network`` is blocked.
+    """Check that neither the nick with the normalized form ``key`` nor ``client_network`` is blocked.
 
-    ``client_network`` is None for the daemon's own machine, ``now`` in milliseconds since 1970. Raises
+    ``client_network`` is None for the daemon's own machine, and ``now`` is in milliseconds since 1970. Raises
     `Refusal` ``blocked``.
     """
     block = state.latest_mute_or_block("block", key)
@@ -140,10 +139,10 @@ def decide_moderation(
     policy: AccountPolicy,
     now: int,
 ) -> Decision:
-    """Return the `Decision` on ``command`` of ``operator``.
+    """Return the changes (a `Decision`) of ``command``, which the server operator ``operator`` has given.
 
-    The caller has checked that ``operator`` is a server operator. Raises `Refusal` with one of the codes that
-    the command is declared with.
+    The caller has checked that ``operator`` is a server operator. ``now`` is in milliseconds since 1970.
+    Raises `Refusal` with one of the codes in the command's declaration.
     """
     if isinstance(command, c.Mute):
         target = user_to_moderate(state, command.dest, policy)
@@ -176,10 +175,10 @@ def decide_moderation(
 def block(
     state: State, operator: User, targets: Sequence[str], command: c.Block | c.BlockAddressesOfUser, now: int
 ) -> Decision:
-    """Return the `Decision` to block ``targets``, each a nick or a network in CIDR notation.
+    """Return the changes (a `Decision`) that block ``targets``, each a nick or a network in CIDR notation.
 
-    Each gets an entry of the moderation log, with the duration and reason of ``command``. The caller has
-    checked that no target is a server operator.
+    Each target gets an entry of the moderation log, with the duration and reason of ``command``. The caller
+    has checked that no target is a server operator. ``now`` is in milliseconds since 1970.
     """
     until = _end(command.duration, now)
     records = []
@@ -192,10 +191,12 @@ def block(
 def reset_password(
     state: State, operator: User, nick: str, hashed: Secret, policy: AccountPolicy, now: int
 ) -> Decision:
-    """Return the `Decision` to give the registered user ``nick`` the password with the hash ``hashed``.
+    """Return the changes (a `Decision`) that replace the password of ``nick`` by one with the hash
+    ``hashed``.
 
-    Raises `Refusal` ``no_such_user`` if the user is unknown or the account is closed, ``is_server_operator``,
-    or ``not_registered``.
+    ``operator`` is the server operator who resets it, and ``now`` is in milliseconds since 1970. Raises
+    `Refusal` ``no_such_user`` if the user is unknown or the account is closed, ``is_server_operator``, or
+    ``not_registered``.
     """
     user = user_to_moderate(state, user_with_open_account(state, nick).nick, policy)
     since = require_credential(state, user).registered_at
@@ -206,9 +207,11 @@ def reset_password(
 def revoke_user_token(
     state: State, operator: User, command: c.RevokeUserToken, policy: AccountPolicy, now: int
 ) -> Decision:
-    """Return the `Decision` to revoke the token that ``command`` names, with an entry of the moderation log.
+    """Return the changes (a `Decision`) that revoke the token of ``command``, with an entry of the moderation
+    log.
 
-    Raises `Refusal` ``no_such_user``, ``is_server_operator`` for an operator's token, or ``no_such_token``.
+    ``operator`` is the server operator who revokes it, and ``now`` is in milliseconds since 1970. Raises
+    `Refusal` ``no_such_user``, ``is_server_operator`` for an operator's token, or ``no_such_token``.
     """
     user = user_to_moderate(state, command.dest, policy)
     (revoked,) = revoke_token(state, user, command.token).records
@@ -219,7 +222,7 @@ def revoke_user_token(
 
 
 def user_to_moderate(state: State, nick: str, policy: AccountPolicy) -> User:
-    """Return the user ``nick``, who must not be a server operator.
+    """Return the user called ``nick``, on whom a server operator may act: not another server operator.
 
     Raises `Refusal` ``no_such_user`` or ``is_server_operator``.
     """
@@ -230,7 +233,12 @@ def user_to_moderate(state: State, nick: str, policy: AccountPolicy) -> User:
 
 
 def record_export(state: State, kind: str, name: str, now: int) -> Decision:
-    """Return the `Decision` to record that the ``kind`` (user or group) called ``name`` is exported."""
+    """Return the entry of the moderation log (in a `Decision`) about the export of a user's or a group's
+    data.
+
+    ``kind`` is ``user`` or ``group``, ``name`` is the nick or the name of the group, and ``now`` is in
+    milliseconds since 1970.
+    """
     return Decision(records=(state.build_moderation_entry(CONSOLE, "export", f"{kind} {name}", now),))
 
 

@@ -110,7 +110,7 @@ _LIKE_GUEST = re.compile(r"guest[ol2-9]*", re.IGNORECASE)
 
 
 class BadName(ValueError):
-    """The error for a name that is not allowed. ``reason`` is a sentence about it for the user."""
+    """The error for a name that is not allowed. ``reason`` is a sentence for the user that says why."""
 
     def __init__(self, reason: TranslatableText) -> None:
         super().__init__(reason)
@@ -120,8 +120,8 @@ class BadName(ValueError):
 class Name(NamedTuple):
     """A valid name of a user or a group.
 
-    ``shown`` is the name as it was written, in NFC. ``key`` is its form for comparison, without the
-    differences of case and character width. Names with equal keys are the same name.
+    ``shown`` is the name as it was written, in NFC. ``key`` is the normalized form, without differences of
+    case and character width. Names with equal keys are the same name.
     """
 
     shown: str
@@ -129,17 +129,17 @@ class Name(NamedTuple):
 
 
 def parse_nick(text: str) -> Name:
-    """Return ``text`` as the name of a user: 1 to 32 code points. Raises `BadName`."""
+    """Return ``text`` as the name of a user, which has 1 to 32 code points. Raises `BadName`."""
     return _parse(text, MAX_NICK_CODE_POINTS)
 
 
 def parse_group(text: str) -> Name:
-    """Return ``text`` as the name of a group: 1 to 64 code points. Raises `BadName`."""
+    """Return ``text`` as the name of a group, which has 1 to 64 code points. Raises `BadName`."""
     return _parse(text, MAX_GROUP_NAME_CODE_POINTS)
 
 
 def check_reserved(name: Name) -> None:
-    """Raise `BadName` if ``name`` is reserved. Case and character width make no difference."""
+    """Check that ``name`` is not reserved, in any case and character width. Raises `BadName`."""
     if name.key in RESERVED_NAMES or _GUEST.fullmatch(name.key):
         raise BadName(refusal_reason("reserved", name=name.key))
 
@@ -174,10 +174,10 @@ def check_new_nick(name: Name) -> None:
 
 
 def skeleton(text: str) -> str:
-    """Return the skeleton of ``text`` (UTS 39, section 4): texts that look alike have the same skeleton.
+    """Return the skeleton of ``text`` (UTS 39, section 4). Texts that look alike have the same skeleton.
 
     Unlike in UTS 39, no characters are removed, because a name contains no ignorable characters. The mapping
-    is repeated until nothing changes: one pass leaves some Arabic and Croatian letters partly mapped.
+    is repeated until nothing changes, because one pass leaves some Arabic and Croatian letters partly mapped.
     """
     if text.isascii() and "%" not in text and '"' not in text:
         return text.replace("m", "rn").translate(_ASCII)  # the same result, ten times as fast

@@ -32,7 +32,7 @@ def make_profile(nick: str, username: str = "", realname: str = "") -> Profile:
 
 
 def changed_profile(profile: Profile, command: SetProfile) -> Profile:
-    """Return ``profile`` after ``command``. A blank realname changes nothing."""
+    """Return ``profile`` with the changes of ``command``. A blank realname changes nothing."""
     realname, away = profile.realname, profile.away
     if command.realname is not None:
         realname = clean_text(command.realname, MAX_REALNAME_BYTES) or realname
@@ -43,9 +43,10 @@ def changed_profile(profile: Profile, command: SetProfile) -> Profile:
 
 
 def clean_text(text: str, max_bytes: int) -> str:
-    """Return ``text`` cleaned for a profile and cut to ``max_bytes`` of UTF-8 between two characters.
+    """Return ``text`` cleaned for a profile, and cut between two characters to at most ``max_bytes`` of
+    UTF-8.
 
-    Blanks at its ends are removed, and control characters are replaced by U+FFFD.
+    Blanks at both ends are removed, and control characters are replaced by U+FFFD.
     """
     cleaned = replace_controls(text.strip())
     if len(cleaned) * 4 > max_bytes:

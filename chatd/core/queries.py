@@ -53,11 +53,11 @@ def answer_list_command(
 ) -> Answer:
     """Return the list that answers ``command``, whose class is a key of `LIST_QUERIES`.
 
-    ``reader`` is the user who asks, None before the login. ``now`` is the present time, in milliseconds since
-    1970. ``token`` is the token of the session, or None.
-    The caller has checked that the token allows the command (`check_command_scope`), that ``reader`` is not
-    None unless anyone may give the command, and that ``reader`` is a server operator if the command needs
-    one. Raises `Refusal` ``no_such_group``, ``not_member`` or ``no_such_user``.
+    ``reader`` is the user who asks, or None before the login. ``now`` is the present time, in milliseconds
+    since 1970. ``token`` is the token of the session, or None. The caller has checked that the token allows
+    the command (`check_command_scope`), that ``reader`` is not None unless anyone may give the command, and
+    that ``reader`` is a server operator if the command needs one. Raises `Refusal` ``no_such_group``,
+    ``not_member`` or ``no_such_user``.
     """
     return LIST_QUERIES[type(command)](state, presence, reader, token, now, command)
 
@@ -75,7 +75,7 @@ def requested_conversation(
     | UnreactInChannel
     | c.Search,
 ) -> Conversation:
-    """Return the conversation that ``command`` of the user ``reader`` names.
+    """Return the conversation that ``command`` of the user ``reader`` is about.
 
     This is the conversation of ``group`` if ``command`` has a group, or the direct one with the user
     ``dest``, or the lobby if both are None. For two users who never sent each other a message, return an
@@ -92,7 +92,7 @@ def requested_conversation(
 
 
 class PageRequest(msgspec.Struct, frozen=True, eq=False):
-    """The page that a command asks for.
+    """The bounds and the size of the page of the log that a command asks for.
 
     Its entries lie between the ids ``after`` and ``before`` and between the times ``after_time`` and
     ``before_time``, in milliseconds since 1970. These bounds are excluded. Instead of bounds, there may be an
@@ -114,9 +114,10 @@ class PageRequest(msgspec.Struct, frozen=True, eq=False):
 
 
 def page_request_of(command: c.ListGroupMessages | c.ListGroupEvents | c.ReadHistory) -> PageRequest:
-    """Return the page that ``command`` asks for.
+    """Return the bounds and the size of the page that ``command`` asks for.
 
-    Raises `Refusal` ``bad_request`` if it has ``around`` or ``around_time`` and another bound.
+    Raises `Refusal` ``bad_request`` if the command has ``around`` or ``around_time`` together with another
+    bound.
     """
     if not isinstance(command, c.ReadHistory):
         contents: PageContents = "events" if isinstance(command, c.ListGroupEvents) else "messages"
@@ -136,8 +137,11 @@ def page_request_of(command: c.ListGroupMessages | c.ListGroupEvents | c.ReadHis
 
 
 class SearchRequest(msgspec.Struct, frozen=True, eq=False):
-    """What a search is to find: messages with all ``terms``, in ``conversation`` and by ``author``, or
-    anywhere and by anybody if these are None. ``page`` says between which ids and times, and how many.
+    """The criteria of a search for messages: the words, the conversation, the author and the bounds.
+
+    Messages that contain all ``terms`` are found. If ``conversation`` or ``author`` is None, messages of all
+    conversations or of all authors are found. ``page`` has the bounds as ids and times, and the maximum
+    number of messages.
     """
 
     terms: tuple[SearchTerm, ...]
@@ -147,10 +151,10 @@ class SearchRequest(msgspec.Struct, frozen=True, eq=False):
 
 
 def requested_search(state: State, reader: User, command: c.Search) -> SearchRequest:
-    """Return what ``command`` of the user ``reader`` searches for.
+    """Return the criteria of the search that ``command`` of the user ``reader`` asks for.
 
-    Raises `Refusal` ``no_such_group``, ``not_member``, ``no_such_user``, or ``bad_request`` if there is
-    nothing to look for.
+    Raises `Refusal` ``no_such_group``, ``not_member``, ``no_such_user``, or ``bad_request`` if the command
+    names neither words nor an author nor a conversation.
     """
     conversation = None
     if is_search_in_lobby(command):

@@ -64,11 +64,10 @@ def _check_event(state: State, event: ChatEvent, limits: Limits) -> None:
 
 
 def check_storage(decision: Decision, database_bytes: int, limits: Limits) -> None:
-    """Check that ``decision`` may be stored in a database of ``database_bytes`` bytes.
+    """Check that ``decision`` may be stored, given that the database has ``database_bytes`` bytes.
 
-    If the size exceeds ``limits.database_size``, the first event of the decision must be of one of the
-    `EVENT_KINDS_STORED_WHEN_FULL`; a decision without events may always be stored. Raises `Refusal`
-    ``storage_full``.
+    If the size exceeds ``limits.database_size``, only decisions without events, and those whose first event
+    is one of the `EVENT_KINDS_STORED_WHEN_FULL`, may be stored. Raises `Refusal` ``storage_full``.
     """
     if database_bytes > limits.database_size and decision.events:
         if decision.events[0].kind not in EVENT_KINDS_STORED_WHEN_FULL:

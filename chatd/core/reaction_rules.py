@@ -50,13 +50,13 @@ def decide_reaction(
     token: Token | None,
     reactions: StoredReactions,
 ) -> Decision:
-    """Return the `Decision` on ``command`` of ``user``, to react to ``message`` or to take that back.
+    """Return the changes (a `Decision`) by which ``user`` reacts to ``message``, or removes a reaction to it.
 
-    ``message`` is the log entry that the command names, ``reactions`` those to it so far, ``token`` that of
-    the session or None. Raises `Refusal` ``no_such_message`` if the entry is not a message, has no text any
-    more, is in a conversation that the user may not read or that is out of the token's scope, or is by
-    somebody whom the user ignores; ``bad_reaction``, ``already_reacted``, ``no_such_reaction`` or
-    ``too_many_reactions``.
+    ``message`` is the log entry that ``command`` names, ``reactions`` are the reactions that it already has,
+    and ``token`` is that of the session or None. Raises `Refusal` ``no_such_message`` if the entry is not a
+    message, has no text any more, is in a conversation that the user may not read or that is outside the
+    scope of the token, or is by an author whom the user ignores; ``bad_reaction``, ``already_reacted``,
+    ``no_such_reaction`` or ``too_many_reactions``.
     """
     check_conversation_of(state, user, message, token)
     said = message.event
@@ -81,10 +81,11 @@ def decide_reaction(
 
 
 def parse_reaction(text: str) -> str:
-    """Return the reaction in ``text``, after NFC. Raises `Refusal` ``bad_reaction``.
+    """Return the reaction in ``text``, normalized to NFC. Raises `Refusal` ``bad_reaction``.
 
-    It has 1 to `MAX_REACTION_CODE_POINTS` code points: no blanks, and nothing invisible but the joiner
-    between others. At most two marks follow each other, and the first code point is none.
+    A reaction has 1 to `MAX_REACTION_CODE_POINTS` code points, without blanks, and without invisible
+    characters except a joiner between two characters. At most two combining marks follow each other, and the
+    first code point is not a combining mark.
     """
     reaction = normalize("NFC", text)
     refusal = Refusal("bad_reaction", limit=MAX_REACTION_CODE_POINTS)

@@ -17,10 +17,10 @@ from chatd.core.state import State
 
 
 def check_may_mark(state: State, user: User, conversation: Conversation) -> None:
-    """Check that ``user`` may mark ``conversation`` as read, when the earlier tasks of the journal are
-    completed.
+    """Check that ``user`` may still mark ``conversation`` as read when the journal has completed earlier
+    tasks.
 
-    Raises `Refusal` ``no_such_group`` or ``not_member`` if the user has left or lost the group, and
+    Raises `Refusal` ``no_such_group`` or ``not_member`` if the user is no longer a member of the group, and
     ``account_closed`` if the account was closed.
     """
     if has_closed_account(state, user):
@@ -30,10 +30,10 @@ def check_may_mark(state: State, user: User, conversation: Conversation) -> None
 
 
 def read_mark_deletions_by(decision: Decision) -> Iterator[ReadMarksDeleted]:
-    """Yield the records that delete the read marks that end with ``decision``.
+    """Yield the records that delete the read marks that are no longer needed after ``decision``.
 
-    The mark in a group ends with the membership. All marks of a user end when the account is closed or the
-    user is erased.
+    A read mark in a group is deleted when the membership ends. All read marks of a user are deleted when the
+    account is closed or the user is erased.
     """
     for record in decision.records:
         if isinstance(record, UserRenamed | UserErased):

@@ -42,12 +42,12 @@ JournalRecord = RecordedChange | EntryDraft
 class Snapshot(msgspec.Struct, frozen=True, eq=False):
     """A copy of all data that the daemon keeps in memory, read from the database in one transaction.
 
-    ``last_id`` is the id of the last log entry, ``last_at`` its time in milliseconds since 1970; both are 0
-    if the log is empty. ``seqs`` maps the id of each conversation to the seq of its last entry, ``last_ids``
-    to the id of that entry. ``last_seen_ids`` maps the id of each user to the user's last seen id, which is
-    the id of the last entry that was sent to the user. ``read_marks`` maps user ids to the user's read marks,
-    by conversation id; users without read marks are left out. ``database_bytes`` is the size of the database
-    on the disk.
+    ``last_id`` is the id of the last log entry, and ``last_at`` its time in milliseconds since 1970; both are
+    0 if the log is empty. ``seqs`` maps the id of each conversation to the seq of its last entry, and
+    ``last_ids`` to the id of that entry. ``last_seen_ids`` maps the id of each user to the user's last seen
+    id, which is the id of the last entry that was sent to the user. ``read_marks`` maps user ids to the
+    user's read marks, by conversation id; users without read marks are left out. ``database_bytes`` is the
+    size of the database on the disk.
     """
 
     state: State
@@ -72,11 +72,11 @@ class UnreadRange(NamedTuple):
 
 
 class PageIdWindow(msgspec.Struct, frozen=True, eq=False):
-    """The entries of one conversation that a page is to have.
+    """The bounds and the size of a page of one conversation, for the query that reads the page.
 
-    ``contents`` says whether these are messages, events or both. Their ids lie between ``after`` and
-    ``before``, both excluded. If there are more than ``limit``, the page has the first ones if ``forward`` is
-    true, else the last ones.
+    ``contents`` says whether the page has messages, events or both. Their ids lie between ``after`` and
+    ``before``, both excluded. If there are more than ``limit`` entries, the page has the first ones if
+    ``forward`` is true, else the last ones.
 
     If ``whole_milliseconds`` is true and the page would end between entries with the same time, it goes on to
     the last of them. For this purpose it may have up to `MAX_SAME_MILLISECOND_ENTRIES` entries more than
@@ -92,11 +92,12 @@ class PageIdWindow(msgspec.Struct, frozen=True, eq=False):
 
 
 class SearchQuery(msgspec.Struct, frozen=True, eq=False):
-    """What the store is asked to find.
+    """The criteria of a search, for the store.
 
-    Found are messages that contain all ``terms``, if ``author_id`` is not None by that user, in the
-    conversations with the ids ``conversation_ids``, and, if ``direct_user_id`` is not None, in the direct
-    conversations of that user. Those that ``log_filter`` hides are not found.
+    The search finds messages that contain all ``terms``. If ``author_id`` is not None, only messages of that
+    user are found. The messages are in the conversations with the ids ``conversation_ids``, and, if
+    ``direct_user_id`` is not None, in the direct conversations of that user. Messages that ``log_filter``
+    hides are not found.
     """
 
     terms: tuple[SearchTerm, ...]
@@ -107,9 +108,10 @@ class SearchQuery(msgspec.Struct, frozen=True, eq=False):
 
 
 class SearchStep(msgspec.Struct, frozen=True, eq=False):
-    """The result of one step of a search: the ids that were found, in the direction of the search.
+    """The result of one step of a search: the ids of the messages that were found, in the order of the
+    search.
 
-    ``resume_id`` is the id at which the next step goes on, None if everything was searched.
+    ``resume_id`` is the id at which the next step continues, or None if everything was searched.
     """
 
     ids: list[int]
@@ -128,14 +130,14 @@ _decode_changes = msgspec.json.Decoder(tuple[int | None, int | None, int | None]
 
 
 class EntrySlice(msgspec.Struct, frozen=True, eq=False):
-    """A part of the log that a query has read: its rows in ascending order of ids.
+    """A part of the log that a query has read: its rows, one for each log entry, in ascending order of ids.
 
     A query stops at a limit of rows, of bytes or of examined entries. ``more`` says whether there may be
     further rows. If the limit of examined entries was reached, ``resume_id`` is the id of the last examined
     entry, and the next query continues from there. Otherwise ``resume_id`` is None.
 
-    For a page, ``reactions`` maps the ids of messages to the reactions to them, the oldest first. Each is a
-    pair of the reaction and the id of the user.
+    For a page, ``reactions`` maps the ids of messages to their reactions, the oldest first. Each is a pair of
+    the reaction and the id of the user.
     """
 
     rows: list[EntryRow]
@@ -145,9 +147,10 @@ class EntrySlice(msgspec.Struct, frozen=True, eq=False):
 
 
 def entry_from_row(state: State, row: EntryRow) -> LogEntry:
-    """Return the log entry for ``row``, with the users and the conversation taken from ``state`` by id.
+    """Return the log entry for ``row``, a row of the database's table ``log``.
 
-    Raises `KeyError` if ``state`` does not know the conversation or the actor.
+    The users and the conversation are taken from ``state`` by their ids. Raises `KeyError` if ``state`` does
+    not know the conversation or the actor.
     """
     id, conversation, seq, at, kind, actor, subject, changes, body = row
     about = None if subject is None else state.users.get(subject)

@@ -168,11 +168,11 @@ DETAIL_MAX_CHARACTERS: Final = 256
 
 
 class TranslatableText(str):
-    """An English sentence, or a word to be inserted into one, that can be translated later.
+    """An English sentence, or a word that is inserted into a sentence, that can be translated later.
 
-    As a text it is the English sentence with its details. ``template`` is the sentence with placeholders, as
-    the translation catalogues contain it. ``details`` are the values for the placeholders, each cut to
-    `DETAIL_MAX_CHARACTERS`.
+    The string itself is the English sentence with its details. ``template`` is the sentence with
+    placeholders, as the translation catalogues contain it. ``details`` are the values for the placeholders,
+    each cut to `DETAIL_MAX_CHARACTERS`.
     """
 
     __slots__ = ("details", "template")
@@ -189,7 +189,7 @@ class TranslatableText(str):
         return phrase
 
     def translated(self, translate: Callable[[str], str]) -> str:
-        """Return this phrase in another language.
+        """Return this text in another language.
 
         ``translate`` maps an English template to a translated one.
         """
@@ -227,7 +227,7 @@ class Refusal(Exception):
 
     @property
     def mentioned_name(self) -> str:
-        """The nick that this refusal is about, or else the group; empty if the refusal names neither.
+        """The nick or the group that this refusal mentions; empty if it mentions neither.
 
         The text dialect sends this name instead of the sentence (``ERR bo bby``, ``TKN alice``).
         """
@@ -243,7 +243,9 @@ class Refusal(Exception):
 def rate_limited_refusal(
     why: TranslatableText, seconds: float = RETRY_AFTER_SECONDS_BY_CODE["rate_limited"]
 ) -> Refusal:
-    """Return the refusal of a request that exceeds a rate limit; ``why`` says which.
+    """Return the refusal of a request that exceeds a rate limit.
+
+    ``why`` is a sentence that names the limit.
 
     The client may repeat the request after ``seconds``, which are rounded up.
     """

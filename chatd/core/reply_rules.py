@@ -21,11 +21,13 @@ Sending = c.SendToLobby | c.SendToUser | c.SendToGroup
 
 
 def answered_message(state: State, user: User, answered: LogEntry, token: Token | None) -> AnsweredMessage:
-    """Return the message that ``answered`` is, if ``user`` may answer it. Its text may have been deleted.
+    """Return a reference to the message ``answered``, if ``user`` may answer it.
 
-    ``token`` is that of the session, or None. Raises `Refusal` ``no_such_message`` if the entry is no
-    message, if its author is ignored by the user, or if it is in a conversation that the user may not read or
-    that is out of the token's scope.
+    Its text may have been deleted.
+
+    ``token`` is that of the session, or None. Raises `Refusal` ``no_such_message`` if the entry is not a
+    message, if the user ignores its author, or if it is in a conversation that the user may not read or that
+    is outside the scope of the token.
     """
     check_conversation_of(state, user, answered, token)
     author = answered.event.actor
@@ -35,7 +37,9 @@ def answered_message(state: State, user: User, answered: LogEntry, token: Token 
 
 
 def reply_as_sending(user: User, answered: LogEntry, command: c.ReplyToMessage) -> Sending:
-    """Return the command that sends the text of ``command`` to the conversation of ``answered``."""
+    """Return the command that sends the text of ``command`` as a message to the conversation of
+    ``answered``.
+    """
     conversation = answered.event.conversation
     if conversation.kind == "group":
         return c.SendToGroup(conversation.name, command.msg, reply_to=answered.id)

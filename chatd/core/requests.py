@@ -40,13 +40,13 @@ class Request(msgspec.Struct, frozen=True, eq=False):
       The client's next request shows whether it is, and ends the pauses.
     - ``convert_buffered_frame`` is a function that re-encodes one frame, already encoded but not yet sent to
       the client, into ``detected_dialect``. It is None if such frames are sent as they are.
-    - ``position_in_labelled_answer`` says which of the answers with the same ``label`` the answer is:
-      ``first``, ``middle`` or ``last`` if there are several, else ``whole``.
-    - ``quit_or_part_message`` is what the user says at the end of the session (with ``quit``) or of the
-      membership in a group (with ``leave``).
+    - ``position_in_labelled_answer`` is the position of the answer among several answers with the same
+      ``label``: ``first``, ``middle`` or ``last``. It is ``whole`` for a single answer.
+    - ``quit_or_part_message`` is the message with which the user quits (``quit``) or leaves a group
+      (``leave``).
     - ``client_tags`` are tags of a message that are passed on to IRC clients, and not stored.
-    - ``fallback_command`` is the command that is carried out in the place of ``command`` if that names a
-      message that is not there, or None.
+    - ``fallback_command`` is carried out instead of ``command`` if the message that ``command`` names does
+      not exist; None for no fallback.
     - ``max_id`` is the largest id that an entry may have in the page that answers this request; None for no
       limit.
     """

@@ -13,20 +13,20 @@ import msgspec
 from chatd.core import commands as c
 from chatd.core.accounts import CLOSED_ACCOUNT_HASH
 from chatd.core.channel_commands import BanAccount
-from chatd.core.events import LOBBY, ChatEvent, EventKind, User, is_action
+from chatd.core.events import LOBBY, ChatEvent, User
 from chatd.core.names import BadName, Name, check_new_name, parse_group
 from chatd.core.refusals import Refusal, refusal_reason
 from chatd.core.state import Group, RecordedChange, State
 
 
 class Decision(msgspec.Struct, frozen=True, eq=False):
-    """The result of an accepted command: records to store, and events to append to the log.
+    """The changes that an accepted command makes: records to store, and events to append to the log.
 
     ``records`` are stored first and do not enter the log. ``events`` are in order; the ack names the log
     entry of the first one. The caller passes the records, then the events, to `State.apply`.
 
-    If a command to enter a group, or the lobby, changes nothing because the user is in it already, there are
-    no events. ``already_joined_group_name`` is then the name of the group, or empty for the lobby.
+    If a command to enter a group or the lobby changes nothing because the user is there already, there are no
+    events. ``already_joined_group_name`` is then the name of the group, or empty for the lobby.
     """
 
     events: tuple[ChatEvent, ...] = ()
@@ -35,7 +35,9 @@ class Decision(msgspec.Struct, frozen=True, eq=False):
 
 
 def decide(state: State, actor: User, command: c.Command) -> Decision:
-    """Return the `Decision` on ``command`` of the user ``actor``. ``state`` is not changed.
+    """Return the changes (a `Decision`) that ``command`` of the user ``actor`` makes.
+
+    ``state`` is not changed.
 
     The class of ``command`` must be a key of `CHANGE_RULES`. Quotas, mutes, bans by address and tokens are
     checked elsewhere. Raises `Refusal` with one of the codes in the command's declaration.
@@ -55,7 +57,7 @@ def require_group_member(state: State, actor: User, name: str) -> Group:
 
 
 def require_group_operator(state: State, actor: User, name: str) -> Group:
-    """Return the group called ``name``, if ``actor`` owns it or is one of the group's operators.
+    """Return the group called ``name``, if ``actor`` is its owner or one of its operators.
 
     Raises `Refusal` ``no_such_group``, ``not_member`` or ``not_operator``.
     """
@@ -94,7 +96,7 @@ def has_closed_account(state: State, user: User) -> bool:
 
 
 def user_with_open_account(state: State, nick: str) -> User:
-    """Return the user called ``nick``, registered or not, whose account is not closed.
+    """Return the user called ``nick``, whether registered or not, unless the account is closed.
 
     Raises `Refusal` ``no_such_user``, also if the account is closed.
     """
@@ -104,16 +106,8 @@ def user_with_open_account(state: State, nick: str) -> User:
     return user
 
 
-def message_event_kind(command: c.SendToLobby | c.SendToUser | c.SendToGroup) -> EventKind:
-    """Return the kind of the log entry that ``command`` makes.
-
-    A message whose text is an action becomes one, on whatever wire it was sent.
-    """
-    return "action" if command.kind == "message" and is_action(command.msg) else command.kind
-
-
 def _broadcast(state: State, actor: User, command: c.SendToLobby) -> Decision:
-    return Decision((ChatEvent(message_event_kind(command), LOBBY, actor, None, command.msg),))
+    return Decision((ChatEvent(c.message_event_kind(command), LOBBY, actor, None, command.msg),))
 
 
 def _send(state: State, actor: User, command: c.SendToUser) -> Decision:
@@ -125,13 +119,13 @@ def _send(state: State, actor: User, command: c.SendToUser) -> Decision:
         conversation = state.build_conversation("direct", pair=pair)
         records = (conversation,)
     return Decision(
-        (ChatEvent(message_event_kind(command), conversation, actor, dest, command.msg),), records
+        (ChatEvent(c.message_event_kind(command), conversation, actor, dest, command.msg),), records
     )
 
 
 def _group_broadcast(state: State, actor: User, command: c.SendToGroup) -> Decision:
     group = require_group_member(state, actor, command.group)
-    return Decision((ChatEvent(message_event_kind(command), group.conversation, actor, None, command.msg),))
+    return Decision((ChatEvent(c.message_event_kind(command), group.conversation, actor, None, command.msg),))
 
 
 def _create(state: State, actor: User, command: c.CreateGroup) -> Decision:

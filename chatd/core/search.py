@@ -34,14 +34,17 @@ _FIELDS_BY_OPERATOR: Final = {"in": "group", "with": "dest", "from": "author"}
 
 
 class SearchTerm(msgspec.Struct, frozen=True):
-    """A word or a phrase that a text must contain. If ``is_prefix``, a word that begins with it suffices."""
+    """A word or a phrase that a message must contain.
+
+    If ``is_prefix`` is true, a message with a word that begins with the term is found, too.
+    """
 
     text: str
     is_prefix: bool = False
 
 
 def parse_search_terms(words: str) -> tuple[SearchTerm, ...]:
-    """Return the terms in ``words``. Words without a letter or a digit are left out.
+    """Return the search terms in ``words``. Words without a letter or a digit are left out.
 
     Raises `Refusal` ``bad_request`` if there is no term, or more than `MAX_SEARCH_WORDS` words in all.
     """
@@ -62,11 +65,11 @@ def parse_search_terms(words: str) -> tuple[SearchTerm, ...]:
 
 
 def split_search_operators(values: Mapping[str, object]) -> dict[str, object]:
-    """Return the field values of a typed search: the operators in its words become fields of their own.
+    """Return the field values of a typed search, with operators such as ``from:bob`` turned into fields.
 
     ``from:bob in:wob lunch`` looks for ``lunch`` in messages of bob in the group wob. ``with:bob`` is for the
-    direct conversation with bob; ``before:17``, ``after:17`` and ``limit:5`` are as the fields. What is in
-    quotation marks is no operator. Of two equal operators the last one counts.
+    direct conversation with bob; ``before:17``, ``after:17`` and ``limit:5`` set the fields of the same
+    names. Words in quotation marks are not operators. If an operator is repeated, the last one counts.
     """
     fields: dict[str, object] = {}
     rest: list[str] = []

@@ -43,9 +43,10 @@ NO_USER_IDS: Final[frozenset[int]] = frozenset()
 class LogFilter(msgspec.Struct, frozen=True, eq=False):
     """A filter that hides log entries from one reader, in the conversations that the reader may read.
 
-    ``user_id`` is the id of the reader. ``ignored_user_ids`` are the ids of the users whose messages and
-    invitations are hidden. In the conversations with the ids ``conversation_ids_readable_since_joining``, the
-    entries before the reader's last ``joined`` event are hidden.
+    ``user_id`` is the id of the reader. The messages and invitations of the users with the ids
+    ``ignored_user_ids`` are hidden. In the conversations with the ids
+    ``conversation_ids_readable_since_joining``, the entries before the reader's last ``joined`` event are
+    hidden.
     """
 
     user_id: int = 0
@@ -71,16 +72,16 @@ class Group:
     """The state of one group.
 
     ``members`` maps user ids to users in the order of joining. ``operators`` and ``banned`` hold user ids.
-    ``invited`` maps user ids to invitations, ``banned_networks`` maps the ids of banned users to the networks
-    that their bans apply to. ``topic_author`` is the id of the user who has set the topic, None if nobody
-    has; ``topic_at`` is when that was, ``created_at`` when the group was created, in milliseconds since 1970.
-    ``visibility`` is public or private. ``history`` says whether members read ``all`` of the log, or only
-    what came ``since_joining``. Messages older than ``retention_seconds`` are deleted; None means that the
-    group sets no such age.
+    ``invited`` maps user ids to invitations, and ``banned_networks`` maps the ids of banned users to the
+    networks that their bans apply to. ``topic_author`` is the id of the user who has set the topic, or None
+    if it was never set. ``topic_at`` and ``created_at`` are the times at which the topic was set and the
+    group was created, in milliseconds since 1970. ``visibility`` is public or private. ``history`` says
+    whether members read ``all`` of the log, or only the entries ``since_joining``. Messages older than
+    ``retention_seconds`` are deleted; None means that the group sets no such age.
 
     ``owner`` is None if an unregistered owner has lost the group by logging in again, and while the group is
-    closed. A group that a server operator has closed is ``closed`` until somebody is made its owner: it has
-    no owner, no members and no invitations, and nobody sees it.
+    closed. ``closed`` says that a server operator has closed the group, until a user is made its owner. A
+    closed group has no owner, no members and no invitations, and is not visible to anybody.
     """
 
     __slots__ = (
@@ -122,18 +123,24 @@ class Group:
 
     @property
     def name(self) -> str:
-        """The name of the group, as its creator wrote it."""
+        """The name of the group, as the user who created it wrote it."""
         return self.conversation.name
 
     @property
     def audience(self) -> tuple[int, ...]:
-        """The user ids of the members, ascending. The tuple object is identical until the group changes."""
+        """The ids of the members, in ascending order.
+
+        The tuple object is identical until the group changes.
+        """
         if self._audience is None:
             self._audience = tuple(sorted(self.members))
         return self._audience
 
     def is_owner(self, user: User) -> bool:
-        """Return whether ``user`` owns the group. The owner of a group without members is not a member."""
+        """Return whether ``user`` owns the group.
+
+        The owner of a group that all members have left is not a member.
+        """
         return self.owner is not None and self.owner.id == user.id
 
     def role(self, user: User) -> Literal["owner", "operator", "member", "invited", ""]:
@@ -157,16 +164,16 @@ class Group:
         return self.is_public or user.id in self.members or user.id in self.invited
 
     def is_banned_network(self, client_network: str | None) -> bool:
-        """Return whether a ban of an unregistered user applies to clients in ``client_network``.
+        """Return whether a ban of an unregistered user applies to clients in the network ``client_network``.
 
-        That is false for None, the daemon's own machine.
+        The result is False for None, which stands for the daemon's own machine.
         """
         return any(client_network in networks for networks in self.banned_networks.values())
 
     def next_owner(self) -> User | None:
         """Return the member who becomes the owner if the owner leaves, or None if there is no other member.
 
-        That is the operator who joined first or, without operators, the member who joined first.
+        The next owner is the operator who joined first or, without operators, the member who joined first.
         """
         others = [user for user in self.members.values() if not self.is_owner(user)]
         operators = [user for user in others if user.id in self.operators]
@@ -189,7 +196,7 @@ class Group:
         self._audience = None
 
     def replace_renamed_user(self, user: User) -> None:
-        """Put ``user``, who has a new nick, in the place of the member or owner with the same id."""
+        """Replace the member or owner with the id of ``user`` by ``user``, who has a new nick."""
         if user.id in self.members:
             self.members[user.id] = user
         if self.is_owner(user):
@@ -307,12 +314,12 @@ class State:
     - ``trimmed_up_to_ids`` maps the ids of conversations to the id up to which old messages were deleted.
     - ``moderations`` is the moderation log, oldest entry first.
     - ``mutes_and_blocks`` maps pairs of a kind (``mute`` or ``block``) and the key of a target (see
-      `target_key`) to the entry of the last such act. Those that were lifted are left out; those whose time
-      is over are not.
-    - ``blocked_networks`` maps networks in CIDR notation to the entries of such blocks.
-    - ``appointed`` maps keys to nicks: those that are appointed as server operators.
+      `target_key`) to the moderation log's last entry of that kind for the target. Lifted mutes and blocks
+      are left out; expired ones are not.
+    - ``blocked_networks`` maps networks in CIDR notation to the moderation log's entries of their blocks.
+    - ``appointed`` maps the keys of the nicks that are appointed as server operators to the nicks.
     - ``erasing`` maps the id of each user whose erasure is under way to the id of the last log entry whose
-      text was erased, 0 before the first.
+      text was erased, or 0 before the first one.
     - ``invitation_times`` is a heap of the invitations that have not expired, even if they were used. An item
       is the time, the id of the group's conversation, and the id of the invited user.
     - ``ignored_by`` maps the id of each ignored user to the ids of the users who ignore that user. Such a set
@@ -354,14 +361,14 @@ class State:
         self._ignored: dict[int, set[int]] = {}
 
     def apply(self, change: StateChange, at: int = 0) -> None:
-        """Change the state as ``change`` says: add, change or delete what it contains.
+        """Change the state as ``change``, a record or an event, says.
 
         Messages and read marks are not part of the state: a message, a change of a message, and the deletion
         of read marks change nothing. A new credential deletes the user's tokens. A group exists from its
         ``created`` event on.
 
-        The method checks no permissions and never refuses a change: the command was decided before. ``at`` is
-        the time of an event, in milliseconds since 1970; other changes need none.
+        The method checks no permissions and never refuses a change, because the command was decided before.
+        ``at`` is the time of an event, in milliseconds since 1970; other changes need none.
         """
         if isinstance(change, ChatEvent):
             if not change.is_message and change.kind not in MESSAGE_CHANGE_KINDS:
@@ -424,7 +431,10 @@ class State:
         return list(self._tokens_of.get(user.id, {}).values())
 
     def links_of(self, conversation: Conversation) -> list[InvitationLink]:
-        """Return the links to ``conversation`` in the order of their numbers. Some may have expired."""
+        """Return the invitation links to ``conversation`` in the order of their numbers.
+
+        Some may have expired.
+        """
         links = self._links_of.get(conversation.id, {})
         return [links[number] for number in sorted(links)]
 
@@ -472,14 +482,14 @@ class State:
         return frozenset(self._ignored.get(user.id, ()))
 
     def log_filter(self, user: User) -> LogFilter:
-        """Return the filter of the log entries that are hidden from ``user``."""
+        """Return the filter that hides log entries from ``user``."""
         return LogFilter(user.id, tuple(self._ignored.get(user.id, ())), frozenset(self._since_joining))
 
     def latest_mute_or_block(self, kind: Literal["mute", "block"], key: str) -> ModerationEntry | None:
-        """Return the last mute or block of the target with this ``key`` (see `target_key`), or None.
+        """Return the last mute or block of the target with the key ``key`` (see `target_key`), or None.
 
-        A mute or block that was lifted by ``unmute`` or ``unblock`` is not returned. One whose time is over
-        is returned: see `ModerationEntry.is_active`.
+        A mute or block that was lifted by ``unmute`` or ``unblock`` is not returned. An expired one is
+        returned: see `ModerationEntry.is_active`.
         """
         return self.mutes_and_blocks.get((kind, key))
 
@@ -576,27 +586,36 @@ class State:
         group.apply(event, at)
 
     def find_user(self, name: Name) -> User | None:
-        """Return the user who has ``name``, in any spelling, or None if no user has it."""
+        """Return the user with the name ``name``, in any spelling, or None if there is no such user."""
         return self._user_keys.get(name.key)
 
     def find_similar_user(self, name: Name) -> User | None:
-        """Return the user with the lowest id whose name is or looks like ``name``, or None."""
+        """Return the user whose name is, or looks like, ``name``, or None.
+
+        Of several, return the one with the lowest id.
+        """
         alike = filter(None, map(self._users_by_skeleton.get, skeletons(name)))
         return min(alike, key=lambda user: user.id, default=None)
 
     def require_user(self, nick: str) -> User:
-        """Return the user called ``nick``. Raises `Refusal` ``no_such_user``."""
+        """Return the user called ``nick``. Raises `Refusal` ``no_such_user`` if there is none."""
         try:
             return self._user_keys[parse_nick(nick).key]
         except (BadName, KeyError):
             raise Refusal("no_such_user", nick=nick) from None
 
     def user_by_id(self, id: int) -> User:
-        """Return the user with the id ``id``, or `CONSOLE` for its id. Raises `KeyError`."""
+        """Return the user with the id ``id``, or `CONSOLE` for its id.
+
+        Raises `KeyError` for an unknown id.
+        """
         return CONSOLE if id == CONSOLE.id else self.users[id]
 
     def build_user(self, name: Name) -> User:
-        """Return a new user called ``name``, with the next id. Only `apply` adds the user to the state."""
+        """Return a new user called ``name``, with the next free id.
+
+        The user is added to the state by `apply`.
+        """
         number = next(reversed(self.users), 0) + 1
         return User(number, name.shown, name.key, colour_of(number))
 
@@ -615,7 +634,7 @@ class State:
             return None
 
     def all_groups(self) -> list[Group]:
-        """Return all groups, private and empty ones too, sorted by name."""
+        """Return all groups, private and empty ones included, sorted by name."""
         return [self._groups[key] for key in sorted(self._groups)]
 
     def group_of(self, conversation: Conversation) -> Group | None:
@@ -626,7 +645,7 @@ class State:
         return self._group_ids.get(conversation.id)
 
     def find_similar_group(self, name: Name) -> Group | None:
-        """Return the oldest group, visible or not, whose name is or looks like ``name``, or None."""
+        """Return the oldest group, visible or not, whose name is, or looks like, ``name``, or None."""
         alike = filter(None, map(self._groups_by_skeleton.get, skeletons(name)))
         return min(alike, key=lambda group: group.conversation.id, default=None)
 
@@ -635,9 +654,9 @@ class State:
         return list(self._owned.get(user.id, {}).values())
 
     def count_groups_charged_to(self, user: User) -> int:
-        """Return the number of groups that count for the quota of ``user``.
+        """Return the number of groups that count towards the quota of ``user``.
 
-        Those are the groups that the user owns, and those that the user has lost by logging in again, as long
+        These are the groups that the user owns, and those that the user has lost by logging in again, as long
         as they have no other owner.
         """
         return len(self._owned.get(user.id, ())) + len(self._lost.get(user.id, ()))
@@ -662,20 +681,22 @@ class State:
                 self._invitations[user] -= 1
 
     def may_read(self, user: User, conversation: Conversation) -> bool:
-        """Return whether ``user`` may read ``conversation``: the lobby, a direct one, or the user's group.
+        """Return whether ``user`` may read ``conversation``: the lobby, a direct one, or that of the user's
+        group.
 
-        For a direct conversation the result is always true: pass only one that ``user`` takes part in. For
-        the conversation of a group that has no ``created`` event yet, the method raises `KeyError`.
+        For a direct conversation the result is always true, so ``user`` must take part in it. Raises
+        `KeyError` for the conversation of a group that has no ``created`` event yet.
         """
         if conversation.kind != "group":
             return True
         return user.id in self._group_ids[conversation.id].members
 
     def retention_seconds(self, conversation: Conversation, limit: int | None) -> int | None:
-        """Return the age in seconds up to which the messages of ``conversation`` are kept, None for any age.
+        """Return the age in seconds up to which the messages of ``conversation`` are kept, or None for no
+        limit.
 
-        ``limit`` is the age in seconds up to which the configuration keeps messages, None for any age. A
-        group may have an age of its own: the lower of the two counts.
+        ``limit`` is the age in seconds that the configuration sets, or None for no limit. A group may have a
+        limit of its own; the lower of the two applies.
         """
         group = self._group_ids.get(conversation.id)
         own = None if group is None else group.retention_seconds
@@ -698,7 +719,10 @@ class State:
     def build_conversation(
         self, kind: Literal["group", "direct"], name: str = "", pair: tuple[User, ...] = ()
     ) -> Conversation:
-        """Return a new conversation with the next id. Only `apply` adds the conversation to the state."""
+        """Return a new conversation with the next free id.
+
+        The conversation is added to the state by `apply`.
+        """
         return Conversation(next(reversed(self.conversations)) + 1, kind, name, pair)
 
     def build_moderation_entry(
@@ -710,7 +734,12 @@ class State:
         until: int | None = None,
         reason: str = "",
     ) -> ModerationEntry:
-        """Return a new entry of the moderation log, with the next id. Only `apply` adds it to the state."""
+        """Return a new entry of the moderation log with the next free id.
+
+        The entry is added to the state by `apply`.
+
+        ``at`` and ``until`` are in milliseconds since 1970.
+        """
         id = self.moderations[-1].id + 1 if self.moderations else 1
         return ModerationEntry(id, at, operator, kind, target, until, reason)
 

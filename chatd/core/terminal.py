@@ -22,8 +22,8 @@ _CONTROL: Final = re.compile(f"[{CONTROL_CHARACTER_CLASS}\n]")
 
 
 def replace_controls(line: str) -> str:
-    """Return ``line`` with U+FFFD for each character that could act on a terminal or end the line.
+    """Return ``line`` with U+FFFD for each character that could control a terminal or end the line.
 
-    Those are the control characters except tab, the line separators of Unicode, and `BIDI_CONTROL_CLASS`.
+    These are the control characters except tab, the line separators of Unicode, and `BIDI_CONTROL_CLASS`.
     """
     return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", line)

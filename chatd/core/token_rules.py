@@ -50,12 +50,12 @@ to the scope of the token; so are the commands on a message, once it is known wh
 def make_token(
     state: State, user: User, command: c.MakeToken, digest: Secret, limits: Limits, now: int
 ) -> Decision:
-    """Return the `Decision` to make the token that ``command`` describes, for ``user``.
+    """Return the changes (a `Decision`) that make the token that ``command`` describes, for ``user``.
 
-    ``digest`` is the digest of its secret; ``now`` is in milliseconds since 1970. The decision also deletes
-    the user's tokens that have expired. The user must be a member of the groups to which the token is
-    limited. Raises `Refusal` ``not_registered``, ``account_closed``, ``bad_request`` for an invalid name,
-    ``token_exists``, ``too_many_tokens``, ``no_such_group`` or ``not_member``.
+    ``digest`` is the digest of its secret; ``now`` is in milliseconds since 1970. The changes also delete the
+    user's expired tokens. The user must be a member of the groups to which the token is limited. Raises
+    `Refusal` ``not_registered``, ``account_closed``, ``bad_request`` for an invalid name, ``token_exists``,
+    ``too_many_tokens``, ``no_such_group`` or ``not_member``.
     """
     require_credential(state, user)
     if has_closed_account(state, user):
@@ -80,7 +80,10 @@ def make_token(
 
 
 def revoke_token(state: State, user: User, name: str) -> Decision:
-    """Return the `Decision` to delete the token ``name`` of ``user``. Raises `Refusal` ``no_such_token``."""
+    """Return the changes (a `Decision`) that delete the token called ``name`` of ``user``.
+
+    Raises `Refusal` ``no_such_token``.
+    """
     try:
         key = parse_group(name).key
     except BadName:
@@ -92,12 +95,12 @@ def revoke_token(state: State, user: User, name: str) -> Decision:
 
 
 def list_tokens(state: State, user: User) -> TokenList:
-    """Return the list of the tokens of ``user``, the oldest first. Those that have expired are among them."""
+    """Return the list of the tokens of ``user``, the oldest first. Expired tokens are included."""
     return TokenList(user.nick, tuple(token_list_item(state, token) for token in state.tokens_of(user)))
 
 
 def token_list_item(state: State, token: Token) -> TokenListItem:
-    """Return ``token`` as a list shows it, with the names of its groups."""
+    """Return ``token`` as an item of a list of tokens, with the names of its groups."""
     places: tuple[str, ...] = (ALL_CONVERSATIONS_NAME,)
     if token.conversations is not None:
         found = (state.conversations[id] for id in sorted(token.conversations))
@@ -106,10 +109,9 @@ def token_list_item(state: State, token: Token) -> TokenListItem:
 
 
 def session_end_reason(state: State, token: Token, now: int) -> Refusal | None:
-    """Return the refusal with which a session that has logged in with ``token`` has to end now.
+    """Return the refusal that ends a session that has logged in with ``token``, or None if it may go on.
 
-    Its code is ``token_expired`` or ``token_revoked``. Return None if the session may go on. ``now`` is in
-    milliseconds since 1970.
+    The code of the refusal is ``token_expired`` or ``token_revoked``. ``now`` is in milliseconds since 1970.
     """
     if token.has_expired(now):
         return Refusal("token_expired", nick=token.user.nick)
@@ -117,12 +119,11 @@ def session_end_reason(state: State, token: Token, now: int) -> Refusal | None:
 
 
 def check_command_scope(state: State, token: Token, command: c.Command) -> None:
-    """Check that a session with ``token`` may give ``command``. `check_decision_scope` checks the decision
-    later.
+    """Check that a session that has logged in with ``token`` may give ``command``.
 
-    Raises `Refusal` ``out_of_scope``. If the token is limited to some conversations, raises ``no_such_group``
-    for an unknown group and for a private one outside the scope alike: the token must not reveal that the
-    group exists.
+    `check_decision_scope` later checks the changes of the command. Raises `Refusal` ``out_of_scope``. If the
+    token is limited to some conversations, raises ``no_such_group`` for an unknown group and for a private
+    one outside the scope alike, because the token must not reveal that the group exists.
     """
     needed = c.COMMANDS_BY_CLASS[type(command)].required_access
     if needed == "password" or (needed == "write" and token.access == "read"):
@@ -146,15 +147,15 @@ def check_command_scope(state: State, token: Token, command: c.Command) -> None:
 
 
 def is_search_in_lobby(command: c.Search) -> bool:
-    """Return whether ``command`` searches the lobby alone, which it names as if it were a group."""
+    """Return whether ``command`` searches only the lobby, which a search names as if it were a group."""
     return command.group is not None and command.group.casefold() == LOBBY_NAME
 
 
 def check_decision_scope(token: Token, decision: Decision) -> None:
-    """Check that the events of ``decision`` are allowed with ``token``. Raises `Refusal` ``out_of_scope``.
+    """Check that ``token`` allows the events of ``decision``. Raises `Refusal` ``out_of_scope``.
 
-    This is needed for ``enter``, which every token may use. For a member of the group the command changes
-    nothing, but for others it may join or create the group.
+    This check is needed for ``enter``, which every token may use. For a member of the group the command
+    changes nothing, but for others it may join or create the group.
     """
     for event in decision.events:
         if token.access == "read" or event.kind not in EVENT_KINDS_ALLOWED_WITH_TOKEN:

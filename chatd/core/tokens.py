@@ -46,12 +46,13 @@ def token_digest(secret: Secret) -> Secret:
 
 
 class Token(msgspec.Struct, frozen=True, eq=False):
-    """A token of ``user``. ``digest`` identifies it, and ``name`` identifies it among the user's tokens.
+    """A token, by which a program logs in as ``user`` without a password.
 
-    ``access`` and ``conversations`` are its scope. ``access`` says whether it can only read.
+    ``digest``, the digest of its secret, identifies it, and ``name`` identifies it among the user's tokens.
+    ``access`` and ``conversations`` are its scope. ``access`` says whether the token can only read.
     ``conversations`` are the ids of the conversations in which it can be used, or None for all in which the
     user takes part. ``made`` and ``expires`` are times in milliseconds since 1970; a token without
-    ``expires`` holds until it is revoked.
+    ``expires`` is valid until it is revoked.
     """
 
     user: User
@@ -68,7 +69,7 @@ class Token(msgspec.Struct, frozen=True, eq=False):
         return self.conversations is not None
 
     def covers(self, conversation: int) -> bool:
-        """Return whether the scope contains the conversation with the id ``conversation``."""
+        """Return whether the token can be used in the conversation with the id ``conversation``."""
         return self.conversations is None or conversation in self.conversations
 
     def has_expired(self, now: int) -> bool:
@@ -77,16 +78,18 @@ class Token(msgspec.Struct, frozen=True, eq=False):
 
 
 class TokenDeleted(msgspec.Struct, frozen=True, eq=False):
-    """A record that deletes ``token``. A new `Credential` of its user deletes it as well."""
+    """A record that deletes ``token``. A new `Credential` of the token's user deletes it as well."""
 
     token: Token
 
 
 def token_covers(token: Token | None, conversation: Conversation) -> bool:
-    """Return whether the scope of ``token`` contains ``conversation``; True for None, no token."""
+    """Return whether ``token`` can be used in ``conversation``. The result is True if ``token`` is None."""
     return token is None or token.covers(conversation.id)
 
 
 def same_token(one: Token | None, other: Token | None) -> bool:
-    """Return whether ``one`` and ``other`` are the same token, or are both None, for no token."""
+    """Return whether ``one`` and ``other`` are the same token, or are both None (a session without a
+    token).
+    """
     return (one and one.digest) == (other and other.digest)

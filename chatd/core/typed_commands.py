@@ -56,21 +56,26 @@ def translated_me_usage(translate: Callable[[str], str]) -> str:
 
 
 class SlashLine(msgspec.Struct, frozen=True):
-    """A typed line that begins with ``/word``. ``word`` is the word as typed, ``rest`` the text after it."""
+    """A typed line that begins with ``/`` and a word.
+
+    ``word`` is the word as typed, ``rest`` the text after it.
+    """
 
     word: str
     rest: str
 
     @property
     def declaration(self) -> CommandDeclaration | None:
-        """The declaration of the command for the typed word, in any case; None for an unknown word."""
+        """The declaration of the command with the typed word, in upper or lower case; None for an unknown
+        word.
+        """
         return COMMANDS_BY_SLASH_WORD.get(self.word.lower())
 
     def action_message(self, translate: Callable[[str], str]) -> str | None:
-        """Return the text of the message if the line is an action, such as ``/me waves``, else None.
+        """Return the message text if the line is an action, such as ``/me waves``, else None.
 
-        Raises `Refusal` ``bad_request`` for an action without a text; ``translate`` translates the usage in
-        its sentence.
+        Raises `Refusal` ``bad_request`` for an action without a text. ``translate`` translates the usage in
+        the refusal's sentence.
         """
         if self.word.lower() != ME_SLASH_WORD:
             return None
@@ -82,8 +87,8 @@ class SlashLine(msgspec.Struct, frozen=True):
 def parse_semicolon_command(line: str) -> tuple[CommandDeclaration, dict[str, object]] | None:
     """Parse a command ``word;field;field``. Return its declaration and its unchecked field values by name.
 
-    Return None if ``line`` is no such command. Blanks around a value are removed, and an empty value is left
-    out; a message text is kept as it is, even if it is empty.
+    Return None if ``line`` is not such a command. Blanks around a value are removed, and an empty value is
+    left out. A message text is kept as it is, even if it is empty.
     """
     word, semicolon, rest = line.partition(";")
     row = COMMANDS_BY_SEMICOLON_WORD.get(word.lower()) if semicolon else None
@@ -107,7 +112,7 @@ def _converted(declaration: CommandDeclaration, values: dict[str, object]) -> di
 def parse_slash_line(line: str) -> SlashLine | None:
     """Split a line such as ``/word rest``. Return None unless ``line`` begins with a ``/`` and a letter.
 
-    ``/invite wob --link`` is ``/invitelink wob``.
+    ``/invite wob --link`` is treated as ``/invitelink wob``.
     """
     if not (line.startswith("/") and line[1:2].isalpha()):
         return None
@@ -133,7 +138,7 @@ def parse_slash_fields(declaration: CommandDeclaration, rest: str) -> dict[str, 
 
 
 def unescape_leading_slash(line: str) -> str:
-    """Return the message text of a line that is no command: ``//hello`` is the text ``/hello``."""
+    """Return the message text of a line that is not a command: ``//hello`` becomes the text ``/hello``."""
     return line[1:] if line.startswith("//") else line
 
 
@@ -161,9 +166,9 @@ def parse_text_verb_fields(declaration: CommandDeclaration, rest: str) -> dict[s
 def is_command_with_secret(line: str) -> bool:
     """Return whether ``line`` is a command with a password or link field, in any of the three typed forms.
 
-    The chat room and the client take a line without ``/`` for a message. They refuse it if the result is
-    true, so that a password is not published when its command is typed in the wrong form. Blanks before the
-    command are ignored. The result is false for ``hello``, which may begin a message.
+    The TP6 chat room and the terminal client treat a line without ``/`` as a message. They refuse the line if
+    the result is true, so that a password is not published when its command is typed in the wrong form.
+    Blanks before the command are ignored. The result is false for ``hello``, which may begin a message.
     """
     line = line.strip()
     slash = parse_slash_line(line)

@@ -36,7 +36,7 @@ EXIT_NO_DAEMON: Final = 3
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command that the command line names, and return the exit code of the process."""
+    """Run the ``chatctl`` command on the command line, and return the exit code of the process."""
     try:
         options = parse(sys.argv[1:] if arguments is None else arguments)
         config = _configuration(options)

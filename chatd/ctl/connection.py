@@ -14,17 +14,18 @@ ANSWER_TIMEOUT_SECONDS: Final = 30.0
 
 
 class NoDaemon(Exception):
-    """No daemon answers on the control socket, or its answer can't be understood. The text of the exception
-    is a sentence.
+    """The error if no daemon answers on the control socket, or if its answer can't be understood.
+
+    The text of the exception is a sentence.
     """
 
 
 def ask(path: Path, request: Mapping[str, object], is_slow: bool) -> Iterator[dict[str, Any]]:
-    """Send ``request`` to the control socket at ``path``, and yield the objects of the answer as they come.
+    """Send ``request`` to the control socket at ``path``, and yield the objects of the answer as they arrive.
 
-    Nothing is sent before the first object is asked for. The iterator ends when the daemon closes the
-    connection. If ``is_slow`` is true, there is no time limit for the answer. Raises `NoDaemon` if no daemon
-    listens at ``path``, if it does not answer in time or at all, or if the answer is not JSON.
+    Nothing is sent before the first object is requested from the iterator, which ends when the daemon closes
+    the connection. If ``is_slow`` is true, there is no time limit for the answer. Raises `NoDaemon` if no
+    daemon listens at ``path``, if it does not answer in time or at all, or if the answer is not JSON.
     """
     for line in ask_for_lines(path, request, is_slow):
         try:
@@ -35,7 +36,10 @@ def ask(path: Path, request: Mapping[str, object], is_slow: bool) -> Iterator[di
 
 
 def ask_for_lines(path: Path, request: Mapping[str, object], is_slow: bool) -> Iterator[bytes]:
-    """Send ``request`` like `ask`, and yield the lines of the answer as they are. Raises `NoDaemon`."""
+    """Send ``request`` to the control socket at ``path``, and yield the lines of the answer unparsed.
+
+    If ``is_slow`` is true, there is no time limit for the answer. Raises `NoDaemon` as `ask` does.
+    """
     address = min(str(path.absolute()), os.path.relpath(path), key=len)  # an address has at most 100 bytes
     try:
         with socket.socket(socket.AF_UNIX) as connection:

@@ -72,8 +72,8 @@ def restore_database(backup: Path, database: str) -> RestoreResult:
 def drop_privileges_to_owner_of(folder: Path) -> None:
     """If the process runs as root, change to the user who owns ``folder``, for the rest of the process.
 
-    As root it would create files there that the daemon can't access. Nothing changes if the process is not
-    root, if root owns the folder, or if the folder does not exist.
+    A process of root would create files there that the daemon can't access. Nothing changes if the process is
+    not root, if root owns the folder, or if the folder does not exist.
     """
     if os.geteuid() == 0 and folder.exists():
         owner = folder.stat()

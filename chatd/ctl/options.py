@@ -21,7 +21,7 @@ _DESCRIPTION: Final = (
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
-    """Return the options in ``arguments``. Raises `SystemExit` with the code 2 if they are invalid.
+    """Return the options of ``chatctl`` in ``arguments``.
 
     The result has ``command``, ``socket``, ``config``, ``database`` and ``json``, and ``fields``: the names
     of the command's fields, each an attribute with a text or None. ``secrets`` are the names of fields that

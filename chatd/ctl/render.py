@@ -13,7 +13,7 @@ ControlAnswer = Mapping[str, Any]
 
 
 def render_answer_lines(answer: ControlAnswer) -> Iterator[str]:
-    """Yield the lines that show ``answer``, without control characters.
+    """Yield the lines of text that show ``answer`` of the daemon, without control characters.
 
     An answer of an unknown kind is shown as JSON.
     """

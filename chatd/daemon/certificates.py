@@ -27,13 +27,11 @@ Twisted's default would also allow RSA key exchange.
 
 @implementer(IOpenSSLContextFactory)
 class Certificate:
-    """The daemon's TLS certificate. `reload` reads its files again.
+    """The daemon's TLS certificate, which can be read from its files again while the daemon runs.
 
     The PEM file ``path`` has the certificate and its chain. The private key is in the PEM file ``key``, or
     also in ``path`` if ``key`` is None. With ``client_ca``, a PEM file of CA certificates, a client may show
-    a certificate that one of these has signed.
-
-    Raises `ConfigError` if a file can't be used.
+    a certificate that one of these CAs has signed. Raises `ConfigError` if a file can't be used.
     """
 
     _log = Logger()
@@ -50,8 +48,9 @@ class Certificate:
         return self._context
 
     def reload(self) -> None:
-        """Read all files again, for later handshakes. Raises `ConfigError` if one of them can't be used; the
-        certificate in use then stays the same.
+        """Read all files again, for later handshakes.
+
+        Raises `ConfigError` if one of them can't be used; then the certificate in use stays the same.
         """
         self._context = self._read()
         self._log.info("the certificate was read again from {path}", path=str(self._path))
@@ -80,11 +79,11 @@ class Certificate:
 
 
 def read_tls_options(path: Path, key: Path) -> CertificateOptions:
-    """Return Twisted's TLS options with the certificate and chain in the PEM file at ``path`` and the private
-    key in the PEM file at ``key``, which may be the same file.
+    """Return Twisted's TLS options with the certificate, its chain and its private key.
 
-    Raises `ConfigError` if a file can't be read or has no such PEM data, if the key has a passphrase, or if
-    it does not belong to the certificate.
+    ``path`` is the PEM file with the certificate and the chain, and ``key`` the PEM file with the private
+    key; both may be the same file. Raises `ConfigError` if a file can't be read or has no such PEM data, if
+    the key has a passphrase, or if it does not belong to the certificate.
     """
     try:
         own, *chain = load_pem_x509_certificates(_read_file(path, "certificate"))

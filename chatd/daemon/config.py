@@ -19,18 +19,19 @@ from chatd.web.policy import WebPolicy
 
 
 class ConfigError(Exception):
-    """The configuration can't be used. The text of the exception is one sentence that names the file, the key
-    or the option.
+    """The error for a configuration that can't be used.
+
+    The text of the exception is one sentence that names the file, the key or the option.
     """
 
 
 class LogConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The section ``[log]`` of chatd.toml. ``conversation`` and ``json`` are paths of files to append to; the
-    level ``debug`` logs every message.
+    """The section ``[log]`` of chatd.toml.
 
-    ``conversation_private`` says whether the conversation log contains private groups and private messages.
-    Each of the two files is rotated before it would have more than ``rotate_bytes`` bytes; ``keep`` earlier
-    files of each are kept.
+    ``conversation`` and ``json`` are the paths of the conversation log and of the JSON log. The level
+    ``debug`` logs every message. ``conversation_private`` says whether the conversation log contains private
+    groups and private messages. Each of the two files is rotated before it would have more than
+    ``rotate_bytes`` bytes; ``keep`` earlier files of each are kept.
     """
 
     conversation: str | None = None
@@ -52,11 +53,11 @@ class MetricsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class TlsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The section ``[tls]`` of chatd.toml. The values but ``require`` are paths of PEM files.
+    """The section ``[tls]`` of chatd.toml. All values except ``require`` are paths of PEM files.
 
     ``certificate`` has the daemon's certificate and its chain. The private key is in ``key``, or also in
-    ``certificate`` if there is no ``key``. ``require`` refuses clients without TLS. ``client_ca`` has the CA
-    certificates that sign the certificates of users.
+    ``certificate`` if there is no ``key``. ``require`` says whether clients without TLS are refused.
+    ``client_ca`` has the CA certificates that sign the certificates of users.
     """
 
     certificate: str | None = None
@@ -95,7 +96,7 @@ DEFAULT_TLS_LISTENERS: Final = ("irc=ssl:6697",)
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The keys of chatd.toml.
+    """The configuration in chatd.toml. Each attribute is a key or a section.
 
     ``database`` is the path of the SQLite file, or the ``postgresql://`` URL of a database. Each item of
     ``listen`` is WIRE=ENDPOINT, with a Twisted server endpoint. ``keep`` is the time for which messages are

@@ -80,8 +80,9 @@ NOT_ERASED_SENTENCE: Final = (
 
 
 class ControlError(Exception):
-    """A failed request on the control socket. ``code`` is a key of `CONTROL_ERROR_SENTENCES`, ``why`` a
-    sentence.
+    """The error for a failed request on the control socket.
+
+    ``code`` is a key of `CONTROL_ERROR_SENTENCES`, and ``why`` is a sentence.
     """
 
     def __init__(self, code: str, why: str = "") -> None:
@@ -91,7 +92,7 @@ class ControlError(Exception):
 
 
 class ListResult(NamedTuple):
-    """An answer that consists of many items: their key in the JSON object, and the items."""
+    """An answer on the control socket that is a list: its key in the JSON object, and its items."""
 
     key: str
     items: Iterator[object]
@@ -102,10 +103,10 @@ ControlResult = Mapping[str, object] | ListResult | ExportLines
 
 
 class ControlSocket:
-    """The control socket of one daemon, at ``path``, and the parts of the daemon that its requests are about.
+    """The control socket of one daemon, at ``path``, through which the administrator controls the daemon.
 
-    The daemon sets ``list_ports``, which returns the listeners as pairs of a name and an address, and
-    ``stop``, which stops the daemon.
+    It has the parts of the daemon that requests need. The daemon sets ``list_ports``, which returns the
+    listeners as pairs of a name and an address, and ``stop``, which stops the daemon.
     """
 
     log = Logger()
@@ -135,8 +136,9 @@ class ControlSocket:
         self._port: IListeningPort | None = None
 
     def listen(self) -> None:
-        """Open the socket, which only the daemon's user can connect to. The socket of a dead daemon is
-        replaced.
+        """Open the socket, to which only the daemon's own user can connect.
+
+        Replace the socket of a dead daemon.
 
         Raises `ConfigError` if the path is used for something else or by another daemon, or can't be used.
         """
@@ -155,14 +157,15 @@ class ControlSocket:
             os.umask(umask)
 
     def stop_listening(self) -> Deferred[None] | None:
-        """Remove the socket. Present connections stay open. Return a Deferred that fires after that, or None
-        if the socket was not open.
+        """Remove the socket. Open connections stay open.
+
+        Return a Deferred that fires when this is done, or None if the socket was not open.
         """
         port, self._port = self._port, None
         return None if port is None else port.stopListening()
 
     def close(self) -> None:
-        """Close the present connections."""
+        """Close the open connections to the control socket."""
         for connection in list(self.connections):
             connection.transport.loseConnection()
 
@@ -208,13 +211,14 @@ class ControlFactory(Factory):
         self._control = control
 
     def buildProtocol(self, addr: IAddress | None) -> ControlConnection:
-        """Return the protocol of a new connection."""
+        """Return the Twisted protocol of a new connection to the control socket."""
         return ControlConnection(self._control)
 
 
 @implementer(IPushProducer)
 class ControlConnection(LineOnlyReceiver, TimeoutMixin):
-    """A connection to the control socket: it reads one request and sends the answer.
+    """The Twisted protocol of a connection to the control socket, which reads one request and sends the
+    answer.
 
     It implements `chatd.boundaries.Requester`, for the commands of server operators.
     """
@@ -240,8 +244,9 @@ class ControlConnection(LineOnlyReceiver, TimeoutMixin):
     # From the client.
 
     def connectionMade(self) -> None:
-        """Wait for a request. If there are too many connections, send ``too_many_connections`` and close this
-        one.
+        """Wait for a request.
+
+        If there are too many connections, close this one with ``too_many_connections``.
         """
         connections = self._control.connections
         connections.add(self)
@@ -251,7 +256,9 @@ class ControlConnection(LineOnlyReceiver, TimeoutMixin):
             self._fail(ControlError("too_many_connections"))
 
     def callLater(self, period: float, func: Callable[[], None]) -> IDelayedCall:
-        """Start a timer that calls ``func`` after ``period`` seconds. Twisted's `TimeoutMixin` calls this.
+        """Start a timer that calls ``func`` after ``period`` seconds.
+
+        Twisted's `TimeoutMixin` calls this method.
 
         It uses the daemon's reactor instead of the global one.
         """
@@ -259,16 +266,18 @@ class ControlConnection(LineOnlyReceiver, TimeoutMixin):
         return timer
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Remove the connection from the open ones. The action that it requested goes on, except an export,
-        which ends.
+        """Remove this connection from the open ones.
+
+        A requested action continues, except an export, which ends.
         """
         self._control.connections.discard(self)
         self.setTimeout(None)
         self.resumeProducing()
 
     def timeoutConnection(self) -> None:
-        """Refuse the request with ``request_timeout`` if it did not come in time; abort the connection if the
-        client did not read the answer in time.
+        """Refuse the request with ``request_timeout`` if it was not received in time.
+
+        If the client did not read the answer in time, abort the connection.
         """
         if self._has_request:
             self.transport.abortConnection()
@@ -277,25 +286,26 @@ class ControlConnection(LineOnlyReceiver, TimeoutMixin):
             self._fail(ControlError("request_timeout"))
 
     def pauseProducing(self) -> None:
-        """Pause an export, because the client reads too slowly. After `EXPORT_STALL_TIMEOUT_SECONDS` the
-        connection is aborted.
+        """Pause an export, because the client reads too slowly.
+
+        After `EXPORT_STALL_TIMEOUT_SECONDS` the connection is aborted.
         """
         if self._writable is None:
             self._writable = Deferred()
             self.setTimeout(EXPORT_STALL_TIMEOUT_SECONDS)
 
     def resumeProducing(self) -> None:
-        """Resume a paused export, because the client has read enough, or is gone."""
+        """Resume a paused export, because the client has read enough, or has disconnected."""
         waiting, self._writable = self._writable, None
         if waiting is not None:
             self.setTimeout(None)
             waiting.callback(None)
 
     def stopProducing(self) -> None:
-        """Do nothing: `connectionLost` follows."""
+        """Do nothing, because Twisted calls `connectionLost` afterwards."""
 
     def dataReceived(self, data: bytes) -> None:
-        """Read the request. What follows it is ignored."""
+        """Read the request, and ignore all data behind it."""
         if not self._has_request:
             super().dataReceived(data)
 
@@ -403,14 +413,14 @@ class ControlConnection(LineOnlyReceiver, TimeoutMixin):
         self._fail_with(refusal.code, refusal.text, refusal.retry_after)
 
     def internal_error(self, request: Request | None) -> None:
-        """Log the exception that is being handled, a bug. Send an internal error, and close the
+        """Log the exception that is being handled, which is a bug, send an internal error, and close the
         connection.
         """
         self._log.failure("bug on the control socket")
         self.refuse(request, Refusal("internal_error"))
 
     def pausing_input(self) -> AbstractContextManager[None]:
-        """Do nothing: a connection has one request."""
+        """Return a context manager that does nothing, because a connection has only one request."""
         return nullcontext()
 
     def _fail(self, error: ControlError) -> None:

@@ -29,8 +29,9 @@ are sent in one iteration of the reactor.
 
 
 class ExportLines:
-    """The lines of ``export``: ``header`` is the first, `next_lines` returns the others, `footer` is the
-    last.
+    """The lines of the answer to ``export``, as JSON.
+
+    ``header`` is the first line, `next_lines` returns the following ones, and `footer` is the last one.
     """
 
     def __init__(self, export: Export) -> None:
@@ -51,10 +52,10 @@ class ExportLines:
         self._entries = 0
 
     async def next_lines(self) -> list[object]:
-        """Return the next lines between ``header`` and `footer`; an empty list if all were returned.
+        """Return the next lines between ``header`` and `footer`, or an empty list if all were returned.
 
         Raises `ReadFailed` if the database can't be read, and `Refusal` ``storage_failed`` while the state of
-        the chat is read again after a failed transaction.
+        the chat is reloaded after a failed transaction.
         """
         state_lines = list(islice(self._state_lines, STATE_LINES_PER_PAGE))
         if state_lines:

@@ -20,7 +20,7 @@ DATABASE_READ_TIMEOUT_SECONDS: Final = 5.0
 
 
 class Health:
-    """Finds out whether the journal writes to the database and the archive reads from it."""
+    """Checks whether the journal can write to the database and the archive can read from it."""
 
     def __init__(self, journal: Journal, archive: Archive, clock: IReactorTime) -> None:
         self._journal = journal
@@ -28,11 +28,11 @@ class Health:
         self._clock = clock
 
     async def is_healthy(self) -> bool:
-        """Return whether the journal writes and the archive reads: whether `find_problems` finds nothing."""
+        """Return whether the daemon is healthy, that is, whether `find_problems` finds no problems."""
         return not await self.find_problems()
 
     async def find_problems(self) -> list[str]:
-        """Return the problems of the daemon, as sentences. There are none if it is healthy."""
+        """Return the problems of the daemon, as sentences. A healthy daemon has none."""
         problems = []
         if self._journal.is_failing:
             problems.append("the last transaction failed")

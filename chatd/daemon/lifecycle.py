@@ -49,9 +49,11 @@ STOP_TIMEOUT_SECONDS: Final = 4.5
 
 
 class Listener(msgspec.Struct, frozen=True, eq=False):
-    """A port to listen on. ``name`` is its text in the configuration, such as ``text=tcp:4567``;
-    ``make_factory`` makes the Twisted factory of its connections. ``web_page_scheme`` is ``http`` or
-    ``https`` if browsers get the page there, and otherwise empty.
+    """A port on which the daemon listens.
+
+    ``name`` is its text in the configuration, such as ``text=tcp:4567``. ``make_factory`` makes the Twisted
+    factory of its connections. ``web_page_scheme`` is ``http`` or ``https`` if browsers get the web page on
+    this port, and otherwise empty.
     """
 
     name: str
@@ -61,10 +63,11 @@ class Listener(msgspec.Struct, frozen=True, eq=False):
 
 
 class CannotStart(SystemExit, Exception):
-    """The daemon can't start and exits with code 1. The text is one sentence, which was already printed.
+    """The error if the daemon can't start. The process exits with code 1.
 
-    It is an `Exception` besides a `SystemExit`. Because of this, twistd removes its pid file, and passes the
-    sentence on to the process that has started the daemon in the background.
+    The text is one sentence, which was already printed. The class is an `Exception` as well as a
+    `SystemExit`. Because of this, twistd removes its pid file, and passes the sentence on to the process that
+    has started the daemon in the background.
     """
 
     def __init__(self, sentence: str) -> None:
@@ -73,10 +76,10 @@ class CannotStart(SystemExit, Exception):
 
 
 class Daemon(Service):
-    """chatd as a Twisted service. ``ports`` are the open listening ports.
+    """The whole daemon as a Twisted service. ``ports`` are the open listening ports.
 
-    At SIGHUP the daemon has ``reloader`` read the configuration again, unless it runs in a terminal; then
-    SIGHUP stops it. ``control`` is its control socket, None if it has none.
+    At SIGHUP, ``reloader`` reads the configuration again. If the daemon runs in a terminal, SIGHUP stops it
+    instead. ``control`` is the control socket, or None if there is none.
     """
 
     _log = Logger()
@@ -143,11 +146,11 @@ class Daemon(Service):
         raise CannotStart(sentence)
 
     def startService(self) -> None:
-        """Check that the database can be accessed, open the control socket, and start the password thread,
-        the deletion of old messages and the unfinished erasures. Signal handlers are set when the reactor
-        runs.
+        """Start the daemon: check the database, open the control socket, and start the background work.
 
-        Raises `CannotStart` if the database is not accessible or the control socket can't be opened.
+        The background work is hashing passwords, deleting old messages, and unfinished erasures. Signal
+        handlers are set when the reactor runs. Raises `CannotStart` if the database is not accessible or the
+        control socket can't be opened.
         """
         gc.set_threshold(NEW_OBJECTS_BEFORE_COLLECTION)
         try:
@@ -205,7 +208,8 @@ class Daemon(Service):
     def stopService(self) -> Deferred[None]:
         """Stop listening, store all accepted messages, notify the clients, and close their connections.
 
-        Return a Deferred that fires after that. A failure is logged, and the Deferred fires nevertheless.
+        Return a Deferred that fires when this is done. A failure is logged, and the Deferred fires
+        nevertheless.
         """
         super().stopService()
         return Deferred.fromCoroutine(self._stop()).addErrback(

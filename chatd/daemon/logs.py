@@ -16,10 +16,11 @@ from chatd.files import make_private_folder, open_private
 
 
 class LogFile(FileIO):
-    """A log file that stays open as long as the process lives. Each line is appended whole, in one write.
+    """A log file that is appended to, and rotated by its size. It stays open as long as the process runs.
 
-    If the file or its folder does not exist, it is created. Opening the file raises `OSError`. A line that
-    can't be written later is lost, and only the first such failure in a row is logged.
+    Each line is appended whole, in one write. If the file or its folder does not exist, it is created.
+    Opening the file raises `OSError`. A line that can't be written later is lost, and only the first such
+    failure in a row is logged.
 
     Before the file would have more than ``rotate_bytes`` bytes, it is renamed to ``PATH.1``, and a new file
     is begun. Earlier files get the next number; at most ``keep`` of them are kept. If the rotation fails,
@@ -42,7 +43,7 @@ class LogFile(FileIO):
         self._lock = Lock()
 
     def append(self, line: str) -> None:
-        """Append ``line`` and a newline to the file. If that fails, log the error instead of raising it."""
+        """Append ``line`` and a newline to the file. A failure is logged and not raised."""
         data = f"{line}\n".encode()
         with self._lock:
             failures = (self._rotate_if_full(len(data)), self._write_whole(data))

@@ -38,7 +38,7 @@ CONVERSATION_KINDS: Final = ("lobby", "group", "direct")
 
 
 class ReactorLag:
-    """Measures once a second how late the reactor calls a timer. Every client has to wait that long."""
+    """Measures, once a second, how late the reactor calls a timer. Every client has to wait as long."""
 
     def __init__(self, clock: Clock) -> None:
         self.seconds = Histogram(LAG_SECONDS_BOUNDS)
@@ -62,10 +62,10 @@ class ReactorLag:
 
 
 class MonitoredParts(msgspec.Struct, frozen=True, eq=False):
-    """The parts of the daemon that metrics are read from.
+    """The parts of the daemon whose values the metrics show.
 
     The length of ``passwords`` is the number of passwords that wait to be hashed. ``limits`` are the
-    configured limits. ``wire_names`` are the names of all wires.
+    configured limits. ``wire_names`` are the names of all wires (protocols).
     """
 
     chat: Chat
@@ -81,7 +81,7 @@ LabelledValues = Mapping[tuple[str, ...], float]
 
 
 class MetricDeclaration(msgspec.Struct, frozen=True, eq=False):
-    """The declaration of a metric.
+    """The declaration of one metric.
 
     ``labels`` are the names of its labels. ``read(parts)`` returns its present value.
     """

@@ -44,14 +44,17 @@ class ShortHeadChannel(http.HTTPChannel):
 
 
 class BodylessRequest(Request):
-    """An HTTP request without a body. The connection ends with the answer.
+    """An HTTP request without a body. The connection is closed after the answer.
 
-    If the client announces a body, the connection ends at once. Twisted would store the body, in a file if it
-    is long, and would block the reactor for 40 ms to read 64 KiB of short chunks.
+    If the client announces a body, the connection is closed at once. Twisted would store the body, in a file
+    if it is long, and would block the reactor for 40 ms to read 64 KiB of short chunks.
     """
 
     def gotLength(self, length: int | None) -> None:
-        """Let the connection end after the answer. Close it at once if the client has announced a body."""
+        """Handle the announced length of the body: close the connection at once if there is a body.
+
+        Otherwise the connection is closed after the answer.
+        """
         self.channel.persistent = False
         self.setHeader(b"connection", b"close")
         super().gotLength(0)
@@ -60,16 +63,19 @@ class BodylessRequest(Request):
 
 
 class MonitoringSite(Site):
-    """The site of the monitoring endpoint. It logs no requests, and refuses heads of more than 4 KiB."""
+    """The Twisted site of the monitoring endpoint.
+
+    It logs no requests, and refuses heads of more than 4 KiB.
+    """
 
     protocol = ShortHeadChannel  # type: ignore[assignment]  # Twisted wraps it itself for HTTP/2 only
 
     def log(self, request: http.Request) -> None:
-        """Log nothing."""
+        """Do nothing, so that requests are not logged."""
 
 
 class MonitoringPages(Resource):
-    """The two pages of the monitoring endpoint. Every other path is answered with 404.
+    """The two pages of the monitoring endpoint: metrics and health. Every other path is answered with 404.
 
     At most one page is rendered in an iteration of the reactor, so any number of requests delays the chat by
     the time of one page only.
@@ -159,5 +165,8 @@ class MonitoringFactory(WrappingFactory):
 
     # Twisted refuses a connection for which None is returned; WrappingFactory is annotated more narrowly.
     def buildProtocol(self, addr: IAddress | None) -> Protocol | None:  # type: ignore[override]
-        """Return the protocol of a new connection, or None if there are too many, which closes it."""
+        """Return the Twisted protocol of a new connection.
+
+        Return None, which closes it, if there are too many.
+        """
         return super().buildProtocol(addr) if len(self.protocols) < MAX_CONNECTIONS else None

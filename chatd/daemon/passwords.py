@@ -30,11 +30,11 @@ PasswordJob = tuple[Callable[[], Any], Deferred[Any]]
 
 
 class PasswordHashQueue:
-    """A queue of passwords to hash or verify, one at a time. It implements `chatd.boundaries.PasswordHasher`.
+    """A queue of passwords, which a thread hashes or verifies one at a time.
 
-    The client networks that passwords come from are served in turn, so that one client's many guesses do not
-    delay another client's login. If more than ``limits.password_queue`` passwords wait, the last password of
-    the network with the most waiting passwords is refused.
+    It implements `chatd.boundaries.PasswordHasher`. The networks of the clients take turns, so that one
+    client's many guesses do not delay another client's login. If more than ``limits.password_queue``
+    passwords wait, the last password of the network with the most waiting passwords is refused.
     """
 
     def __init__(self, reactor: Any, policy: AccountPolicy, limits: Limits) -> None:
@@ -55,12 +55,14 @@ class PasswordHashQueue:
         return sum(map(len, self._waiting.values()))
 
     def start(self) -> None:
-        """Start the thread."""
+        """Start the thread that hashes and verifies passwords."""
         self._threads.start()
 
     def stop(self) -> None:
-        """Refuse the waiting passwords, the current one and all later ones with `Refusal` ``shutting_down``,
-        and stop the thread. The call blocks until the thread has finished the current password.
+        """Refuse all passwords with `Refusal` ``shutting_down``, and stop the thread.
+
+        The waiting passwords, the current one and all later ones are refused. The call blocks until the
+        thread has finished the current password.
         """
         self._stopped = True
         waiting, self._waiting = self._waiting, OrderedDict()
@@ -70,20 +72,20 @@ class PasswordHashQueue:
         self._threads.stop()
 
     def hash(self, password: Secret, client_network: str | None) -> Deferred[Secret]:
-        """Return a Deferred of the argon2id string of ``password``.
+        """Return a Deferred of the argon2id hash of ``password``, as an encoded string.
 
-        The Deferred fails with `Refusal` ``rate_limited`` if too many passwords wait, and ``shutting_down``
-        after `stop`.
+        The Deferred fails with `Refusal` ``rate_limited`` if too many passwords wait, and with
+        ``shutting_down`` after `stop`.
         """
         return self._submit(lambda: Secret(self._hasher.hash(password)), client_network)
 
     def verify(self, hashed: Secret | None, password: Secret, client_network: str | None) -> Deferred[bool]:
-        """Return a Deferred of whether ``hashed`` is the hash of ``password``.
+        """Return a Deferred that fires with True if ``hashed`` is the hash of ``password``, else with False.
 
-        If ``hashed`` is None, the result is False and takes as long as for a wrong password, so that a client
-        can't tell from the time that a nick is not registered. If ``hashed`` is no valid argon2 string, the
-        result is False. The Deferred fails with `Refusal` ``rate_limited`` if too many passwords wait, and
-        ``shutting_down`` after `stop`.
+        If ``hashed`` is None, the result is False, after as long a time as for a wrong password, so that a
+        client can't tell from the time that a nick is not registered. If ``hashed`` is not a valid argon2
+        string, the result is False. The Deferred fails with `Refusal` ``rate_limited`` if too many passwords
+        wait, and with ``shutting_down`` after `stop`.
         """
         return self._submit(
             lambda: self._matches(hashed or self._unmatched, password) and bool(hashed), client_network

@@ -26,7 +26,7 @@ LOG_LEVEL_KEY: Final = "log.level"
 
 
 class ReloadResult(msgspec.Struct, frozen=True):
-    """The result of reading the configuration again: the keys whose values have changed.
+    """The result of reloading the configuration: the keys whose values have changed.
 
     ``changed`` are the keys whose new values are in force. ``needs_restart`` are the keys whose new values
     take effect only after a restart.
@@ -42,7 +42,7 @@ class ReloadResult(msgspec.Struct, frozen=True):
 
 
 class ConfigReloader:
-    """Reads the configuration again.
+    """Reads the configuration again while the daemon runs.
 
     ``config`` is the configuration in force; its sections `RELOADABLE_SECTIONS` are the objects that the
     parts of the daemon share. ``read`` returns the configuration as the command line and the file have it

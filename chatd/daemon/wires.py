@@ -57,7 +57,7 @@ MakeProtocol = Callable[[Sessions], Protocol]
 
 
 def declared_wires() -> list[Wire]:
-    """Return all wires that the modules of ``chatd.dialects`` declare."""
+    """Return all wires (protocols) that the modules of ``chatd.dialects`` declare."""
     found: list[Wire] = []
     for module in pkgutil.iter_modules(dialects.__path__):
         found += getattr(import_module(f"{dialects.__name__}.{module.name}"), "WIRES", ())
@@ -65,12 +65,14 @@ def declared_wires() -> list[Wire]:
 
 
 def wire_names() -> list[str]:
-    """Return the names that may stand before the ``=`` of a listener: the declared wires, and ``auto``."""
+    """Return the names that a listener can have before its ``=``: those of the declared wires, and
+    ``auto``.
+    """
     return sorted({"auto", *(wire.name for wire in declared_wires())})
 
 
 def choices_by_wire(limits: Limits, irc: IrcPolicy = DEFAULT_IRC_POLICY) -> dict[str, list[WireChoice]]:
-    """Return the carriers and dialects that a client of each wire may use, by the name of the wire.
+    """Return the carriers and dialects that clients may use on a port, by the name of the port's wire.
 
     ``auto`` has the same dialect objects as the wires in `AUTO_WIRE_NAMES`.
     """
@@ -105,7 +107,7 @@ def protocol_maker(
     certificate: IOpenSSLContextFactory | None = None,
     tls_only: bool = False,
 ) -> MakeProtocol:
-    """Return the function that makes the Twisted protocol of a new connection to ``wire``.
+    """Return the function that makes the Twisted protocol of a new connection to a port of the wire ``wire``.
 
     ``choices`` is the result of `choices_by_wire`. ``http`` makes the protocol of a client that speaks HTTP.
     On ``auto`` and ``web``, a client may begin with TLS, for which ``certificate`` is used. If ``tls_only``

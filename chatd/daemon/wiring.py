@@ -78,14 +78,14 @@ _LOOPBACK: Final = {
 
 
 class ParsedListener(msgspec.Struct, frozen=True):
-    """The parts of a listener such as ``text=tcp:4567``.
+    """The parts of the text of a listener in the configuration, such as ``text=tcp:4567``.
 
     ``wire`` is the name of the wire, ``endpoint`` the description of a Twisted endpoint.
     ``expects_proxy_header`` says whether a proxy sends a PROXY header first.
 
     ``tls`` says whether clients must use the daemon's TLS. It is ``always`` for ``ssl:`` without a key of its
     own. It is ``never`` for a Unix socket, and for an endpoint of Twisted with its own TLS. Otherwise it is
-    ``configured``: ``require`` in ``[tls]`` says it.
+    ``configured``, and ``require`` in ``[tls]`` decides.
     """
 
     wire: str
@@ -95,9 +95,11 @@ class ParsedListener(msgspec.Struct, frozen=True):
 
 
 def parse_listener(listener: str) -> ParsedListener:
-    """Return the parts of ``listener``. A port without an interface is bound to loopback.
+    """Return the parts of ``listener``, such as ``text=tcp:4567``.
 
-    Raises `ConfigError`.
+    A port without an interface is bound to loopback.
+
+    Raises `ConfigError` if ``listener`` is malformed.
     """
     wire, _, description = listener.partition("=")
     if wire not in wire_names() or not description:
@@ -158,14 +160,13 @@ def assemble(
     run_as: tuple[int, int] | None = None,
     read_again: Callable[[], Config] | None = None,
 ) -> Daemon:
-    """Build the daemon that ``config`` describes, on ``reactor``, and return it, not started yet.
+    """Build the daemon that ``config`` describes, on ``reactor``, and return it without starting it.
 
     The database is locked and, if necessary, created or migrated; the log files are opened. ``read_again``
     returns the configuration as it is at a reload; without it, a reload reads only the certificate.
 
     The certificate and its key are read with the rights of the user who starts the daemon. The database and
     the logs are opened with the rights of ``run_as`` (uid and gid), if the daemon will change to that user.
-
     Raises `ConfigError` and `StoreError`.
     """
     certificate = _certificate(config.tls)

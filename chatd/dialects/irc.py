@@ -85,11 +85,13 @@ Encoders = WeakValueDictionary[frozenset[str], IrcDeliveryEncoder]
 
 
 class IrcDialect:
-    """The IRC dialect for one client, with what the client has sent so far (``client``).
+    """The IRC dialect for one client.
+
+    ``client`` is the state that results from the client's earlier lines.
 
     ``encoders``, and ``text``, which is the dialect of the answers to typed commands, are shared by all IRC
-    clients; only `with_client_changes` passes them. ``wire`` is the name of the wire, ``irc`` are the
-    daemon's settings.
+    clients; only `with_client_changes` passes them. ``wire`` is the name of the wire (protocol), ``irc`` are
+    the daemon's settings for IRC.
     """
 
     shows_groups_as_channels = True
@@ -114,14 +116,14 @@ class IrcDialect:
         self._text = text or TextDialect(limits)
 
     def with_client_changes(self, **changes: Any) -> IrcDialect:
-        """Return a copy of this dialect in which the attributes ``changes`` of its `IrcClientState` are
-        replaced.
+        """Return a copy of this dialect with other values for the attributes ``changes`` of its
+        `IrcClientState`.
         """
         return IrcDialect(self.limits, replace(self.client, **changes), self._encoders, self.wire, self._text)
 
     @property
     def offered_capabilities(self) -> dict[str, str]:
-        """The capabilities that are offered, with their values."""
+        """The IRCv3 capabilities that the client is offered, with their values."""
         registration = "before-connect" if self.client.policy.register_before_login else ""
         values = {"message": self.limits.message, "registration": registration}
         return {name: value.format(**values) for name, value in CAPABILITIES.items()}
@@ -148,12 +150,15 @@ class IrcDialect:
 
     @property
     def receives_watched_user_changes(self) -> bool:
-        """Whether the client has asked for ``extended-monitor``."""
+        """Whether the client is sent profile changes of watched users with whom it shares no channel.
+
+        This is true if the client has the capability ``extended-monitor``.
+        """
         return "extended-monitor" in self.client.capabilities
 
     @property
     def shows_own_messages(self) -> bool:
-        """Whether the client is delivered the messages that its user has sent in other sessions.
+        """Whether the messages that a user sends in another session are sent to this client.
 
         This is true if the client has the capability ``echo-message``. Other clients may not expect messages
         of their own user.
@@ -162,15 +167,18 @@ class IrcDialect:
 
     @property
     def login_history_scope(self) -> Literal["nothing", "missed"]:
-        """``nothing`` for a client that reads the history itself with ``CHATHISTORY``, else ``missed``."""
+        """The kind of messages that a returning user is sent after the login: ``nothing`` or ``missed``.
+
+        It is ``nothing`` for a client that reads the history itself with ``CHATHISTORY``.
+        """
         return "nothing" if "draft/chathistory" in self.client.capabilities else "missed"
 
     # Decoding of requests.
 
     def decode(self, payload: bytes) -> Request | None:
-        """Return the request in one line, or None for an empty line.
+        """Return the request in ``payload``, one line, or None for an empty line.
 
-        For a line that is not understood, return a request that is answered with an error.
+        For a malformed line or an unknown verb, return a request that is answered with an error.
         """
         client = self.client
         try:
@@ -197,7 +205,7 @@ class IrcDialect:
         return None if request is None else self._labelled(line, request)
 
     def label_of(self, line: IrcLine) -> str:
-        """Return the label of ``line`` that its answer repeats, or an empty text."""
+        """Return the label of ``line`` that the answer must repeat, or an empty text."""
         return line.tags.get("label", "") if "labeled-response" in self.client.capabilities else ""
 
     def _labelled(self, line: IrcLine, request: Request) -> Request:
@@ -225,8 +233,9 @@ class IrcDialect:
         )
 
     def reply_request(self, *lines: bytes, dialect: IrcDialect | None = None) -> Request:
-        """Return a request that is answered with ``lines``. After that the session uses ``dialect``, if it is
-        given.
+        """Return a request that is answered with ``lines``.
+
+        If ``dialect`` is given, the session uses it afterwards.
         """
         if dialect is None:
             return Request(PreparedAnswer(lines))
@@ -235,14 +244,15 @@ class IrcDialect:
         return Request(PreparedAnswer(lines), detected_dialect=dialect)
 
     def client_change_request(self, **changes: Any) -> Request:
-        """Return a request that has no answer and changes what the dialect knows of the client.
+        """Return a request without an answer that changes the state of the client in the dialect.
 
         ``changes`` are the new values of attributes of `IrcClientState`.
         """
         return self.reply_request(dialect=self.with_client_changes(**changes))
 
     def request(self, line: IrcLine, name: str, **values: object) -> Request:
-        """Return the request of ``line`` for the command called ``name`` with ``values``.
+        """Return the request for the command called ``name`` with the field ``values``, in answer to
+        ``line``.
 
         If the values are refused, the command of the request is the refusal.
         """
@@ -254,13 +264,15 @@ class IrcDialect:
     def show_channel_request(self, line: IrcLine, channel: str, *context: str) -> Request:
         """Return the request to show ``channel`` in answer to ``line``. Raises `Refusal`.
 
-        ``context``, if given, says what is shown: only the members, or the bans. Otherwise the verb of
-        ``line`` says it.
+        ``context``, if given, says that only the members or only the bans are shown. Otherwise the verb of
+        ``line`` decides what is shown.
         """
         return Request(ShowChannel(group_name(channel)), line.verb, encoder_context=context)
 
     def fail_request(self, verb: str, code: str, text: str, *context: str) -> Request:
-        """Return a request that is answered with the error line of `IrcClientState.fail_line`."""
+        """Return a request that is answered with an error line, which `IrcClientState.fail_line`
+        describes.
+        """
         return self.reply_request(self.client.fail_line(verb, code, text, *context))
 
     # Encoding of answers.
@@ -268,8 +280,8 @@ class IrcDialect:
     def encode_answer(self, request: Request, answer: Answer) -> Payloads:
         """Return the lines of ``answer``. There are none if IRC has no such answer.
 
-        A command that was typed to the daemon is answered with notices. If it has changed something for which
-        IRC has a line, such as a ``JOIN``, this line comes first.
+        A command that the user typed to the daemon is answered with notices. If the command has changed
+        something for which IRC has a line, such as a ``JOIN``, this line comes first.
         """
         encode = _ANSWER_ENCODERS.get(type(answer))
         if is_typed_command(request):
@@ -292,8 +304,8 @@ class IrcDialect:
     def encode_refusal(self, request: Request | None, refusal: Refusal) -> Payloads:
         """Return ``refusal`` as a numeric if IRC has one for it, else as a standard reply or a notice.
 
-        A refusal that ends the connection is an ``ERROR``. For a ``NOTICE``, return no lines, because it is
-        never answered.
+        A refusal that ends the connection is an ``ERROR``. The refusal of a ``NOTICE`` has no lines, because
+        a notice is never answered.
         """
         if request is None:
             return (format_line("ERROR", refusal.text, trailing=True),)

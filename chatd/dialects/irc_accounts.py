@@ -149,7 +149,7 @@ def is_same_nick(one: str, other: str) -> bool:
 
 
 def authenticated_lines(dialect: IrcDialect, request: Request, answer: Authenticated) -> list[bytes]:
-    """Return the lines that tell a client that it has proved who its user is, the user of ``answer``.
+    """Return the lines that tell a client that it has proved to be the user of ``answer``.
 
     The proof was ``AUTHENTICATE``, or ``REGISTER`` before the login.
     """
@@ -159,7 +159,7 @@ def authenticated_lines(dialect: IrcDialect, request: Request, answer: Authentic
 
 
 def logged_in_line(client: IrcClientState, account: str) -> bytes:
-    """Return the line that tells a client that its account is ``account``."""
+    """Return the line that tells a client that it is logged in to the account ``account``."""
     mask = source_of(client.nick or account)
     return client.numeric("logged_in", mask, account, account=account)
 
@@ -173,7 +173,7 @@ def authenticate_refusal_lines(client: IrcClientState, request: Request, refusal
 
 
 def register(dialect: IrcDialect, line: IrcLine) -> Request:
-    """Decode ``REGISTER``: register the client's nick with a password.
+    """Decode ``REGISTER``, which registers the client's nick with a password.
 
     An e-mail address in the line is ignored.
     """
@@ -204,9 +204,10 @@ def register(dialect: IrcDialect, line: IrcLine) -> Request:
 
 
 def with_account_after_registration(dialect: IrcDialect, request: Request) -> Request:
-    """Return ``request``, extended so that the dialect knows of a registration when it has succeeded.
+    """Return ``request``, with the change of the dialect that is needed after a successful registration.
 
-    A request that registers no nick is returned unchanged.
+    The changed dialect knows that the client has an account. A request that registers no nick is returned
+    unchanged.
     """
     if not isinstance(request.command, Register):
         return request
@@ -214,7 +215,7 @@ def with_account_after_registration(dialect: IrcDialect, request: Request) -> Re
 
 
 def verify(dialect: IrcDialect, line: IrcLine) -> Request:
-    """Decode ``VERIFY``, which is always refused: a registration needs no verification."""
+    """Decode ``VERIFY``, which is always refused, because a registration needs no verification."""
     account = line.params[0]
     text = "nothing is to be verified here: REGISTER is enough"
     return dialect.reply_request(dialect.client.standard_reply("VERIFY", "INVALID_CODE", text, account))

@@ -25,7 +25,10 @@ MAX_NAMES_BYTES: Final = 192 * 1024
 
 
 def entering_lines(client: IrcClientState, channel: Channel, user: User) -> list[bytes]:
-    """Return the lines that show ``user`` entering ``channel``, its topic and its members."""
+    """Return the lines that show a client that its user ``user`` has joined ``channel``.
+
+    They are the ``JOIN``, the topic and the members.
+    """
     own = next((one for one in channel.members if one.user.id == user.id), None)
     realname = user.nick if own is None else own.profile.realname
     is_registered = own is not None and own.is_registered
@@ -39,7 +42,10 @@ def entering_lines(client: IrcClientState, channel: Channel, user: User) -> list
 
 
 def read_mark_lines(client: IrcClientState, channel: Channel) -> list[bytes]:
-    """Return the line with the read mark in ``channel``, for clients that show such marks."""
+    """Return the line ``MARKREAD`` with the user's read mark in ``channel``.
+
+    There is no line for a client without the capability.
+    """
     if READ_MARKER_CAPABILITY not in client.capabilities:
         return []
     return [read_mark_line(channel_name(channel.group), channel.read_at, client.server)]
@@ -60,7 +66,9 @@ def join_line(
 
 
 def topic_lines(client: IrcClientState, channel: Channel) -> list[bytes]:
-    """Return the topic of ``channel`` with its author and time, or that there is none."""
+    """Return the lines with the topic of ``channel``, its author and its time, or the line that no topic is
+    set.
+    """
     name = channel_name(channel.group)
     if not channel.topic:
         return [client.numeric("no_topic", name)]
@@ -72,12 +80,12 @@ def topic_lines(client: IrcClientState, channel: Channel) -> list[bytes]:
 
 
 def names_lines(client: IrcClientState, channel: Channel) -> list[bytes]:
-    """Return the names of the members of ``channel`` who are online, and the end of the list."""
+    """Return the answer to ``NAMES``: the members of ``channel`` who are online, and the end of the list."""
     return [*member_lines(client, channel), client.numeric("end_of_names", channel_name(channel.group))]
 
 
 def member_lines(client: IrcClientState, channel: Channel) -> list[bytes]:
-    """Return the names of the members of ``channel`` who are online, without the end of the list."""
+    """Return the lines with the members of ``channel`` who are online, without the end of the list."""
     name = channel_name(channel.group)
     head = client.numeric("names", "@" if channel.is_private else "=", name, text="x")
     room = MAX_LINE_BYTES - len(head) - 1
@@ -110,7 +118,7 @@ def _shown_member(client: IrcClientState, member: ChannelMember) -> str:
 
 
 def mode_lines(client: IrcClientState, channel: Channel) -> list[bytes]:
-    """Return the modes of ``channel`` and the time of its creation."""
+    """Return the lines with the modes of ``channel`` and the time of its creation."""
     name = channel_name(channel.group)
     modes = "+inst" if channel.is_private else "+nt"
     lines = [client.numeric("channel_modes", name, text=modes)]
@@ -120,7 +128,7 @@ def mode_lines(client: IrcClientState, channel: Channel) -> list[bytes]:
 
 
 def ban_lines(client: IrcClientState, channel: Channel) -> list[bytes]:
-    """Return the bans of ``channel``."""
+    """Return the lines that list the bans of ``channel``."""
     name = channel_name(channel.group)
     if not channel.is_member:
         return [client.numeric("not_on_channel", name)]
@@ -129,7 +137,9 @@ def ban_lines(client: IrcClientState, channel: Channel) -> list[bytes]:
 
 
 def topic_and_names_lines(client: IrcClientState, channel: Channel) -> list[bytes]:
-    """Return the topic of ``channel``, if it has one, the read mark, and its members who are online."""
+    """Return the lines with the topic of ``channel``, if it has one, the read mark, and the online
+    members.
+    """
     lines = topic_lines(client, channel) if channel.topic else []
     return lines + read_mark_lines(client, channel) + names_lines(client, channel)
 

@@ -50,7 +50,7 @@ _ACCOUNT_BAN: Final = re.compile("~(?:a|account):(.*)", re.DOTALL)
 
 
 def join(dialect: IrcDialect, line: IrcLine) -> Request:
-    """Decode ``JOIN #wob,#ada``: join the groups, or create them."""
+    """Decode ``JOIN #wob,#ada``, which joins the groups, or creates them if they don't exist."""
     return request_for_each_target(
         dialect, line, _join_one, [(channel,) for channel in line.params[0].split(",")]
     )
@@ -65,7 +65,7 @@ def _join_one(dialect: IrcDialect, line: IrcLine, channel: str) -> Request:
 
 
 def part(dialect: IrcDialect, line: IrcLine) -> Request:
-    """Decode ``PART #wob :bye``: leave the groups for good."""
+    """Decode ``PART #wob :bye``, which ends the membership in the group, with a part message."""
     return request_for_each_target(
         dialect, line, _part_one, [(channel,) for channel in line.params[0].split(",")]
     )
@@ -82,15 +82,15 @@ def _part_one(dialect: IrcDialect, line: IrcLine, channel: str) -> Request:
 
 
 def parse_quit_or_part_message(params: Sequence[str]) -> str:
-    """Return the farewell of a ``QUIT`` or ``PART``: the first item of ``said``, or "" if ``said`` is empty.
+    """Return the message in ``params``, the parameters of a ``QUIT`` or ``PART``, as it is shown to others.
 
-    Formatting is removed, and a long text is cut.
+    The result is empty if there are no parameters. Formatting is removed, and a long text is cut.
     """
     return without_formatting(params[0]).strip()[:MAX_QUIT_OR_PART_MESSAGE_CHARACTERS] if params else ""
 
 
 def names(dialect: IrcDialect, line: IrcLine) -> Request:
-    """Decode ``NAMES #wob,#ada``: show the members who are online.
+    """Decode ``NAMES #wob,#ada``, which shows the members who are online.
 
     The answer has one end of the list for all channels.
     """
@@ -131,7 +131,10 @@ def topic(dialect: IrcDialect, line: IrcLine) -> Request:
 
 
 def kick(dialect: IrcDialect, line: IrcLine) -> Request:
-    """Decode ``KICK #wob bob,carol :reason``: remove members. There may be a channel for each nick."""
+    """Decode ``KICK #wob bob,carol :reason``, which removes members.
+
+    The line may also have one channel for each nick.
+    """
     channels, nicks = line.params[0].split(","), list(filter(None, line.params[1].split(",")))
     if len(channels) == 1:
         channels *= len(nicks)
@@ -162,14 +165,17 @@ def invite(dialect: IrcDialect, line: IrcLine) -> Request:
 
 
 def channel_list(dialect: IrcDialect, line: IrcLine) -> Request:
-    """Decode ``LIST``: list the channels that the user may see. ``LIST #w*,>3`` lists some of them."""
+    """Decode ``LIST``, which lists the channels that the user may see.
+
+    ``LIST #w*,>3`` lists only channels that match the mask or have more than three members.
+    """
     listed = dialect.request(line, "groups")
     list_filter = ListFilter.parse(line.params[0] if line.params else "")
     return ListRequest(listed.command, listed.command_word, list_filter=list_filter)
 
 
 def mode(dialect: IrcDialect, line: IrcLine) -> Request:
-    """Decode ``MODE``: show or change the modes of a channel or of the client."""
+    """Decode ``MODE``, which shows or changes the modes of a channel or of the client."""
     target, *params = line.params
     if not target.startswith("#"):
         return user_mode(dialect, target, params)
@@ -252,7 +258,10 @@ def _ban(dialect: IrcDialect, line: IrcLine, group: str, sign: str, mask: str) -
 
 
 def chain_requests(requests: Iterable[Request]) -> Request:
-    """Return the first of ``requests`` with the others as its further requests. There is at least one."""
+    """Return the first of ``requests``, with the others as its ``further_requests``.
+
+    There must be at least one.
+    """
     first, *others = requests
     return replace(first, further_requests=tuple(others)) if others else first
 
@@ -264,10 +273,10 @@ def request_for_each_target(
     targets: Sequence[tuple[str, ...]],
     max_targets: int = MAX_TARGETS,
 ) -> Request:
-    """Return a request for each of ``targets``, made by ``make(dialect, line, *target)``, as one chain.
+    """Return the first of several requests, one for each of ``targets``, with the others chained to it.
 
-    There must be at least one target. Targets after the first ``max_targets`` are ignored, and the first of
-    these is refused.
+    ``make(dialect, line, *target)`` makes each request. There must be at least one target. The first target
+    after ``max_targets`` is refused, and all later ones are ignored.
     """
     requests: list[Request] = []
     for target in targets[:max_targets]:
@@ -286,21 +295,23 @@ def request_for_each_target(
 
 
 def empty_names_lines(client: IrcClientState, request: Request, refusal: Refusal) -> list[bytes]:
-    """Return the answer to ``NAMES`` of an unknown channel, which is no error: an empty list."""
+    """Return the answer to ``NAMES`` of an unknown channel: an empty list, because IRC has no error
+    for it.
+    """
     if request.encoder_context:
         return []  # the line that ends the lists of several channels follows
     return [client.numeric("end_of_names", *refusal_context(request, refusal))]
 
 
 def unregistered_account_ban_lines(client: IrcClientState, request: Request, refusal: Refusal) -> list[bytes]:
-    """Return the line that refuses the ban of an account that nobody has."""
+    """Return the line that refuses the ban of an account because no user has registered it."""
     nick = str(refusal.details.get("nick", ""))
     text = f"{nick} is not registered: ban {nick}!*@*"
     return [client.numeric("bad_mask", f"~a:{nick}", text=text)]
 
 
 def channel_list_lines(dialect: IrcDialect, request: Request, answer: Groups) -> list[bytes]:
-    """Return the list of channels, or of those that the user is invited to."""
+    """Return the lines that list the channels in ``answer``, or only those to which the user is invited."""
     if request.command_word == "INVITE":
         return invitation_list_lines(dialect.client, answer)
     return filtered_channel_list_lines(dialect.client, request, answer)
@@ -317,7 +328,7 @@ def left_lobby_lines(dialect: IrcDialect, request: Request, answer: LobbyLeft) -
 
 
 def closed_lines(dialect: IrcDialect, request: Request, closed: ChannelClosed) -> list[bytes]:
-    """Return the line ``KICK`` that removes the client from a channel that was closed."""
+    """Return the line ``KICK`` that tells the client that a server operator has closed a channel."""
     reason = f"closed: {replace_controls(closed.reason)}" if closed.reason else "closed"
     nick, server = dialect.client.nick, dialect.client.server
     return [format_line("KICK", channel_name(closed.group), nick, reason, source=server, trailing=True)]

@@ -75,11 +75,12 @@ READ_MARKER_CAPABILITY: Final = "draft/read-marker"
 
 
 class OpenBatch(msgspec.Struct, frozen=True):
-    """A message of several lines that a client is sending: a batch whose end has not come yet.
+    """A message of several lines that a client has begun to send: a batch whose end has not been received.
 
     ``reference`` is the client's name for the batch. ``target`` is the channel or the nick that the message
     is for, ``label`` the label of its answer, ``tags`` the tags of the message. So far, ``line_count`` lines
-    with the verb ``verb`` and the text ``text`` have come. If ``is_refused`` is true, the text is not kept.
+    with the verb ``verb`` and the text ``text`` were received. If ``is_refused`` is true, the text is not
+    kept.
     """
 
     reference: str
@@ -93,16 +94,16 @@ class OpenBatch(msgspec.Struct, frozen=True):
 
 
 class IrcClientState(msgspec.Struct, frozen=True):
-    """What one client has sent so far, and the ``policy`` of the daemon.
+    """The state of one IRC client, as its lines so far determine it, and the daemon's settings ``policy``.
 
     - ``nick`` is the client's nick. It is empty until the client is logged in.
     - ``wanted_nick``, ``username``, ``realname`` and ``password`` are for the login.
-    - ``verified_nick`` is the nick of the registered user whom the client has proved to be by SASL. During
-      SASL, ``mechanism`` is the mechanism, and ``sasl_response`` the part of the response that has come, in
+    - ``verified_nick`` is the nick of the registered user that the client has proved to be by SASL. During
+      SASL, ``mechanism`` is the mechanism, and ``sasl_response`` is the received part of the response, in
       base64.
     - ``account`` is the client's nick if it is registered. It is empty until the client is logged in.
     - ``capabilities`` are those that the client has requested and that are enabled. With ``cap_version`` 302
-      or more, the client is told the values of the offered ones.
+      or more, the client is sent the values of the offered capabilities.
     - ``user_modes`` are the letters of the user modes that are set.
     - ``is_negotiating`` says that the login waits for ``CAP END``.
     - ``batch`` is the message of several lines that the client is sending, or None.
@@ -126,12 +127,12 @@ class IrcClientState(msgspec.Struct, frozen=True):
 
     @property
     def server(self) -> str:
-        """The name of the server, which is the source of the daemon's lines."""
+        """The name of the server, which is the source of the lines that the daemon sends."""
         return self.policy.server
 
     def numeric(self, name: str, *params: str, text: str | None = None, **details: object) -> bytes:
-        """Return the numeric ``name`` of the table `NUMERICS`, with ``params`` and a text as the last
-        parameter.
+        """Return the numeric that the table `NUMERICS` has under ``name``, with ``params`` and a text at the
+        end.
 
         The text is ``text``, or if that is None, the text in the table with ``details`` filled in. If the
         table has no text either, ``params`` are the only parameters.
@@ -142,10 +143,11 @@ class IrcClientState(msgspec.Struct, frozen=True):
         return self.numeric_by_code(code, *params, *(() if text is None else (text,)))
 
     def numeric_by_code(self, code: str, *params: str) -> bytes:
-        """Return the numeric ``code`` with ``params``. Characters that a line can't contain are replaced.
+        """Return the numeric with the three digits ``code`` and ``params``.
 
-        The first parameter is the client's nick. If the line would be too long, ``*`` stands for the nick, so
-        that the other parameters are not cut.
+        Characters that a line can't contain are replaced. The first parameter of the line is the client's
+        nick. If the line would be too long, ``*`` replaces the nick, so that the other parameters are not
+        cut.
         """
         *middle, last = params
         words = [*map(middle_param, middle), replace_controls(last)]
@@ -155,10 +157,11 @@ class IrcClientState(msgspec.Struct, frozen=True):
         return format_line(code, "*", *words, source=self.server)
 
     def fail_line(self, verb: str, code: str, text: str, *context: str) -> bytes:
-        """Return an error: the standard reply ``FAIL``, or a notice if the client lacks ``standard-replies``.
+        """Return an error line: the standard reply ``FAIL``, or a notice if the client lacks
+        ``standard-replies``.
 
         ``verb`` is the refused verb, ``code`` the code of the error, and ``text`` the sentence for the user.
-        ``context`` is what the error is about, such as a channel.
+        ``context`` are the parameters that the error is about, such as a channel.
         """
         if "standard-replies" not in self.capabilities:
             return self.notice(text)
@@ -173,7 +176,9 @@ class IrcClientState(msgspec.Struct, frozen=True):
         return format_line("FAIL", middle_param(verb), code, *words, text, source=self.server, trailing=True)
 
     def refusal_line(self, request: Request, refusal: Refusal) -> bytes:
-        """Return ``refusal`` of ``request`` as the numeric that IRC has for it, else as a standard reply."""
+        """Return the line for ``refusal`` of ``request``: the numeric that IRC has for it, else a standard
+        reply.
+        """
         verb = request.command_word
         code = NUMERICS_BY_VERB_AND_REFUSAL.get((verb, refusal.code)) or NUMERICS_BY_REFUSAL.get(refusal.code)
         context = refusal_context(request, refusal)
@@ -184,13 +189,15 @@ class IrcClientState(msgspec.Struct, frozen=True):
         return self.numeric_by_code(code, *context, refusal.text)
 
     def notice(self, text: str, target: str = "") -> bytes:
-        """Return a notice of the daemon to the client, or to the channel ``target``."""
+        """Return a ``NOTICE`` line from the daemon to the client, or to the channel ``target`` if that is
+        given.
+        """
         shown = replace_controls(text)
         return format_line("NOTICE", target or self.nick or "*", shown, source=DAEMON_NICK, trailing=True)
 
 
 def middle_param(text: str) -> str:
-    """Return ``text`` in a form for a parameter that is not the last one.
+    """Return ``text`` in a form that is valid as a parameter other than the last one.
 
     The result is not empty, contains no blanks, and does not begin with a colon.
     """
@@ -200,7 +207,7 @@ def middle_param(text: str) -> str:
 
 @lru_cache(1024)
 def source_of(nick: str) -> str:
-    """Return the source of lines from the user ``nick``: ``nick!nick@chatd``.
+    """Return the source of lines from the user ``nick``, such as ``bob!bob@chatd``.
 
     If the nick is long, the username in the source is cut, so that a ``JOIN`` has room for the longest
     channel.
@@ -210,11 +217,11 @@ def source_of(nick: str) -> str:
 
 
 def shortened_source(nick: str, rest: str, min_text_bytes: int = 0) -> str:
-    """Return the longest source for a line of the user ``nick`` with which the rest of the line is not cut.
+    """Return the longest source of lines from the user ``nick`` with which the rest of a line is not cut.
 
-    ``rest`` is what follows the source. ``min_text_bytes`` is the room that a text after ``rest`` needs. The
-    result is `source_of`, or if that is too long, the nick alone, or if ``rest`` does not fit with that, the
-    nick of the daemon.
+    ``rest`` is the part of the line behind the source. ``min_text_bytes`` is the number of bytes that a text
+    behind ``rest`` needs. The result is `source_of`, or if that is too long, the nick alone, or if even then
+    ``rest`` does not fit, the nick of the daemon.
     """
     room = MAX_LINE_BYTES - len(f": {rest}".encode())
     if len(source_of(nick).encode()) <= room - min_text_bytes:
@@ -223,7 +230,8 @@ def shortened_source(nick: str, rest: str, min_text_bytes: int = 0) -> str:
 
 
 def channel_name(group: str) -> str:
-    """Return the channel of ``group``: ``#wob`` for ``wob``, ``#lobby`` for an empty ``group``.
+    """Return the name of the channel for ``group``: ``#wob`` for ``wob``, and ``#lobby`` for an empty
+    ``group``.
 
     A group called lobby, which was created before that name was reserved, is ``##lobby``.
     """
@@ -233,33 +241,38 @@ def channel_name(group: str) -> str:
 
 
 def target_of_list_item(kind: str, name: str) -> str:
-    """Return the channel or the nick for a conversation in a list, which has this ``kind`` and ``name``."""
+    """Return the IRC target, a channel or a nick, of a conversation in a list, which has ``kind`` and
+    ``name``.
+    """
     return name if kind == "direct" else channel_name(name if kind == "group" else "")
 
 
 def channel_of(conversation: Conversation) -> str:
-    """Return the channel of ``conversation``, which is the lobby or a group's."""
+    """Return the name of the channel for ``conversation``, which is the lobby or that of a group."""
     return channel_name(conversation.name)
 
 
 def target_for_reader(reader: User, conversation: Conversation) -> str:
-    """Return the channel of ``conversation``, or for a direct one, the nick of the user other than
-    ``reader``.
+    """Return the IRC target of ``conversation`` for the user ``reader``.
+
+    This is the channel, or for a direct conversation the nick of the other user.
     """
     return conversation.other_user(reader).nick if conversation.pair else channel_of(conversation)
 
 
 def read_mark_line(target: str, at: int | None, source: str) -> bytes:
-    """Return the line ``MARKREAD``, which says that ``target`` was read up to the time ``at``.
+    """Return the line ``MARKREAD``, which says that the conversation ``target`` was read up to the time
+    ``at``.
 
-    ``at`` is in milliseconds since 1970, or None if there is no mark. ``source`` is the name of the server.
+    ``at`` is in milliseconds since 1970, or None if there is no read mark. ``source`` is the name of the
+    server.
     """
     time = "*" if at is None else f"timestamp={format_rfc3339(at)}"
     return format_line("MARKREAD", middle_param(target), time, source=source)
 
 
 def group_name(channel: str) -> str:
-    """Return the name of the group of ``channel``, empty for the lobby.
+    """Return the name of the group for ``channel``, which is empty for the lobby.
 
     Raises `Refusal` ``no_such_group`` if ``channel`` is not the name of a channel.
     """
@@ -272,7 +285,9 @@ def group_name(channel: str) -> str:
 
 
 def refusal_context(request: Request, refusal: Refusal) -> list[str]:
-    """Return the nick and the channel that ``refusal`` of ``request`` is about, as a client writes them."""
+    """Return the nick and the channel that ``refusal`` of ``request`` mentions, in the form that IRC clients
+    use.
+    """
     if isinstance(request.command, SendToLobby | EnterLobby | LeaveLobby):
         return [LOBBY_CHANNEL]
     nick = getattr(request.command, "dest", "") or ""

@@ -51,7 +51,7 @@ _Presence = UserArrived | UserDeparted | ProfileChangeDelivery | AccountChangeDe
 
 
 class IrcDeliveryEncoder:
-    """Encodes deliveries for all clients with the same ``capabilities``."""
+    """Encodes messages and events for all IRC clients with the same ``capabilities``."""
 
     def __init__(self, capabilities: frozenset[str]) -> None:
         self.capabilities = capabilities
@@ -94,9 +94,9 @@ class IrcDeliveryEncoder:
         return tuple(self._told(delivery, delivery.is_registered, line) for line in lines)
 
     def encode_for_subject(self, delivery: Delivery) -> Payloads:
-        """Return the lines of an event for the user whom it is about.
+        """Return the lines of an event for the user whom it is about, such as the kicked user.
 
-        A user who is not in the channel is told in words what happened there.
+        A user who is not in the channel is sent a notice that describes the event.
         """
         if isinstance(delivery, LogEntry):
             event = delivery.event
@@ -139,14 +139,14 @@ class IrcDeliveryEncoder:
 
 
 def event_lines(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
-    """Return the lines of ``entry``, a change of a group or of a message."""
+    """Return the lines of ``entry``, an event that changes a group or a message."""
     return _EVENTS[entry.event.kind](capabilities, entry)
 
 
 def history_event_lines(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
-    """Return the lines of ``entry`` in a page of history.
+    """Return the lines of ``entry``, an event in a page of history.
 
-    There is always at least one line, even for an event that has none when it happens.
+    There is always at least one line, even for an event that is sent without a line when it happens.
     """
     return event_lines(capabilities, entry) or _notice("{actor} has invited {subject}")(capabilities, entry)
 
@@ -159,17 +159,18 @@ def invitation_line(capabilities: frozenset[str], entry: LogEntry) -> bytes:
 
 
 def visibility_line(capabilities: frozenset[str], entry: LogEntry, modes: str) -> bytes:
-    """Return the line ``MODE`` for ``entry``, a change of visibility. ``modes`` are the changed modes:
-    ``+is``.
+    """Return the line ``MODE`` for ``entry``, a change of a group's visibility.
+
+    ``modes`` are the changed modes, such as ``+is``.
     """
     return _line(capabilities, entry, "MODE", channel_of(entry.event.conversation), modes)
 
 
 def missed_event_notice_lines(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
-    """Return the line that tells the client of ``entry``, a missed event about its user.
+    """Return the line that tells a client of ``entry``, an event about its user that it has missed.
 
-    It is an invitation or a notice. It is never a ``JOIN`` or a ``KICK``, which would change the members that
-    the client has in its list of the channel. Some events have no line.
+    The line is an ``INVITE`` or a ``NOTICE``. It is never a ``JOIN`` or a ``KICK``, which would change the
+    client's list of the members of the channel. Some events have no line.
     """
     event = entry.event
     if event.kind == "invited":

@@ -77,12 +77,12 @@ class _BadParam(Exception):
 
 
 def max_page_entries(limits: Limits) -> int:
-    """Return the maximum number of entries in a page."""
+    """Return the maximum number of entries in a page of history for an IRC client."""
     return min(MAX_HISTORY_MESSAGES, limits.page_max)
 
 
 def chathistory(dialect: IrcDialect, line: IrcLine) -> Request:
-    """Decode ``CHATHISTORY LATEST #wob * 50`` and the other subcommands.
+    """Decode ``CHATHISTORY LATEST #wob * 50`` and the other subcommands of ``CHATHISTORY``.
 
     They read a page of the log, or list the conversations by the times of their last messages.
     """
@@ -201,9 +201,10 @@ def _reference(text: str) -> _Reference:
 
 
 def parse_timestamp(text: str) -> int | None:
-    """Return the time in ``text``, such as ``timestamp=2026-11-21T10:00:00.000Z``, or None if it has none.
+    """Return the time in ``text``, such as ``timestamp=2026-11-21T10:00:00.000Z``, in milliseconds since
+    1970.
 
-    The result is in milliseconds since 1970.
+    Return None if ``text`` has no such time.
     """
     kind, _, value = text.partition("=")
     try:
@@ -222,7 +223,7 @@ def _count(text: str) -> int:
 
 
 def page_lines(dialect: IrcDialect, request: Request, page: Page) -> list[bytes]:
-    """Return the lines of ``page``, which a client has asked for, or which it has missed."""
+    """Return the lines of ``page``, a page of history that the client has requested or that it has missed."""
     if not request.encoder_context:
         return _missed_lines(dialect.client, page)
     capabilities = dialect.client.capabilities
@@ -231,8 +232,10 @@ def page_lines(dialect: IrcDialect, request: Request, page: Page) -> list[bytes]
 
 
 def fitting_lines(entries: list[list[bytes]], forward: bool) -> list[bytes]:
-    """Return the lines of the first ``entries``, or the last if not ``forward``, that fit into a page; at
-    least one entry. Long names may make many lines of a long message.
+    """Return the lines of as many of ``entries`` as fit into a page of history, and of at least one.
+
+    ``entries`` has the lines of each entry. If ``forward`` is true, the first entries are returned, else the
+    last ones. The limit is needed because long names may make many lines of a long message.
     """
     kept: list[list[bytes]] = []
     room = MAX_PAGE_BYTES
@@ -268,7 +271,9 @@ def _in_batch(client: IrcClientState, lines: Iterable[bytes], name: str, *params
 
 
 def targets_lines(dialect: IrcDialect, request: Request, answer: ActiveConversations) -> list[bytes]:
-    """Return the lines that list conversations by the times of their last messages."""
+    """Return the answer to ``CHATHISTORY TARGETS``: a list of conversations with the times of their last
+    messages.
+    """
     _, _, newest = request.encoder_context
     listed = answer.conversations[-int(newest) :] if newest else answer.conversations
     lines = (
@@ -321,7 +326,7 @@ def _missed_lines(client: IrcClientState, page: Page) -> list[bytes]:
 
 
 def missed_conversations_lines(dialect: IrcDialect, request: Request, answer: Conversations) -> list[bytes]:
-    """Return the notices that list the conversations whose missed messages are not sent."""
+    """Return the notices that list conversations with missed messages that are not sent after the login."""
     client = dialect.client
     shown = [
         f"{target_of_list_item(one.kind, one.name)} ({one.unread})"

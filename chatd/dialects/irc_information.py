@@ -83,7 +83,7 @@ def statistics(dialect: IrcDialect, line: IrcLine) -> Request:
 
 
 def version(dialect: IrcDialect, line: IrcLine) -> Request:
-    """Decode ``VERSION``: show the version of the daemon."""
+    """Decode ``VERSION``, which shows the version of the daemon."""
     client = dialect.client
     return _elsewhere(dialect, line) or dialect.reply_request(
         client.numeric("version", f"chatd-{__version__}", client.server)
@@ -91,7 +91,7 @@ def version(dialect: IrcDialect, line: IrcLine) -> Request:
 
 
 def info(dialect: IrcDialect, line: IrcLine) -> Request:
-    """Decode ``INFO``: show what the daemon is."""
+    """Decode ``INFO``, which shows a description of the daemon."""
     client = dialect.client
     lines = [client.numeric("info", text=text) for text in INFO]
     return _elsewhere(dialect, line) or dialect.reply_request(*lines, client.numeric("end_of_info"))
@@ -110,8 +110,9 @@ def links(dialect: IrcDialect, line: IrcLine) -> Request:
 
 
 def help_(dialect: IrcDialect, line: IrcLine) -> Request:
-    """Decode ``HELP``, which lists the verbs, or ``HELP JOIN``, which explains a verb. ``HELPOP`` is the
-    same.
+    """Decode ``HELP``, which lists the verbs, or ``HELP JOIN``, which explains a verb.
+
+    ``HELPOP`` is the same verb.
     """
     client = dialect.client
     subject = line.params[0].upper() if line.params and line.params[0] else "*"
@@ -155,7 +156,7 @@ def statistics_lines(dialect: IrcDialect, request: Request, answer: Statistics) 
 
 
 def user_count_lines(client: IrcClientState, answer: Statistics) -> list[bytes]:
-    """Return the numbers of users and channels. The lobby is a channel."""
+    """Return the lines with the numbers of users and channels. The lobby counts as a channel."""
     count, most = answer.online_users, answer.most_online
     counts = (str(count), str(most))
     return [

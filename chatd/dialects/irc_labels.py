@@ -24,8 +24,9 @@ BATCH_ID: Final = "label"
 
 
 def with_request_label(request: Request, label: str) -> Request:
-    """Return ``request`` with ``label``. Its further requests get the label too: all answers form one
-    batch.
+    """Return ``request`` with ``label``.
+
+    Its further requests get the label, too, so that all answers are one batch.
     """
     further = request.further_requests
     if not further:
@@ -41,9 +42,9 @@ def label_lines(client: IrcClientState, request: Request, lines: Sequence[bytes]
     - If there are no lines, the result is an ``ACK`` with the label.
     - A single line gets the label. If the lines are one batch that is one message, its first line gets the
       label.
-    - Several lines become a batch with the label. The answers to a request with further ones become one
+    - Several lines become a batch with the label. The answers to a request with further requests become one
       batch.
-    - If the client lacks ``batch``, the first line gets the label.
+    - If the client lacks the capability ``batch``, the first line gets the label.
     """
     if not request.label:
         return tuple(lines)

@@ -55,11 +55,11 @@ _FORMATTING: Final = re.compile(
 
 
 class IrcLine(msgspec.Struct, frozen=True):
-    """A line from a client, without its source.
+    """A parsed line from an IRC client, without its source.
 
-    ``verb`` is upper case if it is ASCII. The last of ``params`` may be any text. The verb and the other
-    parameters are not empty, and have no blank and no colon in front. ``tags`` has the unescaped values; a
-    tag without a value has "".
+    ``verb`` is in upper case if it is ASCII. The last of ``params`` may be any text. The verb and the other
+    parameters are not empty, contain no blank, and do not begin with a colon. ``tags`` has the unescaped
+    values; a tag without a value has the value "".
     """
 
     verb: str
@@ -68,10 +68,11 @@ class IrcLine(msgspec.Struct, frozen=True):
 
 
 class BadLine(Exception):
-    """Raised for bytes that are not an IRC line.
+    """The error for bytes that are not an IRC line.
 
     ``reason`` is "too_long" for a line or tags of too many bytes, "bad_utf8", "bad_character" for a CR, LF or
-    NUL in the line, or "empty" for a line without a verb. ``verb`` is upper case, or "" if it is not known.
+    NUL in the line, or "empty" for a line without a verb. ``verb`` is the verb in upper case, or "" if it is
+    not known.
     """
 
     def __init__(
@@ -83,9 +84,9 @@ class BadLine(Exception):
 
 
 def parse_line(payload: bytes) -> IrcLine:
-    """Return the line in ``payload``, which has no line end. Its source is ignored.
+    """Return the IRC line in ``payload``, which has no line end. The source of the line is ignored.
 
-    If a tag is there twice, the last one counts. `BadLine` is raised for everything that is no IRC line.
+    If a tag is there twice, the last one counts. Raises `BadLine` for bytes that are not an IRC line.
     """
     tag_section, line = b"", payload
     if payload[:1] == b"@":
@@ -115,11 +116,13 @@ def format_line(
     tags: Mapping[str, str] | None = None,
     trailing: bool = False,
 ) -> bytes:
-    """Return a line without a line end. A line of more than `MAX_LINE_BYTES` is cut between two characters.
+    """Return an IRC line without a line end.
 
-    The last parameter may be any text: CR, LF and NUL become blanks, and a colon goes in front if the text
-    needs one, or if ``trailing`` says so. The source, the verb and the other parameters must not be empty,
-    contain a blank, CR, LF or NUL, or begin with a colon; that is the caller's error. ``tags`` has the
+    A line of more than `MAX_LINE_BYTES` is cut between two characters.
+
+    The last parameter may be any text: CR, LF and NUL become blanks, and a colon precedes the text if it
+    needs one, or if ``trailing`` is true. The source, the verb and the other parameters must not be empty,
+    contain a blank, CR, LF or NUL, or begin with a colon; the function does not check this. ``tags`` has the
     unescaped values.
     """
     assert not source or _MIDDLE.fullmatch(source), source
@@ -142,7 +145,7 @@ def format_line(
 
 
 def with_tags(line: bytes, tags: Mapping[str, str]) -> bytes:
-    """Return ``line`` with ``tags`` in front of those that it has."""
+    """Return ``line`` with ``tags`` added in front of the tags that it already has."""
     if not tags:
         return line
     section = _format_tags(tags)
@@ -150,12 +153,15 @@ def with_tags(line: bytes, tags: Mapping[str, str]) -> bytes:
 
 
 def escape_tag_value(value: str) -> str:
-    """Return ``value`` as it is written in a line's tags. A NUL, which has no escape, becomes a blank."""
+    """Return ``value`` escaped for the tags of a line. A NUL, which has no escape, becomes a blank."""
     return value.translate(_ESCAPE_TABLE) if _TO_ESCAPE.search(value) else value
 
 
 def unescape_tag_value(value: str) -> str:
-    """Return the meaning of ``value`` from a line's tags. A backslash that escapes nothing is dropped."""
+    """Return the unescaped form of ``value``, from the tags of a line.
+
+    A backslash that escapes nothing is dropped.
+    """
     if "\\" not in value:
         return value
     return _ESCAPED.sub(lambda match: _TAG_CHARACTERS.get(match[1], match[1]), value)
@@ -204,9 +210,10 @@ def without_formatting(text: str) -> str:
 
 
 def parse_ctcp(text: str) -> tuple[str, str] | None:
-    """Return the verb, in upper case, and the rest of the CTCP message ``text``, or None for another text.
+    """Return the verb in upper case and the rest of the CTCP message in ``text``.
 
-    The delimiter at the end may be missing. Delimiters inside are dropped.
+    Return None if ``text`` is not a CTCP message. The delimiter at the end may be missing. Delimiters inside
+    are dropped.
     """
     if text[:1] != _CTCP_DELIMITER:
         return None
@@ -221,10 +228,10 @@ def format_ctcp(verb: str, rest: str) -> str:
 
 
 def parse_message_id(msgid: str) -> int:
-    """Return the id of the log entry that ``msgid`` names, or 0, which no entry has.
+    """Return the id of the log entry that the IRC message id ``msgid`` names, or 0, which no entry has.
 
-    A long message has several lines, with the ids ``17``, ``17.2`` and so on. Each of them names the whole
-    message.
+    A long message is sent as several lines, with the message ids ``17``, ``17.2`` and so on. Each of them
+    names the whole message.
     """
     number, _, part = msgid.partition(".")
     is_known = all(one.isascii() and one.isdigit() and len(one) < 19 for one in (number, part or "1"))

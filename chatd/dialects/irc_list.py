@@ -30,10 +30,10 @@ _BOUND: Final = re.compile("([CT]?)([<>])([0-9]{0,9})")
 
 
 class ElistBound(msgspec.Struct, frozen=True):
-    """A condition on a measure of a channel: more than ``number`` if ``is_lower`` is true, else less.
+    """A condition of ``LIST`` on a channel, such as ``>3``: its measure is more than ``number``, or less.
 
-    ``kind`` is the measure: ``""`` for the number of members, ``C`` for the minutes since the channel was
-    created, ``T`` for the minutes since its topic was set.
+    ``is_lower`` is true for more than ``number``. ``kind`` is the measure: ``""`` for the number of members,
+    ``C`` for the minutes since the channel was created, ``T`` for the minutes since its topic was set.
     """
 
     kind: str
@@ -41,9 +41,9 @@ class ElistBound(msgspec.Struct, frozen=True):
     number: int
 
     def is_met_by(self, measures: Mapping[str, float]) -> bool:
-        """Return whether a channel with ``measures``, which are mapped by their kinds, fulfils the condition.
+        """Return whether a channel meets the condition. ``measures`` has its measures by their kinds.
 
-        A channel that has no such measure does not fulfil it.
+        A channel without the measure does not meet the condition.
         """
         measure = measures.get(self.kind)
         if measure is None:
@@ -52,9 +52,9 @@ class ElistBound(msgspec.Struct, frozen=True):
 
 
 class ListFilter(msgspec.Struct, frozen=True):
-    """The filter of ``LIST``, which says which channels are wanted.
+    """The filter of ``LIST``, which decides which channels are listed.
 
-    A channel must match one of the masks ``names`` and none of the masks ``unwanted``, and must fulfil all
+    A channel must match one of the masks ``names`` and none of the masks ``unwanted``, and must meet all
     ``bounds``. If ``names`` is empty, all names match.
     """
 
@@ -64,8 +64,10 @@ class ListFilter(msgspec.Struct, frozen=True):
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Return the filter for ``text``: names, masks such as ``#w*`` and ``!#a*``, and bounds such as
-        ``>3``, ``C<10`` or ``T>60``. A bound without a number is ignored.
+        """Return the filter in ``text``, the parameter of ``LIST``.
+
+        The parameter has names, masks such as ``#w*`` and ``!#a*``, and bounds such as ``>3``, ``C<10`` or
+        ``T>60``. A bound without a number is ignored.
         """
         names: list[re.Pattern[str]] = []
         unwanted: list[re.Pattern[str]] = []
@@ -83,8 +85,9 @@ class ListFilter(msgspec.Struct, frozen=True):
         return cls(tuple(names), tuple(unwanted), tuple(bounds))
 
     def wants(self, channel: str, measures: Mapping[str, float]) -> bool:
-        """Return whether ``channel`` is wanted. ``measures`` maps the kinds of `ElistBound` to the channel's
-        measures.
+        """Return whether ``channel`` passes the filter.
+
+        ``measures`` has its measures by the kinds of `ElistBound`.
         """
         if not all(bound.is_met_by(measures) for bound in self.bounds):
             return False
@@ -95,19 +98,23 @@ class ListFilter(msgspec.Struct, frozen=True):
 
 
 class ListRequest(Request, frozen=True, eq=False):
-    """The request of ``LIST``. ``list_filter`` is the filter of the channels to be listed."""
+    """The request of a ``LIST`` line. ``list_filter`` decides which channels are listed."""
 
     list_filter: ListFilter = ListFilter()
 
 
 def invitation_list_lines(client: IrcClientState, answer: Groups) -> list[bytes]:
-    """Return the list of the channels in ``answer`` that the user is invited to."""
+    """Return the answer to ``INVITE`` without parameters: the channels in ``answer`` that the user is invited
+    to.
+    """
     invited = [channel_name(one.group) for one in answer.groups if one.role == "invited"]
     return [*(client.numeric("invited", text=name) for name in invited), client.numeric("end_of_invited")]
 
 
 def filtered_channel_list_lines(client: IrcClientState, request: Request, answer: Groups) -> list[bytes]:
-    """Return the list of channels in ``answer`` that ``request`` wants, the lobby first."""
+    """Return the lines that list the channels in ``answer`` that pass the filter of ``request``, the lobby
+    first.
+    """
     list_filter = request.list_filter if isinstance(request, ListRequest) else ListFilter()
     lines = [client.numeric("list_start", "Channel")]
     size = 0

@@ -78,9 +78,7 @@ MAX_MESSAGE_TARGETS: Final = 4
 
 
 def privmsg(dialect: IrcDialect, line: IrcLine) -> Request:
-    """Decode ``PRIVMSG #wob,bob :text``: send a message to the lobby, groups or users, to each of them
-    once.
-    """
+    """Decode ``PRIVMSG #wob,bob :text``, which sends a message to each of the channels and users."""
     client = dialect.client
     targets = tuple(dict.fromkeys(filter(None, line.params[0].split(",")))) if line.params else ()
     if not targets:
@@ -128,7 +126,9 @@ def _fits(client: IrcClientState, verb: str, target: str, text: str) -> bool:
 
 
 def message_request(dialect: IrcDialect, line: IrcLine, target: str, text: str) -> Request:
-    """Return the request of ``line`` to send ``text`` to ``target``. Raises `Refusal`.
+    """Return the request of ``line`` to send ``text`` to ``target``, a channel or a nick.
+
+    Raises `Refusal`.
 
     The verb of ``line`` says whether it is a message or a notice.
     """
@@ -162,7 +162,10 @@ def message_request(dialect: IrcDialect, line: IrcLine, target: str, text: str) 
 
 
 def notice(dialect: IrcDialect, line: IrcLine) -> Request:
-    """Decode ``NOTICE``: send a message that is never answered, even if it can't be sent."""
+    """Decode ``NOTICE``, which sends a message that must never be answered automatically.
+
+    The client is not told if it can't be sent.
+    """
     request = privmsg(dialect, line)
     each = (replace(request, further_requests=()), *request.further_requests)
     return chain_requests(_silent(dialect, one) for one in each)
@@ -189,21 +192,21 @@ def _message(
 
 
 def is_to_oneself(event: ChatEvent) -> bool:
-    """Return whether ``event`` is a message whose author is also its receiver."""
+    """Return whether ``event`` is a direct message whose author is also its receiver."""
     return event.is_message and event.subject is not None and event.subject.id == event.actor.id
 
 
 def target_of(event: ChatEvent) -> str:
-    """Return the target of the lines of ``event``, a message: a channel, or the nick of the receiver."""
+    """Return the IRC target of ``event``, a message: its channel, or the nick of its receiver."""
     if event.conversation.kind == "direct":
         return (event.subject or event.actor).nick
     return channel_of(event.conversation)
 
 
 def message_capabilities(capabilities: frozenset[str]) -> frozenset[str]:
-    """Return those of ``capabilities`` on which the lines of a message depend.
+    """Return those of ``capabilities`` that change the lines of a message.
 
-    In practice, clients have about three different sets of these.
+    In practice, clients have about three different sets of these, so a message is encoded about three times.
     """
     multiline = _MULTILINE_CAPABILITIES if capabilities.issuperset(_MULTILINE_CAPABILITIES) else frozenset()
     return capabilities & _TAG_CAPABILITIES | multiline
@@ -211,8 +214,9 @@ def message_capabilities(capabilities: frozenset[str]) -> frozenset[str]:
 
 @lru_cache(CACHED_MESSAGES)
 def live_message_lines(capabilities: frozenset[str], entry: LogEntry) -> tuple[bytes, ...]:
-    """Return the lines of ``entry``, a message that was sent just now, for clients that have the
-    ``capabilities``, which are `message_capabilities`.
+    """Return the lines of ``entry``, a message that has just been sent.
+
+    ``capabilities`` are the result of `message_capabilities` for the clients.
     """
     line = _short_line(entry)
     if line is None:
@@ -234,10 +238,10 @@ def _short_line(entry: LogEntry) -> bytes | None:
 
 
 def message_lines(capabilities: frozenset[str], entry: LogEntry, shows_time: bool = False) -> list[bytes]:
-    """Return the lines of ``entry``, a message, with the tags that the ``capabilities`` allow.
+    """Return the lines of ``entry``, a message, with the tags that the client's ``capabilities`` allow.
 
-    Several lines form a batch if ``capabilities`` include it. ``shows_time`` is for messages of the past: if
-    no tag has the time of the message, the text begins with it.
+    Several lines form a batch if ``capabilities`` include it. ``shows_time`` is true for messages of the
+    past: if no tag has the time of the message, the text begins with the time.
     """
     event = entry.event
     if event.is_tombstone:
@@ -273,8 +277,10 @@ def message_lines(capabilities: frozenset[str], entry: LogEntry, shows_time: boo
 
 
 def edit_lines(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
-    """Return the lines that tell of the edit ``entry``: a notice of the author, which programs don't answer,
-    as IRC has no verb for it. It has the id of the message, and the new text unless that has changed since.
+    """Return the lines that tell clients of ``entry``, an edit of a message.
+
+    IRC has no verb for edits, so the lines are notices of the author, which programs must not answer. They
+    have the id of the message, and the new text unless the text has been changed again since.
     """
     event = entry.event
     kind, text = event.edited_kind_and_text
@@ -284,8 +290,9 @@ def edit_lines(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
 
 
 def reaction_lines(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
-    """Return the line of ``entry``, a reaction or one that is taken back: a ``TAGMSG`` for clients that know
-    tags, else a notice of its author.
+    """Return the line that tells clients of ``entry``, which adds or removes a reaction to a message.
+
+    The line is a ``TAGMSG`` for clients that know tags, else a notice of the user who reacted.
     """
     event = entry.event
     assert event.answered is not None
@@ -336,11 +343,10 @@ def _multiline(
 
 
 def entry_tags(capabilities: frozenset[str], entry: LogEntry, number: int = 1) -> dict[str, str]:
-    """Return the tags of line ``number`` of ``entry``, as far as ``capabilities`` allow.
+    """Return the tags of the line with the number ``number`` of ``entry``, as far as ``capabilities`` allow.
 
-    These are the time, the account of the author, the mark of a bot, the message
-    that it answers, the tags of the author's client, and
-    on the first line the id of the entry.
+    The tags are the time, the account of the author, the mark of a bot, the id of the message that it
+    answers, the tags of the author's client, and, on the first line, the id of the entry.
     """
     tags: dict[str, str] = {}
     if number == 1 and "message-tags" in capabilities:

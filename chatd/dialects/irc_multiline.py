@@ -63,7 +63,9 @@ def batch(dialect: IrcDialect, line: IrcLine) -> Request:
 
 
 def add_line_to_batch(dialect: IrcDialect, line: IrcLine) -> Request:
-    """Decode ``line``, which has the tag ``batch``: add it to the message that the client is sending."""
+    """Decode ``line``, which has the tag ``batch``, and add its text to the message that the client is
+    sending.
+    """
     open_batch, reference = dialect.client.batch, line.tags["batch"]
     if open_batch is None or open_batch.reference != reference:
         refused = open_batch or OpenBatch(reference)

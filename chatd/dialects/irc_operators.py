@@ -23,21 +23,21 @@ if TYPE_CHECKING:
 
 
 def oper(dialect: IrcDialect, line: IrcLine) -> Request:
-    """Decode ``OPER judge secret``: let this session act with the rights of the operator ``judge``."""
+    """Decode ``OPER judge secret``, which gives this session the rights of the server operator ``judge``."""
     account, password = line.params[:2]
     values = {"account": account, "password": password}
     return Request(COMMANDS_BY_CLASS[BecomeOperator].build(values, dialect.limits), line.verb)
 
 
 def kill(dialect: IrcDialect, line: IrcLine) -> Request:
-    """Decode ``KILL bob :calm down``: end all sessions of a user, who may come back."""
+    """Decode ``KILL bob :calm down``, which ends all sessions of a user. The user may log in again."""
     nick, *reason = line.params
     note = without_formatting(reason[0]) if reason else ""
     return dialect.request(line, "disconnect", dest=nick, reason=note)
 
 
 def wallops(dialect: IrcDialect, line: IrcLine) -> Request:
-    """Decode ``WALLOPS :hi``: announce something to everyone who is connected, on every wire."""
+    """Decode ``WALLOPS :hi``, which sends an announcement to every connected user, on every wire."""
     return dialect.request(line, "announce", msg=without_formatting(line.params[0]))
 
 
@@ -50,7 +50,9 @@ VERB_DECODERS: Final[dict[str, tuple[Callable[[IrcDialect, IrcLine], Request], i
 
 
 def rights_lines(dialect: IrcDialect, request: Request, answer: OperatorRights) -> list[bytes]:
-    """Return the lines that tell a client that it acts as an operator now, or no longer."""
+    """Return the lines that tell a client that it now has, or no longer has, the rights of a server
+    operator.
+    """
     client = dialect.client
     if not answer.has_rights:
         return [user_mode_line(client, "-o")]

@@ -23,13 +23,13 @@ _CHANGES: Final = {"+": "add", "-": "remove", "C": "clear", "L": "list", "S": "s
 
 
 def away(dialect: IrcDialect, line: IrcLine) -> Request:
-    """Decode ``AWAY :having lunch``, which says why the user is away, or ``AWAY``: the user is back."""
+    """Decode ``AWAY :having lunch``, which marks the user as away, or ``AWAY``, which ends this."""
     text = line.params[0] if line.params else ""
     return _profile_request(dialect, line, away=profile_text(dialect, text, MAX_AWAY_BYTES))
 
 
 def setname(dialect: IrcDialect, line: IrcLine) -> Request:
-    """Decode ``SETNAME :Bob Example``: change the realname."""
+    """Decode ``SETNAME :Bob Example``, which changes the realname."""
     realname = clean_text(without_formatting(line.params[0]), 2 * MAX_REALNAME_BYTES)
     limit = min(MAX_REALNAME_BYTES, dialect.limits.note)
     if not realname:
@@ -40,7 +40,7 @@ def setname(dialect: IrcDialect, line: IrcLine) -> Request:
 
 
 def monitor(dialect: IrcDialect, line: IrcLine) -> Request:
-    """Decode ``MONITOR + bob,carol``: tell the client when these users come and go.
+    """Decode ``MONITOR + bob,carol``, which asks for notices when these users log in or out.
 
     The other subcommands ``-``, ``C``, ``L`` and ``S`` are those of IRCv3.
     """
@@ -59,7 +59,10 @@ VERB_DECODERS: Final = {"AWAY": (away, 0), "SETNAME": (setname, 1), "MONITOR": (
 
 
 def profile_text(dialect: IrcDialect, text: str, max_bytes: int) -> str:
-    """Return ``text`` as others are shown it: without formatting, and cleaned and cut by `clean_text`."""
+    """Return ``text`` as other users are shown it: without formatting, and cleaned and cut by `clean_text`.
+
+    ``max_bytes`` is the maximum size of the result in UTF-8.
+    """
     return clean_text(without_formatting(text), min(max_bytes, dialect.limits.note))
 
 
@@ -81,7 +84,7 @@ def profile_lines(dialect: IrcDialect, request: Request, answer: ProfileChanged)
 
 
 def watched_lines(dialect: IrcDialect, request: Request, answer: WatchedUsers) -> list[bytes]:
-    """Return the answer to ``MONITOR``, or the notice that a watched user has come or gone."""
+    """Return the answer to ``MONITOR``, or the notice that a watched user has logged in or out."""
     client = dialect.client
     lines = _targets(client, "watched_online", [source_of(one.nick) for one in answer.online])
     lines += _targets(client, "watched_offline", answer.offline)

@@ -35,13 +35,16 @@ HIDDEN_ADDRESS: Final = "255.255.255.255"
 
 
 class QueryRequest(Request, frozen=True, eq=False):
-    """A query about users. ``params`` are the parameters of its line, which the answer repeats in part."""
+    """The request of a line that asks about users.
+
+    ``params`` are its parameters, some of which the answer repeats.
+    """
 
     params: tuple[str, ...] = ()
 
 
 def who(dialect: IrcDialect, line: IrcLine) -> Request:
-    """Decode ``WHO #wob``, ``WHO bob`` or ``WHO b*``: show who is online.
+    """Decode ``WHO #wob``, ``WHO bob`` or ``WHO b*``, which shows users who are online.
 
     In a second parameter, ``%`` asks for the fields of WHOX, and ``o`` for server operators only.
     """
@@ -61,7 +64,7 @@ def who(dialect: IrcDialect, line: IrcLine) -> Request:
 
 
 def whois(dialect: IrcDialect, line: IrcLine) -> Request:
-    """Decode ``WHOIS bob``: show what is known of a user who is online. ``WHOIS chatd bob`` asks the same."""
+    """Decode ``WHOIS bob``, which describes a user who is online. ``WHOIS chatd bob`` asks the same."""
     nick = line.params[-1 if len(line.params) < 2 else 1].split(",")[0] if line.params else ""
     if not nick:
         return dialect.reply_request(dialect.client.numeric("no_nick"))
@@ -69,8 +72,9 @@ def whois(dialect: IrcDialect, line: IrcLine) -> Request:
 
 
 def whowas(dialect: IrcDialect, line: IrcLine) -> Request:
-    """Decode ``WHOWAS bob``: show a user who may be offline. ``WHOWAS bob 2`` asks for the two latest
-    sessions.
+    """Decode ``WHOWAS bob``, which describes a user who may be offline.
+
+    ``WHOWAS bob 2`` asks for the user's two latest sessions.
     """
     nick = line.params[0].split(",")[0] if line.params else ""
     if not nick:
@@ -79,13 +83,13 @@ def whowas(dialect: IrcDialect, line: IrcLine) -> Request:
 
 
 def ison(dialect: IrcDialect, line: IrcLine) -> Request:
-    """Decode ``ISON bob carol``: show which of these users are online."""
+    """Decode ``ISON bob carol``, which shows which of these users are online."""
     nicks = " ".join(line.params).split()[:MAX_SHOWN_USERS]
     return Request(ShowUsers(" ".join(nicks), "presence"), line.verb)
 
 
 def userhost(dialect: IrcDialect, line: IrcLine) -> Request:
-    """Decode ``USERHOST bob carol``: show the usernames of users who are online, and whether they are
+    """Decode ``USERHOST bob carol``, which shows the usernames of users who are online, and who of them is
     away.
     """
     nicks = " ".join(line.params).split()[:MAX_USERHOST_NICKS]
@@ -144,7 +148,7 @@ def user_lines(dialect: IrcDialect, request: Request, answer: UserDescriptions) 
 
 
 def empty_who_lines(client: IrcClientState, request: Request, refusal: Refusal) -> list[bytes]:
-    """Return the answer to ``WHO`` of a channel that does not exist or that the user may not know: an empty
+    """Return the answer to ``WHO`` of a channel that does not exist or that the user may not see: an empty
     list.
     """
     return [client.numeric("end_of_who", _params(request)[0])]
@@ -309,9 +313,9 @@ _ANSWERS_BY_VERB: Final[dict[str, Callable[[IrcDialect, Request, UserDescription
 def packed_numeric_lines(
     client: IrcClientState, numeric: str, items: Iterable[str], *params: str, separator: str = " "
 ) -> Iterator[bytes]:
-    """Yield the lines of ``numeric`` with ``params`` and then ``items``.
+    """Yield lines of the numeric ``numeric`` that list ``items``, behind the parameters ``params``.
 
-    Each line has as many items as it has room for. There are no lines if there are no items.
+    Each line has as many items as fit, separated by ``separator``. There are no lines if there are no items.
     """
     room = MAX_LINE_BYTES - len(client.numeric(numeric, *params, text="x ")) + len("x ")
     held: list[str] = []

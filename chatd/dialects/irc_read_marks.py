@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 
 
 def markread(dialect: IrcDialect, line: IrcLine) -> Request:
-    """Decode ``MARKREAD #wob``: show how far the user has read. With ``timestamp=…``, move the mark
-    forward.
+    """Decode ``MARKREAD #wob``, which shows the read mark.
+
+    With ``timestamp=…``, it moves the mark forward first.
     """
     if not line.params or not line.params[0]:
         text = "give a channel or a nick"
@@ -52,7 +53,10 @@ def read_mark_lines(dialect: IrcDialect, request: Request, answer: ReadMark) -> 
 
 
 def refusal_lines(client: IrcClientState, request: Request, refusal: Refusal) -> list[bytes]:
-    """Return the line that refuses ``MARKREAD``. Where a user can't read, there is no mark."""
+    """Return the line that refuses ``MARKREAD``.
+
+    There is no read mark in a conversation that the user may not read.
+    """
     is_unknown = refusal.code in INVALID_TARGET_CODES
     if is_unknown and len(request.encoder_context) == 1:
         return [read_mark_line(request.encoder_context[0], None, client.server)]

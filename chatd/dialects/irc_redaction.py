@@ -43,7 +43,9 @@ CODES_BY_REFUSAL: Final = {
 
 
 def redact(dialect: IrcDialect, line: IrcLine) -> Request:
-    """Decode ``REDACT #wob 17 :spam``: delete the text of a message in a channel, or to or from a user."""
+    """Decode ``REDACT #wob 17 :spam``, which deletes the text of a message in a channel or a direct
+    conversation.
+    """
     target, msgid, *reason = line.params[:3]
     values: dict[str, object] = {
         "id": parse_message_id(msgid),
@@ -67,7 +69,9 @@ VERB_DECODERS: Final[dict[str, tuple[Callable[[IrcDialect, IrcLine], Request], i
 
 
 def refusal_lines(client: IrcClientState, request: Request, refusal: Refusal) -> list[bytes]:
-    """Return the line that refuses ``REDACT``: a standard reply, which clients with the capability know."""
+    """Return the line that refuses ``REDACT``: a standard reply, which clients with the capability
+    understand.
+    """
     assert isinstance(request, QueryRequest)
     code = CODES_BY_REFUSAL.get(refusal.code, refusal.code.upper())
     context = request.params[:1] if code == "INVALID_TARGET" else request.params
@@ -85,9 +89,9 @@ REFUSAL_ENCODERS: Final[dict[tuple[str, str], Callable[[IrcClientState, Request,
 def redaction_lines(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
     """Return the line ``REDACT`` for ``entry``, the deletion of a message, or no line.
 
-    There is none for a client without the capability. There is none either if a server operator who takes no
-    part in a direct conversation has deleted a message in it: ``REDACT`` would have no target that both users
-    know. In both cases the caller tells the user in words.
+    There is no line for a client without the capability. There is also no line if a server operator has
+    deleted a message in other users' direct conversation, because no target of ``REDACT`` would fit both
+    users. In both cases the caller sends a notice instead.
     """
     event = entry.event
     conversation, actor = event.conversation, event.actor
@@ -113,7 +117,7 @@ def history_redaction_lines(capabilities: frozenset[str], entry: LogEntry) -> li
     """Return the line that follows a deleted message in a page of history and says that it was deleted.
 
     ``entry`` is the message. There is no line in a direct conversation, and none for a client without the
-    capability. The line does not say who has deleted the message, because the page does not contain that.
+    capability. The line does not say which user has deleted the message, because the page does not have that.
     """
     if entry.event.conversation.pair or not capabilities.issuperset((CAPABILITY, "message-tags")):
         return []

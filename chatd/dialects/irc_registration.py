@@ -79,7 +79,7 @@ CAP_LINE_BYTES: Final = 400
 
 
 def nick(dialect: IrcDialect, line: IrcLine) -> Request:
-    """Decode ``NICK``: keep the nick for the login. After the login, another nick is refused."""
+    """Decode ``NICK``, which stores the nick for the login. After the login, another nick is refused."""
     if not line.params or not line.params[0]:
         return dialect.reply_request(dialect.client.numeric("no_nick"))
     client = dialect.client
@@ -91,7 +91,7 @@ def nick(dialect: IrcDialect, line: IrcLine) -> Request:
 
 
 def user(dialect: IrcDialect, line: IrcLine) -> Request:
-    """Decode ``USER``: keep the username and the realname for the login."""
+    """Decode ``USER``, which stores the username and the realname for the login."""
     client = dialect.client
     if client.nick or client.username:
         return dialect.reply_request(client.numeric("already_registered"))
@@ -103,7 +103,7 @@ def user(dialect: IrcDialect, line: IrcLine) -> Request:
 
 
 def password(dialect: IrcDialect, line: IrcLine) -> Request:
-    """Decode ``PASS``: keep the password of the nick, or the secret of a token, for the login."""
+    """Decode ``PASS``, which stores the password of the nick, or the secret of a token, for the login."""
     if dialect.client.nick:
         return dialect.reply_request(dialect.client.numeric("already_registered"))
     secret = Secret.parse(line.params[0])
@@ -113,7 +113,7 @@ def password(dialect: IrcDialect, line: IrcLine) -> Request:
 
 
 def cap(dialect: IrcDialect, line: IrcLine) -> Request:
-    """Decode ``CAP``: list, request and end the negotiation of capabilities."""
+    """Decode ``CAP``, which lists and requests capabilities, and ends the negotiation."""
     client, (subcommand, *params) = dialect.client, line.params
     change = _CAP_SUBCOMMANDS.get(subcommand.upper())
     if change is None:
@@ -226,7 +226,7 @@ def _log_in(dialect: IrcDialect, **changes: object) -> Request:
 
 
 def welcome_lines(client: IrcClientState, answer: Welcome, max_page_entries: int) -> list[bytes]:
-    """Return the lines that greet a client that has logged in, with the channels that it is in.
+    """Return the lines that greet a client that has logged in, with the channels of its user.
 
     A page of history has at most ``max_page_entries`` messages.
     """
@@ -252,11 +252,11 @@ def welcome_lines(client: IrcClientState, answer: Welcome, max_page_entries: int
 
 
 def login_refusal_lines(client: IrcClientState, request: Request, refusal: Refusal) -> list[bytes]:
-    """Return the lines that refuse a login for one of `LOGIN_REFUSALS`.
+    """Return the lines that refuse a login for one of the reasons in `LOGIN_REFUSALS`.
 
     If a registered nick was given without a password, the numeric 433 is sent, of which most clients show
-    only that the nick is in use. So a line before it says that the nick is registered: a NOTE if the client
-    has ``standard-replies``, else a NOTICE.
+    only that the nick is in use. Therefore a line before it says that the nick is registered: a ``NOTE`` if
+    the client has ``standard-replies``, else a ``NOTICE``.
     """
     if refusal.code != "password_required":
         return [client.numeric_by_code(NUMERICS_BY_REFUSAL[refusal.code], refusal.text)]
@@ -272,7 +272,7 @@ def login_refusal_lines(client: IrcClientState, request: Request, refusal: Refus
 
 
 def motd_lines(client: IrcClientState) -> list[bytes]:
-    """Return the message of the day."""
+    """Return the lines with the message of the day."""
     return [
         client.numeric("motd_start"),
         *(client.numeric("motd", text=f"- {one}") for one in MOTD),

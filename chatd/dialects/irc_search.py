@@ -29,7 +29,10 @@ CAPABILITY: Final = "soju.im/search"
 
 
 def search(dialect: IrcDialect, line: IrcLine) -> Request:
-    """``SEARCH in=#wob;from=bob;text=the\\sexam``: search messages. Unknown attributes are ignored."""
+    r"""Decode ``SEARCH in=#wob;from=bob;text=the\sexam``, which searches messages.
+
+    Unknown attributes are ignored.
+    """
     attributes: dict[str, str] = {}
     for part in line.params[0].split(";"):
         name, _, value = part.partition("=")
@@ -90,7 +93,7 @@ _ATTRIBUTES: Final[dict[str, Callable[[str], dict[str, object]]]] = {
 
 
 def result_lines(dialect: IrcDialect, request: Request, result: SearchResult) -> list[bytes]:
-    """Return the lines of ``result``, the oldest message first."""
+    """Return the lines of ``result``, the messages that a search has found, the oldest first."""
     client = dialect.client
     entries = result.entries if result.forward else result.entries[::-1]
     lines = fitting_lines(

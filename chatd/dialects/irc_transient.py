@@ -59,7 +59,7 @@ ClientTags = tuple[tuple[str, str], ...]
 
 
 def passed_tags(client: IrcClientState, line: IrcLine) -> ClientTags:
-    """Return the tags of ``line`` that are passed on to other clients.
+    """Return the tags of ``line`` that are forwarded to other clients.
 
     There are none if the client has not requested ``message-tags``.
     """
@@ -71,12 +71,12 @@ def passed_tags(client: IrcClientState, line: IrcLine) -> ClientTags:
 
 
 def answered_id(tags: ClientTags) -> int | None:
-    """Return the id of the message that one with ``tags`` answers, or None if they don't say."""
+    """Return the id of the message that a message with ``tags`` answers, or None if it answers none."""
     return next((id for key, value in tags if key in REPLY_TAGS and (id := parse_message_id(value))), None)
 
 
 def tagmsg(dialect: IrcDialect, line: IrcLine) -> Request:
-    """Decode ``TAGMSG #wob``: react to a message, or pass tags on, such as that the user is typing."""
+    """Decode ``TAGMSG #wob``, which reacts to a message, or forwards tags such as that the user is typing."""
     client = dialect.client
     if "message-tags" not in client.capabilities:
         return dialect.reply_request(client.numeric("unknown_command", line.verb))
@@ -116,10 +116,10 @@ def _reaction(dialect: IrcDialect, target: str, tags: ClientTags) -> Command | N
 
 
 def ctcp_request(dialect: IrcDialect, line: IrcLine, target: str, text: str, tags: ClientTags) -> Request:
-    """Return the request that passes a CTCP question or answer on to the user ``target``.
+    """Return the request that forwards a CTCP query or reply to the user ``target``.
 
-    ``line`` is a ``PRIVMSG`` or ``NOTICE``, ``text`` its CTCP message, and ``tags`` are passed on as well. A
-    channel as ``target`` is refused, because every client in it would answer.
+    ``line`` is a ``PRIVMSG`` or ``NOTICE``, ``text`` is its CTCP message, and ``tags`` are forwarded as well.
+    A channel as ``target`` is refused, because every client in it would answer.
     """
     if target.startswith("#"):
         return dialect.fail_request(
@@ -134,7 +134,7 @@ def operators_message_request(
 ) -> Request:
     """Return the request to send ``text`` to the owner and the operators of the group of ``channel``.
 
-    ``line`` is a ``PRIVMSG`` or ``NOTICE`` to ``@#wob``, and ``tags`` are passed on as well. Raises
+    ``line`` is a ``PRIVMSG`` or ``NOTICE`` to ``@#wob``, and ``tags`` are forwarded as well. Raises
     `Refusal`.
     """
     ctcp = parse_ctcp(text)
@@ -156,8 +156,9 @@ def operators_message_request(
 
 
 def transient_message_lines(capabilities: frozenset[str], sent: TransientMessage) -> list[bytes]:
-    """Return the line of ``sent``. There is none if it has only tags and the client lacks
-    ``message-tags``.
+    """Return the line of ``sent``, a message that is not stored.
+
+    There is no line if the message has only tags and the client lacks ``message-tags``.
     """
     target = sent.dest.nick if sent.dest is not None else ""
     if sent.conversation is not None:
@@ -175,7 +176,7 @@ def transient_message_lines(capabilities: frozenset[str], sent: TransientMessage
 
 
 def sent_lines(dialect: IrcDialect, request: Request, answer: TransientMessageSent) -> list[bytes]:
-    """Return the line of the transient that the client has sent, if the client has ``echo-message``."""
+    """Return the line that shows a client its own message that is not stored, if it has ``echo-message``."""
     capabilities = dialect.client.capabilities
     return transient_message_lines(capabilities, answer.sent) if "echo-message" in capabilities else []
 

@@ -23,7 +23,8 @@ _MARK: Final = ";"
 
 
 def decode_typed_command(text: str, limits: Limits) -> Request:
-    """Return the request for ``text``, a typed command such as ``ignore;bob``.
+    """Return the request for ``text``, a command that an IRC user typed to the daemon, such as
+    ``ignore;bob``.
 
     A command without fields may be typed without its semicolon.
     """
@@ -41,13 +42,13 @@ def decode_typed_command(text: str, limits: Limits) -> Request:
 
 
 def is_typed_command(request: Request) -> bool:
-    """Return whether ``request`` is a command that was typed to the daemon."""
+    """Return whether ``request`` is a command that an IRC user typed to the daemon as a message."""
     return request.command_word.startswith(_MARK)
 
 
 def encode_typed_command_result(request: Request, result: Answer | Refusal, text: TextDialect) -> Payloads:
-    """Return the lines that the dialect ``text``, that of the text wire, has for the ``result`` of
-    ``request``.
+    """Return the lines for ``result``, the answer to ``request`` or its refusal, in the text dialect
+    ``text``.
 
     The answer to ``help`` lists only the commands that can be typed.
     """

@@ -76,10 +76,10 @@ def _changes(modes: str) -> dict[str, bool]:
 
 
 def bot_mode_lines(client: IrcClientState, answer: ProfileChanged) -> list[bytes]:
-    """Return the line that tells a client that it is marked as a bot, or no longer."""
+    """Return the line that tells a client that it now is, or no longer is, marked as a bot."""
     return [user_mode_line(client, ("+" if answer.profile.is_bot else "-") + BOT_MODE)]
 
 
 def user_mode_line(client: IrcClientState, change: str) -> bytes:
-    """Return the line that tells a client of a ``change`` of its modes, such as ``+B``."""
+    """Return the line that tells a client of ``change``, a change of its user modes such as ``+B``."""
     return format_line("MODE", client.nick, change, source=source_of(client.nick))

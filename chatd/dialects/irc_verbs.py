@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class Verb(NamedTuple):
-    """The handling of an IRC verb.
+    """How an IRC verb, such as ``JOIN``, is handled.
 
     ``decode`` decodes a line with the verb. A line needs at least ``min_params`` parameters. ``before_login``
     says whether the verb is allowed before the login.

@@ -123,13 +123,13 @@ _TEMPLATE: Final = re.compile(rb"[${}]")
 
 
 class JsonDialect:
-    """The JSON dialect. Its variants differ in three properties.
+    """The JSON dialect. It has variants for different clients.
 
-    A variant is for newline-delimited clients or for course-work clients. With ``relays_client_actions``, a
-    relayed message has the action of the client that sent it, such as ``client-send``, instead of
-    ``server-send``. With ``shows_typing``, which only newline-delimited clients can ask for, the client is
-    sent who is typing. `variant` returns another variant. ``variants`` is the table of all variants, which
-    they share; only `variant` passes it. ``wire`` is the name of the wire.
+    A variant is for newline-delimited clients or for course-work clients. If ``relays_client_actions`` is
+    true, a relayed message has the action of the client that sent it, such as ``client-send``, instead of
+    ``server-send``. If ``shows_typing`` is true, which only newline-delimited clients can ask for, the client
+    is sent typing notices. `variant` returns another variant. ``variants`` is the table of all variants,
+    which they share; only `variant` passes it. ``wire`` is the name of the wire (protocol).
     """
 
     shows_groups_as_channels = False
@@ -164,7 +164,7 @@ class JsonDialect:
     def variant(
         self, newline_delimited: bool, relays_client_actions: bool, shows_typing: bool = False
     ) -> JsonDialect:
-        """Return the variant of this dialect with these properties: always the same object."""
+        """Return the variant of this dialect with these properties. It is the same object each time."""
         found = self._variants.get((newline_delimited, relays_client_actions, shows_typing))
         return found or JsonDialect(
             self._limits, newline_delimited, relays_client_actions, self._variants, self.wire, shows_typing
@@ -177,14 +177,15 @@ class JsonDialect:
 
     @property
     def delivery_encoder(self) -> DeliveryEncoder:
-        """The dialect itself."""
+        """The encoder of the deliveries to clients of this dialect: the dialect itself."""
         return self
 
     # Decoding of requests.
 
     def decode(self, frame: bytes) -> Request | None:
-        """Return the request in one JSON object, or None for an acknowledgement that gets no answer. An
-        invalid object is a request with a refusal.
+        """Return the request in one JSON object, or None for an acknowledgement, which gets no answer.
+
+        For an invalid object, return a request whose command is a refusal.
         """
         try:
             request_object = parse_object(frame)
@@ -258,8 +259,8 @@ class JsonDialect:
         )
 
     def encode_delivery(self, delivery: Delivery) -> Payloads:
-        """Return a log entry, an arrival, a departure, an announcement or a moved read mark as one JSON
-        object.
+        """Return ``delivery`` as one JSON object: a log entry, a login, a logout, an announcement or a read
+        mark.
 
         An image that is too large for a course-work client is replaced by a placeholder. Such a client is not
         sent read marks, which it does not know.
@@ -280,7 +281,7 @@ class JsonDialect:
         return self._payload(server_event_object(delivery))
 
     def encode_for_subject(self, delivery: Delivery) -> Payloads:
-        """Return the JSON object of an event for the user whom it is about.
+        """Return the JSON object of an event for the user whom it is about, such as the kicked user.
 
         It is the same object that all clients get, because a JSON client is sent the events of all its
         groups.

@@ -34,7 +34,7 @@ MessageObject = TypeVar("MessageObject", objects.Message, objects.HistoryMessage
 
 
 def message_object(entry: LogEntry) -> objects.Message:
-    """Return the log entry of a message as the JSON object that clients get when the message is sent."""
+    """Return the log entry of a message as the JSON object that clients receive when the message is sent."""
     event = entry.event
     group = event.conversation.name
     to = event.subject.nick if event.subject is not None else ""
@@ -61,7 +61,8 @@ def history_message_object(
     entry: LogEntry, coloured: bool, reactions: Sequence[Reaction] = ()
 ) -> objects.HistoryMessage:
     """Return the log entry of a message as a JSON object for a page of the log, with the ``reactions`` to it.
-    ``coloured`` adds the author's colour.
+
+    If ``coloured`` is true, the object has the author's colour.
     """
     event = entry.event
     message = objects.HistoryMessage(
@@ -91,7 +92,8 @@ def _with_changes(message: MessageObject, event: ChatEvent) -> MessageObject:
 
 def found_message_object(entry: LogEntry, reader: User, coloured: bool) -> objects.FoundMessage:
     """Return a message that a search of ``reader`` has found as a JSON object, with its conversation.
-    ``coloured`` adds the author's colour.
+
+    If ``coloured`` is true, the object has the author's colour.
     """
     event = entry.event
     place = event.conversation
@@ -109,7 +111,7 @@ def found_message_object(entry: LogEntry, reader: User, coloured: bool) -> objec
 
 
 def ack_object(entry: LogEntry, request: Request) -> objects.Ack:
-    """Return the acknowledgement that ``request`` was stored as the log entry ``entry``, as a JSON object."""
+    """Return, as a JSON object, the ack that ``request`` was stored as the log entry ``entry``."""
     subject = entry.event.subject
     return objects.Ack(
         action="server-ack",
@@ -124,14 +126,14 @@ def ack_object(entry: LogEntry, request: Request) -> objects.Ack:
 
 
 def active_conversation_object(line: ActiveConversation) -> objects.ActiveConversation:
-    """Return a conversation in a list by time as a JSON object."""
+    """Return ``line``, a conversation in a list of conversations by time, as a JSON object."""
     return objects.ActiveConversation(
         line.kind, line.name, line.last_message_id, _timestamp(line.last_message_at)
     )
 
 
 def server_event_object(delivery: UserArrived | UserDeparted | OperatorAnnouncement) -> objects.ServerEvent:
-    """Return an arrival, a departure or an announcement as a ``server-event`` object."""
+    """Return a login, a logout or an announcement as a ``server-event`` JSON object."""
     user, ts = delivery.user, _timestamp(delivery.at)
     if isinstance(delivery, UserDeparted):
         return objects.ServerEvent(action="server-event", actor=user.nick, ts=ts, event="left")
@@ -182,14 +184,14 @@ def event_object(entry: LogEntry) -> objects.GroupEvent:
 
 
 def live_event_object(entry: LogEntry) -> objects.GroupEvent:
-    """Return the log entry of a group event as the JSON object that clients get when the event happens."""
+    """Return the log entry of a group event as the JSON object that clients receive when the event
+    happens.
+    """
     return replace(event_object(entry), action="server-event", group=entry.event.conversation.name)
 
 
 def typing_object(sent: TransientMessage) -> objects.Typing | None:
-    """Return the JSON object that says whether the user of ``sent`` types, or None if it says something
-    else.
-    """
+    """Return the JSON object of a typing notice, or None if ``sent`` is not a typing notice."""
     state = dict(sent.tags).get(TYPING_TAG)
     if sent.kind != "tags" or sent.for_operators or state not in TYPING_STATES:
         return None
@@ -199,7 +201,9 @@ def typing_object(sent: TransientMessage) -> objects.Typing | None:
 
 
 def read_mark_object(reader: User, conversation: Conversation, id: int) -> objects.ReadMark:
-    """Return the JSON object of the read mark ``id`` of ``reader`` in ``conversation``."""
+    """Return the JSON object for the read mark of ``reader`` in ``conversation``, which is at the log id
+    ``id``.
+    """
     friend = conversation.other_user(reader).nick if conversation.pair else ""
     return objects.ReadMark(action="server-read", group=conversation.name, friend=friend, id=id)
 

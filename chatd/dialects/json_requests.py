@@ -30,8 +30,9 @@ _decode: Final = msgspec.json.Decoder().decode
 
 
 def parse_object(frame: bytes) -> JsonObject:
-    """Return the JSON object in ``frame``. Raises `Refusal` ``bad_json`` or ``bad_utf8``; an object that
-    contains a key twice is ``bad_json``.
+    """Return the JSON object in ``frame``. Raises `Refusal` ``bad_json`` or ``bad_utf8``.
+
+    An object with a duplicate key is ``bad_json``.
     """
     try:
         said = _decode(frame)
@@ -52,7 +53,7 @@ def check_depth(request_object: JsonObject, frame: bytes, limit: int) -> None:
     """Check that ``request_object``, the object in ``frame``, is nested at most ``limit`` levels deep.
 
     Only a WebSocket message may be nested deeper: the carrier of other JSON clients, which finds the end of
-    each object, refuses it before. Raises `Refusal` ``bad_json``.
+    each object, refuses such an object before. Raises `Refusal` ``bad_json``.
     """
     if frame.count(b"{") + frame.count(b"[") <= limit:
         return
@@ -74,11 +75,12 @@ def _unique(pairs: list[tuple[str, object]]) -> JsonObject:
 def build_command(
     request_object: JsonObject, name: object, ref: object, sender: object, limits: Limits
 ) -> Command:
-    """Return the command of the action ``name``, with its values from the JSON object ``request_object``.
+    """Return the command of the JSON action ``name``, with its values from the JSON object
+    ``request_object``.
 
-    ``sender`` is the nick that the object names, ``ref`` the client's id of the request. Raises `Refusal` if
-    one of the two is invalid, if there is no such action, or if a value is missing, invalid or over
-    ``limits``.
+    ``sender`` is the nick that the object names as its sender, and ``ref`` the client's id of the request.
+    Raises `Refusal` if one of the two is invalid, if there is no such action, or if a value is missing,
+    invalid or over ``limits``.
     """
     if not is_valid_ref(ref):
         raise Refusal(
@@ -96,8 +98,9 @@ def build_command(
 
 
 def is_valid_ref(ref: object) -> TypeGuard[str | int | None]:
-    """Return whether ``ref``, the client's own id of a request, is valid: absent, or a string or an integer
-    of at most `MAX_REF_LENGTH` characters.
+    """Return whether ``ref``, the client's own id of a request, is valid.
+
+    A valid ref is absent, or a string or an integer of at most `MAX_REF_LENGTH` characters.
     """
     if isinstance(ref, bool):
         return False

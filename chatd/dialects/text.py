@@ -85,11 +85,13 @@ _UNKNOWN_TO_REFERENCE: Final = (b"BCK ", b"INF ", b"DEL ", b"EDT ", b"RPL ", b"R
 
 
 class TextDialect:
-    """The text dialect in one of two variants: for clients of the WHO/IAM protocol as specified, and for the
-    reference client, which is recognised by the command ``LST``.
+    """The text dialect, which implements the WHO/IAM protocol. It has two variants.
+
+    One variant is for clients of the protocol as specified. The other is for the reference client, which is
+    recognised by the command ``LST``.
 
     On the wire ``web`` each payload is a WebSocket message. The reference client does not speak WebSocket, so
-    there the command ``LST`` is answered but does not select the reference variant.
+    the command ``LST`` is answered there but does not select the reference variant.
     """
 
     shows_groups_as_channels = False
@@ -113,14 +115,15 @@ class TextDialect:
 
     @property
     def delivery_encoder(self) -> DeliveryEncoder:
-        """The dialect itself."""
+        """The encoder of the deliveries to clients of this dialect: the dialect itself."""
         return self
 
     # Decoding of requests.
 
     def decode(self, frame: bytes) -> Request:
-        """Return the request in one line, which may come without its end. A line that is not understood is a
-        request with a refusal.
+        """Return the request in one line, with or without its line end.
+
+        For a malformed line or an unknown command, return a request whose command is a refusal.
         """
         try:
             line = frame.decode()
@@ -165,14 +168,16 @@ class TextDialect:
     # Encoding of answers and deliveries.
 
     def encode_answer(self, request: Request, answer: Answer) -> Payloads:
-        """Return the lines of ``answer``. There are none if the WHO/IAM protocol has no answer, as to
-        ``MSG``.
+        """Return the lines of ``answer``.
+
+        There are none if the WHO/IAM protocol has no answer, as for ``MSG``.
         """
         return _ANSWERS[type(answer)](self, request, answer)
 
     def encode_refusal(self, request: Request | None, refusal: Refusal) -> Payloads:
-        """Return ``refusal`` as the line ``ERR code sentence``, or as the line that the WHO/IAM protocol
-        defines for this refusal, such as ``TKN nick``. A client that is not logged in gets ``WHO`` again.
+        """Return ``refusal`` as the line ``ERR code sentence``, or as the line that the protocol has for it.
+
+        An example of the second is ``TKN nick``. A client that is not logged in is sent ``WHO`` again.
         """
         if refusal.code == "not_identified":
             return self.greeting
@@ -183,10 +188,10 @@ class TextDialect:
         return _lines("ERR", refusal.code, text=refusal.text)
 
     def encode_delivery(self, delivery: Delivery) -> Payloads:
-        """Return the lines of a log entry, an arrival, a departure or an announcement.
+        """Return the lines of ``delivery``: a log entry, a login, a logout or an announcement.
 
-        There are none for a message whose text was deleted, for a read mark, nor for a change of a message if
-        this is the reference variant, which is not told either what a message answers.
+        There are none for a message whose text was deleted, and for a read mark. The reference variant has
+        none for a change of a message, and leaves out which message another one answers.
         """
         if isinstance(delivery, ReadMarkMoved):
             return ()
@@ -200,7 +205,7 @@ class TextDialect:
         return _lines("LFT", delivery.user.nick) if isinstance(delivery, UserDeparted) else ()
 
     def encode_for_subject(self, delivery: Delivery) -> Payloads:
-        """Return the lines of an event for the user whom it is about.
+        """Return the lines of an event for the user whom it is about, such as the kicked user.
 
         They are the same lines that all clients get, because a text client is sent the events of all its
         groups.

@@ -116,13 +116,12 @@ client is in.
 
 
 class Tp6Dialect:
-    """The dialect of clients that are in one `ClientLocation` of the TP6 chat room, such as in a room or in
-    the lobby.
+    """The dialect of clients in one `ClientLocation` of the TP6 chat room, such as a room or the lobby.
 
     A room is a group. The clients call the lobby the chatroom. All clients in the same location share one
     dialect object, which is dropped when the last of them has left. ``bonus`` is for clients with TP6's bonus
-    features: they are offered a list of rooms after the hello, history comes as JSON, and messages show their
-    time and the author's colour.
+    features: they are offered a list of rooms after the hello, receive history as JSON, and see the time and
+    the author's colour of each message.
     """
 
     shows_groups_as_channels = False
@@ -163,8 +162,9 @@ class Tp6Dialect:
 
     @property
     def variant_awaiting_room(self) -> Self:
-        """The dialect for clients that were asked which room to join. The next message of such a client is
-        the name of the room.
+        """The dialect for clients that were asked which room to join.
+
+        Their next message is the name of the room.
         """
         return self._shared("question")
 
@@ -180,17 +180,17 @@ class Tp6Dialect:
 
     @property
     def delivery_encoder(self) -> DeliveryEncoder:
-        """The dialect itself."""
+        """The encoder of the deliveries to clients of this dialect: the dialect itself."""
         return self
 
     # Decoding of requests.
 
     def decode(self, frame: bytes) -> Request:
-        """Return the request in one chunk of text from the client: a command, or a message to the room or
-        lobby that the client is in.
+        """Return the request in one chunk of text from the client.
 
-        Before the login it is the hello, and at the location "question" it is the name of the room to enter.
-        A text that is not understood is a request with a refusal.
+        The text is a command, or a message to the room or lobby that the client is in. Before the login it is
+        the hello, and at the location "question" it is the name of the room to enter. For an invalid text,
+        return a request whose command is a refusal.
         """
         return self._understood(frame, "message")
 
@@ -322,23 +322,28 @@ class Tp6Dialect:
             return False
 
     def encode_answer(self, request: Request, answer: Answer) -> Payloads:
-        """Return ``answer`` as French text. With ``bonus``, the history that follows a move is JSON.
+        """Return ``answer`` as French text.
 
-        There is no payload for the acknowledgement of a message, which the client has shown already.
+        With ``bonus``, the history that is sent after entering a room is JSON.
+
+        The ack of a message has no payload, because the client has shown the message already.
         """
         return _ANSWERS[type(answer)](self, request, answer)
 
     def encode_refusal(self, request: Request | None, refusal: Refusal) -> Payloads:
-        """Return ``refusal`` as French text. If the refused request was a move, the text says where the
-        client is now.
+        """Return ``refusal`` as French text.
+
+        If the refused request was to enter a room, the text says where the client is now.
         """
         moved = request is not None and request.detected_dialect is not None
         is_message = request is not None and not request.command_word
         return self._notice(refusal_text(refusal, self.location if moved else "", is_message))
 
     def encode_delivery(self, delivery: Delivery) -> Payloads:
-        """Return the French line of a delivery. There is no payload if it belongs to a room or lobby that the
-        client is not in, if it is a message whose text was deleted, or if it is a read mark.
+        """Return the French line of a message, an event or a notice.
+
+        There is no payload if it belongs to a room or lobby that the client is not in, if it is a message
+        whose text was deleted, or if it is a read mark.
         """
         return self._telling(delivery) if self._hears(delivery) else ()
 

@@ -30,20 +30,20 @@ refusal.
 
 class Tp6BinaryFrameDialect(Tp6Dialect):
     """The TP6 chat room's dialect for clients that use length-prefixed frames with an author and a text.
-    Received payloads begin with a type byte.
 
-    A message in the client's current room, or in the lobby if the client is there, is a frame with the
-    author's name, unless it is an action. Everything else is a French sentence in a frame without a name.
-    With ``bonus``, for clients with TP6's bonus features, a colour (three bytes), the hour and the minute
-    (one byte each) follow the name in every frame; in a frame that is not a message the colour is black, and
-    the time may be `NO_TIME_BYTES`.
+    Received payloads begin with a type byte. A message in the client's current room, or in the lobby if the
+    client is there, is a frame with the author's name, unless it is an action. Everything else is a French
+    sentence in a frame without a name. With ``bonus``, for clients with TP6's bonus features, a colour (three
+    bytes), the hour and the minute (one byte each) follow the name in every frame; in a frame that is not a
+    message the colour is black, and the time may be `NO_TIME_BYTES`.
     """
 
     seconds_between_writes = 0.0
 
     def decode(self, frame: bytes) -> Request:
-        """Return the request in one frame. If the first byte is `IMAGE_FRAME_TYPE`, the rest is an image,
-        else a text.
+        """Return the request in one frame.
+
+        If the first byte of the frame is `IMAGE_FRAME_TYPE`, the rest is an image, else a text.
         """
         return self._understood(frame[1:], "image" if frame[:1] == bytes((IMAGE_FRAME_TYPE,)) else "message")
 

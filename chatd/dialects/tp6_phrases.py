@@ -70,10 +70,11 @@ _KINDS: Final = {"group": "salon", "direct": "privé"}
 def resolve_command(
     declaration: CommandDeclaration, rest: str, room: str | None
 ) -> tuple[CommandDeclaration, Mapping[str, object]]:
-    """Return the command to run and its values, from what a client typed in ``room`` (None in the lobby).
+    """Return the command to run and its values, for a command that a client in ``room`` has typed.
 
-    ``declaration`` is the typed command and ``rest`` is the text after it. For ``clients`` in a room, the
-    command to run is ``members`` of that room. Raises `Refusal` if a required field is missing.
+    ``room`` is None in the lobby. ``declaration`` is the typed command and ``rest`` is the text after it. For
+    the typed command ``clients`` in a room, the command to run is ``members`` of that room. Raises `Refusal`
+    if a required field is missing.
     """
     if declaration.name == "clients" and room is not None:
         return COMMANDS["members"], {"group": room, **parse_slash_fields(declaration, rest)}
@@ -93,8 +94,8 @@ def resolve_command(
 def refusal_text(refusal: Refusal, moved_to: str, is_message: bool) -> str:
     """Return ``refusal`` as the French line ``Erreur [code] : sentence``, with advice on what to do.
 
-    ``moved_to`` is the place where a refused move has left the client; it is empty if the refused request was
-    no move. ``is_message`` says that the refused request was a message.
+    ``moved_to`` is the room or lobby where the client is after a refused request to enter a room; it is empty
+    for other requests. ``is_message`` says that the refused request was a message.
     """
     text = refusal.translated(to_french)
     if refusal.code == "not_identified":
@@ -109,7 +110,7 @@ def refusal_text(refusal: Refusal, moved_to: str, is_message: bool) -> str:
 
 
 def delivery_sentence(delivery: MultiUserDelivery) -> str:
-    """Return the French sentence for an arrival, a departure, a group event or an announcement.
+    """Return the French sentence for a login, a logout, a group event or an announcement.
 
     ``delivery`` must not be the log entry of a message: see `message_sentence`.
     """
@@ -129,7 +130,7 @@ def to_ascii_json(payload: bytes) -> str:
 
 
 def member_lines(answer: Members) -> Iterator[str]:
-    """Return one line for each member of a group: ``bob (opérateur, absent, sans mot de passe)``."""
+    """Return one French line for each member of a group: ``bob (opérateur, absent, sans mot de passe)``."""
     for member in answer.members:
         away = None if member.online else "absent"
         password = None if member.registered else "sans mot de passe"
@@ -157,7 +158,9 @@ _ACTS: Final = {
 
 
 def moderation_lines(acts: Iterable[ModerationEntry]) -> Iterator[str]:
-    """Yield a sentence for each act in the moderation log: its time, until when it holds, and the reason."""
+    """Yield a French sentence for each of ``acts``, entries of the moderation log, with time, end and
+    reason.
+    """
     for act in acts:
         sentence = _ACTS[act.kind].format(operator=act.operator.nick, target=act.target)
         end = "" if act.until is None else f" jusqu'au {format_rfc3339(act.until)}"
@@ -169,7 +172,7 @@ _ACCESSES: Final = {"read": "lecture", "write": "lecture et écriture"}
 
 
 def token_lines(tokens: Iterable[TokenListItem]) -> Iterator[str]:
-    """Yield one line for each token: ``deploy (lecture, wob, depuis le …, jusqu'au …)``."""
+    """Yield one French line for each token: ``deploy (lecture, wob, depuis le …, jusqu'au …)``."""
     for token in tokens:
         places = "partout" if token.groups == ("*",) else ", ".join(token.groups)
         end = None if token.expires is None else f"jusqu'au {format_rfc3339(token.expires)}"
@@ -179,7 +182,9 @@ def token_lines(tokens: Iterable[TokenListItem]) -> Iterator[str]:
 
 
 def link_lines(links: Iterable[InvitationLinkListItem]) -> Iterator[str]:
-    """Yield one line for each invitation link: ``n° 1 (alice, depuis le …, jusqu'au …, 2 arrivées)``."""
+    """Yield one French line for each invitation link: ``n° 1 (alice, depuis le …, jusqu'au …, 2
+    arrivées)``.
+    """
     for link in links:
         made, expires = f"depuis le {format_rfc3339(link.made)}", f"jusqu'au {format_rfc3339(link.expires)}"
         uses = f"{link.use_count} arrivée{'s' if link.use_count > 1 else ''}"
@@ -187,7 +192,9 @@ def link_lines(links: Iterable[InvitationLinkListItem]) -> Iterator[str]:
 
 
 def group_lines(answer: Groups) -> Iterator[str]:
-    """Return one line for each group: ``wob (public, 2 membres, propriétaire sans mot de passe) : topic``."""
+    """Return one French line for each group: ``wob (public, 2 membres, propriétaire sans mot de passe) :
+    topic``.
+    """
     for line in answer.groups:
         count = f"{line.member_count} membre{'s' if line.member_count > 1 else ''}"
         visibility, role = FRENCH_VISIBILITIES[line.visibility], _ROLES.get(line.role)
@@ -203,7 +210,7 @@ def _unregistered_owner(line: GroupListItem) -> str | None:
 
 
 def conversation_lines(answer: Conversations) -> Iterator[str]:
-    """Return one line for each conversation: ``bob (privé, n° 7, 2 non lus)``."""
+    """Return one French line for each conversation of a list: ``bob (privé, n° 7, 2 non lus)``."""
     for one in answer.conversations:
         name = "la chatroom" if one.kind == "lobby" else one.name
         unread = f"{one.unread} non lu{'s' if one.unread > 1 else ''}"
@@ -221,7 +228,7 @@ def read_mark_sentence(mark: ReadMark) -> str:
 
 
 def page_title(page: Page) -> str:
-    """Return the title of a page of the log: ``Historique de wob``."""
+    """Return the French title of a page of the log: ``Historique de wob``."""
     conversation = page.conversation
     if conversation.pair:
         return f"Historique avec {conversation.other_user(page.reader).nick}"
@@ -229,7 +236,7 @@ def page_title(page: Page) -> str:
 
 
 def page_lines(page: Page) -> Iterator[str]:
-    """Yield one line for each entry of a page, in the direction of reading.
+    """Yield one French line for each entry of a page of the log, in the direction of reading.
 
     If the page ends where older messages were deleted, a last line says so.
     """
@@ -240,7 +247,9 @@ def page_lines(page: Page) -> Iterator[str]:
 
 
 def found_lines(answer: SearchResult) -> Iterator[str]:
-    """Yield one line for each message that a search has found: ``… wob (n° 17) : alice a dit : salut``."""
+    """Yield one French line for each message that a search has found: ``… wob (n° 17) : alice a dit :
+    salut``.
+    """
     for entry in answer.entries:
         conversation = entry.event.conversation
         name = "la chatroom" if conversation.kind == "lobby" else conversation.name_for(answer.reader)
@@ -249,14 +258,15 @@ def found_lines(answer: SearchResult) -> Iterator[str]:
 
 
 def search_on_sentence(forward: bool, bound: int) -> str:
-    """Return the French sentence that says how to search on after the id ``bound``, or before it unless
-    ``forward``.
+    """Return the French sentence that says how to continue a search.
+
+    The search continues after the log id ``bound`` if ``forward`` is true, else before it.
     """
     return f"Pour chercher la suite, ajoutez {'after' if forward else 'before'}:{bound}"
 
 
 def help_lines(answer: Help) -> Iterator[str]:
-    """Return one line for each command of the chat room: its usage and what it does."""
+    """Return one French line for each command of the TP6 chat room: its usage and its effect."""
     for row in answer.commands:
         if row.slash_word:
             yield _help_line(row.translated_slash_usage(to_french), row.help)
@@ -271,8 +281,8 @@ def list_with_title(title: str, entries: Iterable[str], more: bool = False, forw
     """Return a list as text: a title with the number of entries, and one line for each entry.
 
     The text has as many entries as fit into `MAX_LIST_BYTES`, and always the first one; the others are not
-    formatted. ``entries`` come in the direction of reading; unless ``forward``, the text has them in reverse
-    order. ``more`` says that there are further entries.
+    formatted. ``entries`` come in the direction of reading; if ``forward`` is false, the text has them in
+    reverse order. ``more`` says that there are further entries.
     """
     shown, is_cut = fitting_entries(entries)
     if not forward:
@@ -282,8 +292,9 @@ def list_with_title(title: str, entries: Iterable[str], more: bool = False, forw
 
 
 def fitting_entries(entries: Iterable[str]) -> tuple[list[str], bool]:
-    """Return the first ``entries``, as many as fit into `MAX_LIST_BYTES`, at least one, and whether any were
-    left out.
+    """Return as many of the first ``entries`` as fit into `MAX_LIST_BYTES`, and whether any were left out.
+
+    At least one entry is returned.
     """
     shown: list[str] = []
     left = MAX_LIST_BYTES
@@ -296,8 +307,9 @@ def fitting_entries(entries: Iterable[str]) -> tuple[list[str], bool]:
 
 
 def indented(text: str) -> str:
-    """Return ``text`` with every line but the first indented, so that no line can be taken for one of another
-    author. Control characters are replaced, and a line end at the end is dropped.
+    """Return ``text`` with every line but the first indented, so that no line looks like another author's.
+
+    Control characters are replaced, and a line end at the end is dropped.
     """
     lines = LINE_END.split(text)
     if len(lines) > 1 and not lines[-1]:
@@ -306,12 +318,14 @@ def indented(text: str) -> str:
 
 
 def indented_image(text: str) -> str:
-    """Return the character image ``text`` with every line indented, so that its lines stay aligned."""
+    """Return ``text``, an image made of characters, with every line indented, so that its lines stay
+    aligned.
+    """
     return INDENT + indented(text)
 
 
 def message_sentence(nick: str, event: ChatEvent, to_reader: bool = False) -> str:
-    """Return the French sentence for a message of the author ``nick``: ``alice a dit : salut``.
+    """Return the French sentence for a message of the author ``nick``, such as ``alice a dit : salut``.
 
     If ``to_reader`` is true, the message is private: ``alice vous dit : salut``. An image begins on a line of
     its own, after ``alice a dit en image :``. An action is ``* alice waves``. A message that answers another
@@ -331,12 +345,14 @@ def message_sentence(nick: str, event: ChatEvent, to_reader: bool = False) -> st
 
 
 def arrival_sentence(nick: str) -> str:
-    """Return the French sentence that announces a new user: ``Annonce : alice a rejoint la chatroom``."""
+    """Return the French sentence for the login of the user ``nick``: ``Annonce : alice a rejoint la
+    chatroom``.
+    """
     return f"Annonce : {nick} a rejoint la chatroom"
 
 
 def event_sentence(event: ChatEvent) -> str:
-    """Return a French sentence that says what happened in a group."""
+    """Return the French sentence for an event in a group, such as a kick."""
     kind: str = _OWNER_EVENTS.get(event.kind, event.kind) if event.body == "owner" else event.kind
     if kind == "deleted" and event.subject is event.actor:
         kind = "withdrawn"
@@ -399,7 +415,10 @@ def history_sentence(event: ChatEvent) -> str:
 
 
 def with_remarks(name: str, *remarks: str | None) -> str:
-    """Return ``name`` with remarks in parentheses, such as ``bob (opérateur, absent)``."""
+    """Return ``name`` with ``remarks`` in parentheses, such as ``bob (opérateur, absent)``.
+
+    None is left out.
+    """
     told = ", ".join(filter(None, remarks))
     return f"{name} ({told})" if told else name
 

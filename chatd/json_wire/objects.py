@@ -35,12 +35,11 @@ class Timestamp(str):
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A message in the form that clients get when it is sent: to a ``group``, to one user (``to``), or to the
-    lobby.
+    """A message as clients receive it when it is sent.
 
-    ``kind`` is "message", "image", "action" or "notice". If ``deleted`` is true, the text was deleted, if
-    ``edited`` is true, it was changed. A message that answers another one has the id of that in ``reply_to``,
-    and its author in ``reply_from``.
+    It is sent to a ``group``, to one user (``to``), or to the lobby. ``kind`` is "message", "image", "action"
+    or "notice". ``deleted`` says that the text was deleted, and ``edited`` that it was changed. If the
+    message answers another one, ``reply_to`` is the id of that message and ``reply_from`` is its author.
     """
 
     action: str = ""
@@ -60,15 +59,17 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Reaction(msgspec.Struct, frozen=True):
-    """A ``reaction`` to a message, such as an emoji, with the ``nicks`` of those who reacted so."""
+    """A ``reaction`` to a message, such as an emoji, and the ``nicks`` of the users who reacted with it."""
 
     reaction: str
     nicks: list[str]
 
 
 class HistoryMessage(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A message in the form that it has in a page of the log. If ``deleted`` is true, it has no text;
-    ``edited`` and the fields of an answer are as in `Message`. ``reactions`` has all reactions to it.
+    """A message as it is in a page of the log.
+
+    If ``deleted`` is true, the message has no text. ``edited``, ``reply_to`` and ``reply_from`` are as in
+    `Message`. ``reactions`` has all reactions to the message.
     """
 
     id: int
@@ -89,13 +90,13 @@ class GroupEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A change of a group, such as a kick, or a change of a message.
 
     In a page of the log it has neither ``action`` nor ``group``. ``event`` is the kind of the event, which
-    says which of the attributes from ``subject`` on are given:
+    decides which of the attributes from ``subject`` on are given:
 
     - ``deleted`` is the id of the message whose text was deleted.
-    - ``edited`` is the id of the message whose text is ``msg`` now, and whose kind is ``kind``. If it was
-      edited again since, these two are missing.
+    - ``edited`` is the id of the edited message, whose new text is ``msg`` and whose new kind is ``kind``. If
+      the message was edited again since, these two are missing.
     - ``reaction`` is a reaction to the message with the id ``message``.
-    - ``keep`` is the age in seconds at which messages are deleted, 0 for never.
+    - ``keep`` is the age in seconds at which messages are deleted, or 0 for never.
     """
 
     action: str = ""
@@ -121,8 +122,9 @@ class GroupEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class ServerEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The arrival of a user (``event`` is "arrived"), the user's departure ("left"), or an announcement of a
-    server operator ("announced"), whose text is ``msg``.
+    """A login of a user (``event`` is "arrived"), a logout ("left"), or an announcement ("announced").
+
+    ``msg`` is the text of an announcement of a server operator.
     """
 
     action: str = ""
@@ -135,14 +137,14 @@ class ServerEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
 
 class AnswerBase(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The base class of answers: ``ref`` is the id that the client gave to the answered request."""
+    """The base class of answers. ``ref`` is the id that the client gave to the answered request."""
 
     action: str = ""
     ref: RequestRef = None
 
 
 class User(msgspec.Struct, frozen=True):
-    """The logged-in user, in the welcome."""
+    """The logged-in user, as a part of the welcome."""
 
     id: int
     nick: str
@@ -150,8 +152,10 @@ class User(msgspec.Struct, frozen=True):
 
 
 class WelcomeLimits(msgspec.Struct, frozen=True):
-    """The daemon's limits, in the welcome: ``json`` is the maximum size of a request in bytes, ``message``
-    that of a message in bytes, ``page`` the maximum number of messages in a page.
+    """The daemon's limits, as a part of the welcome.
+
+    ``json`` is the maximum size of a request in bytes, ``message`` that of a message in bytes, and ``page``
+    is the maximum number of messages in a page.
     """
 
     json: int
@@ -160,7 +164,7 @@ class WelcomeLimits(msgspec.Struct, frozen=True):
 
 
 class BasicWelcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The answer to the hello of a course-work client."""
+    """The answer to the hello (login) of a course-work client."""
 
     sender: str = msgspec.field(name="from")
     action: str
@@ -168,8 +172,9 @@ class BasicWelcome(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 
 
 class Welcome(BasicWelcome, frozen=True, kw_only=True):
-    """The answer to the hello of a newline-delimited client. ``cursor`` is the id of the last log entry,
-    ``seen`` the user's last seen id.
+    """The answer to the hello (login) of a newline-delimited client.
+
+    ``cursor`` is the id of the last log entry, and ``seen`` is the user's last seen id.
     """
 
     user: User
@@ -182,8 +187,9 @@ class Welcome(BasicWelcome, frozen=True, kw_only=True):
 
 
 class Ack(AnswerBase, frozen=True, kw_only=True):
-    """The acknowledgement that a request is stored on disk, as log entry ``id``. ``request`` is the action of
-    the request.
+    """The ack that a request was stored on disk as the log entry ``id``.
+
+    ``request`` is the action of the request.
     """
 
     request: str = ""
@@ -195,15 +201,21 @@ class Ack(AnswerBase, frozen=True, kw_only=True):
 
 
 class AccountChanged(AnswerBase, frozen=True, kw_only=True):
-    """A command on an account was carried out; ``registered`` says whether ``nick`` has a password now."""
+    """The answer to a successful command on an account.
+
+    ``registered`` says whether ``nick`` now has a password.
+    """
 
     nick: str
     registered: bool
 
 
 class Token(msgspec.Struct, frozen=True, omit_defaults=True):
-    """A token. ``scope`` is "read" or "write". ``groups`` are the groups in which it can be used, "lobby" for
-    the lobby; "*" alone means all conversations. A token without ``expires`` holds until it is revoked.
+    """A token, with which a program logs in.
+
+    ``scope`` is "read" or "write". ``groups`` are the groups in which the token can be used, where "lobby"
+    stands for the lobby; "*" alone means all conversations. A token without ``expires`` is valid until it is
+    revoked.
     """
 
     token: str
@@ -214,14 +226,14 @@ class Token(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class TokenMade(AnswerBase, frozen=True, kw_only=True):
-    """A token was made. Only this object contains its ``secret``, with which a program logs in."""
+    """The answer to the command that makes a token. No later answer contains the ``secret`` of the token."""
 
     token: Token
     secret: str
 
 
 class TokenList(AnswerBase, frozen=True, kw_only=True):
-    """The tokens of the user ``nick``, the oldest first."""
+    """The answer to the command that lists tokens: those of the user ``nick``, the oldest first."""
 
     nick: str
     tokens: list[Token]
@@ -229,7 +241,10 @@ class TokenList(AnswerBase, frozen=True, kw_only=True):
 
 
 class InvitationLink(msgspec.Struct, frozen=True):
-    """An invitation link, made by ``maker``. ``uses`` is the number of users who have joined by it."""
+    """An invitation link, made by the user ``maker``.
+
+    ``uses`` is the number of users who have joined by it.
+    """
 
     number: int
     maker: str
@@ -239,7 +254,10 @@ class InvitationLink(msgspec.Struct, frozen=True):
 
 
 class InvitationLinkMade(AnswerBase, frozen=True, kw_only=True):
-    """An invitation link to ``group`` was made. Only this object contains the ``link``."""
+    """The answer to the command that makes an invitation link to ``group``.
+
+    No later answer contains the ``link``.
+    """
 
     group: str
     number: int
@@ -256,7 +274,7 @@ class InvitationLinkList(AnswerBase, frozen=True, kw_only=True):
 
 
 class ModerationEntry(msgspec.Struct, frozen=True, omit_defaults=True):
-    """An entry of the moderation log. A mute or block ends at ``until``, or has no end if that is None."""
+    """An entry of the moderation log. A mute or block ends at ``until``, or never if ``until`` is None."""
 
     id: int
     ts: Timestamp
@@ -268,8 +286,9 @@ class ModerationEntry(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Moderated(AnswerBase, frozen=True, kw_only=True):
-    """The command of a server operator was carried out. ``acts`` are the entries of the moderation log that
-    record it.
+    """The answer to a successful command of a server operator.
+
+    ``acts`` are the new entries of the moderation log.
     """
 
     acts: list[ModerationEntry]
@@ -293,7 +312,7 @@ class Clients(AnswerBase, frozen=True, kw_only=True):
     """The nicks of the connected users.
 
     For course-work clients, the list is repeated under four keys (``clients``, ``msg``, ``data``, ``list``),
-    because each of them reads one of these.
+    because different clients read different keys.
     """
 
     clients: list[str]
@@ -304,8 +323,10 @@ class Clients(AnswerBase, frozen=True, kw_only=True):
 
 
 class Member(msgspec.Struct, frozen=True):
-    """A member of a group. ``role`` is owner, operator or member. ``registered`` says whether the nick has a
-    password; it is None in a list of a course-work server, which does not tell.
+    """A member of a group.
+
+    ``role`` is owner, operator or member. ``registered`` says whether the nick has a password; it is None in
+    the list of a course-work server, which does not say so.
     """
 
     name: str
@@ -323,9 +344,11 @@ class Members(AnswerBase, frozen=True, kw_only=True):
 
 
 class Group(msgspec.Struct, frozen=True):
-    """A group that is visible to the requesting user. ``role`` is that user's role, empty if the user is not
-    a member. ``owner`` is the nick of the owner, empty if there is none; ``registered`` says whether that
-    nick has a password. ``history`` is "all" or "since_joining": what members can read.
+    """A group that the requesting user may see.
+
+    ``role`` is the user's role in the group, or empty if the user is not a member. ``owner`` is the nick of
+    the owner, or empty if there is none; ``registered`` says whether that nick has a password. ``history``
+    says which part of the log members can read: "all" or "since_joining".
 
     A course-work server sends only ``group``, ``visibility`` and ``topic``.
     """
@@ -341,20 +364,20 @@ class Group(msgspec.Struct, frozen=True):
 
 
 class Groups(AnswerBase, frozen=True, kw_only=True):
-    """The groups that are visible to the requesting user."""
+    """The groups that the requesting user may see."""
 
     groups: list[Group]
     more: bool = False
 
 
 class Page(AnswerBase, frozen=True, kw_only=True):
-    """A page of messages of a ``group``, of the direct conversation with the user ``friend``, or of the
-    lobby; oldest first.
+    """A page of messages of one conversation, the oldest first.
 
-    ``more`` says whether there are further messages in the direction of reading. ``seen`` is the user's last
-    seen id if the page belongs to a welcome: the user missed the messages with larger ids. Old messages with
-    ids up to ``trimmed`` were deleted, if it is given. ``events`` are the events between the messages, if the
-    request asked for them, oldest first.
+    The conversation is a ``group``, the direct conversation with the user ``friend``, or the lobby. ``more``
+    says whether there are further messages in the direction of reading. ``seen`` is the user's last seen id
+    if the page was sent at a login: the user missed the messages with larger ids. If ``trimmed`` is given,
+    old messages with ids up to ``trimmed`` were deleted. ``events`` are the events between the messages, if
+    the request asked for them, the oldest first.
     """
 
     group: str = ""
@@ -375,9 +398,11 @@ class EventPage(AnswerBase, frozen=True, kw_only=True):
 
 
 class ConversationSummary(msgspec.Struct, frozen=True):
-    """One conversation in a list of conversations. ``last`` is the id of its last entry, ``unread`` the
-    number of unread messages, ``read`` the user's read mark, 0 for none. ``marked`` is true if the user has
-    set the mark 0, and has read nothing.
+    """One conversation in a list of conversations.
+
+    ``last`` is the id of its last entry, ``unread`` is the number of unread messages, and ``read`` is the
+    user's read mark, or 0 for none. ``marked`` is true if the user has set a read mark at 0, so that nothing
+    counts as read.
     """
 
     kind: str
@@ -396,8 +421,10 @@ class Conversations(AnswerBase, frozen=True, kw_only=True):
 
 
 class ReadMark(AnswerBase, frozen=True, kw_only=True):
-    """The requesting user's read mark in a ``group``, in the direct conversation with the user ``friend``, or
-    in the lobby: the entry ``id``. The user's other sessions get it too, when it moves.
+    """The read mark of the requesting user in one conversation: the log id ``id`` of the last read entry.
+
+    The conversation is a ``group``, the direct conversation with the user ``friend``, or the lobby. When the
+    mark moves, the user's other sessions are sent this object, too.
     """
 
     group: str = ""
@@ -406,8 +433,10 @@ class ReadMark(AnswerBase, frozen=True, kw_only=True):
 
 
 class Typing(AnswerBase, frozen=True, kw_only=True):
-    """Whether the user ``nick`` types: in a ``group``, to one user (``to``), or in the lobby. ``state`` is
-    "active", "paused" or "done". The answer to the user who tells it is the same.
+    """A notice that the user ``nick`` is typing or has stopped typing.
+
+    The user types in a ``group``, to one user (``to``), or in the lobby. ``state`` is "active", "paused" or
+    "done". The answer to the user's own notice has the same form.
     """
 
     nick: str = msgspec.field(name="from")
@@ -417,7 +446,7 @@ class Typing(AnswerBase, frozen=True, kw_only=True):
 
 
 class ActiveConversation(msgspec.Struct, frozen=True):
-    """One conversation in a list by time. ``last`` and ``ts`` are the id and the time of its last message."""
+    """One conversation in a list by time. ``last`` is the id of its last message, and ``ts`` is the time."""
 
     kind: str
     name: str
@@ -433,34 +462,35 @@ class ActiveConversations(AnswerBase, frozen=True, kw_only=True):
 
 
 class ConversationName(msgspec.Struct, frozen=True):
-    """The conversation of an entry in an export, named as in a list of conversations."""
+    """The conversation of an exported entry: its kind and its name, as in a list of conversations."""
 
     kind: str
     name: str
 
 
 class ExportedMessage(HistoryMessage, frozen=True, kw_only=True):
-    """A message in an export."""
+    """A message in the export of a user's or a group's data."""
 
     conversation: ConversationName
 
 
 class ExportedEvent(GroupEvent, frozen=True, kw_only=True):
-    """An event in an export."""
+    """An event in the export of a user's or a group's data."""
 
     conversation: ConversationName
 
 
 class FoundMessage(HistoryMessage, frozen=True, kw_only=True):
-    """A message that a search has found, with its conversation, named as in a list of conversations."""
+    """A message that a search has found, with its conversation."""
 
     conversation: ConversationName
 
 
 class SearchResult(AnswerBase, frozen=True, kw_only=True):
-    """The messages that a search has found, the newest first, or the oldest if it has only lower bounds.
+    """The messages that a search has found.
 
-    If there may be more, one of ``before`` and ``after`` is the bound with which the search goes on.
+    The newest comes first, or the oldest if the search has only lower bounds. If there may be more messages,
+    either ``before`` or ``after`` is given: the bound with which the client can continue the search.
     """
 
     messages: list[FoundMessage]
@@ -470,7 +500,9 @@ class SearchResult(AnswerBase, frozen=True, kw_only=True):
 
 
 class CommandHelp(msgspec.Struct, frozen=True):
-    """The description of one command: its action, the names of its fields, and a sentence."""
+    """The description of one command in the list of commands: its action, the names of its fields, and a
+    sentence.
+    """
 
     action: str
     fields: list[str]
@@ -478,23 +510,23 @@ class CommandHelp(msgspec.Struct, frozen=True):
 
 
 class Help(AnswerBase, frozen=True, kw_only=True):
-    """The list of the daemon's commands."""
+    """The answer to the help command: the list of the daemon's commands."""
 
     commands: list[CommandHelp]
     more: bool = False
 
 
 class Goodbye(AnswerBase, frozen=True, kw_only=True):
-    """The last object of a connection that the daemon closes at the client's request."""
+    """The last object that the daemon sends before it closes a connection at the client's request."""
 
     msg: str = ""
 
 
 class Error(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The refusal of a request, which had the action ``request`` and the id ``ref``.
+    """The refusal of a request, which had the action ``request`` and the client's id ``ref``.
 
-    If the two fields are empty, the daemon refuses the connection itself, or a frame that it cannot decode.
-    The request may succeed if it is repeated after ``retry_after`` seconds, if that field is given.
+    If the two fields are empty, the daemon refuses the connection itself, or a frame that it can't decode. If
+    ``retry_after`` is given, the request may succeed if it is repeated after that many seconds.
     """
 
     action: str = ""
@@ -580,8 +612,9 @@ _decoders: Final = {
 
 
 def decode_if_known(value: bytes) -> ServerObject | None:
-    """Return the object in the JSON text ``value``, or None if its action is unknown. Raises
-    `msgspec.MsgspecError`.
+    """Return the object in the JSON text ``value``, or None if its action is unknown.
+
+    Raises `msgspec.MsgspecError` if ``value`` is not JSON or does not fit the action.
     """
     head = _head(value)
     kind = (
@@ -595,6 +628,6 @@ def decode_if_known(value: bytes) -> ServerObject | None:
 def object_from_fields(fields: dict[str, Any], kind: type[T]) -> T:
     """Return an object of the type ``kind``. ``fields`` are its values by JSON key, as parsed from JSON.
 
-    Raises `msgspec.ValidationError` if a key is missing or a value does not fit.
+    Raises `msgspec.ValidationError` if a key is missing or a value has the wrong type.
     """
     return msgspec.convert(fields, kind, dec_hook=_read_timestamp)

@@ -25,7 +25,7 @@ _DEBRIS = re.compile(rb"[^{]*+")
 
 @dataclass(frozen=True, slots=True)
 class ScanFault:
-    """A part of the stream that is not an acceptable value. It is reported once, however long it is.
+    """A part of a JSON stream that is not an acceptable value. It is reported once, however long it is.
 
     After a fault of the kind "broken" the scanner finds the next value. After "too_long" or "too_deep",
     nothing shows where the next value begins, so the framing is lost.
@@ -35,32 +35,30 @@ class ScanFault:
 
     @property
     def framing_lost(self) -> bool:
-        """Whether the scanner cannot find the next value, and so drops the rest of the stream."""
+        """Whether the scanner can't find the next value, and therefore drops the rest of the stream."""
         return self.kind != "broken"
 
 
 class JsonScanner:
-    """An incremental scanner: `feed` adds bytes, `next_value` returns the next complete value. Both may be
-    called in any order.
+    """An incremental scanner that finds where JSON values end in a stream of bytes.
 
-    A value is an object, an array, a string, or a word: a run of other bytes, number or garbage, which ends
-    at white space or at the start of an object, an array or a string. White space between values is optional.
+    `feed` adds bytes, and `next_value` returns the next complete value. Both may be called in any order. A
+    value is an object, an array, a string, or a word: a run of other bytes, number or garbage, which ends at
+    white space or at the start of an object, an array or a string. White space between values is optional.
 
     Two things end a value early, because they never occur in valid JSON:
 
     - a newline inside a string. Scanning continues at the next `{`, because after the broken string every
       quote would be taken for the opposite kind.
-    - an object at the start of a line, inside an open value that has no place for an object there, for
-      instance after the truncated `{"from":"alice"`. Scanning continues with that object.
+    - an object at the start of a line, inside an open value that can't have an object there, for instance
+      after the truncated `{"from":"alice"`. Scanning continues with that object.
 
-    The value that was ended early is reported as a `broken` fault. So a client that sends one value a line
-    loses an invalid line (and the next line if the invalid one ends in `"key":`), and a client that spreads a
-    valid value over many lines loses nothing.
+    A value that was ended early is reported as a `broken` fault. Therefore a client that sends one value a
+    line loses an invalid line (and the next line if the invalid one ends in `"key":`), and a client that
+    spreads a valid value over many lines loses nothing.
 
-    No byte is examined more than three times, whatever the size of the segments.
-
-    `max_bytes` is the maximum size of a value, `max_depth` its maximum depth of nesting; `[]` has the depth
-    1.
+    No byte is examined more than three times, whatever the size of the segments. `max_bytes` is the maximum
+    size of a value, `max_depth` its maximum depth of nesting; `[]` has the depth 1.
     """
 
     def __init__(self, max_bytes: int = 64 * 1024, max_depth: int = 32) -> None:
@@ -86,8 +84,8 @@ class JsonScanner:
 
     @property
     def newline_may_follow(self) -> bool:
-        """Whether `newline_seen` may still become true: only white space, or nothing, has followed the last
-        returned value.
+        """Whether `newline_seen` may still become true, because only white space has followed the last
+        value.
         """
         return not self.newline_seen and self._start == len(self._buffer)
 
@@ -102,8 +100,9 @@ class JsonScanner:
         self._buffer += data
 
     def next_value(self) -> bytes | ScanFault | None:
-        """Return the bytes of the next value, or a `ScanFault` if they are no acceptable value, or None if no
-        value is complete.
+        """Return the bytes of the next value, or None if no value is complete.
+
+        Return a `ScanFault` if the bytes are not an acceptable value.
         """
         if self._read == self._start:  # between two values
             flat = _FLAT_OBJECT.match(self._buffer, self._start, self._start + self._max_bytes)
@@ -124,7 +123,7 @@ class JsonScanner:
     def skip_blanks(self) -> None:
         """Skip the white space after the last value, and update `newline_seen` and `newline_may_follow`.
 
-        The scanner does not begin to read the next value.
+        The scanner does not start to read the next value.
         """
         if self._read == self._start:
             self._pass_gap()

@@ -16,7 +16,5 @@ _french: Final = gettext.translation(GETTEXT_DOMAIN, LOCALES_FOLDER, ["fr"])
 
 
 def to_french(sentence: str) -> str:
-    """Return the French translation of the English ``sentence``, or ``sentence`` itself if the catalogue does
-    not have it.
-    """
+    """Return the French translation of the English ``sentence``, or ``sentence`` itself if there is none."""
     return _french.gettext(sentence)

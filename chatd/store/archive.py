@@ -198,9 +198,8 @@ def _load_snapshot_at_once(cursor: Transaction, database: Database) -> Snapshot:
 class Archive:
     """Reads the log from the database, on connections that can't write.
 
-    Every query returns a Deferred. It fails with `ReadFailed` if the database can't be read.
-
-    ``pool`` is for all queries but searches, which wait for each other in ``search_pool``.
+    Every query returns a Deferred, which fails with `ReadFailed` if the database can't be read. Searches use
+    ``search_pool``, where they wait for each other; all other queries use ``pool``.
     """
 
     def __init__(self, pool: ConnectionPool, search_pool: ConnectionPool, database: Database) -> None:
@@ -209,9 +208,9 @@ class Archive:
         self._search_pool = search_pool
 
     def load_snapshot(self) -> Deferred[Snapshot]:
-        """Return a Deferred of all data that the daemon keeps in memory, read from the database.
+        """Return a Deferred of all data that the daemon keeps in memory, as they are in the database.
 
-        Nothing may be written until it has fired.
+        Nothing may be written until the Deferred has fired.
         """
         return self._read(_load_snapshot_at_once, self._database)
 
@@ -226,12 +225,13 @@ class Archive:
     ) -> Deferred[EntrySlice]:
         """Return a Deferred of one page of ``conversation``, oldest entry first.
 
-        The page contains entries in ``window`` with id <= ``max_id``. It has at most ``max_body_bytes`` bytes
-        of bodies; a single entry may have more bytes. Entries that ``log_filter`` hides are left out.
+        The page contains the entries in ``window`` whose id is at most ``max_id``. The texts of all its
+        entries have at most ``max_body_bytes`` bytes; a single entry may have more. Entries that
+        ``log_filter`` hides are left out.
 
-        If the page has a ``resume_id``, it is incomplete: the query has examined
-        `MAX_ENTRIES_SCANNED_FOR_PAGE` entries and stopped. Call again with the same arguments and this page
-        as ``partial_page`` to go on.
+        If the page has a ``resume_id``, it is incomplete, because the query has stopped after
+        `MAX_ENTRIES_SCANNED_FOR_PAGE` entries. To continue, call this method again with the same arguments
+        and this page as ``partial_page``.
         """
         return self._read(
             _page,
@@ -245,15 +245,16 @@ class Archive:
         )
 
     def first_ids_since(self, times: Sequence[int], max_id: int) -> Deferred[list[int]]:
-        """Return a Deferred of a list: for each of ``times``, an id that separates earlier entries from later
-        ones.
+        """Return a Deferred of a list that has, for each of ``times``, the id at which later log entries
+        begin.
 
         The times are in milliseconds since 1970. Entries with smaller ids are earlier than the time. Entries
         from this id up to ``max_id`` have that time or a later one. If all entries up to ``max_id`` are
         earlier, the id is ``max_id`` + 1. There need not be an entry with this id.
 
-        Some old entries may be out of the order of time, because the clock was set back. In that case the
-        last entry before the id is earlier, and the first entry from the id on is not.
+        Some old entries may not be in the order of time, because the clock was set back. In that case only
+        the last entry before the id is sure to be earlier, and only the first entry from the id on is sure
+        not to be.
         """
         return self._read(_first_ids_since, times, max_id)
 
@@ -270,10 +271,10 @@ class Archive:
         """Return a Deferred of the first entries with ``after`` < id <= ``max_id``.
 
         The entries are those in ``conversations``, and events of any conversation with ``user`` as their
-        subject. There are at most ``limit`` entries with at most ``max_body_bytes`` bytes of bodies; a single
-        entry may have more bytes. Entries that ``log_filter`` hides are left out. If the filter has ignored
+        subject. There are at most ``limit`` entries, whose texts have at most ``max_body_bytes`` bytes; a
+        single entry may have more. Entries that ``log_filter`` hides are left out. If the filter has ignored
         users, the query examines only about `MAX_ENTRIES_SCANNED_FOR_REPLAY` entries, or more if ``limit``
-        needs more. If it stops there, the result has a ``resume_id``: pass it as ``after`` to go on.
+        needs more. If it stops there, the result has a ``resume_id``; to continue, pass it as ``after``.
         """
         ids = [c.id for c in conversations]
         return self._read(_following, ids, user.id, after, limit, max_body_bytes, max_id, log_filter)
@@ -283,8 +284,8 @@ class Archive:
     ) -> Deferred[EntrySlice]:
         """Return a Deferred of the first entries of ``conversation`` with ``after`` < id <= ``max_id``.
 
-        There are at most ``limit`` entries with at most ``max_body_bytes`` bytes of bodies; a single entry
-        may have more bytes.
+        There are at most ``limit`` entries, whose texts have at most ``max_body_bytes`` bytes; a single entry
+        may have more.
         """
         return self._read(
             _conversation_entries, self._database, conversation.id, after, limit, max_body_bytes, max_id
@@ -295,10 +296,10 @@ class Archive:
     ) -> Deferred[EntrySlice]:
         """Return a Deferred of the first entries with ``user`` as actor or subject.
 
-        Their ids are larger than ``after`` and at most ``max_id``. There are at most ``limit`` entries with
-        at most ``max_body_bytes`` bytes of bodies; a single entry may have more bytes. The query examines the
-        entries of all users in the range, because no index helps to find the entries of an author. So the
-        range must be short.
+        Their ids are larger than ``after`` and at most ``max_id``. There are at most ``limit`` entries, whose
+        texts have at most ``max_body_bytes`` bytes; a single entry may have more. The query examines the
+        entries of all users in the range, because no index has the authors. Therefore the range must be
+        short.
         """
         return self._read(_user_entries, user.id, after, limit, max_body_bytes, max_id)
 
@@ -312,19 +313,21 @@ class Archive:
         return self._read(_texts_to_erase, user.id, after, limit, max_id)
 
     def reactions_to(self, id: int) -> Deferred[list[tuple[str, int]]]:
-        """Return a Deferred of the reactions to the message ``id``, the oldest first: each with the id of the
-        user.
+        """Return a Deferred of the reactions to the message with the log id ``id``, the oldest first.
+
+        Each is a pair of the reaction and the id of the user.
         """
         return self._read(_reactions_to, id)
 
     def user_ids_joined_before(self, conversation: Conversation, id: int) -> Deferred[list[int]]:
-        """Return a Deferred of the ids of the users whose last joining of the group of ``conversation`` has a
-        smaller id than ``id``.
+        """Return a Deferred of the ids of the users who joined a group before the log entry ``id``.
+
+        The group is that of ``conversation``. If a user joined several times, the last time counts.
         """
         return self._read(_joined_before, conversation.id, id)
 
     def entry(self, id: int) -> Deferred[EntryRow | None]:
-        """Return a Deferred of the log entry ``id``, or of None if there is none."""
+        """Return a Deferred of the log entry with the id ``id``, or of None if there is none."""
         return self._read(_entry, id)
 
     def old_message_ids(
@@ -340,19 +343,19 @@ class Archive:
     def unread_counts(
         self, ranges: Iterable[UnreadRange], user: User, log_filter: LogFilter = NO_FILTER
     ) -> Deferred[list[int]]:
-        """Return a Deferred of a list: for each of ``ranges``, the number of messages that ``user`` has not
-        read.
+        """Return a Deferred of the number of unread messages of ``user`` in each of ``ranges``.
 
-        These are messages of other users in the range that ``log_filter`` does not hide. Only the last
-        `UNREAD_SCAN_MESSAGES` messages of a range are examined.
+        The numbers are a list in the order of ``ranges``. They count messages of other users in the range
+        that ``log_filter`` does not hide. Only the last `UNREAD_SCAN_MESSAGES` messages of a range are
+        examined.
         """
         return self._read(_unread, list(ranges), user.id, log_filter)
 
     def last_messages(
         self, conversations: Iterable[Conversation], max_id: int, log_filter: LogFilter = NO_FILTER
     ) -> Deferred[list[tuple[int, int] | None]]:
-        """Return a Deferred of a list: for each of ``conversations``, the id and the time of its last
-        message.
+        """Return a Deferred of a list that has, for each of ``conversations``, the id and the time of its
+        last message.
 
         The times are in milliseconds since 1970. Only the last `MAX_MESSAGES_SCANNED_FOR_LAST_MESSAGE`
         messages with id <= ``max_id`` are examined. Messages that ``log_filter`` hides are skipped. An item
@@ -363,20 +366,21 @@ class Archive:
     def entry_times(
         self, places: Iterable[tuple[Conversation, int]], log_filter: LogFilter = NO_FILTER
     ) -> Deferred[list[int | None]]:
-        """Return a Deferred of a list: for each of ``places``, a time in milliseconds since 1970.
+        """Return a Deferred of a list that has, for each of ``places``, a time in milliseconds since 1970.
 
-        A place is a conversation and an entry id. Its time is that of the last entry of the conversation with
-        this id or a smaller one. The item is None if there is no such entry, or if the entry was made before
-        the reader of ``log_filter`` has joined and is hidden for this reason. Entries of ignored users are
-        not skipped.
+        Each of ``places`` is a pair of a conversation and an entry id. The time is that of the last entry of
+        the conversation with this id or a smaller one. An item is None if there is no such entry, or if the
+        entry is hidden because it was made before the reader of ``log_filter`` joined. Entries of ignored
+        users are not skipped.
         """
         return self._read(_entry_times, [(one.id, id) for one, id in places], log_filter)
 
     def search(self, query: SearchQuery, start: int, end: int, limit: int) -> Deferred[SearchStep]:
-        """Return a Deferred of the ids of the first ``limit`` messages that ``query`` finds.
+        """Return a Deferred of a search step: the ids of the first ``limit`` messages that ``query`` matches.
 
-        The search goes from the id ``start`` to the id ``end``, both included, down if ``end`` is smaller. If
-        the step has a ``resume_id``, it has ended before: call again with that as ``start`` to go on.
+        The search goes from the id ``start`` to the id ``end``, both included, and downwards if ``end`` is
+        smaller. If the result has a ``resume_id``, the search has not reached ``end``; to continue, call this
+        method again with the ``resume_id`` as ``start``.
         """
         step: Deferred[SearchStep] = self._search_pool.runInteraction(
             _search, self._database, query, start, end, limit
@@ -386,10 +390,11 @@ class Archive:
     def found_messages(
         self, ids: Sequence[int], max_body_bytes: int, log_filter: LogFilter = NO_FILTER
     ) -> Deferred[EntrySlice]:
-        """Return a Deferred of the messages with ``ids``, in that order, which a search has found.
+        """Return a Deferred of the messages with the log ids ``ids``, which a search has found, in that
+        order.
 
-        Messages that ``log_filter`` hides, and those whose text was deleted since, are left out. There are at
-        most ``max_body_bytes`` bytes of bodies; a single message may have more.
+        Messages that ``log_filter`` hides, and those whose text has been deleted meanwhile, are left out. The
+        texts have at most ``max_body_bytes`` bytes; a single message may have more.
         """
         return self._read(_found_messages, self._database, ids, max_body_bytes, log_filter)
 

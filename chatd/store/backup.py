@@ -27,7 +27,7 @@ BACKUP_PAUSE_SECONDS: Final = 0.005
 
 
 class BackupResult(msgspec.Struct, frozen=True):
-    """A finished backup: the path of the new file, its size in bytes, and the last id of its log."""
+    """The result of a backup: the path of the new file, its size in bytes, and the last id of its log."""
 
     file: str
     bytes: int
@@ -35,8 +35,10 @@ class BackupResult(msgspec.Struct, frozen=True):
 
 
 class RestoreResult(msgspec.Struct, frozen=True):
-    """A restored database: its path, the id of the last log entry in it, and the present path of the database
-    which was there before, None if there was none.
+    """The result of restoring a database from a backup.
+
+    It has the path of the database, the id of the last log entry in it, and the new path of the database that
+    was there before, or None if there was none.
     """
 
     database: str
@@ -47,11 +49,10 @@ class RestoreResult(msgspec.Struct, frozen=True):
 def back_up(source: sqlite3.Connection, target: Path, is_cancelled: Callable[[], bool]) -> BackupResult:
     """Copy the database of ``source`` to the new file ``target``, and check the copy. The call blocks.
 
-    ``source`` must have been opened for this call. The copy is the database as it is when the call begins, so
-    it has everything that was committed before. Commits go on meanwhile and wait for nothing, but SQLite's
-    write-ahead log grows until the end of the copy. ``target`` appears only when the copy is complete and
-    sound. Raises `StoreError` if ``target`` exists or can't be written, if the copy is not sound, or if
-    ``is_cancelled()`` becomes true.
+    ``source`` must have been opened for this call. The copy has everything that was committed before the
+    call. Commits during the call do not wait, but SQLite's write-ahead log grows until the end of the copy.
+    ``target`` appears only when the copy is complete and sound. Raises `StoreError` if ``target`` exists or
+    can't be written, if the copy is not sound, or if ``is_cancelled()`` becomes true.
     """
     try:
         if target.exists():

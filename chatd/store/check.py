@@ -48,12 +48,12 @@ GAPS: Final = (
 
 
 def find_problems(connection: sqlite3.Connection) -> list[str]:
-    """Return the problems of the database of ``connection``, as sentences. There are none if it is sound.
+    """Return the problems of the database of ``connection``, as sentences. A sound database has none.
 
     The check reads every page, in one read transaction. It asks SQLite whether the file is consistent and
-    whether all foreign keys are met, and checks that the database is chatd's, that its version is known, that
-    the seqs of each conversation run from 1 without a gap, unless old messages were deleted, that the search
-    index has exactly the messages that it should have, and that the daemon can load its state. Raises
+    whether all foreign keys are valid, and checks that the database is chatd's, that its version is known,
+    that the seqs of each conversation run from 1 without a gap, unless old messages were deleted, that the
+    search index has exactly the messages that it should have, and that the daemon can load its state. Raises
     `sqlite3.Error` if the file can't be read at all.
     """
     # Without a transaction each query would see another state of a database that is in use.
@@ -100,11 +100,11 @@ def _find_problems(connection: sqlite3.Connection) -> list[str]:
 
 
 def find_file_problems(path: Path) -> list[str]:
-    """Return the problems of the database file at ``path``, like `find_problems`.
+    """Return the problems of the database file at ``path``, as `find_problems` does.
 
-    The database is not changed. If there is no write-ahead log beside it, no file is created, so it may be on
-    a medium that can't be written; otherwise the database is read with the log, and SQLite may create its
-    ``-shm`` file. Raises `StoreError` if there is no such file, or if it can't be read.
+    The database is not changed. If there is no write-ahead log beside it, no file is created, so the database
+    may be on a medium that can't be written. Otherwise the database is read with the write-ahead log, and
+    SQLite may create its ``-shm`` file. Raises `StoreError` if there is no such file, or if it can't be read.
     """
     try:
         with closing(open_read_only(path)) as connection:
@@ -116,7 +116,7 @@ def find_file_problems(path: Path) -> list[str]:
 
 
 def open_read_only(path: Path) -> sqlite3.Connection:
-    """Return a connection that only reads the database file at ``path``, in autocommit mode.
+    """Return an SQLite connection that only reads the database file at ``path``, in autocommit mode.
 
     Raises `StoreError` if there is no such file, and `sqlite3.OperationalError` if SQLite can't open it.
     """
@@ -129,10 +129,9 @@ def open_read_only(path: Path) -> sqlite3.Connection:
 
 
 def interrupt_when(connection: sqlite3.Connection, is_cancelled: Callable[[], bool]) -> None:
-    """Make every statement of ``connection``, from now on, fail soon after ``is_cancelled()`` has become
-    true.
+    """Make statements on ``connection`` fail soon after ``is_cancelled()`` has become true.
 
-    The statement raises `sqlite3.OperationalError`. A short statement may end before it is interrupted.
+    Such a statement raises `sqlite3.OperationalError`. A short statement may end before it is interrupted.
     """
     connection.set_progress_handler(is_cancelled, PROGRESS_HANDLER_INSTRUCTIONS)
 

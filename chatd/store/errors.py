@@ -8,15 +8,17 @@ from typing import Any
 
 
 class StoreError(Exception):
-    """A request to the store failed. The text of the exception says why, for the daemon's log."""
+    """The error for a failed operation of the store. Its text says why, for the daemon's log."""
 
 
 class ReadFailed(StoreError):
-    """A query of the archive failed: a disk error, a lock held too long, or a damaged file."""
+    """The error for a failed query of the archive: a disk error, a lock held too long, or a damaged file."""
 
 
 class NotStored(StoreError):
-    """A transaction was rolled back: neither it nor anything decided after it is on disk."""
+    """The error for a transaction that was rolled back: neither it nor anything decided after it is on
+    disk.
+    """
 
 
 class NotSupported(StoreError):

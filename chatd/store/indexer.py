@@ -28,10 +28,10 @@ INDEX_STEP_PAUSE_SECONDS: Final = 0.003
 
 
 class SearchIndexer:
-    """Indexes the messages that are on disk and not in the search index, step by step.
+    """Adds messages that are on disk to the search index, in short steps.
 
     ``pool`` has the connection that writes. ``when_idle`` returns a Deferred that fires when no task of the
-    journal waits; each step waits for it. While ``is_failing()``, nothing is indexed.
+    journal waits; each step waits for it. While ``is_failing()`` is true, nothing is indexed.
     """
 
     _log = Logger()
@@ -55,13 +55,15 @@ class SearchIndexer:
         self._is_stopped = False
 
     def wake(self) -> None:
-        """Index what is on disk, after a delay. Without effect if that is to happen already."""
+        """Start, after a delay, to index the messages that are not indexed yet, unless a start is already
+        scheduled.
+        """
         self._has_more = True
         if not self._is_at_work:
             self._go_on()
 
     def stop(self) -> None:
-        """Begin no further step."""
+        """Start no further step of indexing."""
         self._is_stopped = True
         if self._next is not None and self._next.active():
             self._next.cancel()

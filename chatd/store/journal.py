@@ -95,7 +95,7 @@ class PendingMarks(msgspec.Struct, frozen=True, eq=False):
     """Last seen ids and read marks that have moved since they were last written to the database.
 
     ``last_seen_ids`` maps user ids to entry ids. ``read_marks`` maps pairs of a user id and a conversation id
-    to marks.
+    to read marks.
     """
 
     last_seen_ids: dict[int, int] = {}
@@ -107,7 +107,7 @@ class PendingMarks(msgspec.Struct, frozen=True, eq=False):
 
 
 class CommitResult(msgspec.Struct, frozen=True, eq=False):
-    """The result of a transaction.
+    """The result of a committed transaction.
 
     ``task_results`` has for each task its log entries, and whether all of them are new. A message is not new
     if its author has used the same ``ref`` before: if the stored message is the same, its entry is in the
@@ -134,7 +134,7 @@ class _Erasure:
 
 
 class Journal:
-    """The writer of the log, with a queue of tasks.
+    """The writer of the log on disk, with a queue of tasks.
 
     A task is completed when its records are committed and its ``on_commit`` was called. Tasks are completed
     one by one, in the order of `submit`. If a transaction fails, its tasks and all waiting ones are given up:
@@ -142,8 +142,8 @@ class Journal:
     ``on_failure`` is not called. ``on_committed`` is called when all tasks of a commit are completed.
 
     - ``last_delivered_id`` is the id of the last entry whose task was completed or is being completed.
-    - ``commits`` is the number of commits since the start, ``failed_commits`` that of the transactions that
-      failed.
+    - ``commits`` is the number of commits since the start, and ``failed_commits`` the number of transactions
+      that failed.
     - ``database_bytes`` is the size of the database when it was last measured: by the first transaction after
       `MEASURE_EVERY_CHARACTERS` were written, or when the write-ahead log was emptied.
     - ``is_failing`` is true from a failed transaction until one succeeds. If no task comes, the journal tries
@@ -206,12 +206,14 @@ class Journal:
 
     @property
     def current_transaction_seconds(self) -> float:
-        """The seconds for which the present transaction has been under way, or 0 if there is none."""
+        """The time in seconds since the current transaction began, or 0 if none is under way."""
         return self._clock.seconds() - self._begun_at if self._busy else 0.0
 
     def submit(self, task: JournalTask) -> None:
-        """Queue ``task``. If it has no records, no task is before it and no transaction is under way,
-        complete it at once, before this call returns.
+        """Append ``task`` to the queue of tasks.
+
+        A task without records is completed before this call returns, if no other task waits and no
+        transaction is under way.
         """
         self._queue.append(task)
         if self._waits and len(self._queue) >= self._expected_tasks:
@@ -224,11 +226,11 @@ class Journal:
             self._go_on()
 
     def submit_records(self, *records: JournalRecord) -> Deferred[Sequence[LogEntry]]:
-        """Append ``records`` to the queue as one task.
+        """Append a task that writes ``records`` to the queue.
 
         Return a Deferred that fires when all earlier tasks are completed and ``records`` are on disk. Its
-        result is the log entries that were made of the drafts among ``records``. It fails with `NotStored` if
-        the transaction of the records, or one before it in the queue, was rolled back.
+        result is the log entries that were made from the drafts among ``records``. The Deferred fails with
+        `NotStored` if the transaction of the records, or one before it in the queue, was rolled back.
         """
         turn = _Turn(records)
         self.submit(turn)
@@ -237,7 +239,8 @@ class Journal:
     def move_last_seen_id(self, user: User, last_id: int) -> None:
         """Move the last seen id of ``user`` forward to the entry id ``last_id``. It never moves back.
 
-        The database is updated within seconds. If the daemon crashes before that, the move is lost.
+        The last seen id is the id of the last entry that the user is assumed to have received. It is written
+        to the database within seconds. If the daemon crashes before that, the move is lost.
         """
         self._seen[user.id] = self._pending.last_seen_ids[user.id] = max(last_id, self.get_last_seen_id(user))
         self._write_pending_later()
@@ -251,12 +254,12 @@ class Journal:
     def move_read_mark(self, user: User, conversation: Conversation, last_id: int, at: int = 0) -> bool:
         """Move the read mark of ``user`` in ``conversation`` forward to the entry id ``last_id``.
 
-        ``at`` is the time that a client has given instead of the id, in milliseconds since 1970, or 0. The
-        mark never moves back (see `ReadMarkPosition.moved_to`). Return whether it has moved. The database is
-        updated within seconds. If the daemon crashes before that, the move is lost.
+        Return whether the mark has moved. The mark never moves back (see `ReadMarkPosition.moved_to`), and is
+        written to the database within seconds. If the daemon crashes before that, the move is lost. ``at`` is
+        the time that a client has given instead of the id, in milliseconds since 1970, or 0.
 
         ``conversation`` must be on disk. Call this method only when all tasks that were submitted before are
-        completed: one of them may delete the mark.
+        completed, because one of them may delete the mark.
         """
         before = self.get_read_mark(user, conversation)
         mark = before.moved_to(last_id, at)
@@ -272,22 +275,26 @@ class Journal:
         return self._read_marks.get(user.id, {}).get(conversation.id, NO_READ_MARK)
 
     def last_id_in(self, conversation: Conversation) -> int:
-        """Return the id of the last entry of ``conversation`` that is on disk, or 0 if it has none."""
+        """Return the id of the last entry of ``conversation`` that is on disk, or 0 if the conversation has
+        none.
+        """
         return self._lasts.get(conversation.id, 0)
 
     def last_seq_in(self, conversation: Conversation) -> int:
-        """Return the seq of the last entry of ``conversation`` on disk, or 0 if it has none.
+        """Return the seq of the last entry of ``conversation`` that is on disk, or 0 if the conversation has
+        none.
 
-        This is the number of all entries that were ever stored in the conversation, including those deleted
-        since.
+        This is the number of all entries that were ever stored in the conversation, including those that have
+        been deleted.
         """
         return self._seqs.get(conversation.id, 0)
 
     def resume_from(self, snapshot: Snapshot) -> None:
-        """Take the last ids and seqs and the size of the database from ``snapshot``.
+        """Continue with the last ids and seqs and the database size of ``snapshot``, after a failed
+        transaction.
 
-        Last seen ids and read marks stay as they are, unless the state in memory was outdated. Call this
-        after a failed transaction, with a snapshot that was read since.
+        ``snapshot`` must have been read from disk after the failure. Last seen ids and read marks stay as
+        they are, unless the state in memory was outdated.
         """
         self.last_delivered_id = self._last_id = snapshot.last_id
         self.database_bytes = snapshot.database_bytes
@@ -299,7 +306,10 @@ class Journal:
             self._read_marks = snapshot.read_marks
 
     def start_indexing(self) -> None:
-        """Index for search what an earlier process has left, as is done after each commit."""
+        """Start to index the messages that an earlier process has not indexed for search.
+
+        New messages are indexed without this call.
+        """
         self._indexer.wake()
 
     def erase_deleted_texts(self) -> Deferred[bool]:
@@ -359,11 +369,11 @@ class Journal:
         return done
 
     def close(self) -> Deferred[None]:
-        """Wait until all tasks are completed, write the remaining last seen ids and read marks, and close the
+        """Wait until all tasks are completed, write the pending last seen ids and read marks, and close the
         connection.
 
-        Return a Deferred that fires after that. If they can't be written, they are lost, and a warning is
-        logged; the Deferred does not fail. No task may be submitted once it has fired.
+        Return a Deferred that fires when this is done. If the ids and marks can't be written, they are lost,
+        and a warning is logged; the Deferred does not fail. No task may be submitted once it has fired.
         """
 
         self._indexer.stop()

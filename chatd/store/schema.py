@@ -18,12 +18,12 @@ APPLICATION_ID: Final = 0x63686174
 
 
 class DatabaseLock:
-    """A lock that keeps other processes (daemons, and ``chatctl check`` and ``restore``) from using a
-    database.
+    """A lock that keeps other processes from using a database: daemons, ``chatctl check`` and ``chatctl
+    restore``.
 
-    It is held until `release`, or until this process ends. It locks a file of its own (``chat.db.lock``),
-    because SQLite's locks on the database would be dropped when any other descriptor of that file is closed.
-    Raises `StoreError` if the lock can't be taken.
+    The lock is held until `release`, or until this process ends. It locks a file of its own
+    (``chat.db.lock``), because SQLite's locks on the database would be dropped when any other descriptor of
+    that file is closed. Raises `StoreError` if the lock can't be taken.
     """
 
     def __init__(self, database: Path) -> None:
@@ -44,7 +44,10 @@ class DatabaseLock:
 
 
 def load_migrations() -> list[str]:
-    """Return the numbered SQL scripts in order. Script n upgrades a database of version n-1 to version n."""
+    """Return the numbered SQL scripts that create and upgrade the database, in order.
+
+    Script n upgrades a database of version n-1 to version n.
+    """
     folder = resources.files("chatd.store").joinpath("migrations")
     scripts = sorted(
         (file for file in folder.iterdir() if file.name.endswith(".sql")), key=lambda file: file.name
@@ -53,11 +56,11 @@ def load_migrations() -> list[str]:
 
 
 def create_or_migrate(database: Path, scripts: list[str]) -> None:
-    """Create the database, or upgrade it to version ``len(scripts)`` after making a copy.
+    """Create the database, or make a copy of it and upgrade it to version ``len(scripts)``.
 
-    The copy is named after the version it has, such as ``chat.db.v1``. Each script runs in a transaction of
-    its own: if one fails, the database keeps the version before it. Raises `StoreError` if the file is no
-    SQLite database, belongs to another program or a newer chatd, or can't be written.
+    The copy is named after its version, such as ``chat.db.v1``. Each script runs in a transaction of its own:
+    if one fails, the database keeps the version before it. Raises `StoreError` if the file is no SQLite
+    database, belongs to another program or a newer chatd, or can't be written.
     """
     try:
         # Only the owner may read private talk; SQLite's own files beside it get the same mode.

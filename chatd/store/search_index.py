@@ -95,9 +95,10 @@ _SCAN_TABLE: Final = "search_unindexed"
 
 
 def prepare_search_connection(connection: sqlite3.Connection) -> None:
-    """Make on ``connection``, which reads the database, the table in memory that `search_step` uses.
+    """Create the temporary table in memory that `search_step` needs, on ``connection``, which reads the
+    database.
 
-    Call this once for each connection.
+    Call this function once for each connection.
     """
     # The temporary table with texts must not get to the disk.
     connection.execute("PRAGMA temp_store = MEMORY")
@@ -108,11 +109,10 @@ def prepare_search_connection(connection: sqlite3.Connection) -> None:
 
 
 def index_messages(cursor: Transaction) -> bool:
-    """Index some messages that are not indexed yet, in a transaction of its own. Return whether there are
-    more.
+    """Add some messages that are not indexed yet to the search index. Return whether there are more.
 
-    The transaction does not wait for the disk. If the machine loses its power, the messages may not be
-    indexed after that, and are then.
+    The function uses a transaction of its own, which does not wait for the disk. After a power failure,
+    messages may be missing from the index; they are then indexed again.
     """
     ((durability,),) = cursor.execute("PRAGMA synchronous").fetchall()
     cursor.execute("PRAGMA synchronous = NORMAL")
@@ -178,11 +178,11 @@ def _next_messages(cursor: Transaction, indexed: int, last_id: int, room: int) -
 
 
 def forget_messages(cursor: Transaction, ids: Iterable[int]) -> None:
-    """Remove the words of the messages with ``ids`` from the index, in the transaction in which their texts
-    are deleted.
+    """Remove the words of the messages with the ids ``ids`` from the search index.
 
-    The blocks that they are in are emptied, and wait to be indexed again. Those that edits have made too
-    large are cut then.
+    Call this function in the transaction in which their texts are deleted. The blocks of the index that have
+    these messages are emptied, and are indexed again later. Blocks that edits have made too large are then
+    split.
     """
     last = 0
     for id in sorted(ids):
@@ -204,8 +204,9 @@ def _block_before(cursor: Transaction, id: int) -> tuple[int, int, int, int]:
 
 
 def find_index_problems(connection: sqlite3.Connection) -> list[str]:
-    """Return what is wrong with the search index, as sentences; none if each block has the messages that it
-    says it has, and no others.
+    """Return the problems of the search index, as sentences. A sound index has none.
+
+    In a sound index, each block has exactly the messages that it is recorded to have.
     """
     problems = []
     expected = 1
@@ -239,10 +240,10 @@ def search_step(
 ) -> SearchStep:
     """Search a part of the log for ``query``, in one read transaction that the caller has begun.
 
-    The search goes from the id ``start`` to the id ``end``, both included, down if ``end`` is smaller. The
-    step ends when ``limit`` messages are found, or after `SEARCH_STEP_BLOCKS` blocks, or the entries without
-    index that `SCAN_IDS` and `SCAN_CHARACTERS` allow. ``hidden_up_to`` has, for each conversation of which
-    the reader does not see all, the last id that is hidden.
+    The search goes from the id ``start`` to the id ``end``, both included, and downwards if ``end`` is
+    smaller. The step ends when ``limit`` messages are found, or after `SEARCH_STEP_BLOCKS` blocks of the
+    index, or after `SCAN_IDS` entries or `SCAN_CHARACTERS` characters that are not indexed. ``hidden_up_to``
+    maps each conversation that the reader may not read completely to the last id that is hidden.
     """
     forward = end > start
     low, high = sorted((start, end))
@@ -332,11 +333,11 @@ def _find(
 
 
 def match_expression(query: SearchQuery, conversation_ids: Iterable[int]) -> str:
-    """Return the FTS5 expression for ``query`` in the conversations with ``conversation_ids``, and in the
-    direct ones that it names. It is empty if there is no conversation.
+    """Return the FTS5 expression for ``query`` in the conversations with the ids ``conversation_ids``.
 
-    Words of users are strings in it, which FTS5 cuts into words as it has cut the messages: nothing in them
-    is syntax.
+    The direct conversations that the query names are included. The expression is empty if there is no
+    conversation. The words to search for are quoted strings in it, so nothing in them is syntax; FTS5 splits
+    them into words as it has split the messages.
     """
     places = [f"c{id}" for id in conversation_ids]
     if query.direct_user_id is not None:

@@ -13,7 +13,7 @@ def measure_database_bytes(cursor: Transaction | sqlite3.Cursor) -> int:
     """Return the size of the database in bytes: its used pages plus its write-ahead log.
 
     Free pages are not counted, because SQLite reuses them before the file grows. Inside a transaction, the
-    pages that it has added are counted; what its commit will add to the write-ahead log is not.
+    pages that the transaction has added are counted; what its commit will add to the write-ahead log is not.
     """
     pages, free, page_size = (
         _number(cursor, f"PRAGMA {name}") for name in ("page_count", "freelist_count", "page_size")

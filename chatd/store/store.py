@@ -29,7 +29,9 @@ class Store(Protocol):
     durability: Durability
 
     def read_snapshot(self) -> Snapshot:
-        """Return the state that the daemon keeps in memory, read from the database. Raises `StoreError`.
+        """Return a copy of all data that the daemon keeps in memory, read from the database.
+
+        Raises `StoreError`.
 
         The call blocks, so use it only when the daemon starts.
         """

@@ -30,16 +30,19 @@ SECURITY_HEADERS: Final = {
 
 
 class HttpRefusal(msgspec.Struct, frozen=True):
-    """An answer in plain text that ends the connection, with ``headers`` besides `SECURITY_HEADERS`."""
+    """An HTTP answer with an error text, after which the connection is closed.
+
+    ``headers`` are sent besides `SECURITY_HEADERS`.
+    """
 
     status: HTTPStatus
     body: bytes
     headers: Mapping[bytes, bytes] = {}
 
     def serialize(self, with_body: bool = True) -> bytes:
-        """Return the bytes of the answer: the head and the body.
+        """Return the bytes of the answer.
 
-        If ``with_body`` is false, return only the head, as for a HEAD request.
+        If ``with_body`` is false, the answer has only a head, as for a HEAD request.
         """
         headers = {
             **SECURITY_HEADERS,

@@ -34,6 +34,9 @@ _EVENT_KIND_BY_COMMAND: Final = {
     "sethistory": "history",
     "setkeep": "keep",
     "delete": "deleted",
+    "edit": "edited",
+    "react": "reacted",
+    "unreact": "unreacted",
 }
 """The kind of the event that a command writes to the log: its author gets only the ack."""
 
@@ -48,10 +51,7 @@ _NOT_SAID_TO_THE_PAGE: Final = frozenset(
             "not_appointed",
         ),
         *("around_alone", "cut_off", "frame_length", "frame_type", "many_questions", "many_typing_marks"),
-        *("many_words", "no_string", "no_time", "no_words", "surrogate", "too_deep"),
-        *("search", "words"),
-        *("edit", "reply", "react", "unreact", "typing", "not_author", "not_editable", "same_text"),
-        *("bad_reaction", "already_reacted", "no_such_reaction", "too_many_reactions", "reaction"),
+        *("no_string", "no_time", "surrogate", "too_deep", "typing"),
     )
 )
 """The names of the commands that the page does not offer, and of their fields, and the codes of refusals and
@@ -60,16 +60,17 @@ the keys of reasons that answer only what it can't send.
 
 
 def command_table(translate: Callable[[str], str]) -> bytes:
-    """Return a JSON object that describes the commands that the page offers.
+    """Return the JSON object that describes the commands to the web page.
 
-    ``translate`` translates the help lines. In the object, ``fields`` maps the name of a field to its kind,
-    and if it has them, to its choices and to its key in a request. Fields of the kind ``name`` are left out.
+    ``translate`` translates the help lines. In the object, ``fields`` maps the name of each field to its
+    kind, and, if the field has them, to its choices and to its key in a request. Fields of the kind ``name``
+    are left out.
 
-    ``commands`` is a list of objects. ``fields`` is the usage, such as ``group dest [reason]``: fields in
-    brackets are optional. ``action``, ``word`` and ``slash`` are the command's names in JSON, before a ``;``
-    and after a ``/``. Each is left out if it equals ``name``, and is empty if the command has no such form.
-    ``room`` and ``event`` are left out if they are false. The last command is ``/me``. It has no action,
-    because the page sends it as a message.
+    ``commands`` is a list of objects, one for each command. In each, ``fields`` is the usage, such as ``group
+    dest [reason]``, where optional fields are in brackets. ``action``, ``word`` and ``slash`` are the
+    command's names in JSON, before a ``;`` and after a ``/``. Each is left out if it equals ``name``, and is
+    empty if the command has no such form. ``room`` and ``event`` are left out if they are false. The last
+    command is ``/me``. It has no action, because the page sends it as a message.
     """
     typed = [row for row in COMMANDS.values() if row.semicolon_word or row.slash_word]
     rows = [row for row in typed if row.name not in _NOT_SAID_TO_THE_PAGE]
@@ -86,13 +87,13 @@ def command_table(translate: Callable[[str], str]) -> bytes:
 
 
 def french_catalogue() -> bytes:
-    """Return a JSON object with the French translations of the daemon's texts, for the page.
+    """Return the JSON object with the French translations of the daemon's texts, for the web page.
 
     ``refusals`` maps the code of a refusal to its French sentence. If the sentence has placeholders, the
     value is a pair of the English and the French template. ``reasons`` is a list of such pairs for the
-    reasons that are inserted into refusals. Texts that only answer what the page can't send are left out.
-    ``texts`` maps other English texts to French ones: names of fields and of alphabets, and help lines of the
-    commands that `command_table` leaves out.
+    reasons that are inserted into refusals. Refusals of requests that the page can't send are left out.
+    ``texts`` maps other English texts to French ones: names of fields and of alphabets, and the help lines of
+    the commands that `command_table` leaves out.
     """
     untyped = (row for row in COMMANDS.values() if not (row.semicolon_word or row.slash_word))
     helps = (row.help for row in untyped if row.name not in _NOT_SAID_TO_THE_PAGE)

@@ -96,9 +96,10 @@ _ENTITY_TAG: Final = re.compile(r'"\w*"')
 class HttpService(msgspec.Struct, frozen=True):
     """The parts of the daemon that all HTTP connections share.
 
-    ``choices_by_subprotocol`` maps each WebSocket subprotocol to its wire. A client that names no subprotocol
-    gets the first wire. ``fair_queue`` lets one request be parsed and answered in each iteration of the
-    reactor, so that many requests or a long one delay the chat by one request at a time.
+    ``choices_by_subprotocol`` maps the name of each WebSocket subprotocol to the wire (protocol) that is
+    spoken. A client that names no subprotocol gets the first wire. ``fair_queue`` lets one request be parsed
+    and answered in each iteration of the reactor, so that HTTP delays the chat by at most one request at a
+    time.
     """
 
     site: Site
@@ -109,12 +110,12 @@ class HttpService(msgspec.Struct, frozen=True):
 
 
 class HttpConnection(HTTPChannel):
-    """A Twisted protocol for HTTP that answers the requests of a connection one after the other.
+    """The Twisted protocol of an HTTP connection, which answers its requests one after the other.
 
-    It checks the head of each request itself. If a request opens a WebSocket, the connection is passed on to
-    a session that ``detector`` opens. Every other valid request is passed to Twisted's `HTTPChannel`, which
-    answers it with a page of the site. Before that, the head is reduced to the few lines that the site needs.
-    The next request is read when the client has taken the answer.
+    The protocol checks the head of each request. A request that opens a WebSocket turns the connection into a
+    chat session, which ``detector`` opens. Any other valid request is passed to Twisted's `HTTPChannel`,
+    which answers with a page of the site; it gets only the few header lines that the site needs. The next
+    request is read when the client has taken the answer.
 
     Until a session is open, the connection counts as one whose wire is not detected.
     """
@@ -140,7 +141,7 @@ class HttpConnection(HTTPChannel):
         self._timer: IDelayedCall | None = None
 
     def connectionMade(self) -> None:
-        """Start the time that the client has to send its first request."""
+        """Start the timer for the client's first request."""
         super().connectionMade()
         self._start_timer(HEAD_TIMEOUT_SECONDS, partial(self._refuse, _TOO_SLOW))
 
@@ -165,19 +166,22 @@ class HttpConnection(HTTPChannel):
             Deferred.fromCoroutine(self._answer_in_turn(end + 4)).addErrback(self._end_after_bug)
 
     def readConnectionLost(self) -> None:
-        """Handle a half-close. A client that still waits for an answer gets it."""
+        """Handle a half-close by the client.
+
+        If the client still waits for an answer, send the answer before closing.
+        """
         self._input_ended = True
         if not (self._is_answering or self._is_over):
             self._close()
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
-        """Stop the timer, and tell the site that nobody waits for its answer."""
+        """Stop the timer, and cancel the answer that the site is preparing."""
         self._is_over = True
         self._stop_timer()
         super().connectionLost(reason)
 
     def requestDone(self, request: SiteRequest) -> None:
-        """Wait for the next request after an answer of the site, or close the connection."""
+        """Wait for the next request after the site has answered ``request``, or close the connection."""
         super().requestDone(request)
         if not self._is_over:
             self._read.clear()
@@ -186,7 +190,7 @@ class HttpConnection(HTTPChannel):
             self._start_timer(IDLE_TIMEOUT_SECONDS, self.loseConnection)
 
     def loseConnection(self) -> None:
-        """Tell the client that nothing more comes, ignore what it still sends, and close the connection."""
+        """Close the sending side, ignore what the client still sends, and then close the connection."""
         if self._input_ended:
             self._close()
             return
@@ -197,9 +201,9 @@ class HttpConnection(HTTPChannel):
         self._start_timer(REFUSAL_LINGER_SECONDS, self._close)
 
     def refuse_and_close(self, refusal: Refusal) -> None:
-        """Answer with ``refusal``, then close the connection.
+        """Answer with an HTTP error for ``refusal``, then close the connection.
 
-        A client that has had an answer and has not begun another request gets no answer.
+        Send no answer if the client has had an answer and has not begun another request.
         """
         if self._is_over:
             return
@@ -212,7 +216,9 @@ class HttpConnection(HTTPChannel):
         self._refuse(HttpRefusal(status, f"{refusal.code}: {refusal.text}\n".encode(), headers))
 
     def refuse_foreign_protocol(self, foreign: ForeignProtocol) -> None:
-        """Log that the client speaks the protocol ``foreign``, and close the connection without an answer."""
+        """Log that the client speaks the unsupported protocol ``foreign``, and close the connection without
+        an answer.
+        """
         self._log.info("{peer} speaks {name}", peer=format_peer(self.transport), name=foreign.name)
         self._close()
 

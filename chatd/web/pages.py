@@ -45,15 +45,15 @@ HealthCheck = Callable[[], Awaitable[bool]]
 
 
 class PagePath(Resource):
-    """A path of the site. Every answer has the headers in `SECURITY_HEADERS`.
+    """A path of the site as a Twisted resource. Every answer has the headers in `SECURITY_HEADERS`.
 
-    A subclass overrides `answer` to answer with a page. This class itself answers with 404.
+    A subclass overrides `answer`. This class itself answers with 404.
     """
 
     def getChild(self, path: bytes, request: Request) -> Resource:
-        """Return the resource for an unknown path below this one, which answers with 404.
+        """Return a resource that answers with 404, for an unknown path below this one.
 
-        Twisted calls this only for paths that were not added with ``putChild``.
+        Twisted calls this method only for paths that were not added with ``putChild``.
         """
         return PagePath()
 
@@ -69,13 +69,14 @@ class PagePath(Resource):
         return NOT_DONE_YET
 
     def answer(self, request: Request) -> None:
-        """Answer a request for this path, at once or later."""
+        """Answer ``request``, either at once or later."""
         _finish(request, HTTPStatus.NOT_FOUND, b"there is no such page\n")
 
 
 class StaticFile(PagePath):
-    """A file of the page: its bytes, the value of ``Content-Type`` by the suffix of its name, and its entity
-    tag.
+    """A file of the web page: its bytes, its ``Content-Type``, and its entity tag.
+
+    The suffix of the file name decides the ``Content-Type``.
     """
 
     def __init__(self, name: str, content: bytes) -> None:
@@ -85,7 +86,7 @@ class StaticFile(PagePath):
         self.etag = f'"{hashlib.sha256(content).hexdigest()[:32]}"'.encode()
 
     def answer(self, request: Request) -> None:
-        """Answer with the file, or with 304 if the client has it."""
+        """Answer with the file, or with 304 if the client already has this version."""
         if request.setETag(self.etag) is CACHED:
             request.finish()
         else:
@@ -95,7 +96,7 @@ class StaticFile(PagePath):
 class HealthPage(PagePath):
     """The page ``/healthz``, which says whether the daemon is healthy.
 
-    The check behind the answer is at most `HEALTH_CACHE_SECONDS` old.
+    The page shows the result of a health check that is at most `HEALTH_CACHE_SECONDS` old.
     """
 
     _log = Logger()
@@ -110,7 +111,7 @@ class HealthPage(PagePath):
         self._until = 0.0
 
     def answer(self, request: Request) -> None:
-        """Answer ``request`` from the last check, or after a new one if the last is too old."""
+        """Answer ``request`` from the last health check, or after a new one if the last is too old."""
         Deferred.fromCoroutine(self._answer(request)).addErrback(self._end_after_bug, request)
 
     async def _answer(self, request: Request) -> None:
@@ -136,8 +137,9 @@ class HealthPage(PagePath):
 
 @cache
 def read_static_files() -> Mapping[str, StaticFile]:
-    """Return the files of the page by the paths of their URLs. ``index.html`` is ``/`` too. They are read
-    once.
+    """Return the files of the web page by their URL paths. ``index.html`` is also at ``/``.
+
+    The files are read from disk once, and later calls return the same objects.
     """
     contents = {
         path.name: _SHORTENING.get(path.suffix, bytes)(path.read_bytes())
@@ -152,7 +154,7 @@ def read_static_files() -> Mapping[str, StaticFile]:
 
 
 def make_site(files: Mapping[str, StaticFile], health: HealthCheck, clock: Clock) -> Site:
-    """Return the site with ``files`` by the paths of their URLs, and with ``/healthz``."""
+    """Return the Twisted site that serves ``files``, a mapping of URL paths to files, and ``/healthz``."""
     root = PagePath()
     for path, file in files.items():
         root.putChild(path[1:].encode(), file)

@@ -21,10 +21,11 @@ LOOPBACK_HOSTS: Final = frozenset(("localhost", "127.0.0.1", "[::1]"))
 class WebPolicy(msgspec.Struct, forbid_unknown_fields=True):
     """The section ``[web]`` of chatd.toml.
 
-    ``hosts`` are the names, without a port, by which browsers reach the daemon, besides the address that they
-    connect to and the names of this machine. ``origins`` are the origins, such as ``https://example.org``,
-    whose pages may open a WebSocket besides the daemon's own page. ``proxies`` are the addresses and networks
-    of reverse proxies, whose ``X-Forwarded-For`` is believed; ``unix`` stands for all on Unix sockets.
+    ``hosts`` are the additional host names, without a port, under which browsers reach the daemon. The
+    address that a browser connects to and the names of this machine are always accepted. ``origins`` are the
+    additional origins, such as ``https://example.org``, whose pages may open a WebSocket. ``proxies`` are the
+    addresses and networks of reverse proxies whose ``X-Forwarded-For`` header is trusted; ``unix`` stands for
+    all proxies on Unix sockets.
     """
 
     hosts: tuple[str, ...] = ()
@@ -45,8 +46,9 @@ class WebPolicy(msgspec.Struct, forbid_unknown_fields=True):
                 ip_network(proxy, strict=False)
 
     def allows_host(self, host: str, local_address: Any) -> bool:
-        """Return whether ``host``, the value of ``Host``, is a name of the daemon. ``local_address`` is the
-        transport address that the client has connected to.
+        """Return whether ``host``, the value of the ``Host`` header, is a name of the daemon.
+
+        ``local_address`` is the transport address that the client has connected to.
         """
         name = _without_port(host.lower()).removesuffix(".")
         if not name:
@@ -55,10 +57,10 @@ class WebPolicy(msgspec.Struct, forbid_unknown_fields=True):
         return name in LOOPBACK_HOSTS or name == _host_of(local_address) or name in known
 
     def allows_origin(self, origin: str | None, host: str) -> bool:
-        """Return whether a page of ``origin`` may open a WebSocket, on a connection to ``host``.
+        """Return whether a page of ``origin`` may open a WebSocket on a connection to ``host``.
 
-        ``origin`` is the value of the header ``Origin``, None without that header. Browsers always send it
-        with a WebSocket handshake; a client without it is allowed.
+        ``origin`` is the value of the ``Origin`` header, or None without that header. Browsers always send it
+        with a WebSocket handshake. A client without it is allowed.
         """
         if origin is None:
             return True
@@ -66,11 +68,11 @@ class WebPolicy(msgspec.Struct, forbid_unknown_fields=True):
         return bool(separator) and (name == host.lower() or origin.lower() in map(str.lower, self.origins))
 
     def client_address_behind_proxy(self, address: Any, forwarded: Sequence[str]) -> str | None:
-        """Return the address of the client for which a reverse proxy has connected, or None.
+        """Return the address of the client for which a reverse proxy has opened the connection, or None.
 
-        ``address`` is the transport address of the connection, ``forwarded`` the values of
-        ``X-Forwarded-For``, in order. The result is None if ``address`` is not a known proxy, or if the proxy
-        has forwarded something that is not an address.
+        ``address`` is the transport address of the connection, and ``forwarded`` are the values of the
+        ``X-Forwarded-For`` header, in order. The result is None if ``address`` is not a known proxy, or if
+        the forwarded value is not an address.
         """
         peer = getattr(address, "host", None) or "unix"
         if not self._is_proxy(peer):

@@ -44,13 +44,25 @@ interface Entry {
   /** "image", "action" (then `msg` is without its `/me`) or "notice"; a message has none. */
   kind?: string;
   deleted?: boolean;
-  /** The id of the event by which the message was edited. */
+  /** The id of the event by which the message was edited, or 1 if a page says no more. */
   edited?: number;
+  /** The id and the author of the message that this one answers. */
+  reply_to?: number;
+  reply_from?: string;
+  /** The first one first. */
+  reactions?: Reaction[];
+  /** How often it was changed since it was received. */
+  version?: number;
   event?: string;
   actor?: string;
   subject?: string;
   /** The other fields of an event. */
   details?: Wired;
+}
+
+interface Reaction {
+  reaction: string;
+  nicks: string[];
 }
 
 interface Conversation {
@@ -69,13 +81,9 @@ interface Conversation {
   gone: boolean;
   /** The id up to which messages were deleted, or 0. */
   trimmed: number;
-  unread: number;
-  /** How many of the unread messages concern the user in person. */
-  mentions: number;
-  /** The id up to which the user has read. */
-  mark: number;
-  /** The line "new" is behind this id. */
-  newAfter: number | null;
+  /** Whether there are later messages than the entries, which are a page from the past. */
+  newer: boolean;
+  read: import("./static/read_state.js").ReadState;
 }
 
 interface Member {
@@ -102,6 +110,9 @@ interface Item {
   refusal: Wired | null;
   /** Whether it was sent on a connection that was lost. */
   again?: boolean;
+  /** The id and the author of the message that it answers. */
+  reply_to?: number;
+  reply_from?: string;
 }
 
 /** A part of a message's text. */
@@ -153,6 +164,13 @@ interface Command {
   event?: string;
   fields: Field[];
   help: string;
+}
+
+/** Where something is typed. `lastMessage` returns the id of the user's last message there, or of the last one of somebody else. */
+interface Here {
+  kind: Kind;
+  name: string;
+  lastMessage?(own: boolean): number;
 }
 
 type Typed =
@@ -210,4 +228,19 @@ interface Snapshot {
   active: string;
   groups: Wired[];
   conversations: { kind: Kind; name: string; entries: Entry[] }[];
+}
+
+/** A line of the palette, and what it is. */
+interface PaletteChoice {
+  text: string;
+  about: string;
+  chosen(): void;
+}
+
+/** What the text in the field is for, if it is no new message of its own. */
+interface Target {
+  what: "reply" | "edit";
+  entry: Entry;
+  /** Whether the edit is under way. */
+  busy?: boolean;
 }

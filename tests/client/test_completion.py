@@ -79,19 +79,19 @@ class Completing(SynchronousTestCase):
     def test_usage_in_a_group(self) -> None:
         """What is implied is in brackets; the words of IRC clients are explained by those of chatd."""
         for typed, wanted in {
-            "/kick ": "/kick [group] dest [reason]: remove a user from a group; the user may come back",
-            "/op ": "/promote [group] dest: make a member an operator of a group",
-            "/say ": "/say group msg: send a message to a group",
+            "/kick ": "/kick [group] nick [reason]: remove a user from a group; the user may come back",
+            "/op ": "/op [group] nick: make a member an operator of a group",
+            "/say ": "/say group text: send a message to a group",
             "kick;": "kick;group;dest[;reason]: remove a user from a group; the user may come back",
         }.items():
             self.assertEqual(usage_hint(typed, WOB), wanted)
 
     def test_usage(self) -> None:
         for typed, wanted in {
-            "/kick wob": "/kick group dest [reason]: remove a user from a group; the user may come back",
+            "/kick wob": "/kick group nick [reason]: remove a user from a group; the user may come back",
             "s;": "s;dest;msg: send a message to one user, who gets it later if away",
             "/image x": "/image file: turn a picture into characters and send it",
-            "/me w": "/me msg: say what you do: * alice waves",
+            "/me w": "/me text: say what you do: * alice waves",
             "/fly x": "",
             "hello": "",
         }.items():

@@ -120,8 +120,8 @@ class Implied(SynchronousTestCase):
         for here in (LOBBY, bob):
             self.assertEqual(self.means("/kick #den carol", here=here), {"group": "den", "dest": "carol"})
             self.assertEqual(self.means("/kick den carol", here=here), {"group": "den", "dest": "carol"})
-            self.assertEqual(self.refused("/invite bob", here=here), "usage: /invite group dest")
-        self.assertEqual(self.refused("/kick"), "usage: /kick [group] dest [reason]")
+            self.assertEqual(self.refused("/invite bob", here=here), "usage: /invite group nick")
+        self.assertEqual(self.refused("/kick"), "usage: /kick [group] nick [reason]")
 
     def test_commands_that_always_name_their_group(self) -> None:
         """Who says something elsewhere, closes, gives away, joins or creates."""

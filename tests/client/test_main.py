@@ -122,14 +122,21 @@ class OnATerminal(ChatTestCase):
         self.assertEqual(log.stat().st_mode & 0o777, 0o600)
 
     def test_it_rings(self) -> None:
-        """The terminal gets a bell and a notification, which says who wrote, and not what."""
+        """The terminal gets a bell and a notification, which says who wrote, and not what.
+
+        Whoever leaves without a connection, after the question, has done nothing wrong.
+        """
         bob = self.text("bob")
         terminal = self.chats_at("-n", "alice", TERM="foot").sees(b"Join a room").presses(b"\x1b[27u")
         terminal.presses(b"/notify always\r").sees(b"notifications: always")
         bob.says("s;alice;psst").hears_until(b"ACK ")
         terminal.sees(b"\x07\x1b]777;notify;chat;bob wrote to you\x1b\\").sees(b"@bob")
         self.assertNotIn(b"psst", terminal.shown)
-        self.assertEqual(terminal.presses(b"\x03").ends(), 0)
+        self.daemon.kill()
+        terminal.sees(b"connecting again").presses(b"are you there\r").sees(b"(waiting)")
+        terminal.presses(b"\x03").sees(b"Repeat").presses(b"\x03")
+        self.assertEqual(terminal.ends(), 0)
+        self.assertIn(b"chat: messages that were not sent, for the next start to send: 1", terminal.shown)
 
     def test_line_mode_keeps_what_was_not_sent(self) -> None:
         """For a person, as the screen does: the next start sends it, once."""
@@ -138,7 +145,7 @@ class OnATerminal(ChatTestCase):
         self.daemon.kill()
         terminal.sees(b"connecting again").presses(b"are you there\n/quit\n")
         self.assertEqual(terminal.ends(), 1)
-        self.assertIn(b"1 of your messages were not sent: the next start sends them", terminal.shown)
+        self.assertIn(b"messages that were not sent, for the next start to send: 1", terminal.shown)
         self.daemon = self.start(f"--listen=json=tcp:{port}", "--listen=text=tcp:0")
         terminal = self.chats_at("--plain", "-n", "alice").sees(b"You said: are you there")
         self.assertEqual(terminal.presses(b"/quit\n").ends(), 0)

@@ -15,8 +15,10 @@ from chatd.client.memory import (
     Conversation,
     Memory,
     ScreenEntry,
+    entries_from_page,
     entry_from_message,
 )
+from chatd.client.screen_lines import placeholder
 from chatd.json_wire import objects
 from tests.support.languages import speak
 
@@ -251,6 +253,53 @@ class Hearing(SynchronousTestCase):
             self.texts(ConversationRef("group", "wob")),
             ["alice joined wob", "bob banned alice from wob (spam)"],
         )
+
+    def test_the_events_of_a_page_stand_where_they_happened(self) -> None:
+        """As when they came; what happened to a message is not an entry of its own."""
+
+        def item(id: int) -> objects.HistoryMessage:
+            return objects.HistoryMessage(id=id, seq=id, ts=TS, nick="bob", msg=f"m{id}", kind="message")
+
+        def event(id: int, kind: str, **fields: Any) -> objects.GroupEvent:
+            return objects.GroupEvent(id=id, ts=TS, event=kind, actor="bob", **fields)
+
+        events = [
+            event(1, "created", visibility="public"),
+            event(3, "topic", topic="x"),
+            event(4, "edited", edited=2),
+            event(6, "kicked", subject="carol", reason="too loud"),
+        ]
+        page = objects.Page(group="wob", messages=[item(2), item(5)], events=events)
+        shown = [(entry.id, entry.text) for entry in entries_from_page(page)]
+        told = {1: "bob created wob (public)", 3: "bob set the topic of wob: x"}
+        told |= {2: "m2", 5: "m5", 6: "bob kicked carol out of wob (too loud)"}
+        self.assertEqual(shown, sorted(told.items()))
+
+    def test_who_owns_a_group_only_for_now(self) -> None:
+        for role, registered, is_warned in (
+            ("owner", False, True),
+            ("owner", True, False),
+            ("owner", None, False),
+            ("member", False, False),
+        ):
+            self.memory.set_members([objects.Member("alice", role, True, registered)])
+            self.assertEqual(self.memory.owns_without_password, is_warned)
+
+    def test_the_input_box_says_who_may_write(self) -> None:
+        """Until one is a member again."""
+        wob = self.memory.conversation(ConversationRef("group", "wob"))
+        can_write, removed = "message to wob", "you are no longer in wob: /join wob, or /leave"
+        for event, actor, subject, shown in (
+            ("joined", "alice", "", can_write),
+            ("kicked", "bob", "carol", can_write),
+            ("kicked", "bob", "alice", removed),
+            ("banned", "bob", "alice", "you are banned from wob: /leave closes it"),
+            ("unbanned", "bob", "alice", removed),
+            ("joined", "carol", "", removed),
+            ("joined", "alice", "", can_write),
+        ):
+            self.event(event, actor, group="wob", subject=subject)
+            self.assertEqual(placeholder(wob), shown)
 
     def test_who_is_there(self) -> None:
         self.event("arrived", "bob")

@@ -12,7 +12,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.client.codec import LOBBY
 from chatd.client.outbox import Outbox
-from chatd.client.outbox_file import OUTBOX_SUFFIX, OutboxFile, UnsentMessage
+from chatd.client.outbox_file import MAX_SETTLED_BYTES, OUTBOX_SUFFIX, Draft, OutboxFile, UnsentMessage
 from chatd.core import commands as c
 
 
@@ -51,6 +51,37 @@ class Files(SynchronousTestCase):
         self.assertEqual(self.found("bob"), [])
         self.assertEqual(self.found(), ["1", "3"])
         self.assertEqual(list(self.folder.iterdir()), [])
+
+    def test_drafts_are_kept_beside_messages(self) -> None:
+        """The last one of each conversation; those of two runs are put together."""
+        runs = [self.file(), self.file()]
+        for number, file in enumerate(runs):
+            file.keep_draft(Draft("group", "wob", f"begun {number}"))
+            file.keep_draft(Draft("lobby", "", "x"))
+            file.keep_draft(Draft("lobby", "", ""))
+            file.keep(message("1"))
+            file.settle("1")
+        for file in runs:
+            self.assertEqual(stat.S_IMODE(file.path.stat().st_mode), 0o600)
+            file.close()
+        later = self.file()
+        self.assertEqual(later.take_over(), [])
+        (draft,) = later.drafts
+        self.assertEqual((draft.name, sorted(draft.text.split("\n"))), ("wob", ["begun 0", "begun 1"]))
+        later.keep_draft(Draft("group", "wob", ""))
+        later.close()
+        self.assertEqual(list(self.folder.iterdir()), [])
+
+    def test_a_file_with_a_draft_stays_small(self) -> None:
+        file = self.file()
+        file.keep_draft(Draft("group", "wob", "begun"))
+        for ref in ("1", "2"):
+            file.keep(message(ref, "x" * MAX_SETTLED_BYTES))
+            file.settle(ref)
+            self.assertLess(file.path.stat().st_size, 1024)
+        file.close()
+        later = self.file()
+        self.assertEqual((later.take_over(), [one.text for one in later.drafts]), ([], ["begun"]))
 
     def test_a_file_with_nothing_in_it_goes(self) -> None:
         file = self.file()

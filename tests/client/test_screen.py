@@ -14,7 +14,7 @@ from PIL import Image
 from rich.cells import cell_len
 from textual.events import AppBlur, AppFocus, Paste
 
-from chatd.client.codec import ConversationRef
+from chatd.client.codec import LOBBY, ConversationRef
 from chatd.client.composer import Composer
 from chatd.client.lists import MemberList
 from chatd.client.memory import MAX_SHOWN_ENTRIES
@@ -44,10 +44,13 @@ class Arriving(ScreenTestCase):
         async def story() -> None:
             async with self.at_screen("alice"), self.at_screen() as bob:
                 await bob.sees("Who are you?")
+                await bob.sees("F1 help  Ctrl-C leave")
+                await bob.presses("f1")
+                await bob.sees("Keys", "Esc: back to the chat")
                 await bob.presses("f1", "f2", "ctrl+n", *"alice", "enter")
                 await bob.sees("nick in use: alice; choose another nick", "Who are you?")
                 await bob.presses(*["backspace"] * 5, *"bob", "enter")
-                await bob.sees("Join a room")
+                await bob.sees("Join a room", "Esc back to the chat")
                 await bob.presses("escape")
                 await bob.sees("Hello bob", "● alice", "● bob")
 
@@ -87,6 +90,9 @@ class Arriving(ScreenTestCase):
             async with self.at_screen("alice") as alice:
                 await alice.fanouts("at once\r")
                 await alice.sees("You said: hello", "You said: at once", "Welcome back alice !")
+                await alice.sees("alice joined wob")
+                shown = [entry.id for entry in alice.app.memory.shown_conversation.entries if entry.id]
+                self.assertEqual(shown, sorted(shown))
                 self.assertNotIn("Join a room", alice.screen)
                 await alice.until(lambda: alice.lines[0].startswith(" wob "))
             owner.says("kick;wob;alice").hears_until(b"ACK kick ")
@@ -94,6 +100,10 @@ class Arriving(ScreenTestCase):
                 await alice.until(lambda: alice.lines[0].startswith(" lobby "))
                 owner.says("PRV alice psst")
                 await alice.sees("unread: @owner 1", "message to lobby")
+                await alice.presses("f4")
+                await alice.sees("● owner ")
+                await alice.presses("escape")
+                await alice.until(lambda: "● owner" not in alice.screen)
                 await alice.presses("ctrl+n")
                 await alice.sees("message to @owner")
                 await alice.until(lambda: "unread" not in alice.screen)
@@ -161,10 +171,16 @@ class Talking(ScreenTestCase):
                 await alice.types("/kick wob bob too loud")
                 await alice.until(lambda: "● bob" not in alice.screen)
                 await bob.sees("alice kicked bob out of wob (too")
+                await bob.sees("you are no longer in wob: /join wob, or /leave")
                 await bob.types("but")
-                await bob.sees("you are not a member of wob: join it")
+                await bob.sees("You said: but (not sent: you are not a member of wob: join it")
+                self.assertEqual(" ".join(bob.screen.split()).count("not a"), 1, "the reason is there once")
+                await bob.types("/leave")
+                await bob.sees("wob stays in the list, because")
+                await bob.until(lambda: bob.lines[0].startswith(" lobby "))
                 await bob.types("/join wob", "sorry")
                 await alice.sees("bob said: sorry", "● bob")
+                self.assertIn("message to wob", bob.screen)
                 await bob.types("/leave")
                 await bob.until(lambda: bob.lines[0].startswith(" lobby "))
                 await bob.sees("bob left wob")
@@ -259,7 +275,8 @@ class Talking(ScreenTestCase):
         self.play(story)
         self.assertEqual(
             [(one["group"], one.get("before"), one["limit"]) for one in asked_for],
-            [("den", None, 500), ("wob", 4, 100), ("den", None, 100)],  # the first looks for mentions
+            # The first looks for mentions, the second has the events beside the messages of the welcome.
+            [("den", None, 500), ("wob", None, 100), ("wob", 4, 100), ("den", None, 100)],
         )
 
     def test_what_makes_no_sense(self) -> None:
@@ -365,6 +382,29 @@ class Talking(ScreenTestCase):
     def test_everything_can_be_read_without_colours(self) -> None:
         with patch.dict("os.environ", NO_COLOR="1"):
             self.test_everything_can_be_read_on_dark_and_on_light()
+
+    def test_without_colours_what_matters_is_marked_otherwise(self) -> None:
+        """Own messages, mentions, unread messages, the current room and what is chosen or selected."""
+
+        async def story() -> None:
+            async with self.at_screen("alice", size=(80, 15)) as alice, self.at_screen("bob") as bob:
+                await alice.types("hello bob", "/create wob")
+                await bob.types("alice, you too", "/react 1 +1", "s;alice;psst")
+                await alice.sees("lobby 1 @1", "@bob 1")
+                marks = alice.marks
+                await alice.until(lambda: alice.marks["wob"] == {"bold", "reverse"}, "the current room")
+                self.assertEqual(marks["lobby"], {"bold"})
+                self.assertEqual(marks["1 @1"], {"bold", "underline"})
+                alice.app.switch_conversation(LOBBY)
+                await alice.sees("alice, you too", "[+1 1]")
+                marks = alice.marks
+                await alice.until(lambda: alice.marks["lobby"] == {"bold", "reverse"}, "the current room")
+                self.assertEqual(marks["bob"], {"bold"})
+                self.assertEqual(marks["alice"], {"bold", "underline"})
+                self.assertEqual(marks["[+1 1]"], {"italic"})
+
+        with patch.dict("os.environ", NO_COLOR="1"):
+            self.play(story)
 
 
 class Small(ScreenTestCase):
@@ -898,7 +938,7 @@ class LongAgo(ScreenTestCase):
                 await alice.until(lambda: numbers(alice) == before)
                 self.assertEqual(alice.app.query_one(Composer).text, "half a line")
                 await alice.presses("ctrl+k", *"kick")
-                await alice.sees("/kick  group dest [reason]")
+                await alice.sees("/kick  group nick [reason]")
                 await alice.presses("enter", "x")
                 self.assertEqual(alice.app.query_one(Composer).text, "/kick x")
                 await alice.presses("ctrl+k", *"@dor", "enter")
@@ -1058,7 +1098,7 @@ class Changes(ScreenTestCase):
                 await alice.types("/react +1")
                 await bob.types("/react 1 ok")
                 for person in (alice, bob):
-                    await person.sees(" +1 1", " ok 1")
+                    await person.sees("[+1 1]", "[ok 1]")
                 await alice.types("/delete 1")
                 await bob.sees("You said: > alice (deleted) hi there")
                 await alice.types("/unreact +1")
@@ -1066,7 +1106,7 @@ class Changes(ScreenTestCase):
                 await alice.types("oops")
                 await bob.sees("alice said: oops")
                 await bob.types("/edit 8 mine")
-                await bob.sees("only its author may edit a message")
+                await bob.sees("only its author may edit")
 
         self.play(story)
 
@@ -1112,7 +1152,7 @@ class Looks(ScreenTestCase):
                 await other.types("I have a long nick")
                 await alice.sees(f" {long} ", f"{long} said: I have a long nick")
                 await alice.types("/copy")
-                await alice.sees("copied: 18 characters")
+                await alice.sees("18 characters")
                 self.assertEqual(alice.app.clipboard, "I have a long nick")
                 await alice.types("/copy 2")
                 like = "bob: like:\n```py\nif x:\n\treturn\n```\n`done`"
@@ -1123,7 +1163,7 @@ class Looks(ScreenTestCase):
                 await alice.pilot.hover(offset=(column + 16, row))
                 await alice.pilot.mouse_up(offset=(column + 17, row))
                 await alice.until(lambda: alice.app.clipboard == "https://a.b/c")
-                await alice.sees("copied: 13 characters")
+                await alice.sees("13 characters")
                 await alice.presses("ctrl+c")
                 self.assertEqual((alice.app._exit, alice.app.screen.get_selected_text()), (False, None))
                 await alice.types(f"/paste {self.folder / 'notes.txt'}", "/paste /dev/zero", "/copy x")
@@ -1144,7 +1184,7 @@ class Images(ScreenTestCase):
         return path
 
     def test_an_image_is_seen_by_others(self) -> None:
-        """As characters that fit the width that one has oneself; one's own screen shows the picture."""
+        """As characters, made smaller on a narrow screen; one's own screen shows the picture."""
         path = self.picture()
 
         async def story() -> None:
@@ -1155,11 +1195,11 @@ class Images(ScreenTestCase):
             ):
                 await alice.types(f"/image {path}")
                 await alice.sees("\N{UPPER HALF BLOCK}" * 44, "others see it as characters")
-                for person, width in ((bob, 44), (carol, 28)):
+                for person, width, height in ((bob, 44, 4), (carol, 28, 3)):
                     await person.sees("Q" * width)
                     drawn = [line for line in person.lines if "QQ" in line]
                     self.assertEqual({line.count("Q") for line in drawn}, {width})
-                    self.assertEqual(len(drawn), 4)
+                    self.assertEqual(len(drawn), height)
                 self.assertEqual(bob.app.memory.shown_conversation.entries[-1].kind, "image")
                 await alice.types("/image nowhere.png")
                 await alice.sees("can't send nowhere.png: No such file")

@@ -58,8 +58,8 @@ class Targets(SynchronousTestCase):
         self.assertEqual((targets[4].typed, targets[4].is_whole), ("/join den", True))
         kick = find_targets("kick", targets)[0]
         self.assertEqual((kick.name, kick.typed), ("/kick", "/kick "))
-        self.assertTrue(kick.remark.startswith("group dest [reason]  remove a user"), kick.remark)
+        self.assertTrue(kick.remark.startswith("group nick [reason]  remove a user"), kick.remark)
         operators = find_targets("/op", targets)[0]
-        self.assertEqual((operators.typed, operators.remark[:10]), ("/op ", "group dest"))
+        self.assertEqual((operators.typed, operators.remark[:10]), ("/op ", "group nick"))
         edit, withdraw = find_targets("/edi", targets)[0], find_targets("withdr", targets)[0]
-        self.assertEqual((edit.remark[:8], withdraw.typed), ("[id] msg", "/withdraw "))
+        self.assertEqual((edit.remark[:8], withdraw.typed), ("[id] tex", "/withdraw "))

@@ -125,6 +125,19 @@ class Person:
         return found
 
     @property
+    def marks(self) -> dict[str, set[str]]:
+        """The texts on a dark screen, and how each is marked; ``reverse`` is a light background."""
+        found = {}
+        for strip in self.app.screen._compositor.render_strips():
+            for text, style, _ in strip:
+                if style is not None and text.strip():
+                    names = {name for name in ("bold", "italic", "underline") if getattr(style, name)}
+                    if style.bgcolor is not None and Color.from_rich_color(style.bgcolor).brightness > 0.5:
+                        names.add("reverse")
+                    found[text.strip()] = names
+        return found
+
+    @property
     def found(self) -> str:
         """What the search has come to."""
         found = self.app.history.found
@@ -227,9 +240,12 @@ class ScreenTestCase(ChatTestCase):
             self.apps.remove(app)
             log.close()
 
-    def stored(self) -> list[str]:
-        """The lobby's messages."""
+    def stored(self, group: str | None = None) -> list[str]:
+        """The lobby's messages, or those of a public group, which carol joins for that."""
         carol = self.daemon.connect("json")
         self.addCleanup(carol.close)
-        carol.asks(action="client-hello", from_="carol").asks(action="history", limit=500, ref=1)
+        carol.asks(action="client-hello", from_=f"carol{group or ''}")
+        if group:
+            carol.asks(action="join", group=group)
+        carol.asks(action="history", limit=500, ref=1, **({"group": group} if group else {}))
         return [said["msg"] for said in carol.object(ref=1)["messages"]]

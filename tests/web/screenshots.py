@@ -56,8 +56,10 @@ def talk(people: list[Client]) -> None:
     bob, carol, dieter, erin = people
     bob.says("bg;course;The gateway test runs now, who tries it with telnet?").hears_until(b"ACK bg")
     carol.says("bg;course;Me. And somebody is here with netcat \N{GRINNING FACE}").hears_until(b"ACK bg")
-    dieter.asks(action="gbroadcast", group="course", msg=CODE, ref=3).object(ref=3)
-    erin.asks(action="gbroadcast", group="course", msg=CAT, kind="image", ref=3).object(ref=3)
+    code = dieter.asks(action="gbroadcast", group="course", msg=CODE, ref=3).object(ref=3)["id"]
+    erin.asks(action="react", id=code, reaction="+1", ref=6).object(ref=6)
+    bob.says(f"react;{code};+1").hears_until(b"ACK react")
+    erin.asks(action="gbroadcast", group="course", msg=CAT, kind="image", reply_to=code, ref=3).object(ref=3)
     line = "alice, the answer is in https://datatracker.ietf.org/doc/html/rfc6455 (section 5.2)"
     carol.says(f"bg;course;{line}").hears_until(b"ACK bg")
 
@@ -105,7 +107,7 @@ def draw(browser: Browser, options: dict[str, Any], target: Path) -> None:
         expect(alice.page.locator("#outbox li")).to_have_count(0)
         aside(people)
         expect(alice.page.locator(".invitation")).to_have_count(1)
-        expect(alice.page).to_have_title("(3) #course · chatd")
+        expect(alice.page).to_have_title("(@3, 3) #course · chatd")
         alice.page.screenshot(path=target, animations="disabled", caret="hide")
         alice.context.close()
         for client in people:

@@ -84,6 +84,30 @@ class Markup(BrowserTestCase):
             self.assertIn(f"mallory removed kicked ({' '.join(reason.split())})", events)
         expect(victim.page.locator("#topic")).to_have_text(topic)
 
+        # Reactions, quotes, menus, and what the victim answers.
+        first = int(victim.page.locator("#log > div:has(.body)").first.get_attribute("data-id") or 0)
+        for reaction in ("<b>x</b>", "<img/src=x>", "{actor}", "&lt;"):
+            mallory.asks(action="react", id=first, reaction=reaction, ref=reaction).object(ref=reaction)
+        answered = range(first, first + len(TEXTS), 4)
+        for id in answered:
+            mallory.asks(action="gbroadcast", group=NAMES[0], msg="answer", reply_to=id, ref=id).object(
+                ref=id
+            )
+        expect(victim.page.locator("#log .quote")).to_have_count(len(answered))
+        expect(victim.page.locator("#log .reaction")).to_have_text(
+            ["<b>x</b> 1", "<img/src=x> 1", "{actor} 1", "&lt; 1"]
+        )
+        row = victim.page.locator(f'#log > [data-id="{first}"]')
+        for item in ("Who has reacted", "Answer"):
+            row.locator(".more").click()
+            victim.page.get_by_role("menuitem", name=item).click()
+            self.is_clean(victim)
+            victim.page.keyboard.press("Escape")
+        victim.page.keyboard.press("Control+k")
+        expect(victim.page.get_by_role("option").first).to_be_visible()
+        self.is_clean(victim)
+        victim.page.keyboard.press("Escape")
+
         # Dialogs, replies, and what the victim types.
         for button in ("#browse", "#new-message", "#group-open", "#me"):
             victim.opens_dialog(button)
@@ -94,7 +118,7 @@ class Markup(BrowserTestCase):
         unknown = [text for text in TEXTS[::4] if text not in NAMES]
         victim.says_at_once(*(f"/join {text}" for text in unknown)).sees("unknown group", where="#reply")
         victim.says_at_once(*TEXTS)
-        self.is_literal(victim, [*map(plain, TEXTS)] * 2)
+        self.is_literal(victim, [*map(plain, TEXTS)] * 2 + ["answer"] * len(answered))
         victim.opens("mallory")
         self.is_literal(victim, [*map(plain, TEXTS)], images=True)
 
@@ -107,6 +131,10 @@ class Markup(BrowserTestCase):
             victim.page.fill("#search-text", text)
             victim.sees(" of ", where="#search-count")
             self.is_clean(victim)
+        victim.page.fill("#search-text", "from:mallory")
+        victim.page.click("#search-list")
+        victim.sees("window.ran=1", where="#results")
+        self.is_clean(victim)
         victim.comes(f"#invite={TEXTS[0]}")
         self.is_clean(victim)
         victim.comes("#invite=invite_0").page.get_by_role("button", name="Join", exact=True).click()

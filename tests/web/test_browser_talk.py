@@ -78,7 +78,7 @@ class Talk(BrowserTestCase):
         alice = self.alice
         self.carol.says("PRV alice between us")
         expect(alice.room("carol")).to_contain_text("1 unread")
-        expect(alice.page).to_have_title("(1) Lobby · chatd")
+        expect(alice.page).to_have_title("(@1, 1) Lobby · chatd")
         alice.opens("carol").sees("between us").says("as you like")
         self.assertIn(b"PRV alice as you like", self.carol.hears_until(b"like\n"))
         expect(alice.page).to_have_title("carol · chatd")
@@ -87,7 +87,7 @@ class Talk(BrowserTestCase):
         """While they are elsewhere."""
         alice = self.alice
         self.bob.says("nothing for anybody").says("this is for you, alice")
-        expect(alice.room("Lobby")).to_contain_text("2 unread, you are mentioned")
+        expect(alice.room("Lobby")).to_contain_text("2 unread, mentions: 1")
         alice.opens("Lobby").sees("New", "this is for you, alice")
         expect(alice.page.locator(".mentioned .mention")).to_have_text("alice")
         expect(alice.room("Lobby").locator(".count")).to_have_count(0)

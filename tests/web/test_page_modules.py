@@ -17,15 +17,31 @@ from chatd.locales import to_french
 from chatd.web.command_table import command_table, french_catalogue
 from chatd.web.pages import STATIC_FOLDER, read_static_files
 from chatd.web.shortening import shorten_script, shorten_style
-from tests.support.page_size import MOST_BYTES, ONLY_FOR, page_bytes
+from tests.support.page_size import (
+    MOST_BYTES,
+    MOST_BYTES_AT_FIRST,
+    ONLY_FOR,
+    all_files,
+    bytes_of,
+    first_files,
+)
 
 PAGE_TESTS = Path(__file__).parent / "page"
 
-UNOFFERED = ("edit", "reply", "react", "unreact", "search")
-"""The commands that can be typed elsewhere, but not on the page."""
-
-LOADED_LATER = {"/french.js", "/image.js"}
-"""The modules that no other imports when it starts."""
+LOADED_LATER = {
+    *(
+        "/dialogs.js",
+        "/french.js",
+        "/image.js",
+        "/menus.js",
+        "/message_menu.js",
+        "/palette.js",
+        "/search.js",
+        "/search_results.js",
+        "/sw.js",
+    ),
+}
+"""The scripts that are not imported when the page starts, except that a French page imports its texts."""
 
 TRANSLATED = re.compile(r'\bt\(\s*(?:[^"`()]*(?:\([^()]*\)[^"`()]*)?\?\s*)?"([^"]+)"(?:\s*:\s*"([^"]+)")?')
 """A text of the page in a module: ``t("a")``, or one of two as in ``t(some ? "a" : "b")``."""
@@ -92,18 +108,12 @@ class CommandTableTest(TestCase):
     """The JSON that the page completes commands from."""
 
     def test_all_commands(self) -> None:
-        """Every command that has a typed form is there with its fields, but for some on messages and the
-        search: the page has its own.
-        """
+        """Every command that has a typed form is there with its fields."""
         table = json.loads(command_table(str))
         rows = {row["name"]: row for row in table["commands"]}
         self.assertEqual(
             [
-                *(
-                    name
-                    for name, row in COMMANDS.items()
-                    if (row.semicolon_word or row.slash_word) and name not in UNOFFERED
-                ),
+                *(name for name, row in COMMANDS.items() if row.semicolon_word or row.slash_word),
                 "me",
             ],
             list(rows),
@@ -156,14 +166,12 @@ class CommandTableTest(TestCase):
         reasons = {key for key, sentence in REASON_SENTENCES.items() if sentence not in known}
         self.assertEqual(
             {"already_server_operator", "bad_json", "bad_utf8", "configured_operator"}
-            | {"no_room", "not_appointed", "not_author", "not_editable", "same_text"}
-            | {"bad_reaction", "already_reacted", "no_such_reaction", "too_many_reactions"},
+            | {"no_room", "not_appointed"},
             refusals,
         )
         self.assertEqual(
             {"around_alone", "cut_off", "frame_length", "frame_type", "many_questions", "many_typing_marks"}
-            | {"no_string", "no_time", "surrogate", "too_deep"}
-            | {"many_words", "no_words"},
+            | {"no_string", "no_time", "surrogate", "too_deep"},
             reasons,
         )
 
@@ -193,18 +201,17 @@ class SourcesTest(TestCase):
         self.assertEqual(b"@media (x:1){a :focus,b > c{d:e f;--g:h}}\n:root{i:j}\n", shorten_style(sheet))
 
     def test_size(self) -> None:
-        """The page with all its files is small in each language."""
+        """What is loaded before the user can write is small in each language, and so is all of the page."""
         for language in ONLY_FOR:
-            self.assertLess(page_bytes(language), MOST_BYTES, language)
+            self.assertLess(bytes_of(first_files(language)), MOST_BYTES_AT_FIRST, language)
+            self.assertLess(bytes_of(all_files(language)), MOST_BYTES, language)
         self.assertLessEqual(set().union(*ONLY_FOR.values()), read_static_files().keys())
 
     def test_loaded_at_once(self) -> None:
         """Modules that may not be needed are not imported when the page starts."""
-        imported = {
-            f"/{name}" for text in sources().values() for name in re.findall(r'\} from "\./(.+)";', text)
-        }
-        modules = {f"/{name}" for name in sources()} - {"/app.js", "/sw.js"}
-        self.assertEqual(LOADED_LATER, modules - imported)
+        modules = {f"/{name}" for name in sources()}
+        self.assertEqual(LOADED_LATER - {"/french.js"}, modules - first_files("fr"))
+        self.assertEqual(LOADED_LATER, modules - first_files("en"))
 
     def test_kept_offline(self) -> None:
         """The service worker keeps all files except itself."""

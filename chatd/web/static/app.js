@@ -2,22 +2,23 @@
 
 import { CommandTable } from "./commands.js";
 import { Composer } from "./composer.js";
-import { closeDialog, confirmDialog, groupsDialog, messageDialog, openDialog, submitButton } from "./dialogs.js";
 import { button, byId, eachFrame, el, slowly } from "./dom.js";
 import { History } from "./history.js";
-import { currentLanguage, refusalText, setLanguage, t, translatePage } from "./language.js";
+import { currentLanguage, loadSentences, refusalText, setLanguage, t, translatePage } from "./language.js";
 import { LoginView } from "./login_view.js";
 import { LogView } from "./log_view.js";
 import { MembersView } from "./members_view.js";
-import { groupMenu, memberMenu, ownMenu } from "./menus.js";
+import { MessageActions } from "./message_actions.js";
 import { keepShell, notify, setTitle } from "./notify.js";
 import { Outbox } from "./outbox.js";
+import { ReadMarks } from "./read_marks.js";
 import { ReplyView } from "./reply_view.js";
 import { RoomsView } from "./rooms_view.js";
 import { artNode, Rows } from "./row_view.js";
-import { Search } from "./search.js";
 import { ChatState, keyOf, kindOf, LOBBY, sayingEntry } from "./state.js";
-import { drafts, forget, lastNick, marks, pages, session, settings } from "./store.js";
+import { drafts, forget, lastNick, pages, quiet, session, settings } from "./store.js";
+import { TargetView } from "./target.js";
+import { TypingView } from "./typing_view.js";
 import { Wire } from "./wire.js";
 
 const IMAGE_BYTES = 49_152;
@@ -37,6 +38,8 @@ let offline = false;
 let invitation = "";
 /** @type {Record<string, string>} */
 let texts = {};
+/** @type {string[]} */
+let quietKeys = [];
 /** @type {any} */
 let keepTimer = null;
 
@@ -56,19 +59,25 @@ const wire = new Wire(
 );
 const outbox = new Outbox(localStorage, newRef, Date.now);
 const history = new History(wire, state, historyChanged);
+const readMarks = new ReadMarks(wire, state, history, () => readAll("conversations", "conversations"), () => {
+	renderSides();
+	readNow();
+	log.changed(true);
+});
+const typingView = new TypingView(wire, state);
 const reply = new ReplyView();
 const rooms = new RoomsView(state, {
 	open: openConversation,
 	join: (group) => joinGroup(group),
 	decline: (group) => act({ action: "decline", group }, t("Decline")),
+	isQuiet,
 });
-const members = new MembersView(state, (member) => memberMenu(state, member, act, (nick) => openDirect(nick)));
-const search = new Search({
-	current: () => state.current,
-	readEarlier: (conversation) => history.earlier(conversation, true),
-	goTo: (id) => log.goTo(id),
-	restyle: () => log.changed(true),
-	closed: () => composer.focus(),
+const members = new MembersView(state, async (member) => (await import("./menus.js")).memberMenu(state, member, act, (nick) => openDirect(nick)));
+/** The search, once it was opened. @type {import("./search.js").Search | null} */
+let search = null;
+const target = new TargetView(() => {
+	messageActions.cancel();
+	composer.focus();
 });
 const log = new LogView(
 	byId("scroll"),
@@ -77,19 +86,31 @@ const log = new LogView(
 		me: state.me,
 		colours: state.colours,
 		group: state.current.name,
-		newAfter: state.current.newAfter,
-		query: search.query,
-		found: search.found,
+		newAfter: newLine(),
+		query: search?.query ?? "",
+		found: search?.found || foundId,
 	}), (id) => log.goTo(id)),
-	{ nearTop: () => history.earlier(state.current), moved: () => readNow() },
+	{ nearTop: () => history.earlier(state.current), nearEnd: () => history.later(state.current), moved: () => readNow(), rendered: showNew },
 );
+/** The message to which the user has gone. */
+let foundId = 0;
 const composer = new Composer({
 	table: () => table,
 	nicks: knownNicks,
 	groups: () => [...state.groups.keys()],
 	submit,
 	changed: typing,
+	editLast: () => {
+		const last = lastMessage(true);
+		if (last !== undefined) messageActions.edit(last);
+		return last !== undefined;
+	},
 	file: (file) => offerPicture(file),
+});
+const messageActions = new MessageActions(state, target, composer, {
+	act,
+	draft: () => texts[state.active] ?? "",
+	goTo: (id) => goToMessage(state.current, id),
 });
 const login = new LoginView({
 	login: (nick, password) => start(nick, password, false),
@@ -104,6 +125,12 @@ const renderSides = eachFrame(() => {
 	showTitle();
 });
 const renderMembers = slowly(() => members.render());
+
+/** Close the dialog, if there is one. */
+const closeDialog = () => byId("dialog").hasAttribute("open") && /** @type {HTMLDialogElement} */ (byId("dialog")).close();
+
+/** Modules that a new user does not need to write the first message. */
+const LATER = ["./dialogs.js", "./menus.js", "./message_menu.js", "./palette.js", "./search.js"];
 
 function newRef() {
 	// Without https, randomUUID is missing.
@@ -162,12 +189,15 @@ function welcomed(welcome, resumed) {
 		if (nick !== before) newGuest(before);
 	} else {
 		const { active } = state;
-		state.begin(welcome, marks.get(nick));
+		state.begin(welcome);
+		target.clear();
+		typingView.clear();
 		const place = active === LOBBY ? sessionStorage.getItem("chatd:open") : active;
 		restorePlace = place;
 		outbox.load(ownNick());
 		if (nickWanted === "") outbox.waiting().forEach(otherGuest);
 		texts = drafts.get(ownNick());
+		quietKeys = quiet.get(ownNick());
 	}
 	session.set({ nick: ownNick() });
 	if (nickWanted !== "") lastNick.set(nick);
@@ -220,8 +250,7 @@ async function requestLists() {
 		renderMembers();
 	});
 	loadGroups().then(() => loadMembers(state.current));
-	const conversations = await readAll("conversations", "conversations");
-	if (conversations !== null) state.summaries(conversations, false);
+	await readMarks.load();
 	restore();
 	renderSides();
 }
@@ -245,7 +274,7 @@ async function readAll(action, key, extra = {}) {
 	/** @type {any[]} */
 	let all = [];
 	for (;;) {
-		const answer = await wire.request({ action, ...extra, ...(all.length > 0 ? { skip: all.length } : {}) });
+		const answer = await ask({ action, ...extra, ...(all.length > 0 ? { skip: all.length } : {}) });
 		if (!Array.isArray(answer[key])) return null;
 		all = all.concat(answer[key]);
 		if (!answer.more || answer[key].length === 0) return all;
@@ -262,6 +291,23 @@ function caughtUp() {
 	log.changed(true);
 	offerInvitation();
 	keepSoon();
+	loadRest();
+}
+
+/** Load what is not needed before the first message is written, so that it is there without a connection. */
+async function loadRest() {
+	await new Promise((done) => (window.requestIdleCallback ?? setTimeout)(done));
+	await loadSentences();
+	keepShell();
+	await Promise.allSettled(LATER.map((one) => import(one)));
+	await readMarks.findMentions();
+}
+
+/** Send a request and return its answer. A refusal can be shown in the user's language then. @param {Wired} request */
+async function ask(request) {
+	const answer = await wire.request(request);
+	if (answer.action === "server-error") await loadSentences();
+	return answer;
 }
 
 /**
@@ -274,7 +320,7 @@ function offerInvitation() {
 	invitation = "";
 	byId("login-invited").hidden = true;
 	const join = button(t("Join"), async () => {
-		const answer = await wire.request({ action: "uselink", link });
+		const answer = await ask({ action: "uselink", link });
 		if (answer.code === "connection_lost") return;
 		offer.remove();
 		if (answer.action === "server-error") reply.answer(t("Invitation"), answer);
@@ -290,7 +336,7 @@ function received(object) {
 		if (object.action === "server-ack") {
 			const conversation = state.conversation(item.kind, item.kind === "direct" ? object.to || item.name : item.name);
 			const kind = item.image ? "image" : kindOf(item.msg);
-			state.own(conversation, sayingEntry({ id: object.id, ts: object.ts, from: state.me, msg: item.msg, kind }));
+			state.own(conversation, sayingEntry({ ...item, id: object.id, ts: object.ts, from: state.me, kind }));
 			if (conversation.key === state.active) log.changed(false);
 		}
 		showOutbox();
@@ -299,7 +345,15 @@ function received(object) {
 		return;
 	}
 	if (object.action === "server-error") {
-		if (object.ref === undefined && object.code !== "shutting_down") addNotice(refusalText(/** @type {any} */ (object)));
+		if (object.ref === undefined && object.code !== "shutting_down") loadSentences().then(() => addNotice(refusalText(/** @type {any} */ (object))));
+		return;
+	}
+	if (object.action === "server-read") {
+		readMarks.moved(object);
+		return;
+	}
+	if (object.action === "server-typing") {
+		typingView.received(object);
 		return;
 	}
 	// A ref is its author's: the daemon can't know that a guest's message comes from the guest before.
@@ -314,7 +368,7 @@ function received(object) {
 			if (gone && !state.current.gone) showConversation();
 			else if (state.current.gone !== gone) showOutbox();
 		}
-		if (object.deleted || object.edited) log.changed(true);
+		if (object.deleted || object.edited || object.message) log.changed(true);
 	}
 	if (object.action === "server-history") log.changed(true);
 	renderSides();
@@ -333,11 +387,14 @@ function tell(news) {
 		return;
 	}
 	const { conversation, entry, mentioned } = news;
+	if (entry.from !== undefined) typingView.wrote(conversation.key, entry.from);
+	readMarks.sendSoon();
 	if (conversation.key === state.active) {
 		log.changed(false);
 		searchSoon();
 		if (!log.atEnd) showJump();
 	}
+	if (isQuiet(conversation.key)) return;
 	if (entry.from !== undefined && entry.from !== state.me && (mentioned || conversation.kind === "direct")) {
 		const title = conversation.kind === "direct" ? entry.from : `${entry.from} · ${placeName(conversation)}`;
 		const text = entry.kind === "action" ? `* ${entry.from} ${entry.msg}` : (entry.msg ?? "");
@@ -345,10 +402,11 @@ function tell(news) {
 	}
 }
 
-const searchSoon = slowly(() => search.changed(false));
+const searchSoon = slowly(() => search?.changed(false));
 
 /** @param {Wired} refusal @param {boolean} wasIn */
-function ended(refusal, wasIn) {
+async function ended(refusal, wasIn) {
+	await loadSentences();
 	setOffline(false);
 	const shutOut = SHUT_OUT.has(refusal.code);
 	if (!wasIn || shutOut) session.set(null);
@@ -362,6 +420,10 @@ function ended(refusal, wasIn) {
 /** @param {string} key */
 function openConversation(key) {
 	const again = key === state.active;
+	if (!again) {
+		typingView.own.stop();
+		foundId = 0;
+	}
 	restorePlace = null;
 	state.activate(key);
 	byId("rooms").classList.remove("open");
@@ -379,11 +441,13 @@ function openConversation(key) {
 function showConversation() {
 	const { current } = state;
 	log.show(current.entries);
+	target.show(current.key);
 	composer.set(texts[current.key] ?? "");
 	showHead();
 	showOutbox();
+	typingView.show();
 	members.reset();
-	search.changed(true);
+	search?.changed(true);
 	readNow();
 	renderSides();
 	if (wire.ready) {
@@ -411,8 +475,8 @@ function historyChanged(conversation) {
 	renderSides();
 }
 
-/** @param {Conversation} conversation */
-const placeName = (conversation) => (conversation.kind === "lobby" ? t("Lobby") : conversation.kind === "group" ? `#${conversation.name}` : conversation.name);
+/** @param {{kind: Kind, name: string}} place */
+const placeName = ({ kind, name }) => (kind === "lobby" ? t("Lobby") : kind === "group" ? `#${name}` : name);
 
 function showHead() {
 	const { current } = state;
@@ -421,7 +485,6 @@ function showHead() {
 	composer.text.placeholder = t("Message to {place}", { place });
 	const row = state.groups.get(current.name);
 	byId("topic").textContent = current.kind === "group" ? (row?.topic ?? "") : "";
-	byId("group-open").hidden = current.kind === "lobby";
 	byId("members-open").hidden = current.kind === "direct";
 	const { complete, trimmed, gone } = current;
 	byId("beginning").textContent = gone && current.kind === "group" ? t("You are not a member of this group.")
@@ -434,23 +497,62 @@ function showTitle() {
 	showJump();
 }
 
+/** The line "new" that has been in view, by conversation and place. */
+let seenLine = "";
+
+/** Offer the way to the first unread message while it is above what is in view. */
+function showNew() {
+	const { key, read, entries } = state.current;
+	if (entries.length === 0) return;
+	const line = `${key} ${read.newAfter}`;
+	const above = read.newAfter !== null && line !== seenLine && log.isAbove(read.newAfter + 1);
+	if (!above) seenLine = line;
+	const offer = byId("unread");
+	if (offer.hidden === !above) return;
+	offer.hidden = !above;
+	byId("unread-go").textContent = `↑ ${t("New messages")}`;
+}
+
+/** The id behind which the line "new" stands; null without one, and while what precedes it is not there. */
+function newLine() {
+	const { entries, complete, read } = state.current;
+	return read.newAfter !== null && (complete || (entries[0]?.id ?? 0) <= read.newAfter) ? read.newAfter : null;
+}
+
+/** Go to the first message that was unread when the conversation was opened, or on to one that mentions the user. */
+async function goToNew() {
+	const { current } = state;
+	const jump = current.read.nextJump();
+	if (jump?.mention) goToMessage(current, jump.id);
+	else if (jump && (await history.around(current, jump.id - 1)) && current.key === state.active) log.goTo(jump.id);
+}
+
 function showJump() {
 	const jump = byId("jump");
-	const { unread } = state.current;
-	jump.hidden = log.atEnd;
+	const { read, newer } = state.current;
+	const { unread } = read;
+	jump.hidden = log.atEnd && !newer;
 	jump.textContent = unread > 0 ? `↓ ${t("{n} unread", { n: unread })}` : `↓ ${t("To the end")}`;
 }
 
 /** The user sees the end of the open conversation: it is read. */
 function readNow() {
-	state.reading = log.atEnd && !document.hidden && login.page.hidden && !offline;
+	const { current } = state;
+	state.reading = state.counted && log.atEnd && !current.newer && !document.hidden && document.hasFocus() && login.page.hidden && !offline;
 	showJump();
 	if (!state.reading) return;
-	const { current } = state;
-	const unread = current.unread;
-	state.read(current);
-	if (unread > 0) renderSides();
+	if (current.read.seeAll()) renderSides();
+	readMarks.sendSoon();
 	keepSoon();
+}
+
+/** Go to an entry of a conversation, wherever it is in its history. @param {Conversation} conversation @param {number} id */
+async function goToMessage(conversation, id) {
+	if (conversation.key !== state.active) openConversation(conversation.key);
+	if (!(await history.around(conversation, id)) || conversation.key !== state.active) return;
+	foundId = id;
+	if (search !== null) search.found = 0;
+	log.goTo(id);
 }
 
 /** @param {string} nick */
@@ -475,7 +577,7 @@ function entered(group) {
 
 /** Carry out a request of the user and show what was refused. @param {Wired} request @param {string} title */
 async function act(request, title) {
-	const answer = await wire.request(request);
+	const answer = await ask(request);
 	if (answer.action === "server-error") {
 		closeDialog();
 		reply.answer(title, answer);
@@ -499,6 +601,8 @@ function acknowledged(request, answer) {
 	if (command.event === "created") event.visibility ??= "public";
 	if (command.event === "history") event.history = request.mode;
 	if (command.event === "deleted") Object.assign(event, { subject: answer.to, deleted: Number(request.id) });
+	if (command.event === "edited") Object.assign(event, { edited: Number(request.id), kind: state.entry(Number(request.id))?.kind === "notice" ? "notice" : kindOf(request.msg) });
+	if (request.reaction) Object.assign(event, { message: Number(request.id), reaction: String(request.reaction).normalize("NFC") });
 	if (command.event === "joined" || command.event === "created") {
 		if (command.event === "created") state.setMembers(answer.group, [{ name: state.me, role: "owner", online: true }]);
 		state.event(event);
@@ -508,7 +612,7 @@ function acknowledged(request, answer) {
 	}
 	state.event(event);
 	groupsSoon();
-	log.changed(command.event === "deleted");
+	log.changed(Boolean(event.deleted ?? event.edited ?? event.message));
 	showHead();
 	showOutbox();
 	renderSides();
@@ -518,8 +622,9 @@ function acknowledged(request, answer) {
 function sentByCommand(request, answer) {
 	if (request.msg === undefined) return;
 	const conversation = answer.group ? state.conversation("group", answer.group) : answer.to ? state.conversation("direct", answer.to) : state.conversation("lobby", "");
-	const { msg } = request;
-	state.own(conversation, sayingEntry({ id: answer.id, ts: answer.ts, from: state.me, msg, kind: kindOf(msg) }));
+	const { msg, id } = request;
+	const answered = request.action === "reply" ? { reply_to: Number(id), reply_from: state.entry(Number(id))?.from } : {};
+	state.own(conversation, sayingEntry({ id: answer.id, ts: answer.ts, from: state.me, msg, kind: kindOf(msg), ...answered }));
 	if (conversation.key !== state.active) openConversation(conversation.key);
 	log.changed(false);
 	renderSides();
@@ -527,7 +632,13 @@ function sentByCommand(request, answer) {
 
 /** Send what was typed; return whether it is dealt with. @param {string} text */
 function submit(text) {
-	const typed = table.parse(text, state.current);
+	const aim = target.current;
+	if (aim?.what === "edit" && !table.isSecret(text)) {
+		messageActions.sendEdit(aim, text.trimEnd());
+		return false;
+	}
+	const { kind, name } = state.current;
+	const typed = table.parse(text, { kind, name, lastMessage: (own) => lastMessage(own)?.id ?? 0 });
 	if (typed.what === "wrong") {
 		reply.wrong(text.split(/[\s;]/u)[0], typed.text);
 		return false;
@@ -548,7 +659,15 @@ async function run(title, command, request) {
 		logOut();
 		return;
 	}
-	const answer = await wire.request(request);
+	if (command.name === "search") {
+		reply.hide();
+		(await openSearch()).everywhere(request.words);
+		return;
+	}
+	const sends = request.msg !== undefined && command.event === undefined;
+	if (sends) sending++;
+	const answer = await ask(request);
+	if (sends) sending--;
 	acknowledged(request, answer);
 	for (const row of answer.commands ?? []) row.help = table.actions.get(row.action)?.help ?? t(row.help);
 	const shown = answer.action !== "server-ack" || (command.event !== "joined" && command.event !== "created" && request.msg === undefined);
@@ -568,15 +687,52 @@ function send(text, image) {
 		reply.wrong(t("Message"), t("This message has {n} bytes; {m} are allowed: shorten it, or split it.", { n: bytes, m: image ? IMAGE_BYTES : limits.message }));
 		return false;
 	}
-	const item = outbox.add(current, text, image);
+	const answers = target.current?.what === "reply" ? target.current : undefined;
+	const item = outbox.add(current, text, image, answers?.entry);
 	if (wire.ready) wire.send(outbox.request(item));
-	current.newAfter = null;
+	typingView.own.stop(false);
+	if (answers !== undefined) target.set(null);
 	reply.hide();
 	showOutbox();
+	toEnd();
+	current.read.newAfter = null;
 	log.changed(true);
+	return true;
+}
+
+/** Show the end of the open conversation. */
+async function toEnd() {
+	const { current } = state;
+	foundId = 0;
+	if (current.newer) await history.latest(current);
+	if (current.key !== state.active) return;
 	log.toEnd();
 	readNow();
-	return true;
+}
+
+// Messages
+
+/** How many commands that send messages have no answer yet. */
+let sending = 0;
+
+/** The last message of the open conversation, of the user or of somebody else, if it is known which that is. @param {boolean} own */
+function lastMessage(own) {
+	const { entries, newer } = state.current;
+	if (newer || (own && (sending > 0 || outbox.of(state.active).length > 0))) return undefined;
+	return entries.findLast((one) => one.from !== undefined && !one.deleted && (one.from === state.me) === own);
+}
+
+/** @param {string} key */
+function isQuiet(key) {
+	return quietKeys.includes(key);
+}
+
+/** @param {string} key @param {boolean} wanted */
+function setQuiet(key, wanted) {
+	quietKeys = quietKeys.filter((one) => one !== key);
+	if (wanted) quietKeys.push(key);
+	quiet.set(ownNick(), quietKeys);
+	renderSides();
 }
 
 /** Show the messages of the open conversation that have no ack. */
@@ -589,6 +745,7 @@ function showOutbox() {
 		if (!item.image) body.dir = "auto";
 		const said = el("div", "state", t(item.state === "failed" ? "Not sent" : wire.ready ? "Sending…" : "Waits for the connection"));
 		const row = el("li", item.state, body, said);
+		if (item.state === "waiting" && !wire.ready) said.append(button(t("Take back"), () => takeBack(item)));
 		if (item.state === "failed") {
 			if (item.refusal?.msg) said.append(`: ${refusalText(/** @type {any} */ (item.refusal))}`);
 			said.append(
@@ -597,6 +754,7 @@ function showOutbox() {
 					if (wire.ready) wire.send(outbox.request(item));
 					showOutbox();
 				}),
+				button(t("Take back"), () => takeBack(item)),
 				button(t("Delete"), () => {
 					outbox.remove(item.ref);
 					showOutbox();
@@ -609,8 +767,22 @@ function showOutbox() {
 	log.schedule();
 }
 
+/** Take a message that was not sent back into the field; what is there follows it. @param {Item} item */
+function takeBack(item) {
+	outbox.remove(item.ref);
+	showOutbox();
+	if (!item.image) {
+		composer.set([item.msg, composer.value].filter(Boolean).join("\n"));
+		typing(composer.value);
+	}
+	composer.focus();
+	if (item.again) addNotice(t("The server may have got this message before the connection was lost."));
+}
+
 /** @param {string} text */
 function typing(text) {
+	typingView.own.typed(state.current, text.trim() !== "" && !table.isCommand(text), performance.now());
+	if (target.current?.what === "edit") return;
 	saveDraft(text);
 	// The daemon does not say when others make groups.
 	const { command, fields } = table.begun(text);
@@ -638,9 +810,10 @@ function* knownNicks() {
 /** Show a picture as characters before it is sent. @param {File} file */
 async function offerPicture(file) {
 	if (!file.type.startsWith("image/")) {
-		openDialog(t("No picture"), [el("p", "", t("This server takes no files. Pictures can be sent as characters.")), el("p", "buttons", button(t("Close"), closeDialog, "primary"))]);
+		(await import("./dialogs.js")).openDialog(t("No picture"), [el("p", "", t("This server takes no files. Pictures can be sent as characters.")), el("p", "buttons", button(t("Close"), closeDialog, "primary"))]);
 		return;
 	}
+	const { openDialog, submitButton } = await import("./dialogs.js");
 	const preview = el("div");
 	let art = "";
 	const width = el("input");
@@ -691,12 +864,11 @@ function keep() {
 	clearTimeout(keepTimer);
 	keepTimer = null;
 	if (!state.me || offline || nickWanted === "" || session.get() === null) return;
-	marks.set(state.me, state.marks);
 	pages.set({
 		nick: state.me,
 		active: state.active,
 		groups: [...state.groups.values()],
-		conversations: [...state.conversations.values()].map((one) => ({ kind: one.kind, name: one.name, entries: one.entries.slice(-KEPT_ENTRIES) })),
+		conversations: [...state.conversations.values()].map((one) => ({ kind: one.kind, name: one.name, entries: one.newer ? [] : one.entries.slice(-KEPT_ENTRIES) })),
 	});
 }
 
@@ -724,15 +896,16 @@ function readOffline(kept) {
 }
 
 /** Log out, after a question if messages are lost by it. */
-function logOut() {
+async function logOut() {
 	if (outbox.size === 0) leave();
-	else confirmDialog(t("Log out"), t("Messages that are not sent yet are deleted."), t("Log out"), leave);
+	else (await import("./dialogs.js")).confirmDialog(t("Log out"), t("Messages that are not sent yet are deleted."), t("Log out"), leave);
 }
 
 /** Nothing of the user stays in the browser: the next user may be another. */
 async function leave() {
 	// Without a session nothing is kept any more.
 	session.set(null);
+	readMarks.send();
 	if (wire.ready) wire.send({ action: "client-quit" });
 	wire.close();
 	await forget(ownNick());
@@ -765,8 +938,8 @@ function showLanguage() {
 	}
 }
 
-function showOwnMenu() {
-	ownMenu(state.me, nickWanted === "", (request) => wire.request(request), { language: chooseLanguage, logOut });
+async function showOwnMenu() {
+	(await import("./menus.js")).ownMenu(state.me, nickWanted === "", ask, { language: chooseLanguage, logOut });
 }
 
 /** @param {boolean} open */
@@ -781,7 +954,7 @@ function listen() {
 	byId("me").addEventListener("click", () => (offline ? location.reload() : showOwnMenu()));
 	byId("browse").addEventListener("click", async () => {
 		await loadGroups();
-		groupsDialog([...state.groups.values()], {
+		(await import("./dialogs.js")).groupsDialog([...state.groups.values()], {
 			open: (group) => {
 				closeDialog();
 				openConversation(state.conversation("group", group).key);
@@ -789,7 +962,7 @@ function listen() {
 			join: joinGroup,
 			create: async (group, hidden) => {
 				const request = { action: "cgroupe", group, visibility: hidden ? "private" : "public" };
-				const answer = await wire.request(request);
+				const answer = await ask(request);
 				if (answer.action === "server-error") return refusalText(/** @type {any} */ (answer));
 				closeDialog();
 				acknowledged(request, answer);
@@ -797,12 +970,14 @@ function listen() {
 			},
 		});
 	});
-	byId("new-message").addEventListener("click", () => messageDialog(knownNicks(), openDirect));
+	byId("new-message").addEventListener("click", async () => (await import("./dialogs.js")).messageDialog(knownNicks(), openDirect));
 	byId("group-open").addEventListener("click", async () => {
 		const { kind, name, gone } = state.current;
 		if (kind === "group" && !gone && !state.groups.has(name)) await loadGroups();
-		groupMenu(state, act, {
-			link: async (group) => reply.answer(t("Invitation link"), await wire.request({ action: "invitelink", group })),
+		(await import("./menus.js")).groupMenu(state, act, {
+			link: async (group) => reply.answer(t("Invitation link"), await ask({ action: "invitelink", group })),
+			isQuiet,
+			setQuiet,
 			forget: () => {
 				state.forget(state.active);
 				openConversation(LOBBY);
@@ -810,10 +985,12 @@ function listen() {
 		});
 	});
 	byId("jump").addEventListener("click", () => {
-		log.toEnd();
-		readNow();
+		toEnd();
 		composer.focus();
 	});
+	byId("unread-go").addEventListener("click", goToNew);
+	byId("log").addEventListener("click", (event) => messageActions.pressed(event));
+	byId("search-open").addEventListener("click", async () => (byId("search").hidden ? openSearch() : search?.close()));
 	byId("members-open").addEventListener("click", () => showMembers(byId("members").hidden === true));
 	byId("members-close").addEventListener("click", () => {
 		showMembers(false);
@@ -831,6 +1008,7 @@ function listen() {
 	document.addEventListener("visibilitychange", () => {
 		if (document.hidden) {
 			state.reading = false;
+			readMarks.send();
 			keep();
 			draftsSoon();
 		} else {
@@ -840,7 +1018,51 @@ function listen() {
 		}
 	});
 	addEventListener("online", () => wire.poke());
-	addEventListener("pagehide", keep);
+	addEventListener("focus", readNow);
+	addEventListener("blur", readNow);
+	addEventListener("pagehide", () => {
+		readMarks.send();
+		keep();
+	});
+}
+
+/** Offer conversations, groups, users and commands; those with unread messages first. */
+async function openPalette() {
+	if (offline) return;
+	const inside = [...state.conversations.values()].sort((one, other) => other.read.unread - one.read.unread);
+	const others = [...state.groups.keys()].filter((group) => !state.conversations.has(keyOf("group", group)));
+	const nicks = [...knownNicks()].filter((nick) => !state.conversations.has(keyOf("direct", nick)));
+	(await import("./palette.js")).openPalette([
+		...inside.map((one) => ({ text: placeName(one), about: one.read.unread > 0 ? t("{n} unread", { n: one.read.unread }) : "", chosen: () => openConversation(one.key) })),
+		...others.map((group) => ({ text: `#${group}`, about: t("Join"), chosen: () => joinGroup(group) })),
+		...nicks.map((nick) => ({ text: nick, about: t("Write a message"), chosen: () => openDirect(nick) })),
+		...[...table.slashes].map(([word, { help }]) => ({ text: `/${word}`, about: help, chosen: () => {
+			composer.set(`/${word} `);
+			composer.focus();
+		} })),
+	]);
+}
+
+/** Open the search. Its field is there at once, for those who type on. */
+async function openSearch() {
+	const text = /** @type {HTMLInputElement} */ (byId("search-text"));
+	byId("search").hidden = false;
+	byId("search-open").setAttribute("aria-expanded", "true");
+	text.focus();
+	text.select();
+	const { Search } = await import("./search.js");
+	search ??= new Search({
+		current: () => state.current,
+		readEarlier: (conversation) => history.earlier(conversation, true),
+		goTo: (id) => log.goTo(id),
+		restyle: () => log.changed(true),
+		closed: () => composer.focus(),
+		latest: () => history.latest(state.current),
+		ask,
+		placeName,
+		goToMessage: (kind, name, id) => goToMessage(state.conversation(kind, name), id),
+	});
+	return search;
 }
 
 /** @param {KeyboardEvent} event */
@@ -848,16 +1070,26 @@ function shortcuts(event) {
 	if (!login.page.hidden || byId("dialog").hasAttribute("open")) return;
 	if ((event.ctrlKey || event.metaKey) && event.key === "f" && document.activeElement !== byId("search-text")) {
 		event.preventDefault();
-		search.open();
+		openSearch();
+	} else if ((event.ctrlKey || event.metaKey) && event.key === "k") {
+		event.preventDefault();
+		openPalette();
+	} else if (event.altKey && event.key === "PageUp") {
+		event.preventDefault();
+		goToNew();
 	} else if (event.altKey && (event.key === "ArrowUp" || event.key === "ArrowDown")) {
 		event.preventDefault();
-		const keys = [...document.querySelectorAll(".room")].map((one) => /** @type {HTMLElement} */ (one).dataset.key ?? "");
+		// With Shift, only those with unread messages.
+		const keys = [...document.querySelectorAll(".room[data-key]")]
+			.map((one) => /** @type {HTMLElement} */ (one).dataset.key ?? "")
+			.filter((key) => !event.shiftKey || key === state.active || state.conversations.get(key)?.read.unread);
 		const step = event.key === "ArrowUp" ? -1 : 1;
 		openConversation(keys[(keys.indexOf(state.active) + step + keys.length) % keys.length]);
 	} else if (event.key === "Escape") {
 		if (byId("rooms").classList.contains("open")) byId("rooms-close").click();
 		else if (!byId("members").hidden && innerWidth <= 960) byId("members-close").click();
 		else if (!byId("reply").hidden) byId("reply-close").click();
+		else if (target.current !== undefined && document.activeElement === composer.text) byId("target-close").click();
 		else composer.focus();
 	}
 }
@@ -892,7 +1124,6 @@ async function begin() {
 	await loadCommands();
 	showLanguage();
 	if (before !== null) start(before.nick, "", true);
-	keepShell();
 }
 
 begin();

@@ -2,6 +2,9 @@
 
 import { t } from "./language.js";
 
+/** Without an id, they are for the last message: `edit` for the user's own, the others for one of somebody else. */
+const IMPLIED_ID = new Set(["edit", "reply", "react", "unreact"]);
+
 export class CommandTable {
 	/** @param {SentTable} table what the daemon sends; a name that is left out there is that of the command */
 	constructor({ fields, commands }) {
@@ -34,7 +37,7 @@ export class CommandTable {
 		return { command: (slash ? this.slashes : this.words).get(word), separator, fields: text.slice(at + 1).split(separator) };
 	}
 
-	/** @param {string} text @param {Conversation} here @returns {Typed} */
+	/** @param {string} text @param {Here} here @returns {Typed} */
 	parse(text, here) {
 		if (/^\/\p{L}/u.test(text)) return this.#slash(text, here);
 		const semicolon = text.indexOf(";");
@@ -43,13 +46,13 @@ export class CommandTable {
 			const parts = split(text.slice(semicolon + 1), ";", command.fields.length);
 			return build(command, command.fields, parts, usage(command, ";"));
 		}
-		if (this.#isSecret(text)) {
+		if (this.isSecret(text)) {
 			return { what: "wrong", text: t("this looks like a command with a password, and was not sent: begin it with /") };
 		}
 		return { what: "message", text: text.startsWith("//") ? text.slice(1) : text };
 	}
 
-	/** @param {string} text @param {Conversation} here @returns {Typed} */
+	/** @param {string} text @param {Here} here @returns {Typed} */
 	#slash(text, here) {
 		const [, word, rest] = /** @type {string[]} */ (/^\/(\S+)\s*([^]*)$/u.exec(text));
 		let command = this.slashes.get(word.toLowerCase());
@@ -58,11 +61,14 @@ export class CommandTable {
 			// An action is a message to where one is: `/me waves`.
 			return rest.trim() ? { what: "message", text: `/me ${rest}` } : { what: "wrong", text: t("usage: {usage}", { usage: usage(command, " ") }) };
 		}
+		const last = here.lastMessage?.(command.name === "edit") ?? 0;
+		const given = /^\d+\s+\S/u.test(rest);
+		const completed = IMPLIED_ID.has(command.name) && !given && last > 0 && rest ? `${last} ${rest}` : rest;
 		if (here.kind === "group" && command.name === "clients") command = this.actions.get("members") ?? command;
 		const link = inviteLink(command, rest, here);
 		if (link !== null) return link;
 		const { fields } = command;
-		const parts = splitBlanks(rest, fields.length);
+		const parts = splitBlanks(completed, fields.length);
 		const typed = build(command, fields, parts, usage(command, " "), here.kind === "group" && (command.room || command.name === "members") ? here.name : "");
 		if (typed.what === "request" && command.name === "history" && !typed.request.dest && here.kind !== "lobby") {
 			typed.request[here.kind === "group" ? "group" : "dest"] = here.name;
@@ -78,8 +84,8 @@ export class CommandTable {
 		return begun || /^(?:\/|PWD\s)/iu.test(line);
 	}
 
-	/** Whether blanks before a command would show a password to others. @param {string} text */
-	#isSecret(text) {
+	/** Whether a message with this text would show a password to others. @param {string} text */
+	isSecret(text) {
 		const line = text.trim();
 		const slash = /^\/(\p{L}\S*)/u.exec(line);
 		const semicolon = line.indexOf(";");
@@ -94,7 +100,7 @@ function fieldOf(shown, fields) {
 	return { name, key: name, kind: "name", required: shown === name, ...fields[name] };
 }
 
-/** `/invite GROUP --link [lifetime]` is a form of the page only. @param {Command} command @param {string} rest @param {Conversation} here @returns {Typed | null} */
+/** `/invite GROUP --link [lifetime]` is a form of the page only. @param {Command} command @param {string} rest @param {Here} here @returns {Typed | null} */
 function inviteLink(command, rest, here) {
 	if (command.name !== "invite") return null;
 	const words = rest.split(/\s+/u).filter(Boolean);

@@ -15,7 +15,8 @@ export class Composer {
 	 *   table: () => import("./commands.js").CommandTable,
 	 *   nicks: () => Iterable<string>, groups: () => Iterable<string>,
 	 *   submit: (text: string) => boolean, changed: (text: string) => void, file: (file: File) => void,
-		 * }} actions
+	 *   editLast: () => boolean,
+	 * }} actions
 	 */
 	constructor(actions) {
 		this.actions = actions;
@@ -82,6 +83,8 @@ export class Composer {
 		if (event.key === "Enter" && !event.shiftKey && !event.ctrlKey && !event.altKey) {
 			event.preventDefault();
 			this.#submit();
+		} else if (event.key === "ArrowUp" && this.text.value === "" && !event.altKey && !event.shiftKey) {
+			if (this.actions.editLast()) event.preventDefault();
 		} else if (event.key === "Tab" && !event.ctrlKey && !event.altKey && !event.metaKey) {
 			if (this.#tab(event.shiftKey ? -1 : 1)) event.preventDefault();
 		} else if (event.key === "Escape" && this.#cycle !== null) {

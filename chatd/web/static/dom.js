@@ -27,6 +27,9 @@ export function button(text, pressed, className = "") {
 /** Isolate a name, whose writing may run in either direction. @param {string} name */
 export const name = (name) => el("bdi", "", name);
 
+/** Return a sentence as text and isolated values, which stand for the `{names}` in it. @param {string} sentence @param {Record<string, string>} values */
+export const sentenceNodes = (sentence, values) => sentence.split(/\{(\w+)\}/u).map((part, n) => (n % 2 ? name(values[part] ?? "") : part));
+
 /** Return a function that runs `action` once in the next frame, however often it is called. @param {() => void} action */
 export function eachFrame(action) {
 	let waiting = false;

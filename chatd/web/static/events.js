@@ -1,6 +1,6 @@
 /** The sentences for the events of a group. */
 
-import { el } from "./dom.js";
+import { name, sentenceNodes } from "./dom.js";
 import { t } from "./language.js";
 
 const SENTENCES = new Map(Object.entries({
@@ -46,9 +46,8 @@ export function eventText(entry, group) {
 		history: t(details.history === "all" ? "all messages" : "the messages since they joined"),
 		keep: duration(Number(details.keep ?? 0)),
 	};
-	const sentence = t(SENTENCES.get(event) ?? `{actor}: ${event}`);
-	const parts = sentence.split(/\{(\w+)\}/u).map((part, n) => (n % 2 ? el("bdi", "", values[part] ?? "") : part));
-	return details.reason ? [...parts, " (", el("bdi", "", details.reason), ")"] : parts;
+	const parts = sentenceNodes(t(SENTENCES.get(event) ?? `{actor}: ${event}`), values);
+	return details.reason ? [...parts, " (", name(details.reason), ")"] : parts;
 }
 
 /** @param {number} seconds */

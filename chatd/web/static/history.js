@@ -36,26 +36,61 @@ export class History {
 		return this.#once(conversation, conversation.loaded ? firstMessage(conversation) || null : null, large ? LARGE_PAGE : PAGE);
 	}
 
+	/** Read the last page instead of one from the past. @param {Conversation} conversation */
+	async latest(conversation) {
+		if (!conversation.newer || !this.wire.ready) return;
+		await this.#reading.get(conversation.key);
+		conversation.entries.length = 0;
+		Object.assign(conversation, { loaded: false, complete: false, newer: false });
+		await this.#once(conversation, null, PAGE);
+	}
+
+	/** Read the page behind the last entry, if there are later ones. @param {Conversation} conversation */
+	later(conversation) {
+		const { key, newer, entries } = conversation;
+		if (!newer || !this.wire.ready || this.#reading.has(key)) return;
+		this.#track(key, this.#ask(conversation, PAGE, { after: entries.at(-1)?.id ?? 0, events: "all" }).then((page) => {
+			if (page.action === "server-error") return false;
+			this.state.later(page);
+			this.changed(conversation);
+			return true;
+		}));
+	}
+
+	/** Make sure that an entry is there, with those around it; return whether it is. @param {Conversation} conversation @param {number} id */
+	async around(conversation, id) {
+		await this.#reading.get(conversation.key);
+		const { entries, loaded, newer } = conversation;
+		if (loaded && entries.length > 0 && entries[0].id <= id && (!newer || id <= entries[entries.length - 1].id)) return true;
+		const page = await this.#ask(conversation, PAGE, { around: id, events: "all" });
+		if (page.action === "server-error") return false;
+		this.state.around(page);
+		this.changed(conversation);
+		return true;
+	}
+
+	/** Ask for a page. @param {Conversation} conversation @param {number} limit @param {Wired} bounds @returns {Promise<Wired>} */
+	#ask({ kind, name }, limit, bounds) {
+		const place = kind === "group" ? { group: name } : kind === "direct" ? { dest: name } : {};
+		return this.wire.request({ action: "history", limit: Math.min(limit, this.limit), ...place, ...bounds });
+	}
+
+	/** @param {string} key @param {Promise<boolean>} reading */
+	#track(key, reading) {
+		const tracked = reading.finally(() => this.#reading.delete(key));
+		this.#reading.set(key, tracked);
+		return tracked;
+	}
+
 	/** @param {Conversation} conversation @param {number | null} before @param {number} limit @returns {Promise<boolean>} */
 	#once(conversation, before, limit) {
 		const { key } = conversation;
-		let reading = this.#reading.get(key);
-		if (reading === undefined) {
-			reading = this.#read(conversation, before, limit).finally(() => this.#reading.delete(key));
-			this.#reading.set(key, reading);
-		}
-		return reading;
+		return this.#reading.get(key) ?? this.#track(key, this.#read(conversation, before, limit));
 	}
 
 	/** @param {Conversation} conversation @param {number | null} before @param {number} limit */
 	async #read(conversation, before, limit) {
-		const { kind, name } = conversation;
-		/** @type {Wired} */
-		const request = { action: "history", limit: Math.min(limit, this.limit) };
-		if (kind === "group") request.group = name;
-		if (kind === "direct") request.dest = name;
-		if (before !== null) request.before = before;
-		const page = await this.wire.request(request);
+		const page = await this.#ask(conversation, limit, before === null ? {} : { before });
 		if (page.action === "server-error") {
 			// A conversation with a user to whom nothing was written yet has no log.
 			if (page.code !== "connection_lost" && page.code !== "storage_failed") {
@@ -66,7 +101,7 @@ export class History {
 		}
 		this.state.page(page, before);
 		this.changed(conversation);
-		if (kind === "group") this.#readEvents(conversation, page.more ? (page.messages[0]?.id ?? 0) : 0, before);
+		if (conversation.kind === "group") this.#readEvents(conversation, page.more ? (page.messages[0]?.id ?? 0) : 0, before);
 		return Boolean(page.more);
 	}
 

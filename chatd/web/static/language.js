@@ -16,15 +16,7 @@ export const currentLanguage = () => language;
 /** Load what is needed for a language. @param {string} wanted a language tag; all but French is English */
 export async function setLanguage(wanted) {
 	const french = wanted.toLowerCase().startsWith("fr");
-	if (french && reasons.length === 0) {
-		const [own, answer] = await Promise.all([import("./french.js"), fetch("french.json").catch(() => null)]);
-		/** @type {Catalogue} */
-		const catalogue = answer?.ok ? await answer.json() : { refusals: {}, reasons: [], texts: {} };
-		refusals = new Map(Object.entries(catalogue.refusals));
-		reasons = catalogue.reasons;
-		const pairs = [...refusals.values()].filter((one) => typeof one !== "string");
-		texts = new Map([...Object.entries(catalogue.texts), ...reasons, ...pairs, ...Object.entries(own.FRENCH)]);
-	}
+	if (french && texts.size === 0) texts = new Map(Object.entries((await import("./french.js")).FRENCH));
 	language = french ? "fr" : "en";
 	const tag = french ? "fr" : navigator.language.startsWith("en") ? navigator.language : "en";
 	formats = {
@@ -32,6 +24,19 @@ export async function setLanguage(wanted) {
 		day: new Intl.DateTimeFormat(tag, { weekday: "long", day: "numeric", month: "long", year: "numeric" }),
 		full: new Intl.DateTimeFormat(tag, { dateStyle: "medium", timeStyle: "medium" }),
 	};
+}
+
+/** Load the sentences of the daemon in the user's language, unless they are there. English ones come with the answers. */
+export async function loadSentences() {
+	if (language === "en" || reasons.length > 0) return;
+	const answer = await fetch("french.json").catch(() => null);
+	if (!answer?.ok) return;
+	/** @type {Catalogue} */
+	const catalogue = await answer.json();
+	refusals = new Map(Object.entries(catalogue.refusals));
+	reasons = catalogue.reasons;
+	const pairs = [...refusals.values()].filter((one) => typeof one !== "string");
+	texts = new Map([...Object.entries(catalogue.texts), ...reasons, ...pairs, ...texts]);
 }
 
 /**

@@ -90,11 +90,12 @@ export class LogView {
 	#width = 0;
 	#quiet = false;
 	#expected = -1;
+	/** The one button of the rows that Tab leads to. @type {HTMLElement | null} */ #tabStop = null;
 	/** @type {any} */ #busyTimer;
 
 	/**
 	 * @param {HTMLElement} scroller @param {HTMLElement} list @param {RowMaker} rows
-	 * @param {{nearTop: () => void, moved: (atEnd: boolean) => void}} listener
+	 * @param {{nearTop: () => void, nearEnd: () => void, rendered: () => void, moved: (atEnd: boolean) => void}} listener
 	 */
 	constructor(scroller, list, rows, listener) {
 		this.scroller = scroller;
@@ -103,6 +104,8 @@ export class LogView {
 		this.listener = listener;
 		this.schedule = eachFrame(() => this.render());
 		scroller.addEventListener("scroll", () => this.#scrolled(), { passive: true });
+		list.addEventListener("keydown", (event) => this.#key(event));
+		list.addEventListener("focusin", (event) => event.target instanceof HTMLButtonElement && this.#setTabStop(event.target));
 		new ResizeObserver(() => {
 			if (scroller.clientWidth !== this.#width) {
 				this.#measured = new WeakMap();
@@ -143,6 +146,12 @@ export class LogView {
 	toEnd() {
 		this.#stick = true;
 		this.render();
+	}
+
+	/** Whether the entry with this id, or what follows it, is above what is in view. @param {number} id */
+	isAbove(id) {
+		const { scrollTop } = this.scroller;
+		return id < (this.#entries[0]?.id ?? 0) || this.list.offsetTop + this.#heights.before(find(this.#entries, id)) < scrollTop;
 	}
 
 	/** Scroll to the entry with this id. @param {number} id */
@@ -227,6 +236,8 @@ export class LogView {
 			this.listener.moved(atEnd);
 		}
 		if (scroller.scrollTop - top < NEAR_TOP) this.listener.nearTop();
+		if (scroller.scrollTop + view > scroller.scrollHeight - NEAR_TOP) this.listener.nearEnd();
+		this.listener.rendered();
 	}
 
 	/** @param {number} top */
@@ -256,9 +267,15 @@ export class LogView {
 				kept.set(entries[i].id, { row, signature, height: -1 });
 			}
 		}
+		const focused = /** @type {HTMLElement | null} */ (document.activeElement);
+		/** @type {HTMLElement | undefined} */
+		let renewed;
 		for (const [id, { row }] of this.#rows) {
 			if (kept.get(id)?.row === row) continue;
-			if (row.contains(document.activeElement)) this.scroller.focus({ preventScroll: true });
+			if (row.contains(focused)) {
+				this.scroller.focus({ preventScroll: true });
+				renewed = kept.get(id)?.row;
+			}
 			row.remove();
 		}
 		let next = this.list.firstElementChild;
@@ -268,6 +285,32 @@ export class LogView {
 		}
 		this.#rows = kept;
 		this.#shown = [first, last];
+		if (renewed !== undefined) {
+			const all = /** @type {HTMLElement[]} */ ([...renewed.querySelectorAll("button")]);
+			const { reaction } = focused?.dataset ?? {};
+			(all.find((one) => one.dataset.reaction === reaction && one.className === focused?.className) ?? all.at(-1))?.focus({ preventScroll: true });
+		} else if (!this.list.contains(document.activeElement)) {
+			this.#setTabStop(this.list.lastElementChild?.querySelector(".more"));
+		}
+	}
+
+	/** @param {HTMLElement | null | undefined} wanted */
+	#setTabStop(wanted) {
+		if (!wanted || wanted === this.#tabStop) return;
+		if (this.#tabStop !== null) this.#tabStop.tabIndex = -1;
+		wanted.tabIndex = 0;
+		this.#tabStop = wanted;
+	}
+
+	/** The arrow keys lead from a message's buttons to each other and to those of other messages. @param {KeyboardEvent} event */
+	#key(event) {
+		const { target, key } = event;
+		if (!(target instanceof HTMLButtonElement) || !key.startsWith("Arrow") || event.altKey) return;
+		event.preventDefault();
+		const all = /** @type {HTMLElement[]} */ ([...this.list.querySelectorAll(key === "ArrowUp" || key === "ArrowDown" ? ".more" : "button")]);
+		const row = target.closest("[data-id]");
+		const at = all.findIndex((one) => one === target || (one.className === "more" && row?.contains(one)));
+		all[at + (key === "ArrowUp" || key === "ArrowLeft" ? -1 : 1)]?.focus();
 	}
 
 	/** Measure the rows that were not measured yet. */

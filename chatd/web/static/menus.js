@@ -60,14 +60,20 @@ function inviteMenu(groups, nick, act) {
 /**
  * What can be done with the open conversation.
  * @param {import("./state.js").ChatState} state @param {Do} act
- * @param {{link: (group: string) => void, forget: () => void}} actions
+ * @param {{link: (group: string) => void, forget: () => void, isQuiet: (key: string) => boolean, setQuiet: (key: string, quiet: boolean) => void}} actions
  */
 export function groupMenu(state, act, actions) {
 	const { current } = state;
 	const group = current.name;
 	const row = state.groups.get(group);
+	const quiet = checkbox(t("Quiet: no notifications from here"), actions.isQuiet(current.key));
+	quiet.input.addEventListener("change", () => actions.setQuiet(current.key, quiet.input.checked));
+	if (current.kind === "lobby") {
+		openDialog(t("Lobby"), [quiet.row]);
+		return;
+	}
 	if (current.kind !== "group" || current.gone || row === undefined) {
-		openDialog(group, [el("p", "buttons", button(t("Remove from the list"), () => {
+		openDialog(group, [quiet.row, el("p", "buttons", button(t("Remove from the list"), () => {
 			closeDialog();
 			actions.forget();
 		}))]);
@@ -75,6 +81,7 @@ export function groupMenu(state, act, actions) {
 	}
 	const { role } = row;
 	const rules = ["owner", "operator"].includes(role);
+	/** @type {Node[]} */
 	const content = [el("p", "quiet", [t(row.members === 1 ? "{n} member" : "{n} members", { n: row.members }), t(row.visibility), row.owner ? t("owner: {nick}", { nick: row.owner }) : ""].filter(Boolean).join(" · "))];
 	const topic = field(t("Topic"), { value: row.topic, maxLength: 512, readOnly: !rules });
 	const invited = field(t("Invite a user"), { maxLength: 64 });
@@ -86,6 +93,7 @@ export function groupMenu(state, act, actions) {
 	content.push(topic.row);
 	if (rules) content.push(el("p", "buttons", submitButton(t("Set the topic"))));
 	content.push(invited.row, el("p", "buttons", invite, link));
+	content.push(quiet.row);
 	const more = el("p", "buttons");
 	if (role === "owner") {
 		const other = row.visibility === "private" ? "public" : "private";

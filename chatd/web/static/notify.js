@@ -36,10 +36,10 @@ export function notify(title, body, tag, opened) {
 
 let badge = 0;
 
-/** @param {{all: number, personal: number}} unread @param {string} place */
+/** What concerns the user in person is counted behind `@`, then all that is unread. @param {{all: number, personal: number}} unread @param {string} place */
 export function setTitle(unread, place) {
-	const count = unread.personal > 0 ? `(${unread.personal}) ` : unread.all > 0 ? "• " : "";
-	const title = `${count}${place} · chatd`;
+	const counts = [unread.personal > 0 ? `@${unread.personal}` : "", unread.all > 0 ? unread.all : ""].filter(Boolean).join(", ");
+	const title = `${counts ? "(" + counts + ") " : ""}${place} · chatd`;
 	if (document.title !== title) document.title = title;
 	if (unread.personal === badge || !("setAppBadge" in navigator)) return;
 	badge = unread.personal;

@@ -37,14 +37,15 @@ export class Outbox {
 		for (const item of found) this.#items.set(item.ref, item);
 	}
 
-	/** @param {{key: string, kind: Kind, name: string}} conversation @param {string} msg @param {boolean} image */
-	add(conversation, msg, image) {
+	/** @param {{key: string, kind: Kind, name: string}} conversation @param {string} msg @param {boolean} image @param {Entry} [answered] */
+	add(conversation, msg, image, answered) {
 		const last = [...this.#items.values()].at(-1)?.at ?? 0;
 		/** @type {Item} */
 		const item = {
 			ref: this.newRef(), key: conversation.key, kind: conversation.kind, name: conversation.name, msg, image,
 			at: Math.max(this.now(), last + 1), state: "waiting", refusal: null,
 		};
+		if (answered !== undefined) Object.assign(item, { reply_to: answered.id, reply_from: answered.from });
 		this.#items.set(item.ref, item);
 		this.#store(item);
 		return item;
@@ -73,6 +74,7 @@ export class Outbox {
 		if (item.kind === "group") Object.assign(request, { action: "gbroadcast", group: item.name });
 		if (item.kind === "direct") Object.assign(request, { action: "client-send", dest: item.name });
 		if (item.image) request.kind = "image";
+		if (item.reply_to) request.reply_to = item.reply_to;
 		return request;
 	}
 
@@ -81,6 +83,8 @@ export class Outbox {
 		const item = this.#items.get(answer.ref);
 		if (item === undefined) return null;
 		if (answer.action === "server-ack") this.remove(item.ref);
+		// A daemon that ends takes it on the next connection.
+		else if (answer.code === "shutting_down") Object.assign(item, { state: "waiting", again: true });
 		else this.fail(item, answer);
 		return item;
 	}

@@ -1,6 +1,6 @@
 /** The list of conversations and invitations. */
 
-import { button, byId, byName, el, name } from "./dom.js";
+import { button, byId, byName, el, name, sentenceNodes } from "./dom.js";
 import { t } from "./language.js";
 
 export class RoomsView {
@@ -8,7 +8,7 @@ export class RoomsView {
 
 	/**
 	 * @param {import("./state.js").ChatState} state
-	 * @param {{open: (key: string) => void, join: (group: string) => void, decline: (group: string) => void}} actions
+	 * @param {{open: (key: string) => void, join: (group: string) => void, decline: (group: string) => void, isQuiet: (key: string) => boolean}} actions
 	 */
 	constructor(state, actions) {
 		this.state = state;
@@ -69,10 +69,13 @@ export class RoomsView {
 
 	/** @param {HTMLButtonElement} room @param {Conversation} conversation */
 	#update(room, conversation) {
-		const { kind, unread, mentions, gone } = conversation;
+		const { kind, read, gone } = conversation;
+		const { unread } = read;
+		const mentions = kind === "direct" ? 0 : read.mentions.length;
 		const online = kind === "direct" && this.state.online.has(conversation.name);
 		const active = conversation.key === this.state.active;
-		const version = [t("Lobby"), unread, mentions, gone, online, active].join("|");
+		const quiet = this.actions.isQuiet(conversation.key);
+		const version = [t("Lobby"), unread, mentions, gone, online, active, quiet].join("|");
 		if (room.dataset.version === version) return;
 		room.dataset.version = version;
 		room.className = `room${unread > 0 ? " unread" : ""}${gone ? " gone" : ""}`;
@@ -85,11 +88,12 @@ export class RoomsView {
 		const shown = el("span", "name", kind === "lobby" ? t("Lobby") : name(conversation.name));
 		room.replaceChildren(sign, shown);
 		if (online) room.append(el("span", "hidden", t("online")));
+		if (quiet) room.append(el("span", "quiet", t("quiet")));
+		if (mentions > 0) room.append(countNode(`@${short(mentions)}`, "mentioned"));
 		if (unread > 0) {
-			const count = el("span", `count${mentions > 0 ? " mentioned" : ""}`, mentions > 0 && kind !== "direct" ? `@ ${short(unread)}` : short(unread));
-			count.setAttribute("aria-hidden", "true");
-			const said = mentions > 0 && kind !== "direct" ? t("{n} unread, you are mentioned", { n: unread }) : t("{n} unread", { n: unread });
-			room.append(count, el("span", "hidden", said));
+			const shown = read.isLowerBound ? "1000+" : short(unread);
+			const said = mentions > 0 ? t("{n} unread, mentions: {m}", { n: shown, m: mentions }) : t("{n} unread", { n: shown });
+			room.append(countNode(shown, kind === "direct" ? "mentioned" : ""), el("span", "hidden", said));
 		}
 	}
 
@@ -99,8 +103,7 @@ export class RoomsView {
 		this.invitations.dataset.version = version;
 		this.invitations.replaceChildren(
 			...[...this.state.invitations].map(([group, actor]) => {
-				const text = t("{actor} invites you to {group}").split(/\{(\w+)\}/u);
-				const sentence = text.map((part, n) => (n % 2 ? el("bdi", "", part === "actor" ? actor : group) : part));
+				const sentence = sentenceNodes(t("{actor} invites you to {group}"), { actor, group });
 				const join = button(t("Join"), () => this.actions.join(group), "primary");
 				const decline = button(t("Decline"), () => this.actions.decline(group));
 				for (const one of [join, decline]) one.setAttribute("aria-label", `${one.textContent} ${group}`);
@@ -110,5 +113,12 @@ export class RoomsView {
 	}
 }
 
+/** @param {string} text @param {string} className */
+function countNode(text, className) {
+	const count = el("span", `count ${className}`, text);
+	count.setAttribute("aria-hidden", "true");
+	return count;
+}
+
 /** @param {number} count */
-const short = (count) => (count > 999 ? "999+" : String(count));
+const short = (count) => (count > 1000 ? "1000+" : String(count));

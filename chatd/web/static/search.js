@@ -1,7 +1,8 @@
-/** Search in the open conversation, back through its whole history. */
+/** Search in the open conversation, back through its whole history, or in all of them by the daemon. */
 
 import { byId } from "./dom.js";
 import { t } from "./language.js";
+import { SearchResults } from "./search_results.js";
 import { folded } from "./text.js";
 
 const WAIT_MS = 150;
@@ -18,11 +19,14 @@ export class Search {
 	/**
 	 * @param {{
 	 *   current: () => Conversation, readEarlier: (conversation: Conversation) => Promise<boolean>,
-	 *   goTo: (id: number) => void, restyle: () => void, closed: () => void,
+	 *   goTo: (id: number) => void, restyle: () => void, closed: () => void, latest: () => Promise<void>,
+	 *   ask: (request: Wired) => Promise<Wired>, placeName: (place: {kind: Kind, name: string}) => string,
+	 *   goToMessage: (kind: Kind, name: string, id: number) => void,
 	 * }} actions
 	 */
 	constructor(actions) {
 		this.actions = actions;
+		this.results = new SearchResults(actions);
 		this.form = /** @type {HTMLFormElement} */ (byId("search"));
 		this.text = /** @type {HTMLInputElement} */ (byId("search-text"));
 		this.text.addEventListener("input", () => {
@@ -31,7 +35,8 @@ export class Search {
 		});
 		this.form.addEventListener("submit", (event) => {
 			event.preventDefault();
-			this.#step(-1);
+			if (this.#listed) this.#begin();
+			else this.#step(-1);
 		});
 		this.form.addEventListener("keydown", (event) => {
 			if (event.key === "Escape") this.close();
@@ -43,18 +48,32 @@ export class Search {
 		byId("search-up").addEventListener("click", () => this.#step(-1));
 		byId("search-down").addEventListener("click", () => this.#step(1));
 		byId("search-close").addEventListener("click", () => this.close());
-		byId("search-open").addEventListener("click", () => (this.form.hidden ? this.open() : this.close()));
+		byId("search-list").addEventListener("click", () => this.#list(!this.#listed));
+		if (this.text.value !== "") this.#begin();
 	}
 
-	open() {
-		this.form.hidden = false;
-		byId("search-open").setAttribute("aria-expanded", "true");
-		this.text.focus();
-		this.text.select();
+	/** Search in all conversations. @param {string} words */
+	everywhere(words) {
+		this.text.value = words;
+		this.#list(true);
+	}
+
+	/** Whether the daemon's results are listed. */
+	get #listed() {
+		return !this.results.panel.hidden;
+	}
+
+	/** @param {boolean} listed */
+	#list(listed) {
+		this.results.panel.hidden = !listed;
+		byId("search-list").setAttribute("aria-expanded", String(listed));
+		this.#begin();
 	}
 
 	close() {
 		if (this.form.hidden) return;
+		this.results.panel.hidden = true;
+		byId("search-list").setAttribute("aria-expanded", "false");
 		this.form.hidden = true;
 		byId("search-open").setAttribute("aria-expanded", "false");
 		this.text.value = "";
@@ -72,8 +91,9 @@ export class Search {
 		}
 	}
 
-	#begin() {
-		this.query = folded(this.text.value.trim());
+	async #begin() {
+		if (this.#listed) this.results.search(this.text.value);
+		this.query = this.#listed ? "" : folded(this.text.value.trim());
 		this.found = 0;
 		this.#matches = [];
 		this.#seen = { first: Infinity, last: -Infinity };
@@ -84,6 +104,8 @@ export class Search {
 			this.#show();
 			return;
 		}
+		await this.actions.latest();
+		if (run !== this.#run) return;
 		this.#collect();
 		this.#step(-1);
 		this.#readOn(run);

@@ -3,6 +3,7 @@
  * It is changed by the objects of the wire only, and knows no DOM.
  */
 
+import { ReadState } from "./read_state.js";
 import { mentions } from "./text.js";
 
 export const LOBBY = "lobby";
@@ -14,13 +15,15 @@ export class ChatState {
 	me = "";
 	colour = "";
 	seen = 0;
+	cursor = 0;
+	/** Whether the daemon's read marks and counts are known. Before that nothing counts as read. */
+	counted = false;
 	/** @type {Map<string, Conversation>} */ conversations = new Map();
 	/** @type {Map<string, Wired>} */ groups = new Map();
 	/** @type {Map<string, Map<string, Member>>} */ members = new Map();
 	/** @type {Set<string>} */ online = new Set();
 	/** @type {Map<string, string>} */ colours = new Map();
 	/** @type {Map<string, string>} */ invitations = new Map();
-	/** @type {Record<string, number>} */ marks = {};
 	active = LOBBY;
 	/** Whether new messages of the active conversation are read at once. */
 	reading = true;
@@ -36,7 +39,7 @@ export class ChatState {
 		if (found === undefined) {
 			found = {
 				key, kind, name: kind === "lobby" ? "" : name, entries: [], loaded: false, events: kind !== "group", complete: false, gone: false,
-				trimmed: 0, unread: 0, mentions: 0, mark: this.marks[key] ?? this.seen, newAfter: null,
+				newer: false, trimmed: 0, read: new ReadState(),
 			};
 			this.conversations.set(key, found);
 		}
@@ -48,12 +51,17 @@ export class ChatState {
 		return this.conversations.get(this.active) ?? this.conversation("lobby", "");
 	}
 
-	/** Start from the welcome of a login that resumes nothing. @param {Wired} welcome @param {Record<string, number>} marks */
-	begin(welcome, marks) {
+	/** Return the entry of the open conversation with this id. @param {number} id @returns {Entry | undefined} */
+	entry(id) {
+		const { entries } = this.current;
+		const found = entries[find(entries, id)];
+		return found?.id === id ? found : undefined;
+	}
+
+	/** Start from the welcome of a login that resumes nothing. @param {Wired} welcome */
+	begin(welcome) {
 		this.identify(welcome);
-		this.seen = welcome.returning ? welcome.seen : welcome.cursor;
-		// Marks beyond the last id belong to another log.
-		this.marks = Object.values(marks).some((id) => id > welcome.cursor) ? {} : { ...marks };
+		this.counted = false;
 		this.conversations.clear();
 		this.members.clear();
 		this.invitations.clear();
@@ -63,6 +71,8 @@ export class ChatState {
 	/** @param {Wired} welcome */
 	identify(welcome) {
 		this.me = welcome.user.nick;
+		this.seen = welcome.seen;
+		this.cursor = welcome.cursor;
 		this.colour = welcome.user.colour;
 		this.colours.set(this.me, this.colour);
 	}
@@ -84,7 +94,7 @@ export class ChatState {
 				this.page(object, null);
 				return [];
 			case "server-conversations":
-				this.summaries(object.conversations, true);
+				for (const { kind, name, unread, last } of object.conversations) this.conversation(kind, name).read.countFromList(unread, last);
 				return [];
 		}
 		return [];
@@ -107,42 +117,37 @@ export class ChatState {
 
 	/** @param {Conversation} conversation @param {Entry} entry @returns {News[]} */
 	#add(conversation, entry) {
-		if (!insert(conversation.entries, entry)) return [];
-		const own = (entry.from ?? entry.actor) === this.me;
-		let mentioned = false;
-		if (entry.from !== undefined && !own) {
-			mentioned = conversation.kind !== "direct" && mentions(entry.msg ?? "", this.me);
-			if (this.reading && conversation.key === this.active) {
-				this.#setMark(conversation, entry.id);
-			} else {
-				if (conversation.unread === 0 && conversation.newAfter === null) conversation.newAfter = entry.id - 1;
-				conversation.unread++;
-				if (mentioned || conversation.kind === "direct") conversation.mentions++;
-			}
-		} else if (own && conversation.unread === 0) {
-			this.#setMark(conversation, entry.id);
+		const { entries, newer } = conversation;
+		// Behind a page from the past the entries in between are missing.
+		if (newer ? find(entries, entry.id) < entries.length : !insert(entries, entry)) return [];
+		const mentioned = this.#mentions(conversation, entry);
+		if (entry.from !== undefined) {
+			const seen = this.reading && conversation.key === this.active && !newer;
+			conversation.read.recordArrival(entry.id, entry.from === this.me, mentioned, seen);
+			if (seen) conversation.read.seeAll();
 		}
 		return [{ what: "entry", conversation, entry, mentioned }];
 	}
 
-	/** @param {Conversation} conversation @param {number} id */
-	#setMark(conversation, id) {
-		if (id > conversation.mark) conversation.mark = id;
-		this.marks[conversation.key] = conversation.mark;
+	/** Whether an entry is another user's message that mentions the user. In private no mention is needed. @param {Conversation} conversation @param {Entry} entry */
+	#mentions(conversation, entry) {
+		return conversation.kind !== "direct" && entry.from !== undefined && entry.from !== this.me && mentions(entry.msg ?? "", this.me);
 	}
 
-	/** Note that the user has read a conversation to its end. @param {Conversation} conversation */
-	read(conversation) {
-		const last = conversation.entries.at(-1);
-		if (last !== undefined) this.#setMark(conversation, last.id);
-		conversation.unread = conversation.mentions = 0;
+	/** Look for mentions among the unread messages that are there. @param {Conversation} conversation */
+	findMentions(conversation) {
+		const { entries, read } = conversation;
+		if (read.unread === 0) return;
+		const unread = entries.slice(find(entries, read.readId + 1));
+		read.addMentions(unread.filter((one) => this.#mentions(conversation, one)).map((one) => one.id));
 	}
 
 	/** Make a conversation the active one. @param {string} key */
 	activate(key) {
-		const before = this.current;
-		if (before.key !== key && before.unread === 0) before.newAfter = null;
-		if (this.conversations.has(key)) this.active = key;
+		if (this.active === key || !this.conversations.has(key)) return;
+		this.current.read.leave();
+		this.active = key;
+		this.current.read.enter();
 	}
 
 	/** @param {Wired} object @returns {News[]} */
@@ -170,14 +175,12 @@ export class ChatState {
 	 */
 	event(object) {
 		const { group, event, actor, subject, id } = object;
-		const { deleted, message, msg, kind } = object;
-		const target = deleted ?? object.edited ?? message;
+		const { deleted, edited, message } = object;
+		const target = deleted ?? edited ?? message;
 		if (target) {
 			for (const { entries } of this.conversations.values()) {
 				const at = find(entries, target);
-				const entry = /** @type {any} */ (entries[at]);
-				if (entry?.id === target && (deleted || msg))
-					entries[at] = { ...sayingEntry({ ...entry, msg: msg ?? "", kind }), deleted: !!deleted, edited: id };
+				if (entries[at]?.id === target) entries[at] = changed(entries[at], object);
 			}
 			if (!deleted || !group) return [];
 		}
@@ -199,7 +202,7 @@ export class ChatState {
 		const conversation = this.conversation("group", group);
 		if (!conversation.gone) return;
 		conversation.entries.length = 0;
-		Object.assign(conversation, { gone: false, loaded: false, events: false, complete: false });
+		Object.assign(conversation, { gone: false, loaded: false, events: false, complete: false, newer: false });
 	}
 
 	/** @param {Wired} object @param {string} about @param {boolean} mine @param {Conversation | undefined} conversation */
@@ -235,38 +238,53 @@ export class ChatState {
 		}
 	}
 
+	/** The conversation of a page. @param {Wired} page */
+	#pageConversation(page) {
+		return page.group ? this.conversation("group", page.group) : page.with ? this.conversation("direct", page.with) : this.conversation("lobby", "");
+	}
+
 	/**
 	 * Take in a page of messages. `before` is the id that it was asked for, null for the last page.
 	 * @param {Wired} page @param {number | null} before
 	 */
 	page(page, before) {
-		const conversation = page.group
-			? this.conversation("group", page.group)
-			: page.with
-				? this.conversation("direct", page.with)
-				: this.conversation("lobby", "");
-		const entries = page.messages.map((/** @type {Wired} */ one) => messageEntry(one, this));
-		merge(conversation.entries, entries);
+		const conversation = this.#pageConversation(page);
+		const entries = this.#merge(conversation, page);
 		if (before === null) conversation.loaded = true;
 		if (!page.more) conversation.complete = true;
 		if (page.trimmed) conversation.trimmed = page.trimmed;
 		if (page.seen !== undefined) {
-			const mark = this.marks[conversation.key] ?? page.seen;
-			conversation.mark = mark;
-			this.#count(conversation);
+			const missed = entries.filter((one) => one.id > page.seen && one.from !== this.me).map((one) => one.id);
+			conversation.read.recordMissed(missed, page.seen, entries.at(-1)?.id ?? 0);
 		}
+		this.findMentions(conversation);
 		return conversation;
 	}
 
-	/** Count the unread messages of a page that came with the login. @param {Conversation} conversation */
-	#count(conversation) {
-		conversation.unread = conversation.mentions = 0;
-		for (const entry of conversation.entries) {
-			if (entry.id <= conversation.mark || entry.from === undefined || entry.from === this.me) continue;
-			conversation.unread++;
-			if (conversation.kind === "direct" || mentions(entry.msg ?? "", this.me)) conversation.mentions++;
-		}
-		conversation.newAfter = conversation.unread > 0 ? conversation.mark : null;
+	/** Show a page around an entry instead of what is there. @param {Wired} page */
+	around(page) {
+		const conversation = this.#pageConversation(page);
+		conversation.entries.length = 0;
+		this.#merge(conversation, page);
+		this.events(conversation.name, page.events ?? []);
+		Object.assign(conversation, { loaded: true, events: true, complete: false, newer: true });
+		return conversation;
+	}
+
+	/** Take in the page that follows the last entry. @param {Wired} page */
+	later(page) {
+		const conversation = this.#pageConversation(page);
+		this.#merge(conversation, page);
+		this.events(conversation.name, page.events ?? []);
+		if (!page.more) conversation.newer = false;
+		return conversation;
+	}
+
+	/** @param {Conversation} conversation @param {Wired} page @returns {Entry[]} */
+	#merge(conversation, page) {
+		const entries = page.messages.map((/** @type {Wired} */ one) => messageEntry(one, this));
+		merge(conversation.entries, entries);
+		return entries;
 	}
 
 	/** Take in a page of events of a group. @param {string} group @param {Wired[]} events */
@@ -275,19 +293,24 @@ export class ChatState {
 		if (conversation !== undefined) merge(conversation.entries, events.filter((one) => !(one.edited ?? one.message)).map(eventEntry));
 	}
 
-	/**
-	 * Take in a list of conversations. `counted` says whether its counts of unread messages are those at login.
-	 * @param {Wired[]} summaries @param {boolean} counted
-	 */
-	summaries(summaries, counted) {
-		for (const { kind, name, unread } of summaries) {
-			const conversation = this.conversation(kind, name);
-			if (counted && !conversation.loaded) {
-				conversation.unread = unread;
-				if (unread > 0 && kind === "direct") conversation.mentions = unread;
-				conversation.newAfter = unread > 0 ? conversation.mark : null;
-			}
+	/** Take in the list of the user's conversations, with read marks and counts. @param {Wired[]} list */
+	summaries(list) {
+		for (const summary of list) {
+			const conversation = this.conversation(summary.kind, summary.name);
+			conversation.read.applySummary(summary, this.seen, this.cursor);
+			this.findMentions(conversation);
 		}
+		if (!this.counted) this.current.read.enter();
+		this.counted = true;
+	}
+
+	/**
+	 * Another session of the user has moved a read mark. Return whether the counts have to be read again.
+	 * @param {Wired} object
+	 */
+	moveMark({ group, with: nick, id }) {
+		const kind = group ? "group" : nick ? "direct" : "lobby";
+		return this.conversations.get(keyOf(kind, group ?? nick ?? ""))?.read.moveMark(id) === false;
 	}
 
 	/** Take in the list of all groups that the user can see. @param {Wired[]} rows */
@@ -320,34 +343,59 @@ export class ChatState {
 		if (this.active === key) this.active = LOBBY;
 	}
 
-	/** The number of unread messages that concern the user in person, and of all others. */
+	/** The number of all unread messages, and of those that concern the user in person, with the invitations. */
 	get unread() {
 		let all = 0;
 		let personal = this.invitations.size;
-		for (const one of this.conversations.values()) {
-			all += one.unread;
-			personal += one.mentions;
+		for (const { kind, read } of this.conversations.values()) {
+			all += read.unread;
+			personal += kind === "direct" ? read.unread : read.mentions.length;
 		}
 		return { all, personal };
 	}
 }
 
+/** Return an entry as an event has changed it, by which it was deleted, edited or reacted to. @param {Entry} entry @param {Wired} event @returns {Entry} */
+function changed(entry, { id, event, actor, deleted, edited, msg, kind, reaction }) {
+	const version = (entry.version ?? 0) + 1;
+	if (deleted) return { ...entry, msg: "", deleted: true, reactions: undefined, version };
+	if (edited) return msg === undefined ? entry : { ...entry, kind: undefined, ...spoken(msg, kind), edited: id, version };
+	const found = entry.reactions ?? [];
+	const rest = found.map((one) => (one.reaction === reaction ? { reaction, nicks: one.nicks.filter((nick) => nick !== actor) } : one));
+	const row = rest.find((one) => one.reaction === reaction);
+	if (event === "reacted") {
+		if (row === undefined) rest.push({ reaction, nicks: [actor] });
+		else row.nicks.push(actor);
+	}
+	return { ...entry, reactions: rest.filter((one) => one.nicks.length > 0), version };
+}
+
 /** Return the kind of which the daemon stores a text that was sent without a kind. @param {string} text */
 export const kindOf = (text) => (/^\/me \s*\S/u.test(text) ? "action" : "message");
 
-/** @param {{id: number, ts: string, from: string, msg: string, kind?: string}} message @returns {Entry} */
-export function sayingEntry({ id, ts, from, msg, kind }) {
+/** Return the text and the kind of a message as an entry has them. @param {string} msg @param {string} [kind] */
+function spoken(msg, kind) {
+	/** @type {{msg: string, kind?: string}} */
+	const found = { msg: kind === "action" ? msg.replace(/^\/me /u, "") : msg };
+	if (kind === "image" || kind === "action" || kind === "notice") found.kind = kind;
+	return found;
+}
+
+/** @param {Wired} message one that the user has sent, with its ack, or one from the daemon @returns {Entry} */
+export function sayingEntry({ id, ts, from, msg, kind, reply_to, reply_from }) {
 	/** @type {Entry} */
-	const entry = { id, ts, from, msg: kind === "action" ? msg.replace(/^\/me /u, "") : msg };
-	if (kind === "image" || kind === "action" || kind === "notice") entry.kind = kind;
+	const entry = { id, ts, from, ...spoken(msg, kind) };
+	if (reply_to) Object.assign(entry, { reply_to, reply_from });
 	return entry;
 }
 
 /** @param {Wired} message @param {ChatState} state @returns {Entry} */
 function messageEntry(message, state) {
 	if (message.colour) state.colours.set(message.from, message.colour);
-	const entry = sayingEntry(/** @type {any} */ (message));
+	const entry = sayingEntry(message);
 	if (message.deleted) entry.deleted = true;
+	if (message.edited) entry.edited = 1;
+	if (message.reactions) entry.reactions = message.reactions;
 	return entry;
 }
 

@@ -1,5 +1,5 @@
 /**
- * What the browser keeps: the session of this tab, read marks, drafts, and the last pages for reading offline.
+ * What the browser keeps: the session of this tab, drafts, which conversations are quiet, and the last pages for reading offline.
  * The outbox keeps what is not sent yet under `chatd:out:`.
  */
 
@@ -44,11 +44,12 @@ export const settings = {
 	set: (value) => write(localStorage, "chatd:settings", { ...settings.get(), ...value }),
 };
 
-export const marks = {
-	/** @param {string} nick @returns {Record<string, number>} */
-	get: (nick) => read(localStorage, `chatd:marks:${nick}`) ?? {},
-	/** @param {string} nick @param {Record<string, number>} value */
-	set: (nick, value) => write(localStorage, `chatd:marks:${nick}`, value),
+/** The keys of the conversations from which the user wants no notifications. */
+export const quiet = {
+	/** @param {string} nick @returns {string[]} */
+	get: (nick) => read(localStorage, `chatd:quiet:${nick}`) ?? [],
+	/** @param {string} nick @param {string[]} value */
+	set: (nick, value) => write(localStorage, `chatd:quiet:${nick}`, value.length > 0 ? value : null),
 };
 
 export const drafts = {
@@ -108,9 +109,9 @@ export const pages = {
 	remove: (nick) => withPages("readwrite", (store) => store.delete(nick)),
 };
 
-/** Remove what is kept of a user, and of this tab's session. An empty nick is a guest. @param {string} nick */
+/** Remove what is kept of a user, by earlier versions as well, and of this tab's session. An empty nick is a guest. @param {string} nick */
 export async function forget(nick) {
-	const own = [`chatd:marks:${nick}`, `chatd:drafts:${nick}`];
+	const own = [`chatd:quiet:${nick}`, `chatd:drafts:${nick}`, `chatd:marks:${nick}`];
 	if (lastNick.get() === nick) own.push("chatd:nick");
 	try {
 		for (const key of Object.keys(sessionStorage)) if (key.startsWith("chatd:")) sessionStorage.removeItem(key);

@@ -6,7 +6,7 @@ const SHELL = [
 	"french.js", "icon.svg", "image.js", "language.js", "log_view.js", "manifest.webmanifest", "members_view.js",
 	"notify.js", "outbox.js", "reply_view.js", "rooms_view.js", "row_view.js", "search.js", "state.js", "store.js",
 	"text.js", "wire.js", "commands-en.json", "commands-fr.json", "history.js", "login_view.js", "menus.js",
-	"french.json",
+	"french.json", "message_actions.js", "message_menu.js", "palette.js", "read_marks.js", "read_state.js", "target.js", "search_results.js", "typing.js", "typing_view.js",
 ].map((name) => new URL(name, self.registration.scope).href);
 
 self.addEventListener("install", (event) => {

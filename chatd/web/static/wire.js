@@ -205,7 +205,7 @@ export class Wire {
 		this.#patient = true;
 		this.listener.welcomed(answer, this.#resuming);
 		// Answers come after everything that was missed.
-		this.#write({ action: "client-hello", ref: "ready" });
+		this.#write({ action: "client-hello", ref: "ready", typing: "show" });
 	}
 
 	/** @param {Wired} answer */

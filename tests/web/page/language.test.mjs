@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { refusalText, setLanguage, t } from "./language.js";
+import { loadSentences, refusalText, setLanguage, t } from "./language.js";
 
 Object.defineProperty(globalThis, "navigator", { value: { language: "en-GB" }, configurable: true });
 globalThis.fetch = async () => ({ ok: true, json: async () => JSON.parse(readFileSync(new URL("french.json", import.meta.url), "utf8")) });
@@ -17,6 +17,8 @@ test("English stays as it comes", async () => {
 
 test("the daemon's sentences are shown in French, with the reasons in them", async () => {
   await setLanguage("fr-CA");
+  assert.equal(refusalText(banned), banned.msg);
+  await loadSentences();
   assert.equal(t("{n} unread", { n: 3 }), "3 non lus");
   assert.match(refusalText(banned), /^bob .*banni.* wob/u);
   assert.match(refusalText(reserved), /root.*pseudo.*root.*réservé/u);

@@ -93,3 +93,19 @@ test("a message that was sent and turns out to be stored is not sent again", () 
   made.stored("lobby", "same");
   assert.deepEqual(made.waiting(), [items[2]]);
 });
+
+test("an answer keeps what it answers, also after a reload", () => {
+  const kept = storage();
+  const item = outbox(kept).add(wob, "I do", false, { id: 7, ts: "", from: "bob" });
+  const [again] = outbox(kept).waiting();
+  assert.deepEqual([again.ref, again.reply_to, again.reply_from], [item.ref, 7, "bob"]);
+  assert.equal(outbox(kept).request(again).reply_to, 7);
+});
+
+test("what a daemon that ends has refused waits for the next connection", () => {
+  const made = outbox(storage());
+  const item = made.add(wob, "hello", false);
+  made.request(item);
+  assert.equal(made.answered({ action: "server-error", ref: item.ref, code: "shutting_down", msg: "later" }), item);
+  assert.deepEqual(made.waiting(), [item]);
+});

@@ -4,9 +4,9 @@ import { ChatState, find, kindOf, sayingEntry } from "./state.js";
 
 const TS = "2026-11-26T10:00:00.000Z";
 
-function begun(marks = {}, cursor = 100, seen = 100) {
+function begun(cursor = 100, seen = 100) {
   const state = new ChatState();
-  state.begin({ user: { id: 1, nick: "alice", colour: "#112233" }, cursor, seen, returning: true }, marks);
+  state.begin({ user: { id: 1, nick: "alice", colour: "#112233" }, cursor, seen, returning: true });
   return state;
 }
 
@@ -60,41 +60,96 @@ test("unread messages and mentions are counted until the conversation is read", 
   state.receive(said(101, "bob", "hello"));
   state.receive(said(102, "bob", "hey @Alice!"));
   state.receive(said(103, "alice", "from my other session"));
-  const lobby = state.current;
-  assert.deepEqual([lobby.unread, lobby.mentions, lobby.newAfter], [2, 1, 100]);
+  const { read } = state.current;
+  assert.deepEqual([read.unread, read.mentions, read.newAfter, read.markToSend], [2, [102], 100, 100]);
   assert.deepEqual(state.unread, { all: 2, personal: 1 });
-  state.read(lobby);
-  assert.deepEqual([lobby.unread, lobby.mentions, state.marks.lobby], [0, 0, 103]);
+  read.seeAll();
+  assert.deepEqual([read.unread, read.mentions, read.markToSend], [0, [], 103]);
 });
 
 test("the open conversation is read as it comes", () => {
   const state = begun();
   state.receive(said(101, "bob", "hello"));
-  assert.equal(state.current.unread, 0);
-  assert.equal(state.marks.lobby, 101);
+  assert.equal(state.current.read.unread, 0);
+  assert.equal(state.current.read.markToSend, 101);
 });
 
 test("each direct message concerns the user", () => {
   const state = begun();
   state.receive({ ...said(101, "bob", "psst"), action: "server-send", to: "alice" });
-  assert.equal(state.conversation("direct", "bob").mentions, 1);
+  assert.equal(state.unread.personal, 1);
 });
 
-test("pages of the login count what came after the read mark", () => {
+test("pages of the login count what came after the last seen id, until the read marks are there", () => {
   const messages = [98, 99, 100].map((id) => ({ id, ts: TS, from: id === 100 ? "alice" : "bob", msg: "x" }));
   const page = { action: "server-history", with: "bob", seen: 98, messages, more: true };
   const state = begun();
   state.receive(page);
   const direct = state.conversation("direct", "bob");
-  assert.deepEqual([direct.unread, direct.newAfter, direct.complete, direct.loaded], [1, 98, false, true]);
-  const marked = begun({ "direct:bob": 99 });
-  marked.receive(page);
-  assert.equal(marked.conversation("direct", "bob").unread, 0);
+  assert.deepEqual([direct.read.unread, direct.complete, direct.loaded], [1, false, true]);
+  assert.equal(state.counted, false);
+  state.summaries([{ kind: "direct", name: "bob", last: 100, unread: 0, read: 99 }]);
+  assert.deepEqual([direct.read.unread, state.counted], [0, true]);
 });
 
-test("marks of another log are dropped", () => {
-  assert.deepEqual(begun({ lobby: 5000 }, 100).marks, {});
-  assert.deepEqual(begun({ lobby: 50 }, 100).marks, { lobby: 50 });
+test("mentions in the pages of the login are found, and what another session reads is read here", () => {
+  const state = begun(100, 90);
+  const messages = [[95, "alice, look"], [96, "nothing"], [97, "@alice"]].map(([id, msg]) => ({ id, ts: TS, from: "bob", msg }));
+  state.receive({ action: "server-history", group: "wob", seen: 90, messages });
+  state.summaries([{ kind: "group", name: "wob", last: 97, unread: 3, read: 90 }]);
+  assert.deepEqual(state.unread, { all: 3, personal: 2 });
+  assert.equal(state.moveMark({ group: "wob", id: 97 }), false);
+  assert.deepEqual(state.unread, { all: 0, personal: 0 });
+  assert.equal(state.moveMark({ group: "unknown", id: 97 }), false);
+});
+
+test("a page from the past has no gap to what comes meanwhile", () => {
+  const state = begun();
+  for (const id of [198, 199, 200]) state.receive(said(id, "bob", "x"));
+  state.around({ messages: [48, 49, 50].map((id) => ({ id, ts: TS, from: "bob", msg: "x" })), more: true });
+  const lobby = state.current;
+  assert.deepEqual([ids(lobby), lobby.newer, lobby.complete], [[48, 49, 50], true, false]);
+  state.receive(said(201, "bob", "meanwhile"));
+  assert.deepEqual([ids(lobby), lobby.read.unread], [[48, 49, 50], 1]);
+  state.receive({ action: "server-event", id: 202, ts: TS, event: "deleted", actor: "bob", subject: "bob", deleted: 49 });
+  assert.equal(lobby.entries[1].deleted, true);
+  state.later({ messages: [{ id: 51, ts: TS, from: "bob", msg: "x" }], more: true });
+  assert.equal(lobby.newer, true);
+  state.later({ messages: [198, 199, 200, 201].map((id) => ({ id, ts: TS, from: "bob", msg: "x" })) });
+  assert.deepEqual([ids(lobby), lobby.newer], [[48, 49, 50, 51, 198, 199, 200, 201], false]);
+  state.receive(said(203, "bob", "y"));
+  assert.equal(lobby.entries.at(-1).id, 203);
+});
+
+test("reactions are counted by who has reacted, each once", () => {
+  const state = begun();
+  let id = 101;
+  const reacts = (actor, reaction, event = "reacted") =>
+    state.receive({ action: "server-event", id: ++id, ts: TS, event, actor, message: 101, reaction });
+  state.receive(said(101, "bob", "it works"));
+  reacts("alice", "+1");
+  reacts("carol", "bravo");
+  reacts("bob", "+1");
+  reacts("bob", "+1");
+  assert.deepEqual(state.current.entries[0].reactions, [{ reaction: "+1", nicks: ["alice", "bob"] }, { reaction: "bravo", nicks: ["carol"] }]);
+  assert.equal(state.current.entries[0].version, 4);
+  reacts("carol", "bravo", "unreacted");
+  reacts("carol", "none", "unreacted");
+  assert.deepEqual(state.current.entries[0].reactions, [{ reaction: "+1", nicks: ["alice", "bob"] }]);
+  for (let n = 0; n < 2000; n++) reacts(`user${n}`, "+1");
+  assert.equal(state.current.entries[0].reactions[0].nicks.length, 2002);
+  state.receive({ action: "server-event", id: ++id, ts: TS, event: "deleted", actor: "bob", subject: "bob", deleted: 101 });
+  assert.equal(state.current.entries[0].reactions, undefined);
+  assert.deepEqual(ids(state.current), [101]);
+});
+
+test("answers and pages keep what belongs to a message", () => {
+  const state = begun();
+  state.receive(said(101, "bob", "I do", { reply_to: 7, reply_from: "carol" }));
+  state.page({ messages: [{ id: 50, ts: TS, from: "bob", msg: "x", edited: true, reactions: [{ reaction: "+1", nicks: ["bob"] }] }] }, null);
+  const [earlier, answer] = state.current.entries;
+  assert.deepEqual([answer.reply_to, answer.reply_from], [7, "carol"]);
+  assert.deepEqual([Boolean(earlier.edited), earlier.reactions], [true, [{ reaction: "+1", nicks: ["bob"] }]]);
 });
 
 test("earlier pages and events come before and between", () => {
