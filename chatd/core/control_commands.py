@@ -40,8 +40,9 @@ CONTROL_COMMANDS: Final[dict[str, ControlCommand]] = {
         ControlCommand(
             "status",
             "show the state of the daemon in figures",
-            "`version`, `pid`, `uptime` (seconds), `database` (`file`, `bytes`, `durability`), `connections`"
-            " (by wire; those that have not shown theirs are `undetected`), `logged_in` (sessions), `online`,"
+            "`version`, `pid`, `uptime` (seconds), `database` (`file`, or a URL without its password;"
+            " `bytes`, `durability`), `connections` (by wire; those that have not shown theirs are"
+            " `undetected`), `logged_in` (sessions), `online`,"
             " `users`, `accounts`, `groups` (numbers), `last_id`, `journal_queue`, `password_queue` and"
             " `listeners` (`name`, `address`)",
         ),

@@ -415,7 +415,7 @@ class Archive:
         unchanged.
         """
         failure.trap(self._database.error_type)
-        raise ReadFailed(failure.getErrorMessage()) from failure.value
+        raise ReadFailed(" ".join(failure.getErrorMessage().split())) from failure.value
 
     def close(self) -> None:
         """Close the connections to the database."""

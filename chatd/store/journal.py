@@ -184,6 +184,7 @@ class Journal:
         self._seen = snapshot.last_seen_ids
         self._read_marks = snapshot.read_marks
         self._pending = PendingMarks()
+        self._has_outdated_marks = False
         self._busy = False
         self._begun_at = 0.0
         self._unmeasured = 0
@@ -293,12 +294,16 @@ class Journal:
         transaction.
 
         ``snapshot`` must have been read from disk after the failure. Last seen ids and read marks stay as
-        they are.
+        they are, unless the state in memory was outdated.
         """
         self.last_delivered_id = self._last_id = snapshot.last_id
         self.database_bytes = snapshot.database_bytes
         self._seqs = snapshot.seqs
         self._lasts = snapshot.last_ids
+        if self._has_outdated_marks:
+            self._has_outdated_marks = False
+            self._seen = snapshot.last_seen_ids
+            self._read_marks = snapshot.read_marks
 
     def start_indexing(self) -> None:
         """Start to index the messages that an earlier process has not indexed for search.
@@ -564,7 +569,8 @@ class Journal:
             self._log.failure("the journal could not write", failure)
         # Else the journal has tried again, in vain; or each command fails because another process writes.
         elif not self.is_failing or (batch and not failure.check(NotTheWriter)):
-            self._log.error("nothing can be written to the database: {why}", why=failure.getErrorMessage())
+            why = " ".join(failure.getErrorMessage().split())
+            self._log.error("nothing can be written to the database: {why}", why=why)
         self.failed_commits += 1
         self._pending = PendingMarks(
             {**pending.last_seen_ids, **self._pending.last_seen_ids},
@@ -575,6 +581,10 @@ class Journal:
         # Everything decided since rests on the lost transaction.
         batch += self._queue
         self._queue.clear()
+        if failure.check(StateOutdated):
+            # Another process has moved them since, or they are about what is lost.
+            self._pending = PendingMarks()
+            self._has_outdated_marks = True
         if batch or failure.check(StateOutdated):
             self._on_failure()
         for task in batch:

@@ -48,6 +48,11 @@ class PostgresqlFixture(StoreFixture):
     def open_store(self, pool: Callable[..., ThreadlessPool]) -> Store:
         return PostgresqlStore(str(self.place), "process", self.clock, pool)
 
+    def close(self) -> None:
+        """Stop, also if the test has held back the transactions for which the journal waits."""
+        super().close()
+        self.writer.close()
+
     def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         return rows(str(self.place), translate(query), values)
 

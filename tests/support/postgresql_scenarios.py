@@ -133,9 +133,9 @@ def stopped_daemon(folder: Path, server: PostgresqlServer, times: int) -> Outcom
     elsewhere.mkdir()
     with started(folder, f"--database={url}") as first:
         cast.assemble(first, url)
-        for _ in range(times):
+        for cycle in range(1, times + 1):
             with outcome.noticing():
-                _stop_and_go_on(first, elsewhere, url, cast)
+                _stop_and_go_on(first, elsewhere, url, cast, cycle)
         with outcome.noticing():
             end(first)
     log = read_log(url)
@@ -149,7 +149,15 @@ def stopped_daemon(folder: Path, server: PostgresqlServer, times: int) -> Outcom
     return outcome
 
 
-def _stop_and_go_on(first: Daemon, folder: Path, url: str, cast: Cast) -> None:
+def _wait_for(daemon: Daemon, text: str, times: int) -> None:
+    """Wait until the log has ``text`` so many times."""
+    deadline = time.monotonic() + PATIENCE
+    while daemon.log.count(text) < times:
+        assert time.monotonic() < deadline, f"{text!r} is not {times} times in the log:\n{daemon.log}"
+        time.sleep(0.02)
+
+
+def _stop_and_go_on(first: Daemon, folder: Path, url: str, cast: Cast, cycle: int) -> None:
     jack, jill = cast.json_writers
     with first.connect("json") as client:
         jack.enter(client)
@@ -169,10 +177,10 @@ def _stop_and_go_on(first: Daemon, folder: Path, url: str, cast: Cast) -> None:
             first.signal(signal.SIGCONT)
             jack.hear_acks(client, Tally())
             assert len(jack.acked) == acked, "the daemon that was stopped has acked something"
-            first.wait_for("by another chatd")
+            _wait_for(first, "by another chatd", cycle)
             client.hears_rest()  # it has to come back, and resume
             end(second)
-    first.wait_for("the database can be written again")
+    _wait_for(first, "the database can be written again", cycle)
     with first.connect("json") as client:
         jack.retry()
         jack.enter(client)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import ctypes
 import itertools
 import os
@@ -121,10 +122,17 @@ class PostgresqlServer:
 
     def kill(self) -> None:
         """End it and all its processes as ``kill -9`` does."""
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split()
-        for pid in (self.process.pid, *map(int, children)):
-            os.kill(pid, signal.SIGKILL)
+        pid = self.process.pid
+        self.process.send_signal(signal.SIGSTOP)  # it makes no further process then
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        for one in (*map(int, children), pid):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(one, signal.SIGKILL)
         self.process.wait(PATIENCE)
+        # A server does not start while a process of another one uses its memory.
+        deadline = time.monotonic() + PATIENCE
+        while any(_is_alive(child) for child in children) and time.monotonic() < deadline:
+            time.sleep(0.005)
 
     def url(self, database: str) -> str:
         """The URL of ``database``."""
@@ -156,6 +164,13 @@ class PostgresqlServer:
             cwd=self.folder,
             **_user(),
         )
+
+
+def _is_alive(pid: str) -> bool:
+    try:
+        return " Z " not in Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 def _user() -> dict[str, Any]:

@@ -10,7 +10,6 @@ those of the server's clock.
 
 from __future__ import annotations
 
-import os
 import secrets
 import socket
 import time
@@ -47,8 +46,7 @@ class WriteLease:
     """
 
     def __init__(self) -> None:
-        # Processes of different containers may have the same host name and process id.
-        self.owner = f"{socket.gethostname()}, process {os.getpid()} ({secrets.token_hex(4)})"
+        self.owner = f"{socket.gethostname()} ({secrets.token_hex(8)})"
         self._epoch: int | None = None
         self._commits = 0
 
@@ -62,7 +60,7 @@ class WriteLease:
         while not self._claim(connection.cursor()):
             owner, until = connection.execute("SELECT owner, until FROM head").fetchone() or ("", None)
             if former is not None and until != former:
-                raise StoreError(f"the database {name} is in use by another chatd: {_shown(owner)}")
+                raise StoreError(f"the database {name} is in use by another chatd, on {_shown(owner)}")
             former = until
             time.sleep(CLAIM_POLL_SECONDS)
 
@@ -82,7 +80,7 @@ class WriteLease:
         if row is None:
             self._epoch = None
             cursor.execute("ROLLBACK")
-            raise NotTheWriter(f"the database has been claimed by another chatd: {self._owner(cursor)}")
+            raise NotTheWriter(f"the database has been claimed by another chatd, on {self._owner(cursor)}")
         (commits,) = row
         if commits != self._commits:
             self._commits = commits
@@ -118,10 +116,12 @@ class WriteLease:
             cursor.execute(_NOTE_CLAIM, (epoch + 1, self.owner, commits))
         else:
             cursor.execute("SELECT commits FROM claims WHERE epoch = %s", (self._epoch + 1,))
-            (commits,) = cursor.fetchone()
+            (commits,) = cursor.fetchone() or (0,)  # a standby server may know nothing of this claim
         cursor.execute("COMMIT")
         is_stored: bool = commits > self._commits
-        self._epoch, self._commits = epoch + 1 if is_writer else None, commits
+        self._epoch = epoch + 1 if is_writer else None
+        # If there are fewer than there were, `begin` is to notice.
+        self._commits = max(commits, self._commits)
         return is_stored
 
     def release(self, cursor: Transaction) -> None:
@@ -132,7 +132,7 @@ class WriteLease:
     def _claim_again(self, cursor: Transaction) -> None:
         commits = self._commits
         if not self._claim(cursor):
-            raise NotTheWriter(f"the database is in use by another chatd: {self._owner(cursor)}")
+            raise NotTheWriter(f"the database is in use by another chatd, on {self._owner(cursor)}")
         if self._commits != commits:
             raise StateOutdated(
                 "this chatd writes again, after another one: reading the state of the database"

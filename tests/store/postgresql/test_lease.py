@@ -10,6 +10,7 @@ import psycopg
 from twisted.enterprise.adbapi import Transaction
 from twisted.internet.testing import MemoryReactorClock
 
+from chatd.core.events import LOBBY
 from chatd.store.errors import StoreError
 from chatd.store.journal import OUTCOME_RETRY_SECONDS
 from chatd.store.postgresql.lease import RENEWAL_SECONDS
@@ -45,9 +46,7 @@ class Claims(LeaseTestCase):
 
         self.patch(time, "sleep", renew)
         error = self.assertRaises(StoreError, PostgresqlStore, url, "full", MemoryReactorClock())
-        self.assertRegex(
-            str(error), r"^the database postgresql://.* is in use by another chatd: .*, process \d+$"
-        )
+        self.assertRegex(str(error), r"^the database postgresql://.* is in use by another chatd, on [^()]+$")
         self.assertEqual(self.head()[0], 1)
 
     def test_one_that_has_ended_well_leaves_no_lease(self) -> None:
@@ -72,8 +71,10 @@ class Claims(LeaseTestCase):
 
     def test_it_writes_again_when_nobody_else_does(self) -> None:
         """Its state is read again before anything is decided on it."""
+        self.fixture.journal.move_read_mark(self.alice, LOBBY, 1)
         other = self.other()
         other.says(other.user("carol"), "by the other")
+        other.journal.move_read_mark(self.alice, LOBBY, 7)
         other.turn()
         self.fixture.says(self.alice, "late")
         self.fixture.turn()
@@ -82,6 +83,7 @@ class Claims(LeaseTestCase):
         self.fixture.clock.advance(RENEWAL_SECONDS)
         self.assertEqual(self.fixture.turns, ["recover"])
         self.assertIn("carol", [user.nick for user in self.fixture.state.users.values()])
+        self.assertEqual(self.fixture.journal.get_read_mark(self.alice, LOBBY).id, 7)
         self.fixture.says(self.alice, "again")
         self.fixture.turn()
         self.assertEqual(self.fixture.turns, ["recover", "again committed 2/2"])
@@ -173,6 +175,25 @@ class UnknownOutcomes(LeaseTestCase):
         self.assertEqual(self.fixture.turns, [])
         self.fixture.clock.pump([OUTCOME_RETRY_SECONDS] * 2)
         self.assertEqual(self.fixture.turns, ["a committed 1/1", "who committed"])
+
+    def test_a_standby_server_that_knows_nothing_of_it(self) -> None:
+        """It has taken over, and lacks the last commits and claims."""
+        self.fixture.says(self.alice, "lost")
+        self.fixture.turn()
+
+        def fail_over() -> None:
+            lost = "UPDATE head SET commits = commits - 1, epoch = epoch - 1"
+            execute(str(self.fixture.place), f"{lost}; DELETE FROM claims; DELETE FROM log")
+
+        _BreakingCursor.between = staticmethod(fail_over)
+        _BreakingCursor.breaks = "before"
+        self.fixture.turns.clear()
+        for word in ("a", "b", "c"):
+            self.fixture.says(self.alice, word)
+            self.fixture.turn()
+        self.assertEqual(
+            self.fixture.turns, ["recover", "a failed", "recover", "b failed", "c committed 1/1"]
+        )
 
     def test_another_one_that_has_claimed_the_database_meanwhile_has_noted_it(self) -> None:
         for how, outcome in (("behind", "committed"), ("before", "failed")):
