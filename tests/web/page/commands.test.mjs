@@ -72,6 +72,8 @@ test("the group on the screen is implied for its members and its topic", () => {
   assert.deepEqual(request("/kick bob too loud", here), { action: "kick", group: "wob", dest: "bob", reason: "too loud" });
   assert.deepEqual(request("/invite wob", here), { action: "invite", group: "wob", dest: "wob" });
   assert.deepEqual(request("/topic the  weather", here), { action: "topic", group: "wob", topic: "the  weather" });
+  assert.deepEqual(request("/topic den", here), { action: "topic", group: "den" });
+  assert.equal(table.parse("/topic", here).what, "wrong"); // it would remove the topic
   assert.deepEqual(request("/topic den the weather", here), { action: "topic", group: "den", topic: "the weather" });
   assert.deepEqual(request("/kick den bob", here), { action: "kick", group: "den", dest: "bob" });
   assert.deepEqual(request("/say den hello", here), { action: "gbroadcast", group: "den", msg: "hello" });
