@@ -1003,6 +1003,7 @@ function listen() {
 		byId("members-open").focus();
 	});
 	const drawer = (/** @type {boolean} */ open) => {
+		if (open && innerWidth <= 960) showMembers(false); // they would cover the rooms
 		byId("rooms").classList.toggle("open", open);
 		byId("rooms-open").setAttribute("aria-expanded", String(open));
 		byId(open ? "rooms-close" : "rooms-open").focus();
