@@ -73,8 +73,8 @@ export class CommandTable {
 		const { fields } = command;
 		const implied = here.kind === "group" && hasImpliedGroup(command);
 		const [first, more] = rest.trim().split(/\s+/u);
-		const named = here.isGroup?.(first) && (more || !fields[1].required);
-		const line = implied && first && !named ? `${here.name} ${rest}` : completed;
+		const isNamed = implied && here.isGroup?.(first) && (more || !fields[1].required);
+		const line = implied && first && !isNamed ? `${here.name} ${rest}` : completed;
 		const parts = splitBlanks(line, fields.length);
 		const typed = build(command, fields, parts, usage(command, " ", implied), here.kind === "group" && (command.room || command.name === "members") ? here.name : "");
 		if (typed.what === "request" && command.name === "history" && !typed.request.dest && here.kind !== "lobby") {
