@@ -30,6 +30,10 @@ _ALWAYS_NAMED: Final = (c.SendToGroup,)
 """Commands whose group is never implied: a message must not go to another group than the one it names."""
 
 
+_REMOVE_SETTING_WITHOUT_VALUE: Final = (c.SetTopic, c.SetRetention)
+"""Commands that remove a setting of a group if they have no value."""
+
+
 class KnownNames(msgspec.Struct, frozen=True):
     """The nicks and group names that the client knows.
 
@@ -86,8 +90,9 @@ def fields_with_group(
     The values are not checked. If the conversation on the screen, ``place``, is a group, and ``rest`` makes
     sense without a group, the command applies to ``place``. If ``rest`` also makes sense with its first word
     as a group that the client knows, the first word is the group, unless the command would affect another
-    user or mean something else: then the line is refused with ``bad_request``. A client without a list of
-    groups takes the first word as a group whenever that makes sense.
+    user or mean something else: then the line is refused with ``bad_request``. So is ``/topic`` alone, which
+    would remove the topic. A client without a list of groups takes the first word as a group whenever that
+    makes sense.
     """
     explicit = parse_slash_fields(row, rest)
     first = str(explicit.get("group", ""))
@@ -95,6 +100,13 @@ def fields_with_group(
         return {**explicit, "group": first.removeprefix(GROUP_MARK)}
     if not has_implied_group(row, place):
         return explicit
+    if row.command in _REMOVE_SETTING_WITHOUT_VALUE and not rest.strip():
+        raise Refusal(
+            "bad_request",
+            why=_(
+                "without a value, {word} removes the setting of {group}: enter {word} #{group} to do so"
+            ).format(word=f"/{row.slash_word}", group=place.name),
+        )
     implied = {**parse_slash_fields(_without_group(row), rest), "group": place.name}
     if not _makes_sense(row, implied, limits) or (rest.strip() and len(row.typeable_fields) == 1):
         return explicit

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from chatd.client.command_usage import people_usage
+from chatd.client.language import _
 from chatd.core import commands as c
 from chatd.core.declarations import CommandDeclaration
 from chatd.core.refusals import Refusal, refusal_reason
@@ -40,5 +41,9 @@ def with_message_id(typed: str, last_own_id: int | None, last_other_id: int | No
     if first.isdecimal() and rest.strip():  # a reaction may be a number, but not an id alone
         return typed
     if id is None:
-        raise Refusal("bad_request", why=refusal_reason("usage", usage=people_usage(row)))
+        if row.command in _FOR_OWN_MESSAGES:
+            why = _("your last message here is not sent yet, or there is none")
+        else:
+            why = _("nobody else has written here, or not lately")
+        raise Refusal("bad_request", why=refusal_reason("usage", usage=f"{people_usage(row)} ({why})"))
     return f"/{slash.word} {id} {slash.rest}"

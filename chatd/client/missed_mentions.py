@@ -8,6 +8,7 @@ from typing import Final
 from chatd.client.history import SEARCH_PAGE_SIZE, HistoryLoader
 from chatd.client.memory import Conversation, Memory, ScreenEntry, entry_from_message
 from chatd.client.mentions import mentions
+from chatd.core.events import MESSAGE_KINDS
 
 MAX_PAGES_PER_CONVERSATION: Final = 5
 """The most pages of `SEARCH_PAGE_SIZE` messages that are read of one conversation, the newest first."""
@@ -42,5 +43,7 @@ async def find_missed_mentions(memory: Memory, history: HistoryLoader) -> None:
 
 def _record(memory: Memory, conversation: Conversation, entries: Iterable[ScreenEntry]) -> None:
     conversation.read.add_mentions(
-        entry.id for entry in entries if entry.nick != memory.nick and mentions(entry.text, memory.nick)
+        entry.id
+        for entry in entries
+        if entry.kind in MESSAGE_KINDS and entry.nick != memory.nick and mentions(entry.text, memory.nick)
     )

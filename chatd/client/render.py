@@ -198,6 +198,8 @@ def describe_event(event: GroupEvent | ServerEvent) -> str:
         sentence = N_("{actor} deleted one of their messages")
     elif event.event == "edited" and event.msg is None:
         sentence = N_("{actor} edited a message")
+    elif event.event == "topic" and not event.topic:
+        sentence = N_("{actor} removed the topic of {group}")
     told = _(sentence).format(
         actor=event.actor, event=event.event, group=event.group, subject=event.subject, topic=event.topic,
         visibility=_(event.visibility) if event.visibility else "",

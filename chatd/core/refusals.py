@@ -70,7 +70,9 @@ REFUSAL_SENTENCES: Final[dict[str, str]] = {
     "no_such_link": N_("{group} has no link with the number {number}, or it is not yours"),
     "too_many_links": N_("{group} has {limit} links, the most that a group may have: revoke one of them"),
     "no_such_message": N_("there is no message with the id {id}, or its text was deleted"),
-    "not_author": N_("only its author may edit a message"),
+    "not_author": N_(
+        "only its author may edit a message; without a password, only until the connection ends"
+    ),
     "not_editable": N_("an image can't be edited: delete it, and send another one"),
     "same_text": N_("the message {id} has this text already"),
     "bad_reaction": N_("a reaction is an emoji or a word of at most {limit} characters, without blanks"),

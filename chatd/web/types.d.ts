@@ -171,6 +171,7 @@ interface Here {
   kind: Kind;
   name: string;
   lastMessage?(own: boolean): number;
+  isGroup?(name: string): boolean;
 }
 
 type Typed =

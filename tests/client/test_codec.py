@@ -121,6 +121,16 @@ class OwnActs(SynchronousTestCase):
         self.assertEqual((edited.kind, edited.msg), ("action", "/me waves"))
         self.assertEqual(describe_event(msgspec.structs.replace(edited, msg=None)), "alice edited a message")
 
+    def test_a_topic(self) -> None:
+        ack = Ack(request="", id=7, ts=Timestamp("2026-11-27T10:00:00.000Z"), group="wob")
+        for topic, sentence in (
+            ("rain", "alice set the topic of wob: rain"),
+            ("", "alice removed the topic of wob"),
+        ):
+            entry = entry_from_ack(c.SetTopic("wob", topic), ack, "alice")
+            assert isinstance(entry, GroupEvent)
+            self.assertEqual(describe_event(entry), sentence)
+
     def test_an_answer(self) -> None:
         """It is a message where the message that it answers is."""
         ack = Ack(request="", id=7, ts=Timestamp("2026-11-27T10:00:00.000Z"), to="bob")

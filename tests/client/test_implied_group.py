@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.client.codec import LOBBY, ConversationRef
-from chatd.client.implied_group import KnownNames, slash_usage
+from chatd.client.implied_group import NO_NAMES_KNOWN, KnownNames, slash_usage
 from chatd.client.typed_lines import parse_typed_line
 from chatd.core import commands as c
 from chatd.core.refusals import Refusal
@@ -62,6 +62,15 @@ class Implied(SynchronousTestCase):
         }.items():
             with self.subTest(typed):
                 self.assertEqual(self.means(typed), wanted)
+
+    def test_a_setting_is_not_removed_without_the_name_of_the_group(self) -> None:
+        """On IRC, ``/topic`` alone shows the topic."""
+        for typed in ("/topic", "/TOPIC ", "/setkeep"):
+            for known in (KNOWN, NO_NAMES_KNOWN):
+                why = self.refused(typed, known)
+                self.assertIn(f"removes the setting of wob: enter {typed.strip().lower()} #wob to do so", why)
+        self.assertEqual(self.means("/topic #wob"), {"group": "wob"})
+        self.assertEqual(self.means("/setkeep #wob"), {"group": "wob"})
 
     def test_a_group_that_is_named(self) -> None:
         """Is that one, be it the one on the screen or not; ``#`` makes any word a group."""

@@ -26,6 +26,15 @@ class MessageIds(SynchronousTestCase):
             with self.assertRaisesRegex(Refusal, r"usage: /\w+ id \w+"):
                 with_message_id(typed, None, None)
 
+    def test_why_an_id_is_needed(self) -> None:
+        for typed, why in (
+            ("/edit x", "usage: /edit id text (your last message here is not sent yet, or there is none)"),
+            ("/react +1", "usage: /react id reaction (nobody else has written here, or not lately)"),
+        ):
+            with self.assertRaises(Refusal) as caught:
+                with_message_id(typed, None, None)
+            self.assertEqual(caught.exception.text, why)
+
     def test_lines_that_stay_as_they_are(self) -> None:
         for typed in (
             "/edit 3 x",

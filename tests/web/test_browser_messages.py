@@ -189,6 +189,10 @@ class Messages(BrowserTestCase):
         self.bob.object(msg="merci", reply_to=10)
         row.locator(".reaction").first.tap()
         alice.sees("de réactions", where="#reply")
+        page.locator("#members-open").tap()
+        page.locator("#rooms-open").tap()  # at the edge that the members do not cover
+        alice.room("Accueil").tap()
+        expect(page.locator("#members")).to_be_hidden()
 
     def is_accessible(self, visitor: Visitor) -> None:
         """Axe finds no violation."""

@@ -638,7 +638,7 @@ function submit(text) {
 		return false;
 	}
 	const { kind, name } = state.current;
-	const typed = table.parse(text, { kind, name, lastMessage: (own) => lastMessage(own)?.id ?? 0 });
+	const typed = table.parse(text, { kind, name, lastMessage: (own) => lastMessage(own)?.id ?? 0, isGroup });
 	if (typed.what === "wrong") {
 		reply.wrong(text.split(/[\s;]/u)[0], typed.text);
 		return false;
@@ -714,6 +714,12 @@ async function toEnd() {
 
 /** How many commands that send messages have no answer yet. */
 let sending = 0;
+
+/** Whether the user knows a group of this name. @param {string} name */
+function isGroup(name) {
+	const own = [...state.conversations.values()].filter(({ kind }) => kind === "group");
+	return [...state.groups.keys(), ...own.map((one) => one.name)].some((one) => one.toLowerCase() === name.toLowerCase());
+}
 
 /** The last message of the open conversation, of the user or of somebody else, if it is known which that is. @param {boolean} own */
 function lastMessage(own) {
@@ -997,6 +1003,7 @@ function listen() {
 		byId("members-open").focus();
 	});
 	const drawer = (/** @type {boolean} */ open) => {
+		if (open && innerWidth <= 960) showMembers(false); // they would cover the rooms
 		byId("rooms").classList.toggle("open", open);
 		byId("rooms-open").setAttribute("aria-expanded", String(open));
 		byId(open ? "rooms-close" : "rooms-open").focus();

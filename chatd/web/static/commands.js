@@ -5,6 +5,9 @@ import { t } from "./language.js";
 /** Without an id, they are for the last message: `edit` for the user's own, the others for one of somebody else. */
 const IMPLIED_ID = new Set(["edit", "reply", "react", "unreact"]);
 
+/** The group on the screen is implied by a command on a group whose next field is one of these. */
+const BEHIND_IMPLIED_GROUP = new Set(["dest", "topic"]);
+
 export class CommandTable {
 	/** @param {SentTable} table what the daemon sends; a name that is left out there is that of the command */
 	constructor({ fields, commands }) {
@@ -68,8 +71,12 @@ export class CommandTable {
 		const link = inviteLink(command, rest, here);
 		if (link !== null) return link;
 		const { fields } = command;
-		const parts = splitBlanks(completed, fields.length);
-		const typed = build(command, fields, parts, usage(command, " "), here.kind === "group" && (command.room || command.name === "members") ? here.name : "");
+		const implied = here.kind === "group" && hasImpliedGroup(command);
+		const [first, more] = rest.trim().split(/\s+/u);
+		const isNamed = implied && here.isGroup?.(first) && (more || !fields[1].required);
+		const line = implied && first && !isNamed ? `${here.name} ${rest}` : completed;
+		const parts = splitBlanks(line, fields.length);
+		const typed = build(command, fields, parts, usage(command, " ", implied), here.kind === "group" && (command.room || command.name === "members") ? here.name : "");
 		if (typed.what === "request" && command.name === "history" && !typed.request.dest && here.kind !== "lobby") {
 			typed.request[here.kind === "group" ? "group" : "dest"] = here.name;
 		}
@@ -112,6 +119,9 @@ function inviteLink(command, rest, here) {
 	return { what: "request", command, request: { action: "invitelink", group, ...(lifetime ? { lifetime } : {}) } };
 }
 
+/** Whether `/kick bob` is typed for the group on the screen. @param {Command} command */
+const hasImpliedGroup = ({ fields }) => fields[0]?.name === "group" && BEHIND_IMPLIED_GROUP.has(fields[1]?.name);
+
 /** @param {Command} command @param {Field[]} fields @param {string[]} parts @param {string} use @param {string} [room] @returns {Typed} */
 function build(command, fields, parts, use, room = "") {
 	/** @type {Wired} */
@@ -148,11 +158,11 @@ function splitBlanks(text, count) {
 	return rest === "" ? parts : [...parts, rest];
 }
 
-/** Return how a command is typed: `/kick group nick [reason]`. @param {Command} command @param {string} separator */
-export function usage(command, separator) {
+/** Return how a command is typed: `/kick group nick [reason]`. @param {Command} command @param {string} separator @param {boolean} [implied] whether the group may be left out */
+export function usage(command, separator, implied = false) {
 	const fields = command.fields.map((field) => {
-		const name = t(field.name);
-		const needed = field.required && !(separator === " " && command.room && field.name === "group");
+		const name = t(field.name === "dest" ? "nick" : field.name);
+		const needed = field.required && !(separator === " " && (command.room || implied) && field.name === "group");
 		return separator === " " ? (needed ? ` ${name}` : ` [${name}]`) : needed ? `;${name}` : `[;${name}]`;
 	});
 	if (separator === " ") return `/${command.slash}${fields.join("")}`;

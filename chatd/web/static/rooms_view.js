@@ -103,7 +103,8 @@ export class RoomsView {
 		this.invitations.dataset.version = version;
 		this.invitations.replaceChildren(
 			...[...this.state.invitations].map(([group, actor]) => {
-				const sentence = sentenceNodes(t("{actor} invites you to {group}"), { actor, group });
+				// The list of groups does not say who has invited the user.
+				const sentence = sentenceNodes(actor ? t("{actor} invites you to {group}") : `${t("Invitation")}: {group}`, { actor, group });
 				const join = button(t("Join"), () => this.actions.join(group), "primary");
 				const decline = button(t("Decline"), () => this.actions.decline(group));
 				for (const one of [join, decline]) one.setAttribute("aria-label", `${one.textContent} ${group}`);

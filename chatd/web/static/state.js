@@ -318,7 +318,7 @@ export class ChatState {
 		this.groups = new Map(rows.map((row) => [row.group, row]));
 		for (const row of rows) {
 			if (row.role === "invited") {
-				if (!this.invitations.has(row.group)) this.invitations.set(row.group, row.owner);
+				if (!this.invitations.has(row.group)) this.invitations.set(row.group, "");
 			} else {
 				this.invitations.delete(row.group);
 				if (row.role) this.enter(row.group);

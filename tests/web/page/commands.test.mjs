@@ -66,8 +66,24 @@ test("the group may be left out where the daemon's table says so", () => {
   assert.equal(table.parse("/leave", lobby).what, "wrong");
 });
 
+test("the group on the screen is implied for its members and its topic", () => {
+  const here = { ...wob, isGroup: (name) => ["wob", "den"].includes(name) };
+  assert.deepEqual(request("/kick bob", here), { action: "kick", group: "wob", dest: "bob" });
+  assert.deepEqual(request("/kick bob too loud", here), { action: "kick", group: "wob", dest: "bob", reason: "too loud" });
+  assert.deepEqual(request("/invite wob", here), { action: "invite", group: "wob", dest: "wob" });
+  assert.deepEqual(request("/topic the  weather", here), { action: "topic", group: "wob", topic: "the  weather" });
+  assert.deepEqual(request("/topic den", here), { action: "topic", group: "den" });
+  assert.equal(table.parse("/topic", here).what, "wrong"); // it would remove the topic
+  assert.deepEqual(request("/topic den the weather", here), { action: "topic", group: "den", topic: "the weather" });
+  assert.deepEqual(request("/kick den bob", here), { action: "kick", group: "den", dest: "bob" });
+  assert.deepEqual(request("/say den hello", here), { action: "gbroadcast", group: "den", msg: "hello" });
+  for (const group of ["fun", "den"]) assert.equal(request(`/join ${group}`, here).group, group);
+  assert.deepEqual(table.parse("/kick", here), { what: "wrong", text: "usage: /kick [group] nick [reason]" });
+  assert.equal(table.parse("/kick bob", lobby).what, "wrong");
+});
+
 test("what is missing or unknown is said", () => {
-  assert.deepEqual(table.parse("/kick wob", lobby), { what: "wrong", text: "usage: /kick group dest [reason]" });
+  assert.deepEqual(table.parse("/kick wob", lobby), { what: "wrong", text: "usage: /kick group nick [reason]" });
   assert.equal(table.parse("/fly", lobby).what, "wrong");
 });
 
@@ -92,7 +108,7 @@ test("Tab completes commands, groups, nicks and choices", () => {
 });
 
 test("a command that is begun shows how it goes on", () => {
-  assert.equal(hintFor("/kick ", table), "/kick group dest [reason] — remove a user from a group; the user may come back");
+  assert.equal(hintFor("/kick ", table), "/kick group nick [reason] — remove a user from a group; the user may come back");
   assert.equal(hintFor("hello", table), "");
   assert.equal(usage(table.slashes.get("leave"), " "), "/leave [group]");
 });

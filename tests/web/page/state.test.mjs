@@ -185,7 +185,7 @@ test("the list of groups tells the invitations and which groups the user has lef
     { group: "wob", role: "member", owner: "bob" },
     { group: "open", role: "", owner: "bob" },
   ]);
-  assert.deepEqual([...state.invitations], [["den", "bob"]]);
+  assert.deepEqual([...state.invitations], [["den", ""]]);
   assert.equal(state.conversation("group", "old").gone, true);
   assert.equal(state.conversations.has("group:wob"), true);
   assert.equal(state.conversations.has("group:open"), false);
