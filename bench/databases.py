@@ -19,7 +19,7 @@ from pathlib import Path
 from random import Random
 from typing import Final, NamedTuple
 
-from chatd.core.colours import colour_of
+from chatd.core.colours import nick_colour_of
 from chatd.core.events import LOBBY
 from chatd.store.schema import create_or_migrate, load_migrations
 
@@ -121,7 +121,7 @@ def stored(messages: int) -> Path:
         connection.execute("BEGIN")
         connection.executemany(
             "INSERT INTO users (id, nick, key, colour) VALUES (?, ?, ?, ?)",
-            [(id, f"p{id}", f"p{id}", colour_of(id)) for id in town.lobby.there],
+            [(id, f"p{id}", f"p{id}", nick_colour_of(id)) for id in town.lobby.there],
         )
         connection.executemany(
             "INSERT INTO conversations (id, kind, name) VALUES (?, 'group', ?)",

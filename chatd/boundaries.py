@@ -19,11 +19,11 @@ from chatd.core.counters import Histogram
 from chatd.core.events import Conversation, Delivery, LogEntry, User
 from chatd.core.read_marks import ReadMarkPosition
 from chatd.core.records import (
-    NO_FILTER,
-    EntryRow,
+    NO_LOG_FILTER,
     EntrySlice,
     JournalRecord,
     LogFilter,
+    LogTableRow,
     PageIdWindow,
     SearchQuery,
     SearchStep,
@@ -231,7 +231,7 @@ class Archive(Protocol):
         window: PageIdWindow,
         max_body_bytes: int,
         max_id: int,
-        log_filter: LogFilter = NO_FILTER,
+        log_filter: LogFilter = NO_LOG_FILTER,
         partial_page: EntrySlice | None = None,
     ) -> Deferred[EntrySlice]:
         """Return a Deferred of one page of ``conversation``, oldest entry first.
@@ -252,7 +252,7 @@ class Archive(Protocol):
         limit: int,
         max_body_bytes: int,
         max_id: int,
-        log_filter: LogFilter = NO_FILTER,
+        log_filter: LogFilter = NO_LOG_FILTER,
     ) -> Deferred[EntrySlice]:
         """Return a Deferred of the first entries with ``after`` < id <= ``max_id``.
 
@@ -302,7 +302,7 @@ class Archive(Protocol):
         The group is that of ``conversation``. If a user joined several times, the last time counts.
         """
 
-    def entry(self, id: int) -> Deferred[EntryRow | None]:
+    def entry(self, id: int) -> Deferred[LogTableRow | None]:
         """Return a Deferred of the log entry with the id ``id``, or of None if there is none."""
 
     def old_message_ids(
@@ -315,7 +315,7 @@ class Archive(Protocol):
         """
 
     def unread_counts(
-        self, ranges: Iterable[UnreadRange], user: User, log_filter: LogFilter = NO_FILTER
+        self, ranges: Iterable[UnreadRange], user: User, log_filter: LogFilter = NO_LOG_FILTER
     ) -> Deferred[list[int]]:
         """Return a Deferred of the number of unread messages of ``user`` in each of ``ranges``.
 
@@ -337,7 +337,7 @@ class Archive(Protocol):
         """
 
     def last_messages(
-        self, conversations: Iterable[Conversation], max_id: int, log_filter: LogFilter = NO_FILTER
+        self, conversations: Iterable[Conversation], max_id: int, log_filter: LogFilter = NO_LOG_FILTER
     ) -> Deferred[list[tuple[int, int] | None]]:
         """Return a Deferred of a list that has, for each of ``conversations``, the id and the time of its
         last message.
@@ -347,7 +347,7 @@ class Archive(Protocol):
         """
 
     def entry_times(
-        self, places: Iterable[tuple[Conversation, int]], log_filter: LogFilter = NO_FILTER
+        self, places: Iterable[tuple[Conversation, int]], log_filter: LogFilter = NO_LOG_FILTER
     ) -> Deferred[list[int | None]]:
         """Return a Deferred of a list that has, for each of ``places``, a time in milliseconds since 1970.
 
@@ -366,7 +366,7 @@ class Archive(Protocol):
         """
 
     def found_messages(
-        self, ids: Sequence[int], max_body_bytes: int, log_filter: LogFilter = NO_FILTER
+        self, ids: Sequence[int], max_body_bytes: int, log_filter: LogFilter = NO_LOG_FILTER
     ) -> Deferred[EntrySlice]:
         """Return a Deferred of the messages with the log ids ``ids``, which a search has found, in that
         order.

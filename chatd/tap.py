@@ -18,7 +18,7 @@ from chatd import __version__
 from chatd.daemon.config import Config, ConfigError, read_config
 from chatd.daemon.lifecycle import Daemon
 from chatd.daemon.wires import wire_names
-from chatd.daemon.wiring import assemble
+from chatd.daemon.wiring import build_daemon
 from chatd.store.errors import StoreError
 
 DEFAULT_CONFIG_FILE: Final = "chatd.toml"
@@ -159,7 +159,7 @@ def makeService(options: Options | None = None) -> Daemon:
         return config_from_options(options, file if existed or file.exists() else None)
 
     try:
-        return assemble(config_from_options(options), use_monotonic_clock(reactor), _user(), read_again)
+        return build_daemon(config_from_options(options), use_monotonic_clock(reactor), _user(), read_again)
     except (ConfigError, StoreError) as error:
         raise SystemExit(f"chatd: {error}") from None
 

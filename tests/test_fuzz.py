@@ -111,5 +111,5 @@ class TheFuzz(SynchronousTestCase):
         self.finds("bytes are kept by the carrier")
 
     def test_an_outbox_without_end(self) -> None:
-        self.patch(Outbox, "put", lambda outbox, frame: setattr(outbox, "queued_bytes", 2**40))
+        self.patch(Outbox, "queue_frame", lambda outbox, frame: setattr(outbox, "queued_bytes", 2**40))
         self.finds("bytes wait for")

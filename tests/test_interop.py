@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.connections.session import MAX_ANONYMOUS_REFUSALS, REFUSAL_LINGER_SECONDS
-from chatd.connections.welcome_buffer import MAX_LINE_BY_LINE_DURATION_SECONDS, QUIET_SECONDS
+from chatd.connections.session import LINGER_AFTER_REFUSAL_SECONDS, MAX_REFUSALS_BEFORE_LOGIN
+from chatd.connections.welcome_buffer import CLIENT_SILENCE_SECONDS, MAX_LINE_BY_LINE_DURATION_SECONDS
 from tests.support.effort import STEP, effort
 from tests.support.in_memory_daemon import HINT, Peer, Stage, StageTestCase
 
@@ -136,7 +136,7 @@ class WhoIam(Conversations):
                     peers[who].says(piece)
             for name, peer in peers.items():
                 self.assertEqual(peer.hears(), heard.get(name, b""), (who, said, name, cut))
-            stage.wait(QUIET_SECONDS)
+            stage.wait(CLIENT_SILENCE_SECONDS)
         self.assertTrue(peers["bobby"].closed)
         self.assertFalse(peers["alice"].closed)
         stage.close()
@@ -321,7 +321,7 @@ class ReferenceClient(StageTestCase):
         self.missed(500)
         bob = self.stage.connect("text").says("IAM bob")
         bob.hears()
-        writes = writes_over_time(bob, QUIET_SECONDS + MAX_LINE_BY_LINE_DURATION_SECONDS - 0.05)
+        writes = writes_over_time(bob, CLIENT_SILENCE_SECONDS + MAX_LINE_BY_LINE_DURATION_SECONDS - 0.05)
         self.assertTrue(all(write.count(b"\n") == 1 for _, write in writes))
         self.assertApproximates(len(writes), MAX_LINE_BY_LINE_DURATION_SECONDS / PACE, 5)
         rest = [write for _, write in writes_over_time(bob, 0.1)]
@@ -352,7 +352,7 @@ class ReferenceClient(StageTestCase):
         bob.hears()
         ted.says(b"MSG one\nMSG two\n")
         self.assertEqual(bob.hears(), b"")
-        self.stage.wait(QUIET_SECONDS)
+        self.stage.wait(CLIENT_SILENCE_SECONDS)
         self.assertEqual(bob.wire.writes, [b"MSG ted one\nMSG ted two\n"])
         bob.hears()
         ted.says(b"MSG three\nMSG four\n")
@@ -1076,7 +1076,7 @@ class WebPage(StageTestCase):
                         self.assertEqual(heard.count(b"HTTP"), 1, (wire, pieces_[0]))
                         self.assertLessEqual(heard.count(b"\n"), 2)  # WHO, where text is greeted
                     peer.hangs_up()
-        self.stage.wait(REFUSAL_LINGER_SECONDS)
+        self.stage.wait(LINGER_AFTER_REFUSAL_SECONDS)
         self.assertEqual(bob.hears(), b"")
 
     def test_a_long_url(self) -> None:
@@ -1093,7 +1093,7 @@ class WebPage(StageTestCase):
                     self.assertEqual(heard[:13], b"HTTP/1.1 431 ")
                 else:
                     self.assertLessEqual(heard.count(b"\n"), 2)
-                self.stage.wait(REFUSAL_LINGER_SECONDS)
+                self.stage.wait(LINGER_AFTER_REFUSAL_SECONDS)
                 self.assertTrue(peer.closed)
         self.assertEqual(bob.hears(), b"")
 
@@ -1106,9 +1106,9 @@ class WebPage(StageTestCase):
             ("auto", b"Hello|eve\n", b"GET / HTTP/1.1\n"),
         ):
             peer = self.stage.connect(wire).says(hello)
-            self.stage.wait(QUIET_SECONDS)
+            self.stage.wait(CLIENT_SILENCE_SECONDS)
             peer.says(says)
-            self.stage.wait(QUIET_SECONDS)
+            self.stage.wait(CLIENT_SILENCE_SECONDS)
             came, said = bob.lines()[::-1][:2][::-1]
             self.assertEqual((came.split()[0] in ("ARR", "BCK"), said), (True, "MSG eve GET / HTTP/1.1"))
             peer.hangs_up()
@@ -1125,13 +1125,15 @@ class WebPage(StageTestCase):
             ("auto", b"MSG x\n", b"IAM eve\n"),
         ):
             with self.subTest(wire):
-                peer = self.stage.connect(wire).says(wrong * MAX_ANONYMOUS_REFUSALS + hello)
+                peer = self.stage.connect(wire).says(wrong * MAX_REFUSALS_BEFORE_LOGIN + hello)
                 self.stage.wait(0.5)
                 self.assertEqual(peer.hears().count(b"too_many_refusals"), 1)
-                self.stage.wait(REFUSAL_LINGER_SECONDS)
+                self.stage.wait(LINGER_AFTER_REFUSAL_SECONDS)
                 self.assertEqual((peer.closed, peer.wire.aborted), (True, False))
                 self.assertEqual(bob.hears(), b"")
-                peer = self.stage.connect(wire).says(wrong * (MAX_ANONYMOUS_REFUSALS - 1) + hello + wrong * 9)
+                peer = self.stage.connect(wire).says(
+                    wrong * (MAX_REFUSALS_BEFORE_LOGIN - 1) + hello + wrong * 9
+                )
                 self.stage.wait(1)
                 self.assertFalse(peer.closed)
                 self.assertEqual(bob.lines()[0], "ARR eve")

@@ -13,7 +13,7 @@ import msgspec
 from twisted.python.reflect import namedAny, prefixedMethodNames
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.core.declarations import DURATION_MAX_SECONDS
+from chatd.core.declarations import MAX_DURATION_SECONDS
 from chatd.core.limits import Limits
 from chatd.daemon.wires import wire_names
 from tests.support import limit_contract as contract
@@ -293,7 +293,7 @@ class OnTheControlSocket(StageTestCase):
         for name, asked, field, at, over in (
             ("message", {"action": "announce"}, "msg", "x" * 20, "x" * 21),
             ("note", mute, "reason", "x" * 10, "x" * 11),
-            ("duration", mute, "duration", f"{DURATION_MAX_SECONDS}", f"{DURATION_MAX_SECONDS + 1}"),
+            ("duration", mute, "duration", f"{MAX_DURATION_SECONDS}", f"{MAX_DURATION_SECONDS + 1}"),
             ("password_min", reset, "new", "x" * 8, "x" * 7),
             ("password", reset, "new", "x" * 12, "x" * 13),
         ):

@@ -25,7 +25,7 @@ from twisted.trial.unittest import SkipTest, SynchronousTestCase
 from chatd import __version__
 from chatd.core.limits import Limits
 from chatd.daemon.config import Config, ConfigError, LogConfig, MetricsConfig, TlsConfig
-from chatd.daemon.wiring import ParsedListener, assemble, parse_listener
+from chatd.daemon.wiring import ParsedListener, build_daemon, parse_listener
 from chatd.tap import Options, config_from_options
 from tests.support.certificates import self_signed
 from tests.support.daemon_process import (
@@ -224,7 +224,7 @@ class ListenerTests(FolderTestCase):
             (Config(tls=TlsConfig(client_ca="a.pem")), "`client_ca` under [tls] needs a `certificate` there"),
         ):
             with self.assertRaises(ConfigError) as caught:
-                assemble(config, MemoryReactorClock())
+                build_daemon(config, MemoryReactorClock())
             self.assertEqual(str(caught.exception), sentence)
         self.assertEqual(os.listdir(), [])
 
@@ -239,14 +239,14 @@ class ListenerTests(FolderTestCase):
             "invalid literal for int() with base 10: 'http'",
         }.items():
             with self.subTest(listener), self.assertRaises(ConfigError) as caught:
-                assemble(Config(listen=("text=tcp:0", listener)), MemoryReactorClock())
+                build_daemon(Config(listen=("text=tcp:0", listener)), MemoryReactorClock())
             self.assertEqual(str(caught.exception), sentence)
         with self.assertRaises(ConfigError) as caught:
-            assemble(Config(listen=("json=ssl:1:privateKey=none.pem",)), MemoryReactorClock())
+            build_daemon(Config(listen=("json=ssl:1:privateKey=none.pem",)), MemoryReactorClock())
         self.assertIn("json=ssl:1:privateKey=none.pem is no endpoint", str(caught.exception))
         self.assertIn("No such file or directory", str(caught.exception))
         with self.assertRaises(ConfigError) as caught:
-            assemble(Config(metrics=MetricsConfig("tcp:many")), MemoryReactorClock())
+            build_daemon(Config(metrics=MetricsConfig("tcp:many")), MemoryReactorClock())
         self.assertRegex(str(caught.exception), r"\Atcp:many is no endpoint that can be listened at: ")
         self.assertEqual(os.listdir(), [])
 

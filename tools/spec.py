@@ -16,16 +16,16 @@ from pathlib import Path
 from typing import Any, Final
 
 from chatd.core.accounts import AccountPolicy
-from chatd.core.commands import COMMANDS, SENDER_KEYS
+from chatd.core.commands import COMMANDS, SENDER_JSON_KEYS
 from chatd.core.control_commands import CONTROL_COMMANDS, CONTROL_ERROR_SENTENCES
-from chatd.core.declarations import ID_MAX, CommandDeclaration, FieldDeclaration
+from chatd.core.declarations import MAX_ID_VALUE, CommandDeclaration, FieldDeclaration
 from chatd.core.limits import Limits
 from chatd.core.names import RESERVED_NAMES
 from chatd.core.refusals import REASON_SENTENCES, REFUSAL_SENTENCES, RETRY_AFTER_SECONDS_BY_CODE
 from chatd.core.typed_commands import COMMANDS_BY_SEMICOLON_WORD, COMMANDS_BY_TEXT_VERB
 from chatd.daemon.metrics import METRICS
 from chatd.dialects.irc import IrcDialect
-from chatd.dialects.irc_numerics import NUMERICS_BY_REFUSAL, NUMERICS_BY_VERB_AND_REFUSAL
+from chatd.dialects.irc_numerics import NUMERICS_BY_REFUSAL_CODE, NUMERICS_BY_VERB_AND_REFUSAL_CODE
 from chatd.dialects.irc_verbs import VERBS
 from chatd.dialects.json_requests import MAX_REF_LENGTH
 
@@ -74,8 +74,8 @@ def fields() -> str:
             seen.update(row.fields)
     rows = [("field", "what it is", "accepts", "other names")]
     for name, field in seen.items():
-        takes = " or ".join(f"`{choice}`" for choice in field.choices) or _TAKES[field.kind]
-        rows.append((name, field.doc, takes, ", ".join(f"`{alias}`" for alias in field.aliases)))
+        takes = " or ".join(f"`{choice}`" for choice in field.choices) or _TAKES[field.value_kind]
+        rows.append((name, field.description, takes, ", ".join(f"`{alias}`" for alias in field.aliases)))
     return _table(rows)
 
 
@@ -157,10 +157,10 @@ def irc_capabilities() -> str:
 def irc_numerics() -> str:
     """The table of refusals that IRC has a numeric for."""
     rows = [("refusal", "numeric", "where it differs")]
-    for code, numeric in NUMERICS_BY_REFUSAL.items():
+    for code, numeric in NUMERICS_BY_REFUSAL_CODE.items():
         others = [
             f"{verb}: {other}"
-            for (verb, refused), other in NUMERICS_BY_VERB_AND_REFUSAL.items()
+            for (verb, refused), other in NUMERICS_BY_VERB_AND_REFUSAL_CODE.items()
             if refused == code
         ]
         rows.append((f"`{code}`", numeric, ", ".join(others)))
@@ -225,15 +225,15 @@ def schema_of(row: CommandDeclaration) -> dict[str, Any]:
     """The JSON Schema (2020-12) of one command's requests, with chatd's own field names."""
     sender = {
         "type": "string",
-        "description": "the sender's nick; other names: " + ", ".join(SENDER_KEYS[1:]),
+        "description": "the sender's nick; other names: " + ", ".join(SENDER_JSON_KEYS[1:]),
     }
     properties: dict[str, Any] = {"action": {"enum": list(row.json_actions)}, "from": sender}
     required = ["action"]
     for name, field in row.fields.items():
-        if field.is_sender:
+        if field.accepts_sender_keys:
             continue
-        properties[name] = {**_schema_of_field(field), "description": field.doc}
-        if name in row.required:
+        properties[name] = {**_schema_of_field(field), "description": field.description}
+        if name in row.required_fields:
             required.append(name)
     properties["ref"] = {
         "type": ["string", "integer"],
@@ -261,18 +261,18 @@ def _compact(value: object) -> str:
 def _schema_of_field(field: FieldDeclaration) -> dict[str, Any]:
     if field.choices:
         return {"enum": list(field.choices)}
-    if field.kind == "time":
+    if field.value_kind == "time":
         return {"type": "string", "format": "date-time"}
-    if field.kind in ("id", "count"):
-        low = 0 if field.kind == "id" else 1
-        return {"type": "integer", "minimum": low, "maximum": ID_MAX}
-    return {"type": "string", "minLength": 0 if field.kind == "note" else 1}
+    if field.value_kind in ("id", "count"):
+        low = 0 if field.value_kind == "id" else 1
+        return {"type": "integer", "minimum": low, "maximum": MAX_ID_VALUE}
+    return {"type": "string", "minLength": 0 if field.value_kind == "note" else 1}
 
 
 def _abnf_text_verb(row: CommandDeclaration) -> str:
     parts = [f'"{row.text_verb}"']
     for name in row.text_verb_fields:
-        kind = row.fields[name].kind
+        kind = row.fields[name].value_kind
         parts.append(f"SP {'text' if kind in ('text', 'secret') else 'name'}")
     return " ".join(parts)
 
@@ -292,8 +292,8 @@ def _abnf_typed(row: CommandDeclaration) -> str:
     parts = [f'"{row.semicolon_word}"']
     brackets = 0
     for name, field in row.typeable_fields.items():
-        value = _TYPED_AS.get(field.kind) or "(" + " / ".join(f'"{one}"' for one in field.choices) + ")"
-        if name in row.required:
+        value = _TYPED_AS.get(field.value_kind) or "(" + " / ".join(f'"{one}"' for one in field.choices) + ")"
+        if name in row.required_fields:
             parts.append(f'";" {value}')
         else:
             parts.append(f'[";" [{value}]')

@@ -120,7 +120,7 @@ class SessionCarrier(Protocol):
 
     def connectionMade(self) -> None:
         """Open a session for the new connection."""
-        self.session = self._sessions.open(self._dialect, self, self._detector)
+        self.session = self._sessions.open_session(self._dialect, self, self._detector)
 
     def dataReceived(self, data: bytes) -> None:
         """Check ``data`` for a foreign protocol, buffer it, and pass the complete frames to the session."""

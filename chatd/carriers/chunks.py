@@ -18,12 +18,12 @@ from chatd.connections.login_deadlines import ConnectionBeforeDetection
 from chatd.core.language import N_
 from chatd.core.refusals import Refusal, TranslatableText
 
-MAX_WRITE_BYTES: Final = 1000
+MAX_CHUNK_WRITE_BYTES: Final = 1000
 """The maximum size of one write to a client, in bytes. Most clients read 1,024 bytes at a time and decode
 each read by itself.
 """
 
-CLIENT_READ_SIZES: Final = (100, 128, 255)
+CLIENT_READ_SIZES_BYTES: Final = (100, 128, 255)
 """The buffer sizes, in bytes, with which clients read from the socket; multiples of them are in use too. 100
 and 255 were seen in real clients, 128 is a guess.
 """
@@ -32,10 +32,10 @@ and 255 were seen in real clients, 128 is a guess.
 class IdleDelimitedCarrier(SessionCarrier):
     """A carrier that separates frames by pauses: a frame is what the client sends without a pause.
 
-    The stream is cut into chunks. A chunk ends when the client is silent for `FRAME_GAP_SECONDS`, after a
-    newline that is the last byte of a read, and at the end of the stream. A chunk is one frame, with two
-    exceptions: if it ends in a newline, or if the client has not logged in, each of its lines is a frame.
-    Empty frames are ignored. A CR before a newline is dropped.
+    The stream is cut into chunks. A chunk ends when the client is silent for
+    `MIN_PAUSE_BETWEEN_FRAMES_SECONDS`, after a newline that is the last byte of a read, and at the end of the
+    stream. A chunk is one frame, with two exceptions: if it ends in a newline, or if the client has not
+    logged in, each of its lines is a frame. Empty frames are ignored. A CR before a newline is dropped.
 
     While the session pauses the carrier, the carrier still reads up to ``limits.line`` bytes and looks for
     pauses. Otherwise two writes of the client would arrive as one read, and the pause between them would be
@@ -60,12 +60,12 @@ class IdleDelimitedCarrier(SessionCarrier):
         """Take frames from the front of the queue ``frames``, and return them joined as the bytes of one
         write.
 
-        The write has as many whole frames as fit into `MAX_WRITE_BYTES`, or a part of the first frame.
+        The write has as many whole frames as fit into `MAX_CHUNK_WRITE_BYTES`, or a part of the first frame.
         """
         data = frames.popleft()
-        while frames and len(data) < MAX_WRITE_BYTES:
+        while frames and len(data) < MAX_CHUNK_WRITE_BYTES:
             data += frames.popleft()
-        end = next_write_length(data)
+        end = next_write_length_bytes(data)
         if end < len(data):
             frames.appendleft(data[end:])
         return data[:end]
@@ -154,16 +154,16 @@ class IdleDelimitedCarrier(SessionCarrier):
             del self._open[:end]
 
 
-def next_write_length(text: bytes) -> int:
+def next_write_length_bytes(text: bytes) -> int:
     """Return the number of bytes of ``text``, which is UTF-8, that the next write should have.
 
-    The number is at most `MAX_WRITE_BYTES`. The write ends after its last newline if it has one, else between
-    two characters. It also ends before a character that a client would cut in two if it read in one of the
-    sizes in `CLIENT_READ_SIZES`, because the client may decode each read by itself.
+    The number is at most `MAX_CHUNK_WRITE_BYTES`. The write ends after its last newline if it has one, else
+    between two characters. It also ends before a character that a client would cut in two if it read in one
+    of the sizes in `CLIENT_READ_SIZES_BYTES`, because the client may decode each read by itself.
     """
-    end = min(len(text), MAX_WRITE_BYTES)
+    end = min(len(text), MAX_CHUNK_WRITE_BYTES)
     if not text[:end].isascii():
-        cuts = {cut for size in CLIENT_READ_SIZES for cut in range(size, end + 1, size)} | {end}
+        cuts = {cut for size in CLIENT_READ_SIZES_BYTES for cut in range(size, end + 1, size)} | {end}
         end = next((cut for cut in sorted(cuts) if _is_inside(text, cut)), end)
         while _is_inside(text, end):
             end -= 1

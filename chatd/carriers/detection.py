@@ -30,7 +30,7 @@ from chatd.carriers.carrier import SessionCarrier
 from chatd.carriers.foreign import ForeignProtocol
 from chatd.carriers.tls import TlsLayer, tls_failure_reason
 from chatd.connections.factory import Sessions, format_peer
-from chatd.core.refusals import Refusal, rate_limited_refusal, refusal_reason
+from chatd.core.refusals import Refusal, rate_limited_refusal, translatable_reason
 from chatd.core.wires import OpeningBytes
 
 GREETING_DELAY_SECONDS: Final = 0.5
@@ -40,7 +40,7 @@ Detection goes on after the greeting. If the bytes received so far are complete 
 end, the wire is chosen at that time.
 """
 
-MAX_UNDECIDED_BYTES: Final = 64
+MAX_BYTES_BEFORE_DETECTION: Final = 64
 """The number of bytes after which detection stops waiting: a client that has sent only this much white space
 gets the default wire.
 """
@@ -106,14 +106,14 @@ def match_opening_bytes(
     is true, the client sends nothing more for now. In that case ``read`` is treated as if a line end
     followed, and the result is never None.
     """
-    read = read[:MAX_UNDECIDED_BYTES]
+    read = read[:MAX_BYTES_BEFORE_DETECTION]
     possible = False
     for opening, target in table:
         start = (read.lstrip(_BLANKS) if opening.may_follow_blanks else read) + (b"\n" if final else b"")
         if start.startswith(opening.start):
             return target
         possible = possible or opening.start.startswith(start)
-    return None if possible and not final and len(read) < MAX_UNDECIDED_BYTES else default
+    return None if possible and not final and len(read) < MAX_BYTES_BEFORE_DETECTION else default
 
 
 @implementer(IHalfCloseableProtocol)
@@ -163,7 +163,7 @@ class Detector(Protocol):
         if not self._sessions.add_undetected(self):
             protocol = self._open(self._default)
             if not isinstance(protocol, SessionCarrier):  # otherwise, the session is refused
-                protocol.refuse_and_close(rate_limited_refusal(refusal_reason("many_connections")))
+                protocol.refuse_and_close(rate_limited_refusal(translatable_reason("many_connections")))
             return
         if self._tls_only:
             self._limit_handshake()

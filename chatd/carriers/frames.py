@@ -19,18 +19,18 @@ from chatd.carriers.silence_timer import SilenceTimer
 from chatd.connections.factory import Sessions
 from chatd.connections.login_deadlines import ConnectionBeforeDetection
 from chatd.core.language import N_
-from chatd.core.refusals import Refusal, TranslatableText, refusal_reason
+from chatd.core.refusals import Refusal, TranslatableText, translatable_reason
 
 TEXT_FRAME_TYPE: Final = 1
-LONG_TEXT_TYPE: Final = 2
+LONG_TEXT_FRAME_TYPE: Final = 2
 IMAGE_FRAME_TYPE: Final = 3
 
-_TYPES: Final = (TEXT_FRAME_TYPE, LONG_TEXT_TYPE, IMAGE_FRAME_TYPE)
+_TYPES: Final = (TEXT_FRAME_TYPE, LONG_TEXT_FRAME_TYPE, IMAGE_FRAME_TYPE)
 
 _decoder: Final = codecs.getincrementaldecoder("utf-8")
 
 
-class Header(NamedTuple):
+class LengthPrefixedHeader(NamedTuple):
     """The header of a received length-prefixed frame.
 
     ``is_image`` says whether the frame is an image or a text. ``body_length`` is the length of the body, in
@@ -64,7 +64,7 @@ class LengthPrefixedCarrier(SessionCarrier):
     The first frame that is not all ASCII shows whether the client's lengths count bytes or characters. They
     are taken to count characters if, read as bytes, the frame would end inside a character, or the next byte
     could not begin a frame. If no byte follows the frame yet, the carrier waits for one, or for
-    `FRAME_GAP_SECONDS`.
+    `MIN_PAUSE_BETWEEN_FRAMES_SECONDS`.
     """
 
     def __init__(
@@ -145,10 +145,10 @@ class LengthPrefixedCarrier(SessionCarrier):
         self._need = 1
         return bytes((IMAGE_FRAME_TYPE if header.is_image else TEXT_FRAME_TYPE,)) + self._buffer[begin:end]
 
-    def _header(self) -> Header | None:
+    def _header(self) -> LengthPrefixedHeader | None:
         first, at = self._buffer[self._start], self._start + 1
         if first not in _TYPES:
-            raise Refusal("bad_request", why=refusal_reason("frame_type", first=first))
+            raise Refusal("bad_request", why=translatable_reason("frame_type", first=first))
         digits = 2
         if first != TEXT_FRAME_TYPE:
             if self._held < 2:
@@ -157,7 +157,7 @@ class LengthPrefixedCarrier(SessionCarrier):
             digits = self._buffer[at]
             at += 1
         if digits == 0:
-            raise Refusal("bad_request", why=refusal_reason("frame_length"))
+            raise Refusal("bad_request", why=translatable_reason("frame_length"))
         size = at + digits - self._start
         if self._held < size:
             self._need = size
@@ -166,9 +166,9 @@ class LengthPrefixedCarrier(SessionCarrier):
         limit = self._limits.image if first == IMAGE_FRAME_TYPE else self._limits.message
         if length > limit:
             raise Refusal("too_long", what=TranslatableText(N_("the frame")), limit=limit)
-        return Header(first == IMAGE_FRAME_TYPE, length, size)
+        return LengthPrefixedHeader(first == IMAGE_FRAME_TYPE, length, size)
 
-    def _end_of(self, header: Header, begin: int) -> int | None:
+    def _end_of(self, header: LengthPrefixedHeader, begin: int) -> int | None:
         if self._counts == "characters":
             return self._end_of_characters(header, begin)
         end = begin + header.body_length
@@ -196,7 +196,7 @@ class LengthPrefixedCarrier(SessionCarrier):
         self._counts = "characters" if inside or no_header else "bytes"
         return self._end_of(header, begin)
 
-    def _end_of_characters(self, header: Header, begin: int) -> int | None:
+    def _end_of_characters(self, header: LengthPrefixedHeader, begin: int) -> int | None:
         bytes_read = self._buffer[begin : begin + 4 * header.body_length]
         try:
             text, is_broken = _decoder().decode(bytes_read), False

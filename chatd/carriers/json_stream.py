@@ -13,7 +13,7 @@ from chatd.carriers.carrier import SessionCarrier, wrap_line
 from chatd.connections.factory import Sessions
 from chatd.connections.login_deadlines import ConnectionBeforeDetection
 from chatd.core.language import N_
-from chatd.core.refusals import Refusal, TranslatableText, refusal_reason
+from chatd.core.refusals import Refusal, TranslatableText, translatable_reason
 from chatd.json_wire.scanner import JsonScanner, ScanFault
 
 NEWLINE_WAIT_SECONDS: Final = 0.04
@@ -23,7 +23,7 @@ of its own.
 
 
 @runtime_checkable
-class HasNewlineVariant(Protocol):
+class DialectWithNewlineVariant(Protocol):
     """The interface of a dialect with a variant for clients that end each JSON value with a newline."""
 
     newline_delimited: bool
@@ -66,7 +66,7 @@ class JsonStreamCarrier(SessionCarrier):
         """
         return (
             wrap_line
-            if isinstance(dialect, HasNewlineVariant) and dialect.newline_delimited
+            if isinstance(dialect, DialectWithNewlineVariant) and dialect.newline_delimited
             else payload_as_frame
         )
 
@@ -93,10 +93,10 @@ class JsonStreamCarrier(SessionCarrier):
                 Refusal("too_long", what=TranslatableText(N_("a JSON value")), limit=self._limits.json)
             )
         elif value.kind == "too_deep":
-            why = refusal_reason("too_deep", limit=self._limits.depth)
+            why = translatable_reason("too_deep", limit=self._limits.depth)
             self.session.refuse_and_close(Refusal("bad_json", why=why))
         else:
-            self.session.reject_frame(Refusal("bad_json", why=refusal_reason("cut_off")))
+            self.session.reject_frame(Refusal("bad_json", why=translatable_reason("cut_off")))
         return True
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
@@ -122,6 +122,6 @@ class JsonStreamCarrier(SessionCarrier):
                 return False
         self._decided = True
         dialect = self.session.dialect
-        if self._values.newline_seen and isinstance(dialect, HasNewlineVariant):
+        if self._values.newline_seen and isinstance(dialect, DialectWithNewlineVariant):
             self.session.set_dialect(dialect.newline_delimited_variant)
         return True

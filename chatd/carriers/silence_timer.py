@@ -9,7 +9,7 @@ from twisted.internet.interfaces import IDelayedCall
 
 from chatd.boundaries import Clock
 
-FRAME_GAP_SECONDS: Final = 0.02
+MIN_PAUSE_BETWEEN_FRAMES_SECONDS: Final = 0.02
 """The silence, in seconds, that separates two writes of a client.
 
 The parts of one write arrive closer together. Clients themselves can't separate writes that are less than 10
@@ -18,7 +18,9 @@ ms apart, so programs that talk to these clients leave more time between two wri
 
 
 class SilenceTimer:
-    """A timer that calls ``on_idle`` when `FRAME_GAP_SECONDS` have passed since the last `restart`."""
+    """A timer that calls ``on_idle`` when `MIN_PAUSE_BETWEEN_FRAMES_SECONDS` have passed since the last
+    `restart`.
+    """
 
     def __init__(self, clock: Clock, on_idle: Callable[[], None]) -> None:
         self._clock = clock
@@ -28,7 +30,7 @@ class SilenceTimer:
     def restart(self) -> None:
         """Start the timer, or start it again from zero if it runs."""
         self.stop()
-        self._timer = self._clock.callLater(FRAME_GAP_SECONDS, self._look_again)
+        self._timer = self._clock.callLater(MIN_PAUSE_BETWEEN_FRAMES_SECONDS, self._look_again)
 
     def stop(self) -> None:
         """Cancel the timer if it runs."""

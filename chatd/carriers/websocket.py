@@ -24,7 +24,7 @@ from chatd.connections.login_deadlines import ConnectionBeforeDetection
 from chatd.core.language import N_
 from chatd.core.refusals import Refusal, TranslatableText
 
-PING_SECONDS: Final = 20.0
+PING_INTERVAL_SECONDS: Final = 20.0
 """Seconds between two checks whether a client was silent. A silent client is sent a ping at each check.
 
 Proxies close a WebSocket that is silent, usually after 60 seconds.
@@ -106,7 +106,7 @@ class WebSocketCarrier(SessionCarrier):
     def connectionMade(self) -> None:
         """Open a session for the new connection, and start the timer that sends pings to a silent client."""
         super().connectionMade()
-        self._timer = self._clock.callLater(PING_SECONDS, self._check_silence)
+        self._timer = self._clock.callLater(PING_INTERVAL_SECONDS, self._check_silence)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         """Stop the timer and end the session."""
@@ -203,7 +203,7 @@ class WebSocketCarrier(SessionCarrier):
 
     def _check_silence(self) -> None:
         """Send a ping if nothing came since the last check. Cut the connection if too many are unanswered."""
-        self._timer = self._clock.callLater(PING_SECONDS, self._check_silence)
+        self._timer = self._clock.callLater(PING_INTERVAL_SECONDS, self._check_silence)
         if self._heard or self._paused:
             self._heard = False
             self._unanswered_pings = 0

@@ -72,7 +72,7 @@ class Authenticator:
             return await self.verify_password(nick, password, client_network)
         key = await self._check_attempt(nick, client_network)
         token = self._authority.state.tokens.get(token_digest(password))
-        if token is None or token.user.key != key:
+        if token is None or token.user.normalized_nick != key:
             self._guard.count_failure(key, client_network)
             raise Refusal("wrong_password")
         self._guard.remember_success(key, client_network)
@@ -86,7 +86,7 @@ class Authenticator:
         Raises `Refusal` ``rate_limited``, or ``wrong_password`` for an invalid nick.
         """
         try:
-            key = parse_nick(nick).key
+            key = parse_nick(nick).normalized
         except BadName:
             raise Refusal("wrong_password") from None
         delay = self._guard.check_attempt(key, client_network)
@@ -105,12 +105,12 @@ class Authenticator:
         block raises `Refusal` ``rate_limited``.
         """
         # The delay for a nick that many guess at is for its password: nobody else guesses under it here.
-        self._guard.check_attempt(user.key, client_network)
+        self._guard.check_attempt(user.normalized_nick, client_network)
         try:
             yield
         except Refusal as refusal:
             if refusal.code == "bad_link":
-                self._guard.count_failure(user.key, client_network)
+                self._guard.count_failure(user.normalized_nick, client_network)
             raise
 
     async def hash_password(self, password: Secret, client_network: str | None) -> Secret:
@@ -163,7 +163,7 @@ class AccountService:
         if client.is_closing:
             return  # the nick may be somebody else's now
         now = self._authority.now()
-        await self._committer.commit(rules.register(self._committer.state, user, hashed, now))
+        await self._committer.commit(rules.decide_registration(self._committer.state, user, hashed, now))
         self._presence.announce_account(client, user, True)
         client.answer(request, AccountChanged(user.nick, True))
 
@@ -216,7 +216,7 @@ class AccountService:
             user.nick, command.password, client.client_network
         )
         await self._committer.commit(
-            rules.unregister(self._committer.state, verified_credential, self._authority.now())
+            rules.decide_unregistration(self._committer.state, verified_credential, self._authority.now())
         )
         self._presence.announce_account(client, user, False)
         client.answer(request, AccountChanged(user.nick, False))

@@ -22,7 +22,7 @@ from chatd.core import commands as c
 from chatd.core.account_rules import check_may_write
 from chatd.core.accounts import AccountPolicy, Credential
 from chatd.core.answers import Answer, Channel, Profile, UserDescription
-from chatd.core.audience import Audience, audience
+from chatd.core.audience import Audience, users_who_receive
 from chatd.core.channel_commands import BanAccount, SetProfile, ShowChannel, ShowStatistics, ShowUsers
 from chatd.core.channels import (
     ChannelQuery,
@@ -33,15 +33,15 @@ from chatd.core.channels import (
     show_channel,
     show_users,
 )
-from chatd.core.events import ENTERING_EVENT_KINDS, ChatEvent, User
+from chatd.core.events import JOINING_EVENT_KINDS, ChatEvent, User
 from chatd.core.group_bans import check_not_banned_by_network, with_banned_networks
 from chatd.core.limits import Limits
-from chatd.core.link_rules import link_deletions_by, use_invitation_link
+from chatd.core.link_rules import invitation_link_deletions_after, use_invitation_link
 from chatd.core.login import Login, decide_login
 from chatd.core.moderation_rules import check_not_blocked, check_not_muted
 from chatd.core.profiles import make_profile
 from chatd.core.quotas import check_quotas, check_storage
-from chatd.core.read_mark_rules import read_mark_deletions_by
+from chatd.core.read_mark_rules import read_mark_deletions_after
 from chatd.core.records import EntryDraft, JournalRecord, Snapshot
 from chatd.core.refusals import Refusal
 from chatd.core.rules import Decision, decide
@@ -62,13 +62,13 @@ JOIN_COMMANDS: Final = frozenset((c.Join, c.EnterGroup, c.UseInvitationLink))
 BAN_COMMANDS: Final = frozenset((c.Ban, BanAccount, c.Unban))
 """The commands that change which addresses are banned from a group."""
 
-CLOCK_WARNING_MILLISECONDS: Final = 10_000
+CLOCK_SET_BACK_WARNING_MILLISECONDS: Final = 10_000
 """By how much the clock may be behind the last entry of the log before a warning is logged.
 
 Small corrections of the clock are ordinary.
 """
 
-MAX_REMEMBERED_NETWORKS: Final = 10_000
+MAX_REMEMBERED_CLIENT_NETWORKS: Final = 10_000
 """Maximum number of departed users whose address is remembered, for a ban."""
 
 OpenJournal = Callable[[Callable[[], None], Callable[[], None]], Journal]
@@ -118,7 +118,7 @@ class Authority:
         self._policy = policy
         self._login_guard = LoginGuard(clock, limits)
         self._storage_watch = StorageWatch(limits)
-        self._storage_watch.check(snapshot.database_bytes)
+        self._storage_watch.log_size_change(snapshot.database_bytes)
         # The sessions that hold each nick, by the key of the nick, in the order of arrival. Only a registered
         # user has several.
         self._names: dict[str, list[Client]] = {}
@@ -159,15 +159,15 @@ class Authority:
         login = decide_login(
             self.state, self._names, hello, verified_credential, client.client_certificate_name
         )
-        check_not_blocked(self.state, login.user.key, client.client_network, self.now())
-        self._login_guard.check_login(client.client_network, is_new=not login.returning)
+        check_not_blocked(self.state, login.user.normalized_nick, client.client_network, self.now())
+        self._login_guard.check_login(client.client_network, is_new=not login.is_returning_user)
         # What a program has read, its user has not.
         # Whoever may not change the realname later may not bring one along either: arrivals show it.
         says_more = self.may_change_profile(login.user, token)
         names = (hello.username, hello.realname) if says_more else ()
         client.profile = make_profile(login.user.nick, *names)
         client.log_in(login.user, hello.missed == "send" and token is None, token)
-        self._names.setdefault(login.user.key, []).append(client)
+        self._names.setdefault(login.user.normalized_nick, []).append(client)
         self._most_online = max(self._most_online, len(self._names))
         return login
 
@@ -178,7 +178,7 @@ class Authority:
         Nothing is changed, and the client is not logged in. Raises `Refusal` like `log_in`.
         """
         login = decide_login(self.state, self._names, c.Hello(nick))
-        check_not_blocked(self.state, login.user.key, client.client_network, self.now())
+        check_not_blocked(self.state, login.user.normalized_nick, client.client_network, self.now())
         return login
 
     def count_registration_as_login(self, client: Client, login: Login) -> None:
@@ -187,7 +187,7 @@ class Authority:
         The limits are those of logins and of new nicks. ``login`` is the result of
         `decide_login_for_registration`. Raises `Refusal` ``rate_limited`` if a limit is exceeded.
         """
-        self._login_guard.check_login(client.client_network, is_new=not login.returning)
+        self._login_guard.check_login(client.client_network, is_new=not login.is_returning_user)
 
     def expire_invitations(self) -> None:
         """Remove the invitations that are older than the configured limit."""
@@ -196,14 +196,14 @@ class Authority:
 
     def sessions_of(self, user: User) -> list[Client]:
         """Return the sessions of ``user`` that are logged in, the oldest first."""
-        return list(self._names.get(user.key, ()))
+        return list(self._names.get(user.normalized_nick, ()))
 
     def profile_of(self, user: User) -> Profile | None:
         """Return the profile of the latest session of ``user``, or None if the user is not online.
 
         A user with several sessions is away only if all sessions are.
         """
-        sessions = self._names.get(user.key)
+        sessions = self._names.get(user.normalized_nick)
         if not sessions:
             return None
         profile = sessions[-1].profile
@@ -266,7 +266,7 @@ class Authority:
         The nick becomes free if no other session has it.
         """
         user = client.user
-        sessions = self._names.get(user.key, []) if user is not None else []
+        sessions = self._names.get(user.normalized_nick, []) if user is not None else []
         if client not in sessions:
             return False
         sessions.remove(client)
@@ -274,16 +274,16 @@ class Authority:
         if user is not None:
             self.earlier_profiles.remember(user, client.profile)
         if user is not None and not sessions:
-            del self._names[user.key]
+            del self._names[user.normalized_nick]
             self._last_networks.pop(user.id, None)
             self._last_networks[user.id] = client.client_network
-            if len(self._last_networks) > MAX_REMEMBERED_NETWORKS:
+            if len(self._last_networks) > MAX_REMEMBERED_CLIENT_NETWORKS:
                 del self._last_networks[next(iter(self._last_networks))]
         return True
 
     def _networks_of(self, user: User) -> set[str]:
         """Return the networks from which ``user`` is connected or, as far as known, was connected last."""
-        sessions = self._names.get(user.key, ())
+        sessions = self._names.get(user.normalized_nick, ())
         networks = {client.client_network for client in sessions} or {self._last_networks.get(user.id)}
         return {network for network in networks if network is not None}
 
@@ -342,9 +342,9 @@ class Authority:
         ``sent_ref`` is the client's own id of the request, which is stored with a message.
         """
         state = self.state
-        changes = (*decision.records, *read_mark_deletions_by(decision))
-        if state.links:
-            changes = (*changes, *link_deletions_by(state, decision.events))
+        changes = (*decision.records, *read_mark_deletions_after(decision))
+        if state.invitation_links:
+            changes = (*changes, *invitation_link_deletions_after(state, decision.events))
         for change in changes:
             state.apply(change)
         self.operator_sessions.remove_lapsed()
@@ -356,7 +356,7 @@ class Authority:
         audiences: list[Audience] = []
         at = self._next_entry_at() if decision.events else 0
         for event in map(self._describe_users, decision.events):
-            audiences.append(audience(state, event))
+            audiences.append(users_who_receive(state, event))
             state.apply(event, at)
             records.append(EntryDraft(event, at, ref))
         return records, audiences
@@ -390,13 +390,13 @@ class Authority:
         """
         if bool(self.state.credentials) and self.state.is_registered(event.actor):
             event = replace(event, actor_is_registered=True)
-        if event.kind in ENTERING_EVENT_KINDS:
+        if event.kind in JOINING_EVENT_KINDS:
             profile = self.profile_of(event.actor)
             if profile is None:
                 return replace(event, actor_is_offline=True)
             if self.state.ignored_by.get(event.actor.id):
-                return replace(event, realname=event.actor.nick)
-            return replace(event, realname=profile.realname, away=profile.away)
+                return replace(event, actor_realname=event.actor.nick)
+            return replace(event, actor_realname=profile.realname, actor_away_reason=profile.away)
         if event.kind == "promoted" and event.body == "owner":
             group = self.state.group_of(event.conversation)
             if group is not None and group.owner is not None:
@@ -409,7 +409,7 @@ class Authority:
         So an entry can be found by its time.
         """
         now = self.now()
-        if now < self._last_at - CLOCK_WARNING_MILLISECONDS and not self._clock_is_behind:
+        if now < self._last_at - CLOCK_SET_BACK_WARNING_MILLISECONDS and not self._clock_is_behind:
             self._clock_is_behind = True
             self._log.warn(
                 "the clock is {seconds} s behind the last entry of the log: until it has caught up, entries"
@@ -423,7 +423,7 @@ class Authority:
 
     def _after_commit(self) -> None:
         self._on_commit()
-        self._storage_watch.check(self.journal.database_bytes)
+        self._storage_watch.log_size_change(self.journal.database_bytes)
 
     def _recover(self) -> None:
         """Start to read the state from the database again, because a transaction has failed."""

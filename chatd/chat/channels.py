@@ -19,12 +19,12 @@ from chatd.chat.token_buckets import TokenBuckets
 from chatd.chat.turns import TurnQueue
 from chatd.chat.watch_lists import WatchLists
 from chatd.core.answers import (
+    AlreadyInGroup,
     Answer,
     LobbyEntered,
     LobbyLeft,
     ProfileChanged,
     TransientMessageSent,
-    Unchanged,
 )
 from chatd.core.audience import Audience
 from chatd.core.channel_commands import EnterLobby, LeaveLobby, SendTransientMessage, SetProfile, WatchUsers
@@ -32,7 +32,7 @@ from chatd.core.channels import resolve_transient_receivers
 from chatd.core.commands import Command, SendToLobby, SendTyping
 from chatd.core.events import LOBBY, TYPING_TAG, ProfileChangeDelivery, TransientMessage, User
 from chatd.core.profiles import changed_profile
-from chatd.core.refusals import Refusal, rate_limited_refusal, refusal_reason
+from chatd.core.refusals import Refusal, rate_limited_refusal, translatable_reason
 from chatd.core.requests import Request
 from chatd.core.state import NO_USER_IDS
 from chatd.core.tokens import token_covers
@@ -41,13 +41,13 @@ from chatd.store.errors import NotStored
 CLIENT_TO_CLIENT_QUERY_BURST: Final = 20
 """The number of questions and answers from client to client that one user may be sent at once."""
 
-CLIENT_TO_CLIENT_QUERY_SECONDS: Final = 1.0
+CLIENT_TO_CLIENT_QUERY_TOKEN_REFILL_SECONDS: Final = 1.0
 """The seconds after which a user may be sent another one."""
 
-TYPING_MARKS_BURST: Final = 5
+TYPING_NOTICE_BURST: Final = 5
 """The number of typing marks that one user may send at once by `SendTyping`."""
 
-TYPING_MARK_SECONDS: Final = 1.0
+TYPING_NOTICE_TOKEN_REFILL_SECONDS: Final = 1.0
 """The seconds after which a user may send another one."""
 
 ChannelCommand = SetProfile | EnterLobby | LeaveLobby | SendTransientMessage | SendTyping | WatchUsers
@@ -79,9 +79,11 @@ class ChannelService:
         self._journal = authority.journal
         # Clients answer such questions by themselves, which uses up the credit of their users.
         self._questions = TokenBuckets(
-            clock, lambda: CLIENT_TO_CLIENT_QUERY_BURST, CLIENT_TO_CLIENT_QUERY_SECONDS
+            clock, lambda: CLIENT_TO_CLIENT_QUERY_BURST, CLIENT_TO_CLIENT_QUERY_TOKEN_REFILL_SECONDS
         )
-        self._typing_marks = TokenBuckets(clock, lambda: TYPING_MARKS_BURST, TYPING_MARK_SECONDS)
+        self._typing_marks = TokenBuckets(
+            clock, lambda: TYPING_NOTICE_BURST, TYPING_NOTICE_TOKEN_REFILL_SECONDS
+        )
         self._transient_message_numbers = count(1)
 
     def execute(self, client: Client, request: Request, user: User, command: ChannelCommand) -> None:
@@ -103,7 +105,7 @@ class ChannelService:
         if client.in_lobby is in_lobby:
             if not in_lobby:
                 raise Refusal("not_member", group="lobby")
-            answer: Answer = Unchanged("")
+            answer: Answer = AlreadyInGroup("")
         elif in_lobby:
             if not token_covers(client.token, LOBBY):
                 raise Refusal("out_of_scope")
@@ -118,7 +120,7 @@ class ChannelService:
         """Send what IRC clients tell each other by a tag. Raises `Refusal`."""
         wait = self._typing_marks.seconds_until_token(user.id)
         if wait > 0:
-            raise rate_limited_refusal(refusal_reason("many_typing_marks"), wait)
+            raise rate_limited_refusal(translatable_reason("many_typing_marks"), wait)
         self._typing_marks.take_token(user.id)
         dest = None if command.group else command.dest
         tags = ((TYPING_TAG, command.state),)
@@ -135,7 +137,7 @@ class ChannelService:
         if command.text and dest is not None:
             wait = self._questions.seconds_until_token(dest.id)
             if wait > 0:
-                raise rate_limited_refusal(refusal_reason("many_questions"), wait)
+                raise rate_limited_refusal(translatable_reason("many_questions"), wait)
             self._questions.take_token(dest.id)
         now = self._authority.now()
         number = next(self._transient_message_numbers)
@@ -189,7 +191,7 @@ class ChannelService:
     ) -> None:
         if isinstance(answer, LobbyEntered) and LOBBY in self._read_marks.marked_conversations(user, client):
             times = await self._read_marks.times_of_marks(user, [LOBBY])
-            shown = replace(self._authority.channel(user, ""), read_at=times.get(LOBBY.id))
+            shown = replace(self._authority.channel(user, ""), read_mark_time=times.get(LOBBY.id))
             answer = LobbyEntered(user, shown)
         await self._turns.wait_for_turn()
         client.answer(request, answer)

@@ -16,7 +16,7 @@ from chatd.chat.dispatch import Dispatcher
 from chatd.chat.turns import TurnQueue, not_stored_refusal
 from chatd.core.answers import Channel
 from chatd.core.audience import Audience, user_ids_not_shown_reason
-from chatd.core.events import ENTERING_EVENT_KINDS, ChatEvent, LogEntry
+from chatd.core.events import JOINING_EVENT_KINDS, ChatEvent, LogEntry
 from chatd.core.records import JournalRecord
 from chatd.core.rules import Decision
 from chatd.core.state import NO_USER_IDS, State
@@ -30,14 +30,14 @@ class AppliedDecision(msgspec.Struct, frozen=True, eq=False):
     - ``audiences``: the users who receive the event.
     - ``private_conversation_flags``: whether the conversation of the event was private when the event was
       decided.
-    - ``channels``: the group that the actor has joined by the event, if a session of the actor shows
+    - ``joined_channels``: the group that the actor has joined by the event, if a session of the actor shows
       channels; else None.
     """
 
     records: list[JournalRecord]
     audiences: list[Audience]
     private_conversation_flags: list[bool]
-    channels: list[Channel | None]
+    joined_channels: list[Channel | None]
 
 
 class Committer:
@@ -82,7 +82,7 @@ class Committer:
         ``event`` must have been applied. The result is None if nobody joins a group by the event, or if no
         session of the actor shows channels.
         """
-        if event.kind in ENTERING_EVENT_KINDS and any(
+        if event.kind in JOINING_EVENT_KINDS and any(
             client.dialect.shows_groups_as_channels for client in self._authority.sessions_of(event.actor)
         ):
             return self._authority.channel(event.actor, event.conversation.name)
@@ -90,7 +90,9 @@ class Committer:
 
     def deliver(self, applied: AppliedDecision, entries: Sequence[LogEntry]) -> None:
         """Deliver ``entries``, the log entries of the events of ``applied``. They are on disk."""
-        details = zip(applied.audiences, applied.private_conversation_flags, applied.channels, strict=True)
+        details = zip(
+            applied.audiences, applied.private_conversation_flags, applied.joined_channels, strict=True
+        )
         for entry, (audience, private, channel) in zip(entries, details, strict=True):
             self._dispatcher.deliver(entry, audience, None, private)
             if channel is not None:

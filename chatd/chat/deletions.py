@@ -16,7 +16,7 @@ from chatd.core.deletion_rules import delete_as_server_operator, delete_as_user
 from chatd.core.events import CONSOLE, LogEntry, User
 from chatd.core.message_rules import no_such_message_refusal
 from chatd.core.moderation import ModerationEntry
-from chatd.core.queries import requested_conversation
+from chatd.core.queries import conversation_of_command
 from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
 
@@ -63,7 +63,7 @@ class DeletionService:
         """
         state = self._committer.state
         if isinstance(command, DeleteMessageInConversation):
-            requested_conversation(state, user, command)
+            conversation_of_command(state, user, command)
         if self._authority.operator_sessions.operator_of(client) is not None:
             work = self._delete_as_operator(client, request, user, command)
         else:
@@ -113,6 +113,6 @@ class DeletionService:
         message = await self._messages.find(command.id)
         state = self._committer.state
         if isinstance(command, DeleteMessageInConversation):
-            if requested_conversation(state, user, command).id != message.event.conversation.id:
+            if conversation_of_command(state, user, command).id != message.event.conversation.id:
                 raise no_such_message_refusal(command.id)
         return message

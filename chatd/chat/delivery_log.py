@@ -6,7 +6,7 @@ from typing import Any
 
 from twisted.logger import Logger
 
-from chatd.chat.log_lines import format_delivery, format_redacted
+from chatd.chat.log_lines import format_delivery_line, format_entry_without_private_parts
 from chatd.core.answers import Page
 from chatd.core.events import Delivery, LogEntry, ReadMarkMoved
 
@@ -27,7 +27,7 @@ class DeliveryLog:
         ``client`` is None if the entry is a consequence of the entry before it. If ``private`` is true, the
         line has neither the text nor the name of the group.
         """
-        what = format_redacted(entry) if private else format_delivery(entry)
+        what = format_entry_without_private_parts(entry) if private else format_delivery_line(entry)
         if client is None:
             self._log.debug("{id} follows: {line}", id=entry.id, line=what)
         else:
@@ -52,9 +52,13 @@ class DeliveryLog:
         if isinstance(what, LogEntry):
             name = str(what.id)
         elif not isinstance(what, Page):
-            name = f"{format_delivery(what)}:"
+            name = f"{format_delivery_line(what)}:"
         elif not what.entries:
             return
         else:
-            name = f"page from {what.entries[0].id}" if what.forward else f"page up to {what.entries[-1].id}"
+            name = (
+                f"page from {what.entries[0].id}"
+                if what.reads_forward
+                else f"page up to {what.entries[-1].id}"
+            )
         self._log.debug("{what} sent to {peer} {nick}", what=name, peer=client.peer, nick=client.user.nick)

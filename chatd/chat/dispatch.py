@@ -15,7 +15,7 @@ from twisted.logger import Logger
 from chatd.boundaries import Client, Clock
 from chatd.chat.delivery_log import DeliveryLog
 from chatd.chat.fanout import (
-    DeliverToAll,
+    DeliverToAllFunction,
     Fanout,
     RecipientsByFrameFormat,
     deliver_to_each,
@@ -68,7 +68,7 @@ PRESENCE_DELAY_MAX_SECONDS: Final = 0.4
 """The maximum delay of a batch of arrivals and departures, in seconds."""
 
 
-class Membership(NamedTuple):
+class GroupOfUser(NamedTuple):
     """One group of a user: its conversation, the ids of its members, and whether the user is an operator of
     it.
     """
@@ -98,7 +98,7 @@ class Dispatcher:
         clock: Clock,
         on_delivery: Callable[[MultiUserDelivery, bool], None] | None,
         delivery_log: DeliveryLog | None,
-        deliver_to_all: DeliverToAll = deliver_to_each,
+        deliver_to_all: DeliverToAllFunction = deliver_to_each,
     ) -> None:
         self._clock = clock
         self._deliver_to_all = deliver_to_all
@@ -146,7 +146,7 @@ class Dispatcher:
         self,
         delivery: ProfileChangeDelivery | AccountChangeDelivery,
         author: Client,
-        groups: Sequence[Membership],
+        groups: Sequence[GroupOfUser],
         watchers: Collection[Client],
         ignoring: frozenset[int] = NO_USER_IDS,
     ) -> None:
@@ -210,7 +210,7 @@ class Dispatcher:
             self.add_client(client, user)
         client.in_lobby = in_lobby
 
-    def announce_departure(self, departed: UserDeparted, groups: Sequence[Membership] = ()) -> None:
+    def announce_departure(self, departed: UserDeparted, groups: Sequence[GroupOfUser] = ()) -> None:
         """Send ``departed``, the notice that a user has logged out, to all sessions that are logged in.
 
         A session outside the lobby is sent the notice if it shows one of ``groups``, the user's groups, as a
@@ -223,7 +223,7 @@ class Dispatcher:
     def _send_outside_lobby(
         self,
         delivery: UserDeparted | ProfileChangeDelivery | AccountChangeDelivery,
-        groups: Sequence[Membership],
+        groups: Sequence[GroupOfUser],
         author: Client | None = None,
         watching: Collection[Client] = (),
         ignoring: frozenset[int] = NO_USER_IDS,

@@ -35,7 +35,7 @@ ERASE_STEP_PAUSE_SECONDS: Final = 0.02
 ERASE_RETRY_SECONDS: Final = 5.0
 """Pause in seconds after a step that failed."""
 
-CHECKPOINT_RETRY_SECONDS: Final = 600.0
+WAL_CHECKPOINT_RETRY_SECONDS: Final = 600.0
 """Seconds until the daemon tries again to empty the write-ahead log, after an erasure that could not."""
 
 
@@ -83,7 +83,7 @@ class UserEraser:
     def start(self) -> None:
         """Resume the erasures that are not complete."""
         self._next = None
-        if self._authority.state.erasing:
+        if self._authority.state.erased_up_to_ids:
             Deferred.fromCoroutine(self._resume()).addErrback(
                 lambda failure: self._log.failure("bug while erasing a user", failure)
             )
@@ -94,7 +94,7 @@ class UserEraser:
         if self._next is not None and self._next.active():
             self._next.cancel()
 
-    async def erase(self, nick: str) -> ErasureResult:
+    async def erase_user(self, nick: str) -> ErasureResult:
         """End the sessions of the user ``nick``, and erase all data of that user in the database.
 
         Return the result.
@@ -105,8 +105,8 @@ class UserEraser:
         self._check_running()
         try:
             user = await self._end_sessions(nick)
-            if user.id not in self._committer.state.erasing:
-                decision = rules.erase(self._committer.state, user, self._authority.now())
+            if user.id not in self._committer.state.erased_up_to_ids:
+                decision = rules.decide_erasure(self._committer.state, user, self._authority.now())
                 await self._committer.commit(decision)
         except NotStored:
             raise not_stored_refusal() from None
@@ -125,7 +125,7 @@ class UserEraser:
             self._check_running()
 
     async def _resume(self) -> None:
-        for id in list(self._authority.state.erasing):
+        for id in list(self._authority.state.erased_up_to_ids):
             try:
                 await self._finish(id)
             except Refusal:  # the daemon stops
@@ -150,7 +150,7 @@ class UserEraser:
             try:
                 state = self._committer.state
                 user = state.users[id]
-                after = max(after, state.erasing.get(id, last))
+                after = max(after, state.erased_up_to_ids.get(id, last))
                 if after >= last:
                     complete = await self._complete(user)
                     return ErasureResult(user.nick, entries, complete)
@@ -169,11 +169,11 @@ class UserEraser:
 
     async def _complete(self, user: User) -> bool:
         """Empty the write-ahead log, then mark the erasure of ``user`` as complete. Return whether it is."""
-        if user.id not in self._committer.state.erasing:
+        if user.id not in self._committer.state.erased_up_to_ids:
             return True
         if not await self._authority.journal.erase_deleted_texts():
             if self._next is None and not self._stopped:
-                self._next = self._clock.callLater(CHECKPOINT_RETRY_SECONDS, self.start)
+                self._next = self._clock.callLater(WAL_CHECKPOINT_RETRY_SECONDS, self.start)
             return False
         self._check_running()
         await self._committer.commit(Decision(records=(ErasureCompleted(user),)))

@@ -64,7 +64,7 @@ class Export:
                 min(self._after + MAX_ENTRIES_SCANNED_FOR_EXPORT, self.last_id) if self.user else self.last_id
             )
             found = await self._read(end)
-            self._after = found.rows[-1][0] if found.more else end
+            self._after = found.rows[-1][0] if found.has_more else end
             if found.rows:
                 state = self.chat_state
                 return [entry_from_row(state, row) for row in found.rows]

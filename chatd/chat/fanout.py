@@ -40,7 +40,7 @@ class Recipient(Protocol):
 RecipientsByFrameFormat = list[tuple[FrameFormat, list[Any]]]
 """The recipients (each a `Recipient`) of one audience, by their frame format."""
 
-DeliverToAll = Callable[[Sequence[Any], bytes, bool], None]
+DeliverToAllFunction = Callable[[Sequence[Any], bytes, bool], None]
 """A function like `deliver_to_each`."""
 
 
@@ -81,7 +81,7 @@ class Fanout:
         stored: bool,
         sent: Callable[[Any, Delivery], None] | None = None,
         conversation_id: int | None = None,
-        deliver_to_all: DeliverToAll = deliver_to_each,
+        deliver_to_all: DeliverToAllFunction = deliver_to_each,
     ) -> None:
         self._deliver_to_all = deliver_to_all
         self.conversation_id = conversation_id

@@ -13,7 +13,12 @@ from chatd.core import link_rules as rules
 from chatd.core.answers import InvitationLinkMade
 from chatd.core.events import User
 from chatd.core.limits import Limits
-from chatd.core.links import LINK_SECRET_BYTES, InvitationLink, link_digest, link_secret
+from chatd.core.links import (
+    INVITATION_LINK_SECRET_BYTES,
+    InvitationLink,
+    invitation_link_digest,
+    make_invitation_link_secret,
+)
 from chatd.core.requests import Request
 
 InvitationLinkCommand = c.MakeInvitationLink | c.ListInvitationLinks | c.RevokeInvitationLink
@@ -42,13 +47,15 @@ class InvitationLinkService:
         self, client: Client, request: Request, user: User, command: c.MakeInvitationLink
     ) -> None:
         self._authority.check_write_permission(user)
-        link = link_secret(secrets.token_bytes(LINK_SECRET_BYTES))
+        link = make_invitation_link_secret(secrets.token_bytes(INVITATION_LINK_SECRET_BYTES))
         state, now = self._committer.state, self._authority.now()
-        decision = rules.make_invitation_link(state, user, command, link_digest(link), self._limits, now)
+        decision = rules.make_invitation_link(
+            state, user, command, invitation_link_digest(link), self._limits, now
+        )
         await self._committer.commit(decision)
         made = decision.records[-1]
         assert isinstance(made, InvitationLink)
-        client.answer(request, InvitationLinkMade(rules.link_list_item(state, made), link))
+        client.answer(request, InvitationLinkMade(rules.invitation_link_list_item(state, made), link))
 
     async def _list(
         self, client: Client, request: Request, user: User, command: c.ListInvitationLinks

@@ -23,7 +23,7 @@ from chatd.core.terminal import replace_controls
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
-def format_delivery(delivery: MultiUserDelivery, private: bool = False) -> str:
+def format_delivery_line(delivery: MultiUserDelivery, private: bool = False) -> str:
     """Return ``delivery`` as one line of a log, such as ``[group wob] alice: hello`` or ``alice arrived``.
 
     The brackets contain the conversation: ``lobby``, ``private`` for a direct conversation, or ``group`` and
@@ -62,7 +62,7 @@ def _one_line(text: str) -> str:
     return replace_controls(_CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text))
 
 
-def format_redacted(entry: LogEntry) -> str:
+def format_entry_without_private_parts(entry: LogEntry) -> str:
     """Return the log line of an entry in a private conversation, without its text and without the group's
     name.
     """

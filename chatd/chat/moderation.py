@@ -19,7 +19,7 @@ from chatd.core.channel_commands import BecomeOperator
 from chatd.core.events import OperatorAnnouncement, User
 from chatd.core.moderation import ModerationEntry, is_in_network, parse_network
 from chatd.core.names import parse_nick
-from chatd.core.refusals import Refusal, refusal_reason
+from chatd.core.refusals import Refusal, translatable_reason
 from chatd.core.requests import Request
 from chatd.core.rules import Decision
 
@@ -139,10 +139,10 @@ class ModerationService:
         if isinstance(command, c.RevokeUserToken):
             return rules.revoke_user_token(state, operator, command, self._policy, now)
         if isinstance(command, c.BlockAddressesOfUser):
-            target = rules.user_to_moderate(state, command.dest, self._policy)
-            return rules.block(state, operator, self._networks(target), command, now)
+            target = rules.require_user_to_moderate(state, command.dest, self._policy)
+            return rules.decide_blocks(state, operator, self._networks(target), command, now)
         if isinstance(command, c.DisconnectUser):
-            self._connected(rules.user_to_moderate(state, command.dest, self._policy))
+            self._connected(rules.require_user_to_moderate(state, command.dest, self._policy))
         return rules.decide_moderation(state, operator, command, self._policy, now)
 
     def _connected(self, user: User) -> list[Client]:
@@ -162,12 +162,12 @@ class ModerationService:
             filter(None, (parse_network(address) for address in addresses if address is not None))
         )
         if not networks:
-            raise Refusal("bad_request", why=refusal_reason("own_machine"))
+            raise Refusal("bad_request", why=translatable_reason("own_machine"))
         return networks
 
     def _end_sessions(self, act: ModerationEntry) -> None:
         """End the sessions that ``act``, which is on disk, applies to."""
-        why = act.reason or refusal_reason("no_reason")
+        why = act.reason or translatable_reason("no_reason")
         network = parse_network(act.target)
         if act.kind == "block" and network is not None:
             for client in self._authority.all_sessions():

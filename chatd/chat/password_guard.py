@@ -17,12 +17,12 @@ from typing import Final
 from chatd.boundaries import Clock
 from chatd.chat.token_buckets import TokenBuckets
 from chatd.core.limits import Limits
-from chatd.core.refusals import rate_limited_refusal, refusal_reason
+from chatd.core.refusals import rate_limited_refusal, translatable_reason
 
-ADDRESS_REFILL_SECONDS: Final = 3.0
+NETWORK_TOKEN_REFILL_SECONDS: Final = 3.0
 """The seconds after which an address gets a further attempt, once ``wrong_passwords`` are used up."""
 
-NICK_REFILL_SECONDS: Final = 10.0
+NICK_TOKEN_REFILL_SECONDS: Final = 10.0
 """Seconds in which the bucket of a nick, or of a nick and an address, regains one attempt."""
 
 PASSWORD_DELAY_OF_ATTACKED_NICK_SECONDS: Final = 1.0
@@ -40,13 +40,13 @@ class PasswordGuard:
     """The rate limits for passwords. They decide whether and when a password may be verified."""
 
     def __init__(self, clock: Clock, limits: Limits) -> None:
-        self._by_network = TokenBuckets(clock, lambda: limits.wrong_passwords, ADDRESS_REFILL_SECONDS)
+        self._by_network = TokenBuckets(clock, lambda: limits.wrong_passwords, NETWORK_TOKEN_REFILL_SECONDS)
 
         def attempts_per_nick() -> int:
             return limits.wrong_passwords_per_nick
 
-        self._by_nick_and_network = TokenBuckets(clock, attempts_per_nick, NICK_REFILL_SECONDS)
-        self._by_nick = TokenBuckets(clock, attempts_per_nick, NICK_REFILL_SECONDS)
+        self._by_nick_and_network = TokenBuckets(clock, attempts_per_nick, NICK_TOKEN_REFILL_SECONDS)
+        self._by_nick = TokenBuckets(clock, attempts_per_nick, NICK_TOKEN_REFILL_SECONDS)
         # Pairs of nick and network with a right password, the latest last.
         self._trusted: OrderedDict[tuple[str, str | None], None] = OrderedDict()
 
@@ -70,7 +70,7 @@ class PasswordGuard:
         if client_network is not None and (nick, client_network) not in self._trusted:
             wait = max(wait, self._by_network.seconds_until_token(client_network))
         if wait > 0:
-            raise rate_limited_refusal(refusal_reason("many_wrong_passwords"), wait)
+            raise rate_limited_refusal(translatable_reason("many_wrong_passwords"), wait)
         return PASSWORD_DELAY_OF_ATTACKED_NICK_SECONDS if self._by_nick.seconds_until_token(nick) > 0 else 0.0
 
     def count_failure(self, nick: str, client_network: str | None) -> None:

@@ -11,7 +11,7 @@ from twisted.internet.defer import Deferred
 from chatd.boundaries import Client, Clock
 from chatd.chat.authority import Authority
 from chatd.chat.commits import AppliedDecision, Committer
-from chatd.chat.dispatch import Dispatcher, Membership
+from chatd.chat.dispatch import Dispatcher, GroupOfUser
 from chatd.chat.read_marks import ReadMarkService
 from chatd.chat.replay import Replay
 from chatd.chat.token_expiry import TokenExpiry
@@ -37,7 +37,9 @@ from chatd.core.requests import Request
 from chatd.core.tokens import Token, is_token_secret, same_token
 from chatd.store.errors import NotStored, ReadFailed
 
-VerifyPassword = Callable[[str, Secret, str | None], Coroutine[Deferred[Any], Any, Credential | Token]]
+VerifyPasswordFunction = Callable[
+    [str, Secret, str | None], Coroutine[Deferred[Any], Any, Credential | Token]
+]
 """A coroutine function that verifies the password for a nick, given the network of the client.
 
 It returns the credential of the nick, or a token of its user. Raises `Refusal`.
@@ -59,7 +61,7 @@ class PresenceService:
         replay: Replay,
         read_marks: ReadMarkService,
         turns: TurnQueue,
-        verify_password: VerifyPassword,
+        verify_password: VerifyPasswordFunction,
         limits: Limits,
         counters: Counters,
         clock: Clock,
@@ -203,9 +205,9 @@ class PresenceService:
         alike = [one for one in sessions if same_token(one.token, client.token)]
         for oldest in alike[: -self._limits.sessions_per_user]:
             self.end_session(oldest, None, Refusal("session_replaced", nick=login.user.nick))
-        if client.token is not None and client.token.expires is not None:
+        if client.token is not None and client.token.expires_at is not None:
             self._token_expiry.watch()
-        catches_up = hello.since is not None or (login.returning and client.updates_last_seen_id)
+        catches_up = hello.since is not None or (login.is_returning_user and client.updates_last_seen_id)
         is_hello = isinstance(request.command, Hello | Identify)
         channels: tuple[Channel, ...] = ()
         if client.dialect.shows_groups_as_channels:
@@ -235,7 +237,7 @@ class PresenceService:
         login: Login,
         applied: AppliedDecision,
         channels: tuple[Channel, ...],
-        memberships: list[Membership],
+        memberships: list[GroupOfUser],
         catches_up: bool,
     ) -> None:
         """Wait until the login is stored. Then announce and welcome ``client``, and send missed entries."""
@@ -268,9 +270,9 @@ class PresenceService:
         request: Request | None,
         login: Login,
         channels: tuple[Channel, ...],
-        memberships: list[Membership],
+        memberships: list[GroupOfUser],
     ) -> None:
-        user, returning = login.user, login.returning
+        user, returning = login.user, login.is_returning_user
         if not login.has_other_session:
             self._announce_arrival(client, login, memberships)
         cursor = client.last_id_at_login = self._journal.last_delivered_id
@@ -283,23 +285,23 @@ class PresenceService:
         if not client.is_closed:
             self._dispatcher.add_client(client, user)
 
-    def memberships(self, user: User) -> list[Membership]:
+    def memberships(self, user: User) -> list[GroupOfUser]:
         """Return the groups of ``user``, with their present members.
 
         Later changes do not change the result.
         """
         return [
-            Membership(group.conversation, group.audience, group.role(user) in ("owner", "operator"))
+            GroupOfUser(group.conversation, group.member_ids, group.role(user) in ("owner", "operator"))
             for group in self._authority.state.groups_of(user)
         ]
 
-    def _announce_arrival(self, client: Client, login: Login, memberships: list[Membership]) -> None:
+    def _announce_arrival(self, client: Client, login: Login, memberships: list[GroupOfUser]) -> None:
         user = login.user
         is_registered = self._authority.state.is_registered(user)
         now = self._authority.now()
         # An arrival is sent to everyone, those who ignore the user among them.
         realname = user.nick if self._authority.state.ignored_by.get(user.id) else client.profile.realname
-        arrived = UserArrived(user, login.returning, now, realname, is_registered)
+        arrived = UserArrived(user, login.is_returning_user, now, realname, is_registered)
         self._dispatcher.announce_arrival(client, user, arrived)
         self._watch_lists.announce(user, True)
         if self._dispatcher.has_channel_clients:
@@ -372,7 +374,7 @@ class PresenceService:
         self._turns.run_coroutine(client, None, self._announce_departure(client, departed, groups))
 
     async def _announce_departure(
-        self, client: Client, departed: UserDeparted, groups: list[Membership]
+        self, client: Client, departed: UserDeparted, groups: list[GroupOfUser]
     ) -> None:
         with suppress(NotStored):
             await self._journal.submit_records()

@@ -16,7 +16,7 @@ from chatd.core.commands import ReactToMessage, TakeReactionBack
 from chatd.core.events import User
 from chatd.core.limits import Limits
 from chatd.core.message_rules import no_such_message_refusal
-from chatd.core.queries import requested_conversation
+from chatd.core.queries import conversation_of_command
 from chatd.core.quotas import check_storage
 from chatd.core.reaction_rules import decide_reaction
 from chatd.core.refusals import Refusal
@@ -62,7 +62,7 @@ class ReactionService:
         """
         self._authority.check_write_permission(user)
         if isinstance(command, ReactInChannel | UnreactInChannel):
-            requested_conversation(self._committer.state, user, command)
+            conversation_of_command(self._committer.state, user, command)
         self._turns.run_coroutine(client, request, self._react(client, request, user, command), paused=True)
 
     async def _react(
@@ -84,7 +84,7 @@ class ReactionService:
         message = await self._messages.find(command.id)
         state = self._committer.state
         if isinstance(command, ReactInChannel | UnreactInChannel):
-            if requested_conversation(state, user, command).id != message.event.conversation.id:
+            if conversation_of_command(state, user, command).id != message.event.conversation.id:
                 raise no_such_message_refusal(command.id)
         await self._messages.check_not_hidden(user, message)
         reactions = await self._archive.reactions_to(message.id)

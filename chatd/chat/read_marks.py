@@ -13,13 +13,13 @@ from chatd.core.answers import ReadMark
 from chatd.core.channel_commands import MarkReadUntilTime
 from chatd.core.commands import MarkRead
 from chatd.core.events import LOBBY, Conversation, ReadMarkMoved, User
-from chatd.core.queries import requested_conversation
-from chatd.core.read_mark_rules import check_may_mark
+from chatd.core.queries import conversation_of_command
+from chatd.core.read_mark_rules import check_may_mark_as_read
 from chatd.core.read_marks import NO_READ_MARK, ReadMarkPosition
 from chatd.core.requests import Request
 from chatd.core.rules import Decision, user_with_open_account
 
-BEFORE_ALL_ENTRIES: Final = 1
+READ_MARK_TIME_BEFORE_ALL_ENTRIES: Final = 1
 """The time of a mark at the id 0, in milliseconds since 1970. It tells the mark from none."""
 
 
@@ -43,7 +43,7 @@ class ReadMarkService:
         self, client: Client, request: Request, user: User, command: MarkRead | MarkReadUntilTime
     ) -> None:
         """Carry out ``command`` of ``user``, and answer ``request``. Raises `Refusal`."""
-        conversation = requested_conversation(self._authority.state, user, command)
+        conversation = conversation_of_command(self._authority.state, user, command)
         if isinstance(command, MarkRead):
             moving = self._move(client, request, user, conversation, command.upto)
             self._turns.run_coroutine(client, request, moving)
@@ -73,24 +73,24 @@ class ReadMarkService:
         `ReadFailed`.
         """
         marks = [self._authority.journal.get_read_mark(user, one) for one in conversations]
-        places = [(one, mark.id) for one, mark in zip(conversations, marks, strict=True)]
+        places = [(one, mark.entry_id) for one, mark in zip(conversations, marks, strict=True)]
         times = await self._archive.entry_times(places, self._authority.state.log_filter(user))
-        shown = [max(mark.at, at or 0) for mark, at in zip(marks, times, strict=True)]
+        shown = [max(mark.client_time, at or 0) for mark, at in zip(marks, times, strict=True)]
         return {one.id: at for one, at in zip(conversations, shown, strict=True) if at}
 
     async def _move(
         self, client: Client, request: Request, user: User, conversation: Conversation, upto: int | None
     ) -> None:
         await self._turns.wait_for_turn()
-        check_may_mark(self._authority.state, user, conversation)
+        check_may_mark_as_read(self._authority.state, user, conversation)
         journal = self._authority.journal
         last = journal.last_id_in(conversation)
         if upto == 0 and last:
-            moved = journal.move_read_mark(user, conversation, 0, BEFORE_ALL_ENTRIES)
+            moved = journal.move_read_mark(user, conversation, 0, READ_MARK_TIME_BEFORE_ALL_ENTRIES)
         else:
             moved = journal.move_read_mark(user, conversation, last if upto is None else min(upto, last))
         mark = journal.get_read_mark(user, conversation)
-        client.answer(request, ReadMark(user, conversation, mark.id))
+        client.answer(request, ReadMark(user, conversation, mark.entry_id))
         if not moved:
             return
         others = [one for one in self._dispatcher.sessions_of(user) if one is not client]
@@ -103,14 +103,14 @@ class ReadMarkService:
         self, client: Client, request: Request, user: User, conversation: Conversation, time: int | None
     ) -> None:
         await self._turns.wait_for_turn()
-        check_may_mark(self._authority.state, user, conversation)
+        check_may_mark_as_read(self._authority.state, user, conversation)
         journal = self._authority.journal
         before = journal.get_read_mark(user, conversation)
         moved = False
         if time is not None and time > 0:
             (later,) = await self._archive.first_ids_since([time + 1], journal.last_delivered_id)
             conversation = await self._stored(user, conversation)
-            check_may_mark(self._authority.state, user, conversation)
+            check_may_mark_as_read(self._authority.state, user, conversation)
             upto = min(later - 1, journal.last_id_in(conversation))
             before = journal.get_read_mark(user, conversation)
             at = min(time, self._authority.now())
@@ -121,9 +121,9 @@ class ReadMarkService:
             mark = journal.get_read_mark(user, conversation)
             times = await self.times_of_marks(user, [conversation])
         shown_at = times.get(conversation.id)
-        client.answer(request, ReadMark(user, conversation, mark.id, shown_at))
+        client.answer(request, ReadMark(user, conversation, mark.entry_id, shown_at))
         if moved:
-            only_time = mark.id == before.id
+            only_time = mark.entry_id == before.entry_id
             self._tell_others(client, user, conversation, mark, shown_at, only_time)
 
     async def _stored(self, user: User, conversation: Conversation) -> Conversation:
@@ -166,5 +166,5 @@ class ReadMarkService:
         If ``only_time`` is true, the mark has a new time and the same id.
         """
         if mark == self._authority.journal.get_read_mark(user, conversation):
-            moved = ReadMarkMoved(user, conversation, mark.id, at)
+            moved = ReadMarkMoved(user, conversation, mark.entry_id, at)
             self._dispatcher.send_read_mark_to_other_sessions(moved, client, only_time)

@@ -106,9 +106,9 @@ class Replay:
         self.check_may_read(user, conversation)
         page = Page(
             conversation,
-            self.entries(found, user),
-            found.more,
-            window.forward,
+            self.entries_shown_to(found, user),
+            found.has_more,
+            window.reads_forward,
             window.contents == "events",
             user,
             trimmed_up_to_id=self._trimmed(conversation),
@@ -164,7 +164,7 @@ class Replay:
             ActiveConversation(one.kind, one.name_for(user), id, at)
             for id, at, one in active[command.skip : end_of_list]
         )
-        reader.answer(request, ActiveConversations(listed, more=len(active) > end_of_list))
+        reader.answer(request, ActiveConversations(listed, has_more=len(active) > end_of_list))
 
     async def send_missed_entries(self, reader: Client, user: User, hello: c.Hello) -> None:
         """Send the entries that ``user`` has missed, then the live deliveries that were held back meanwhile.
@@ -236,9 +236,9 @@ class Replay:
                 return
             if not self._state().may_read(user, conversation):
                 continue  # the user was put out of the group meanwhile
-            entries = self.entries(found, user)
+            entries = self.entries_shown_to(found, user)
             trimmed, reactions = self._trimmed(conversation), self._reactions(found)
-            page = Page(conversation, entries, found.more, False, False, user, seen, trimmed, reactions)
+            page = Page(conversation, entries, found.has_more, False, False, user, seen, trimmed, reactions)
             reader.push_answer(PLACEHOLDER_HISTORY_REQUEST, page)
             if self.sent is not None:
                 self.sent(reader, page)
@@ -289,20 +289,20 @@ class Replay:
         with the ``size``.
         """
         half = window.limit // 2
-        newer = replace(window, after=around - 1, limit=window.limit - half, forward=True)
+        newer = replace(window, after=around - 1, limit=window.limit - half, reads_forward=True)
         found = await self._read_page(reader, user, conversation, newer, size // 2, max_id)
         room = size - _body_bytes(found)
         # With a limit of 0, only to know whether there are any.
         limit = max(half, window.limit - len(found.rows)) if room > 0 else 0
-        older = replace(window, before=around, limit=limit, forward=False)
+        older = replace(window, before=around, limit=limit, reads_forward=False)
         earlier = await self._read_page(reader, user, conversation, older, room, max_id)
         room = size - _body_bytes(earlier)
         missing = window.limit - len(earlier.rows) - len(found.rows)
-        if found.more and missing > 0 and room > _body_bytes(found):
+        if found.has_more and missing > 0 and room > _body_bytes(found):
             newer = replace(newer, limit=len(found.rows) + missing)
             found = await self._read_page(reader, user, conversation, newer, room, max_id)
         reactions = {**earlier.reactions, **found.reactions}
-        return EntrySlice(earlier.rows + found.rows, earlier.more or found.more, None, reactions)
+        return EntrySlice(earlier.rows + found.rows, earlier.has_more or found.has_more, None, reactions)
 
     async def page_window(self, asked: PageRequest, max_id: int) -> tuple[PageIdWindow, int | None]:
         """Return the bounds and the size of the page that ``asked`` describes, for the query in the archive.
@@ -319,7 +319,7 @@ class Replay:
             end if asked.before is None else min(end, asked.before),
             first - 1 if asked.after is None else max(first - 1, asked.after),
             asked.contents,
-            asked.forward,
+            asked.reads_forward,
             asked.whole_milliseconds,
         )
         return window, around
@@ -365,11 +365,11 @@ class Replay:
                     one.name_for(user),
                     lasts[one],
                     unread.get(one, 0),
-                    None if marks[one] == NO_READ_MARK else marks[one].id,
+                    None if marks[one] == NO_READ_MARK else marks[one].entry_id,
                 )
                 for one in listed
             ),
-            more=len(conversations) > limit,
+            has_more=len(conversations) > limit,
         )
 
     def _unread_range(
@@ -380,7 +380,7 @@ class Replay:
         """
         last = self._journal.last_id_in(conversation)
         if mark != NO_READ_MARK:
-            return UnreadRange(conversation, mark.id, last)
+            return UnreadRange(conversation, mark.entry_id, last)
         # A dialect without pages was sent the missed private messages: they count as read.
         if conversation.pair and reader.dialect.login_history_scope == "none" and reader.updates_last_seen_id:
             return None
@@ -422,7 +422,7 @@ class Replay:
             else:
                 reader.send_missed_entries(wanted, partial(log_sent, reader))
             await _room(reader)
-            if not found.more:
+            if not found.has_more:
                 return
             after = found.rows[-1][0] if found.resume_id is None else found.resume_id
 
@@ -478,7 +478,7 @@ class Replay:
     def _most_recent(self, conversations: list[Conversation]) -> list[Conversation]:
         return sorted(conversations, key=self._journal.last_id_in, reverse=True)
 
-    def entries(self, found: EntrySlice, user: User) -> tuple[LogEntry, ...]:
+    def entries_shown_to(self, found: EntrySlice, user: User) -> tuple[LogEntry, ...]:
         """Return the log entries that were ``found`` by a query, in the form in which ``user`` may see
         them.
         """

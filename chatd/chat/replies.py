@@ -13,7 +13,12 @@ from chatd.core.commands import ReplyToMessage, SendToGroup, SendToUser
 from chatd.core.events import LOBBY, AnsweredMessage, Conversation, User
 from chatd.core.message_rules import no_such_message_refusal
 from chatd.core.refusals import Refusal
-from chatd.core.reply_rules import SENDING_COMMANDS, Sending, answered_message, reply_as_sending
+from chatd.core.reply_rules import (
+    SENDING_COMMANDS,
+    SendingCommand,
+    check_may_answer,
+    sending_command_of_reply,
+)
 from chatd.core.requests import Request
 from chatd.core.rules import require_group_member
 
@@ -29,7 +34,7 @@ class SendMessage(Protocol):
         client: Client,
         request: Request,
         user: User,
-        command: Sending,
+        command: SendingCommand,
         answered: AnsweredMessage | None,
         /,
     ) -> None: ...
@@ -49,7 +54,7 @@ class ReplyService:
         self._send = send
 
     def execute(
-        self, client: Client, request: Request, user: User, command: Sending | ReplyToMessage, id: int
+        self, client: Client, request: Request, user: User, command: SendingCommand | ReplyToMessage, id: int
     ) -> None:
         """Send the answer of ``user``, which is in ``command``, to the message with the log id ``id``.
 
@@ -58,7 +63,7 @@ class ReplyService:
         self._turns.run_coroutine(client, request, self._reply(client, request, user, command, id), True)
 
     async def _reply(
-        self, client: Client, request: Request, user: User, command: Sending | ReplyToMessage, id: int
+        self, client: Client, request: Request, user: User, command: SendingCommand | ReplyToMessage, id: int
     ) -> None:
         answered = None
         try:
@@ -68,9 +73,9 @@ class ReplyService:
                 place = self._conversation(user, command)
                 if place is None or place.id != message.event.conversation.id:
                     raise no_such_message_refusal(id)
-            answered = answered_message(self._committer.state, user, message, client.token)
+            answered = check_may_answer(self._committer.state, user, message, client.token)
             if isinstance(command, ReplyToMessage):
-                command = reply_as_sending(user, message, command)
+                command = sending_command_of_reply(user, message, command)
                 if is_for_lobby(command) and not client.in_lobby:
                     raise Refusal("not_member", group="lobby")
         except Refusal as refusal:
@@ -81,7 +86,7 @@ class ReplyService:
             command, answered = request.fallback_command, None
         self._send(client, request, user, command, answered)
 
-    def _conversation(self, user: User, command: Sending) -> Conversation | None:
+    def _conversation(self, user: User, command: SendingCommand) -> Conversation | None:
         """Return the conversation that ``command`` sends to, or None if it is not there yet.
 
         Raises `Refusal` if ``user`` may not send to it.

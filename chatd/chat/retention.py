@@ -13,37 +13,37 @@ from chatd.boundaries import Archive, Clock
 from chatd.chat.authority import Authority
 from chatd.chat.commits import Committer
 from chatd.core.events import Conversation
-from chatd.core.link_rules import delete_expired_links
+from chatd.core.link_rules import delete_expired_invitation_links
 from chatd.core.moderation import ConversationTrimmed, MessageTextDeleted
 from chatd.core.refusals import Refusal
 from chatd.core.rules import Decision
 from chatd.pauses import pause
 from chatd.store.errors import NotStored, ReadFailed
 
-SWEEP_INTERVAL_SECONDS: Final = 600.0
+RETENTION_SWEEP_INTERVAL_SECONDS: Final = 600.0
 """Seconds between two sweeps through all conversations."""
 
-FIRST_SWEEP_DELAY_SECONDS: Final = 5.0
+FIRST_RETENTION_SWEEP_DELAY_SECONDS: Final = 5.0
 """Seconds from the start of the daemon to the first sweep."""
 
-SWEEP_PAUSE_SECONDS: Final = 0.02
+RETENTION_SWEEP_PAUSE_SECONDS: Final = 0.02
 """Pause in seconds after each deletion, so that clients need not wait for a sweep."""
 
 MAX_ENTRIES_SCANNED_FOR_TRIM: Final = 500
 """Maximum number of log entries that are looked at for one deletion."""
 
 
-MAX_LINKS_PER_DELETION: Final = 500
+MAX_INVITATION_LINKS_PER_DELETION: Final = 500
 """Maximum number of invitation links that are deleted in one transaction."""
 
 
 class Retention:
     """Deletes old messages and expired invitation links. It checks all conversations regularly.
 
-    A check begins every `SWEEP_INTERVAL_SECONDS`. ``retention_seconds`` is the age up to which messages are
-    kept, or None for any age; a group may keep its messages for a shorter time. The last entry of a
-    conversation is never deleted, because the next entry's sequence number (seq) is derived from it. If that
-    entry is an old message, only its text is deleted.
+    A check begins every `RETENTION_SWEEP_INTERVAL_SECONDS`. ``retention_seconds`` is the age up to which
+    messages are kept, or None for any age; a group may keep its messages for a shorter time. The last entry
+    of a conversation is never deleted, because the next entry's sequence number (seq) is derived from it. If
+    that entry is an old message, only its text is deleted.
     """
 
     _log = Logger()
@@ -68,7 +68,7 @@ class Retention:
 
     def start(self) -> None:
         """Start to check all conversations regularly."""
-        self._next = self._clock.callLater(FIRST_SWEEP_DELAY_SECONDS, self._run)
+        self._next = self._clock.callLater(FIRST_RETENTION_SWEEP_DELAY_SECONDS, self._run)
 
     def stop(self) -> None:
         """Start no further check, and delete nothing more."""
@@ -83,7 +83,7 @@ class Retention:
 
     def _schedule(self) -> None:
         if not self._stopped:
-            self._next = self._clock.callLater(SWEEP_INTERVAL_SECONDS, self._run)
+            self._next = self._clock.callLater(RETENTION_SWEEP_INTERVAL_SECONDS, self._run)
 
     async def _sweep(self) -> None:
         # If the database can't be used now, the next sweep goes on.
@@ -100,11 +100,11 @@ class Retention:
     async def _delete_expired_links(self) -> bool:
         """Delete some invitation links that have expired. Return whether there may be more."""
         state, now = self._committer.state, self._authority.now()
-        decision = delete_expired_links(state, now, MAX_LINKS_PER_DELETION)
+        decision = delete_expired_invitation_links(state, now, MAX_INVITATION_LINKS_PER_DELETION)
         if self._stopped or not decision.records:
             return False
         await self._committer.commit(decision)
-        await pause(self._clock, SWEEP_PAUSE_SECONDS)
+        await pause(self._clock, RETENTION_SWEEP_PAUSE_SECONDS)
         return True
 
     async def _trim(self, conversation: Conversation) -> bool:
@@ -127,5 +127,5 @@ class Retention:
         else:
             return False
         await self._committer.commit(decision)
-        await pause(self._clock, SWEEP_PAUSE_SECONDS)
+        await pause(self._clock, RETENTION_SWEEP_PAUSE_SECONDS)
         return True

@@ -56,14 +56,14 @@ class SearchService:
         if reader.is_closed:
             return
         self._check_may_read(user, asked)
-        if found.more:
+        if found.has_more:
             resume_id = found.rows[-1][0]
         rows = found.rows
         if asked.conversation is None:  # the user may have left a group meanwhile
             readable = {one.id for one in self._replay.readable_conversations(reader, user)}
             rows = [row for row in rows if row[1] in readable]
-        entries = self._replay.entries(EntrySlice(rows, found.more), user)
-        reader.answer(request, SearchResult(user, entries, window.forward, resume_id))
+        entries = self._replay.entries_shown_to(EntrySlice(rows, found.has_more), user)
+        reader.answer(request, SearchResult(user, entries, window.reads_forward, resume_id))
 
     async def _search(
         self, reader: Client, user: User, asked: SearchRequest, window: PageIdWindow, max_id: int
@@ -73,7 +73,7 @@ class SearchService:
         """
         low = 1 if window.after is None else window.after + 1
         high = max_id if window.before is None else min(max_id, window.before - 1)
-        place, end = (low, high) if window.forward else (high, low)
+        place, end = (low, high) if window.reads_forward else (high, low)
         query = self._query(reader, user, asked)
         ids: list[int] = []
         for _ in range(MAX_SEARCH_STEPS):
@@ -81,14 +81,14 @@ class SearchService:
                 return ids, None
             # One more than fits shows that there are more.
             step = await self._archive.search(query, place, end, window.limit + 1 - len(ids))
-            ids += step.ids
+            ids += step.message_ids
             if len(ids) > window.limit:
                 ids = ids[: window.limit]
                 return ids, ids[-1]
             if step.resume_id is None:
                 return ids, None
             place = step.resume_id
-        return ids, place - 1 if window.forward else place + 1
+        return ids, place - 1 if window.reads_forward else place + 1
 
     def _query(self, reader: Client, user: User, asked: SearchRequest) -> SearchQuery:
         """Return the query for what ``asked`` searches of that which ``reader`` may read."""

@@ -25,7 +25,7 @@ from chatd.chat.dispatch import Dispatcher
 from chatd.chat.edits import EditService
 from chatd.chat.erasure import UserEraser
 from chatd.chat.fair_queue import FairQueue
-from chatd.chat.fanout import DeliverToAll, deliver_to_each
+from chatd.chat.fanout import DeliverToAllFunction, deliver_to_each
 from chatd.chat.links import InvitationLinkCommand, InvitationLinkService
 from chatd.chat.messages import MessageFinder
 from chatd.chat.moderation import ModerationCommand, ModerationService
@@ -44,9 +44,9 @@ from chatd.core import commands as c
 from chatd.core.accounts import AccountPolicy, Secret
 from chatd.core.answers import (
     Ack,
+    AlreadyInGroup,
     Answer,
     PreparedAnswer,
-    Unchanged,
     UserDescription,
     Welcome,
 )
@@ -67,13 +67,13 @@ from chatd.core.login import check_claimed_sender
 from chatd.core.queries import (
     LIST_QUERIES,
     answer_list_command,
-    list_ignored,
+    conversation_of_command,
+    list_ignored_users,
     page_request_of,
-    requested_conversation,
-    requested_search,
+    search_request_of,
 )
 from chatd.core.records import Snapshot
-from chatd.core.refusals import Refusal, refusal_reason
+from chatd.core.refusals import Refusal, translatable_reason
 from chatd.core.reply_rules import SENDING_COMMANDS
 from chatd.core.requests import Request
 from chatd.core.rules import CHANGE_RULES
@@ -108,7 +108,7 @@ class Chat:
         on_delivery: Callable[[MultiUserDelivery, bool], None] | None = None,
         delivery_log: DeliveryLog | None = None,
         retention_seconds: int | None = None,
-        deliver_to_all: DeliverToAll = deliver_to_each,
+        deliver_to_all: DeliverToAllFunction = deliver_to_each,
     ) -> None:
         self.fair_queue = FairQueue(clock)
         self.counters = Counters()
@@ -286,7 +286,7 @@ class Chat:
         self._archive.close()
         await self.journal.close()
 
-    def drain(self) -> Deferred[None]:
+    def refuse_new_and_drain(self) -> Deferred[None]:
         """Refuse new commands.
 
         Return a Deferred that fires when all accepted commands are on disk and answered.
@@ -425,7 +425,7 @@ class Chat:
         elif isinstance(command, c.ListGroupMessages | c.ListGroupEvents | c.ReadHistory):
             self._read_page(client, request, user, command)
         elif isinstance(command, c.Search):
-            search = requested_search(self._authority.state, user, command)
+            search = search_request_of(self._authority.state, user, command)
             reading = self._searches.send_result(client, user, request, search)
             self._turns.run_coroutine(client, request, self._answer_from_log(reading), paused=True)
         elif isinstance(command, ChannelCommand):
@@ -476,7 +476,7 @@ class Chat:
         user: User,
         command: c.ListGroupMessages | c.ListGroupEvents | c.ReadHistory,
     ) -> None:
-        conversation = requested_conversation(self._authority.state, user, command)
+        conversation = conversation_of_command(self._authority.state, user, command)
         page = page_request_of(command)
         reading = self._replay.send_page(client, user, request, conversation, page)
         self._turns.run_coroutine(client, request, self._answer_from_log(reading), paused=True)
@@ -499,7 +499,7 @@ class Chat:
             decision = replace(decision, events=events)
         if answered is not None:
             (event,) = decision.events
-            decision = replace(decision, events=(replace(event, answered=answered),))
+            decision = replace(decision, events=(replace(event, answered_message=answered),))
         if (request.client_tags or request.quit_or_part_message) and decision.events:
             part_message = (
                 request.quit_or_part_message if authority.may_change_profile(user, client.token) else ""
@@ -508,7 +508,9 @@ class Chat:
             decision = replace(decision, events=(first, *decision.events[1:]))
         if not decision.events:
             self._turns.run_coroutine(
-                client, request, self._answer(client, request, Unchanged(decision.already_joined_group_name))
+                client,
+                request,
+                self._answer(client, request, AlreadyInGroup(decision.already_joined_group_name)),
             )
             return
         records, audiences = authority.apply(decision, request.ref)
@@ -541,14 +543,14 @@ class Chat:
     ) -> None:
         state = self._committer.state
         await self._committer.commit(decide_ignore(state, user, command, self._limits))
-        client.answer(request, list_ignored(self._committer.state, user))
+        client.answer(request, list_ignored_users(self._committer.state, user))
 
     async def _answer_with_list(self, client: Requester, request: Request, answer: Answer) -> None:
         """Send the list ``answer``, then wait in the fair queue: a client has one list under way."""
         try:
             await self._turns.wait_for_turn()
         except NotStored:
-            raise Refusal("storage_failed", why=refusal_reason("not_answered")) from None
+            raise Refusal("storage_failed", why=translatable_reason("not_answered")) from None
         turn = self.fair_queue.wait()
         client.answer(request, answer)
         await turn

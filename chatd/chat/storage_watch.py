@@ -8,7 +8,7 @@ from twisted.logger import Logger
 
 from chatd.core.limits import Limits
 
-WARNING_PERCENT: Final = 80
+DATABASE_SIZE_WARNING_PERCENT: Final = 80
 """The percentage of ``limits.database_size`` from which on a warning is logged."""
 
 
@@ -24,13 +24,14 @@ class StorageWatch:
         self._limits = limits
         self._level = 0
 
-    def check(self, size: int) -> None:
-        """Log a warning if ``size``, in bytes, has grown beyond the limit or beyond `WARNING_PERCENT` of it.
+    def log_size_change(self, size: int) -> None:
+        """Log a warning if ``size``, in bytes, has grown beyond the limit or beyond
+        `DATABASE_SIZE_WARNING_PERCENT` of it.
 
         Log also when the size has fallen below the limit again.
         """
         limit = self._limits.database_size
-        level = (size > limit * WARNING_PERCENT // 100) + (size > limit)
+        level = (size > limit * DATABASE_SIZE_WARNING_PERCENT // 100) + (size > limit)
         if level == self._level:
             return
         before, self._level = self._level, level
@@ -46,6 +47,6 @@ class StorageWatch:
             self._log.warn(
                 "the database has {size} bytes, more than {percent} % of database_size ({limit})",
                 size=size,
-                percent=WARNING_PERCENT,
+                percent=DATABASE_SIZE_WARNING_PERCENT,
                 limit=limit,
             )

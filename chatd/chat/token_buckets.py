@@ -8,7 +8,7 @@ from typing import Final
 
 from chatd.boundaries import Clock
 
-MAX_BUCKETS: Final = 10_000
+MAX_TOKEN_BUCKETS: Final = 10_000
 """The number of buckets in memory above which the half with the most tokens is removed."""
 
 
@@ -39,8 +39,8 @@ class TokenBuckets:
     def take_token(self, key: Hashable) -> None:
         """Take a token from the bucket of ``key``, unless the bucket is empty."""
         now = self._clock.seconds()
-        if len(self._full_at) >= MAX_BUCKETS:
-            latest = sorted(self._full_at.items(), key=itemgetter(1))[MAX_BUCKETS // 2 :]
+        if len(self._full_at) >= MAX_TOKEN_BUCKETS:
+            latest = sorted(self._full_at.items(), key=itemgetter(1))[MAX_TOKEN_BUCKETS // 2 :]
             self._full_at = dict(latest)
         full_at = max(now, self._full_at.get(key, now)) + self._seconds
         self._full_at[key] = min(full_at, now + self._full_after)

@@ -12,16 +12,16 @@ from chatd.chat.authority import Authority
 from chatd.core.refusals import Refusal
 from chatd.core.token_rules import session_end_reason
 
-CHECK_INTERVAL_SECONDS: Final = 30.0
+TOKEN_EXPIRY_CHECK_INTERVAL_SECONDS: Final = 30.0
 """Seconds between two looks at the sessions that have logged in with tokens."""
 
 
 class TokenExpiry:
     """Ends sessions whose token has expired or was revoked, even if they send no requests.
 
-    It checks all sessions every `CHECK_INTERVAL_SECONDS`, as long as any session has logged in with a token
-    that expires. ``end(client, refusal)`` is called for each session whose token is no longer valid. If a
-    session with such a token sends a request, it is ended at once, without this class.
+    It checks all sessions every `TOKEN_EXPIRY_CHECK_INTERVAL_SECONDS`, as long as any session has logged in
+    with a token that expires. ``end(client, refusal)`` is called for each session whose token is no longer
+    valid. If a session with such a token sends a request, it is ended at once, without this class.
     """
 
     def __init__(self, clock: Clock, authority: Authority, end: Callable[[Client, Refusal], None]) -> None:
@@ -33,7 +33,7 @@ class TokenExpiry:
     def watch(self) -> None:
         """Start the regular check, because a session has logged in with a token that expires."""
         if self._next is None:
-            self._next = self._clock.callLater(CHECK_INTERVAL_SECONDS, self._check)
+            self._next = self._clock.callLater(TOKEN_EXPIRY_CHECK_INTERVAL_SECONDS, self._check)
 
     def stop(self) -> None:
         """Stop the regular check."""
@@ -45,7 +45,7 @@ class TokenExpiry:
         state, now = self._authority.state, self._authority.now()
         for client in self._authority.all_sessions():
             token = client.token
-            if token is None or token.expires is None:
+            if token is None or token.expires_at is None:
                 continue
             refusal = None if self._authority.recovering else session_end_reason(state, token, now)
             if refusal is None:

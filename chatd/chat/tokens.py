@@ -17,7 +17,7 @@ from chatd.core.limits import Limits
 from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
 from chatd.core.rules import Decision
-from chatd.core.tokens import TOKEN_SECRET_BYTES, Token, TokenDeleted, token_digest, token_secret
+from chatd.core.tokens import TOKEN_SECRET_BYTES, Token, TokenDeleted, make_token_secret, token_digest
 
 TokenCommand = c.MakeToken | c.RevokeToken
 
@@ -48,7 +48,7 @@ class TokenService:
         self._turns.run_coroutine(client, request, work, paused=True)
 
     async def _make(self, client: Client, request: Request, user: User, command: c.MakeToken) -> None:
-        secret = token_secret(secrets.token_bytes(TOKEN_SECRET_BYTES))
+        secret = make_token_secret(secrets.token_bytes(TOKEN_SECRET_BYTES))
         state, now = self._committer.state, self._authority.now()
         decision = rules.make_token(state, user, command, token_digest(secret), self._limits, now)
         await self._committer.commit(decision)

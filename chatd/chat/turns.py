@@ -15,7 +15,7 @@ from chatd.core.answers import Channel
 from chatd.core.audience import Audience
 from chatd.core.events import LogEntry, User
 from chatd.core.records import JournalRecord
-from chatd.core.refusals import Refusal, refusal_reason
+from chatd.core.refusals import Refusal, translatable_reason
 from chatd.core.requests import Request
 from chatd.store.errors import NotStored, ReadFailed
 
@@ -172,9 +172,9 @@ class TurnQueue:
 
 def not_stored_refusal() -> Refusal:
     """Return the refusal of a command whose transaction was rolled back."""
-    return Refusal("storage_failed", why=refusal_reason("not_stored"))
+    return Refusal("storage_failed", why=translatable_reason("not_stored"))
 
 
 def read_failed_refusal() -> Refusal:
     """Return the refusal of a command that needs to read the database while the database can't be read."""
-    return Refusal("storage_failed", why=refusal_reason("not_read"))
+    return Refusal("storage_failed", why=translatable_reason("not_read"))

@@ -18,7 +18,7 @@ from chatd.core.names import BadName, Name, parse_nick
 from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
 
-NOTICE_REQUEST: Final = Request(WatchUsers("status"), "MONITOR")
+PLACEHOLDER_WATCH_REQUEST: Final = Request(WatchUsers("status"), "MONITOR")
 """The request that the daemon pretends to answer when it tells a client that a watched user comes or goes."""
 
 
@@ -45,11 +45,11 @@ class WatchLists:
         if command.change == "remove":
             for nick in command.nicks.split(","):
                 if (name := _parse(nick)) is not None:
-                    self._remove(client, name.key)
+                    self._remove(client, name.normalized)
         elif command.change == "clear":
             self.forget(client)
         elif command.change == "list":
-            return WatchedUsers(listed=tuple(map(self._own_form, listed.values())))
+            return WatchedUsers(listed_nicks=tuple(map(self._own_form, listed.values())))
         else:
             return self._status(client, dict(listed))
         return WatchedUsers()
@@ -61,18 +61,18 @@ class WatchLists:
 
     def watchers_of(self, user: User) -> Collection[Client]:
         """Return the sessions with ``user`` on their watch list."""
-        return self._watchers.get(user.key, {}).keys()
+        return self._watchers.get(user.normalized_nick, {}).keys()
 
     def announce(self, user: User, is_online: bool) -> None:
         """Tell the sessions that watch ``user`` whether the user is online, unless they were told so
         before.
         """
-        watchers = self._watchers.get(user.key, {})
-        notice = WatchedUsers(online=(user,)) if is_online else WatchedUsers(offline=(user.nick,))
+        watchers = self._watchers.get(user.normalized_nick, {})
+        notice = WatchedUsers(online_users=(user,)) if is_online else WatchedUsers(offline_nicks=(user.nick,))
         for client, was_online in list(watchers.items()):
             if was_online is not is_online:
                 watchers[client] = is_online
-                client.push_answer(NOTICE_REQUEST, notice)
+                client.push_answer(PLACEHOLDER_WATCH_REQUEST, notice)
 
     def _add(self, client: Client, nicks: str) -> WatchedUsers:
         shown: dict[str, str] = {}
@@ -83,17 +83,17 @@ class WatchLists:
             name = _parse(nick)
             if name is None:
                 shown[nick] = nick
-            elif name.key in listed or name.key in shown:
-                shown.setdefault(name.key, name.shown)
+            elif name.normalized in listed or name.normalized in shown:
+                shown.setdefault(name.normalized, name.original)
             elif count < MAX_WATCHED_USERS:
                 count += 1
-                shown[name.key] = name.shown
-                self._lists.setdefault(client, {})[name.key] = name.shown
-                self._watchers.setdefault(name.key, {})[client] = False
+                shown[name.normalized] = name.original
+                self._lists.setdefault(client, {})[name.normalized] = name.original
+                self._watchers.setdefault(name.normalized, {})[client] = False
             else:
                 refused.append(nick)
         answer = self._status(client, shown)
-        return WatchedUsers(answer.online, answer.offline, (), tuple(refused), MAX_WATCHED_USERS)
+        return WatchedUsers(answer.online_users, answer.offline_nicks, (), tuple(refused), MAX_WATCHED_USERS)
 
     def _remove(self, client: Client, key: str) -> None:
         listed, watchers = self._lists.get(client, {}), self._watchers.get(key, {})

@@ -13,7 +13,7 @@ from typing import Final
 
 from chatd.client import line_mode, scripts
 from chatd.client.language import _
-from chatd.client.options import UsageError, parse
+from chatd.client.options import UsageError, parse_options
 from chatd.client.pending import ConnectionLost, RefusedByServer
 from chatd.client.render import sanitize
 
@@ -48,7 +48,11 @@ async def run_interactive(options: Namespace) -> None:
     await fullscreen.run_full_screen(options)
 
 
-SUBCOMMAND_RUNNERS: Final = {"send": scripts.send, "tail": scripts.tail, "talk": run_interactive}
+RUN_FUNCTION_BY_SUBCOMMAND: Final = {
+    "send": scripts.run_send,
+    "tail": scripts.run_tail,
+    "talk": run_interactive,
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -61,10 +65,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
     try:
-        options = parse([_readable(one) for one in (sys.argv[1:] if arguments is None else arguments)])
+        options = parse_options(
+            [_readable(one) for one in (sys.argv[1:] if arguments is None else arguments)]
+        )
         if options.ask_password:
             options.password = getpass(_("Password: "))
-        asyncio.run(SUBCOMMAND_RUNNERS[options.command](options))
+        asyncio.run(RUN_FUNCTION_BY_SUBCOMMAND[options.command](options))
     except UsageError as unclear:
         return _say(str(unclear), EXIT_USAGE)
     except ConnectionLost as lost:

@@ -14,7 +14,7 @@ from chatd.files import make_private_folder, open_private
 
 SETTINGS_SUFFIX: Final = ".settings"
 
-MAX_FILE_BYTES: Final = 1024 * 1024
+MAX_SETTINGS_FILE_BYTES: Final = 1024 * 1024
 """The most bytes that are read of the file."""
 
 NotifyMode = Literal["off", "bell", "on", "always"]
@@ -49,11 +49,11 @@ class AccountSettings:
         self._read()
 
     @property
-    def notify(self) -> NotifyMode:
+    def notify_mode(self) -> NotifyMode:
         """The setting that says when the client rings."""
         return self._content.notify
 
-    def set_notify(self, mode: NotifyMode) -> None:
+    def set_notify_mode(self, mode: NotifyMode) -> None:
         """Store ``mode``, which says when the client rings. Raises `OSError` if the file can't be written."""
         self._change(notify=mode)
 
@@ -71,11 +71,11 @@ class AccountSettings:
         self._change(muted=[*others, place.key] if muted else others)
 
     @property
-    def last_place(self) -> ConversationRef | None:
+    def last_conversation(self) -> ConversationRef | None:
         """The conversation that was last on the screen, or None if no conversation is stored."""
         return self._content.last_place
 
-    def set_last_place(self, place: ConversationRef) -> None:
+    def set_last_conversation(self, place: ConversationRef) -> None:
         """Store ``place`` as the conversation that was last on the screen.
 
         Raises `OSError` if the file can't be written.
@@ -87,7 +87,9 @@ class AccountSettings:
         if self._path is not None:
             try:
                 with open(self._path, "rb") as file:
-                    self._content = msgspec.json.decode(file.read(MAX_FILE_BYTES), type=SettingsContent)
+                    self._content = msgspec.json.decode(
+                        file.read(MAX_SETTINGS_FILE_BYTES), type=SettingsContent
+                    )
             except (OSError, msgspec.MsgspecError, UnicodeDecodeError):
                 pass
 

@@ -17,20 +17,20 @@ from chatd.client.pending import PendingRequest, PendingRequests, RefusedByServe
 from chatd.core import commands as c
 from chatd.json_wire import objects
 
-PROBE_REF: Final = "again"
+REF_OF_PROBE_REQUEST: Final = "again"
 """The ``ref`` of the hello that the client sends after its login, and again to probe a silent connection.
 
 The daemon answers the first such hello after it has sent all missed entries.
 """
 
-UNREADABLE_REQUEST_CODES: Final = ("too_long", "bad_json", "bad_utf8")
+UNREADABLE_REQUEST_REFUSAL_CODES: Final = ("too_long", "bad_json", "bad_utf8")
 """The codes with which the daemon refuses a request that it could not parse.
 
 Such a refusal carries no ``ref``.
 """
 
 
-FINAL_REFUSAL_CODES: Final = ("session_replaced", "password_changed", "account_closed")
+NO_RECONNECT_REFUSAL_CODES: Final = ("session_replaced", "password_changed", "account_closed")
 """Codes of refusals after which the client does not connect again.
 
 With them the daemon ends a session on purpose: for another session of the same user, or for a server operator
@@ -57,7 +57,7 @@ class ChatdSession:
     delivered, so that another session of the same user still gets them.
     """
 
-    send_queue_seconds = 0.0
+    seconds_to_send_queue = 0.0
 
     def __init__(
         self,
@@ -104,7 +104,9 @@ class ChatdSession:
             missed = welcome.returning and not self._peeks
             resume.cursor = welcome.seen if missed else welcome.cursor
             self._missed = [] if missed else None
-        self._connection.probe = codec.encode_hello_again(PROBE_REF, self._observer.shows_typing)
+        self._connection.probe = codec.encode_repeated_hello(
+            REF_OF_PROBE_REQUEST, self._observer.shows_typing
+        )
         self._connection.writer.write(self._connection.probe)
         self._observer.logged_in(welcome)
         for request in self._requests:
@@ -130,19 +132,19 @@ class ChatdSession:
             self._observer.news_received(news)
 
     def _receive_answer(self, answer: objects.AnswerObject) -> None:
-        if answer.ref == PROBE_REF:
+        if answer.ref == REF_OF_PROBE_REQUEST:
             self._probe_answered(answer)
             return
         request = self._requests.get(answer.ref)
         if request is None:
             self._receive_unrequested(answer)
             return
-        if _is_refused_by_shutdown(answer) and isinstance(request.command, codec.KEPT_COMMANDS):
+        if _is_refused_by_shutdown(answer) and isinstance(request.command, codec.COMMANDS_KEPT_ON_DISK):
             request.sent = False  # it waits for the next connection
             return
         if isinstance(answer, objects.Ack):
             self._deliver_own(request.command, answer)
-        self._requests.answer(request.ref, answer)
+        self._requests.set_answer(request.ref, answer)
 
     def _probe_answered(self, answer: objects.AnswerObject) -> None:
         """Pass the missed entries to the observer, after the daemon has answered the client's own hello.
@@ -167,8 +169,8 @@ class ChatdSession:
             self._observer.read_mark_moved(answer)
         elif isinstance(answer, objects.Error):
             self.close_reason = translated_refusal(answer.code, answer.msg)
-            self.ended_for_good = answer.code in FINAL_REFUSAL_CODES
-            if answer.code in UNREADABLE_REQUEST_CODES:
+            self.ended_for_good = answer.code in NO_RECONNECT_REFUSAL_CODES
+            if answer.code in UNREADABLE_REQUEST_REFUSAL_CODES:
                 # Answers come in order: this is for the oldest request, which must not be sent again.
                 self._requests.fail_oldest(RefusedByServer(answer))
 

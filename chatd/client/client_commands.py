@@ -52,14 +52,14 @@ class ClientCommandRunner:
             self._tell(_("this can't be kept for the next start: {why}").format(why=why), "trouble")
 
     def _retry(self) -> None:
-        failed = [message for message in self._outbox.of(self._memory.here) if message.failure]
+        failed = [message for message in self._outbox.messages_for(self._memory.here) if message.failure]
         for message in failed:
-            self._outgoing.resend(self._outbox.retry(message.ref))
+            self._outgoing.resend(self._outbox.mark_as_waiting(message.ref))
         if not failed:
             self._tell(_("no message was refused here"), "trouble")
 
     def _withdraw(self) -> None:
-        unsent = self._outbox.of(self._memory.here)
+        unsent = self._outbox.messages_for(self._memory.here)
         if not unsent:
             self._tell(_("every message was sent"), "trouble")
             return
@@ -80,18 +80,18 @@ class ClientCommandRunner:
     def _set_notify(self, mode: str) -> None:
         if not mode:
             usage = IMMEDIATE_COMMANDS["notify"].usage
-            told = _("notifications: {mode}").format(mode=self._memory.settings.notify)
+            told = _("notifications: {mode}").format(mode=self._memory.settings.notify_mode)
             self._tell(_("{told}; {usage} changes it").format(told=told, usage=usage), "answer")
             return
         known = next((known for known in get_args(NotifyMode) if known == mode), None)
         if known is None:
             self._tell(_("usage: {usage}").format(usage=IMMEDIATE_COMMANDS["notify"].usage), "trouble")
         else:
-            self._memory.settings.set_notify(known)
+            self._memory.settings.set_notify_mode(known)
             self._tell(_("notifications: {mode}").format(mode=known), "answer")
 
 
-def leave_warning(outbox: Outbox, lost_commands: int, lost_drafts: int, is_connected: bool) -> str:
+def unsent_messages_warning(outbox: Outbox, lost_commands: int, lost_drafts: int, is_connected: bool) -> str:
     """Return a warning about what would be lost or stay unsent if the user quits now, in the user's language.
 
     The text is empty if nothing would. ``lost_commands`` is the number of commands without an answer, and

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from chatd.client.language import _
 
 
-def copied_text(text: str, environment: Mapping[str, str]) -> str:
+def copy_result_text(text: str, environment: Mapping[str, str]) -> str:
     """Return what became of ``text``, which was sent to the terminal with OSC 52, in the user's language.
 
     A terminal does not answer, so nobody knows whether it has taken the text. ``environment`` has the

@@ -53,7 +53,7 @@ class ConversationRef(msgspec.Struct, frozen=True, order=True):
         """
         parse = parse_group if self.kind == "group" else parse_nick
         try:
-            return self.kind, parse(self.name).key if self.name else ""
+            return self.kind, parse(self.name).normalized if self.name else ""
         except BadName:  # the daemon refuses such a name, and tells the user why
             return self.kind, self.name
 
@@ -67,10 +67,10 @@ MESSAGE_COMMANDS: Final = (*SEND_COMMANDS, c.ReplyToMessage)
 """The commands that send a message, as an answer to another one too. It is stored once for each ref."""
 
 
-CHANGE_COMMANDS: Final = (c.EditMessage, c.DeleteMessage, c.ReactToMessage, c.TakeReactionBack)
+MESSAGE_CHANGE_COMMANDS: Final = (c.EditMessage, c.DeleteMessage, c.ReactToMessage, c.TakeReactionBack)
 """The commands that change a message. The client keeps them until the answer, as it keeps messages."""
 
-KEPT_COMMANDS: Final = (*MESSAGE_COMMANDS, *CHANGE_COMMANDS)
+COMMANDS_KEPT_ON_DISK: Final = (*MESSAGE_COMMANDS, *MESSAGE_CHANGE_COMMANDS)
 """The commands that the client keeps, on disk as well, until the daemon has answered them."""
 
 
@@ -122,7 +122,7 @@ def encode_request(command: Command, ref: str | None = None) -> bytes:
     return msgspec.json.encode(fields_sent) + b"\n"
 
 
-def encode_hello_again(ref: str, shows_typing: bool) -> bytes:
+def encode_repeated_hello(ref: str, shows_typing: bool) -> bytes:
     """Return, as a line of JSON, a second hello of a client that is already logged in.
 
     If ``shows_typing`` is true, the client asks the daemon for notices of users who are typing.
@@ -131,7 +131,7 @@ def encode_hello_again(ref: str, shows_typing: bool) -> bytes:
     return msgspec.json.encode({**hello, "typing": "show"} if shows_typing else hello) + b"\n"
 
 
-def typing_conversation(typing: objects.Typing) -> ConversationRef:
+def conversation_of_typing(typing: objects.Typing) -> ConversationRef:
     """Return the conversation in which another user is typing, as seen by the user of this client."""
     if typing.group:
         return ConversationRef("group", typing.group)
@@ -206,7 +206,7 @@ def decode_object(value: bytes) -> objects.ServerObject | None:
         return None
 
 
-def message_conversation(message: Message, reader: str) -> ConversationRef:
+def conversation_of_message(message: Message, reader: str) -> ConversationRef:
     """Return the conversation that ``message`` belongs to, as seen by the user ``reader``."""
     if message.group:
         return ConversationRef("group", message.group)
@@ -215,14 +215,14 @@ def message_conversation(message: Message, reader: str) -> ConversationRef:
     return LOBBY
 
 
-def page_conversation(page: Page) -> ConversationRef:
+def conversation_of_page(page: Page) -> ConversationRef:
     """Return the conversation to which the messages of ``page`` belong."""
     if page.group:
         return ConversationRef("group", page.group)
     return ConversationRef("direct", page.friend) if page.friend else LOBBY
 
 
-def summary_conversation(summary: ConversationSummary) -> ConversationRef:
+def conversation_of_summary(summary: ConversationSummary) -> ConversationRef:
     """Return the conversation that ``summary`` describes.
 
     A summary is an item of the daemon's list of conversations.
@@ -232,10 +232,10 @@ def summary_conversation(summary: ConversationSummary) -> ConversationRef:
     return ConversationRef("group" if summary.kind == "group" else "direct", summary.name)
 
 
-def found_conversation(message: FoundMessage) -> ConversationRef:
+def conversation_of_found_message(message: FoundMessage) -> ConversationRef:
     """Return the conversation of ``message``, a result of a search on the daemon."""
     place = message.conversation
-    return summary_conversation(ConversationSummary(place.kind, place.name))
+    return conversation_of_summary(ConversationSummary(place.kind, place.name))
 
 
 def was_missed(item: HistoryMessage, page: Page) -> bool:
@@ -244,7 +244,7 @@ def was_missed(item: HistoryMessage, page: Page) -> bool:
     Messages behind the page's last seen id ``seen`` were missed. A page without ``seen`` holds only missed
     messages if it is of a group or a direct conversation, and no missed messages if it is of the lobby.
     """
-    return page_conversation(page) != LOBBY if page.seen is None else item.id > page.seen
+    return conversation_of_page(page) != LOBBY if page.seen is None else item.id > page.seen
 
 
 def count_unread(page: Page, reader: str) -> int:

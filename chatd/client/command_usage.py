@@ -12,11 +12,11 @@ _FIELD_WORDS: Final = {"dest": "nick", "msg": N_("text"), "upto": "id"}
 """What people call fields whose names on the wire say little."""
 
 
-def field_word(name: str) -> str:
+def displayed_field_name(name: str) -> str:
     """Return what people call the field ``name`` of a command, in the user's language."""
     return _(_FIELD_WORDS.get(name, name))
 
 
-def people_usage(row: CommandDeclaration) -> str:
+def displayed_usage(row: CommandDeclaration) -> str:
     """Return the usage of ``row``, such as ``/kick group nick [reason]``, in the user's language."""
-    return row.translated_slash_usage(field_word)
+    return row.translated_slash_usage(displayed_field_name)

@@ -7,8 +7,13 @@ from typing import Final
 
 from chatd.client.client_command_table import CLIENT_COMMANDS
 from chatd.client.codec import LOBBY, ConversationRef
-from chatd.client.command_usage import field_word
-from chatd.client.implied_group import GROUP_MARK, KnownNames, has_implied_group, slash_usage
+from chatd.client.command_usage import displayed_field_name
+from chatd.client.implied_group import (
+    GROUP_NAME_PREFIX,
+    KnownNames,
+    has_implied_group,
+    slash_usage_in_conversation,
+)
 from chatd.client.language import _
 from chatd.client.typed_lines import SLASH_ALIASES
 from chatd.core.commands import Identify
@@ -45,13 +50,13 @@ def completions(typed: str, known: KnownNames, here: ConversationRef = LOBBY) ->
         if is_implied and (len(fields) == 1 or not _is_group(fields[0], known, here)):
             names = names[1:]
             if len(fields) == 1:
-                mark = GROUP_MARK if fields[0].startswith(GROUP_MARK) else ""
+                mark = GROUP_NAME_PREFIX if fields[0].startswith(GROUP_NAME_PREFIX) else ""
                 offered = [f"{mark}{name}{separator}" for name in _group_names(known, here)]
         if len(fields) <= len(names):
             name = names[len(fields) - 1]
             field = row.typeable_fields[name]
             end = separator if name != list(row.typeable_fields)[-1] else ""
-            if field.kind == "text":
+            if field.value_kind == "text":
                 return _word(typed, known)
             values = {"group": _group_names(known, here), "dest": _nicks(known)}.get(name, field.choices)
             offered = [f"{value}{end}" for value in values] + offered
@@ -75,10 +80,10 @@ def usage_hint(typed: str, here: ConversationRef = LOBBY) -> str:
     if own is not None:
         shown, help = own.usage, own.help
     elif space and word.lower() == f"/{ME_SLASH_WORD}":
-        shown, help = translated_me_usage(field_word), ME_HELP
+        shown, help = translated_me_usage(displayed_field_name), ME_HELP
     elif row is not None:
         is_slash = separator == " "
-        shown = slash_usage(row, here, word[1:].lower()) if is_slash else row.preferred_usage
+        shown = slash_usage_in_conversation(row, here, word[1:].lower()) if is_slash else row.preferred_usage
         help = row.help
     else:
         return ""
@@ -100,7 +105,7 @@ def _command(typed: str) -> tuple[CommandDeclaration | None, str, Sequence[str]]
 
 def _is_group(typed: str, known: KnownNames, here: ConversationRef) -> bool:
     """Return whether the first word of a command, which may leave its group out, is a group."""
-    return typed.startswith(GROUP_MARK) or typed in _group_names(known, here)
+    return typed.startswith(GROUP_NAME_PREFIX) or typed in _group_names(known, here)
 
 
 def _group_names(known: KnownNames, here: ConversationRef) -> list[str]:

@@ -13,7 +13,7 @@ from textual.widgets import TextArea
 from chatd.client.codec import ConversationRef
 from chatd.client.completion import completions, usage_hint
 from chatd.client.implied_group import KnownNames
-from chatd.client.keys import run_binding
+from chatd.client.keys import run_key_binding_now
 from chatd.client.render import sanitize
 from chatd.core.typed_commands import is_command_with_secret
 
@@ -85,7 +85,7 @@ class Composer(TextArea):
             event.prevent_default()
             act()
         else:
-            await run_binding(self, event)
+            await run_key_binding_now(self, event)
 
     async def _on_paste(self, event: events.Paste) -> None:
         event.stop()
@@ -116,7 +116,7 @@ class Composer(TextArea):
         if not self._take(self.text):
             self.select_all()  # the next word replaces it; the Up key brings it back
             return
-        self.begin("")
+        self.replace_input("")
         self._back = 0
 
     def exchange_draft(self, text: str) -> str:
@@ -126,11 +126,11 @@ class Composer(TextArea):
         before = self.text
         self._back = 0
         self._draft = text
-        self.begin(text)
+        self.replace_input(text)
         return before
 
     @property
-    def has_typed(self) -> bool:
+    def is_draft_changed(self) -> bool:
         """Whether the user has changed the input since a draft was put into the box."""
         return self.text != self._draft
 
@@ -150,7 +150,7 @@ class Composer(TextArea):
         completed = self._cycle.pop(0)
         if self._cycle:
             self._cycle.append(completed)
-        self.begin(completed, keep_cycle=True)
+        self.replace_input(completed, keep_cycle=True)
 
     def _around_cursor(self) -> tuple[str, str]:
         row, column = self.cursor_location
@@ -168,9 +168,9 @@ class Composer(TextArea):
     def _recall(self, back: int) -> None:
         if 0 <= back <= len(self._typed):
             self._back = back
-            self.begin(self._typed[-back] if back else "")
+            self.replace_input(self._typed[-back] if back else "")
 
-    def begin(self, text: str, keep_cycle: bool = False) -> None:
+    def replace_input(self, text: str, keep_cycle: bool = False) -> None:
         """Replace the input by ``text``, and put the cursor at its end.
 
         If ``keep_cycle`` is true, the next Tab shows the next completion.

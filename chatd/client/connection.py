@@ -119,7 +119,7 @@ class ClientSession(Protocol):
         """Send ``request`` to the server, or queue it if earlier requests still wait to be sent."""
 
     @property
-    def send_queue_seconds(self) -> float:
+    def seconds_to_send_queue(self) -> float:
         """The time in seconds until all queued requests will have been sent."""
 
 

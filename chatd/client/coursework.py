@@ -26,7 +26,7 @@ from chatd.core.events import is_action
 from chatd.core.language import N_
 from chatd.json_wire import objects
 
-LIMITATIONS_WARNING: Final = N_(
+COURSEWORK_LIMITATIONS_WARNING: Final = N_(
     "this server is no chatd: it confirms nothing, so what is written counts as sent, and what is said while"
     " there is no connection is missed"
 )
@@ -104,10 +104,10 @@ def parse_hello_reply(received: JsonObject, nick: str) -> codec.CourseworkWelcom
     """
     if _is_error(received):
         return _error(received)
-    return substitute_welcome(nick, _text(received)) if _action(received) == "server-hello" else None
+    return placeholder_welcome(nick, _text(received)) if _action(received) == "server-hello" else None
 
 
-def substitute_welcome(nick: str, msg: str = "") -> codec.CourseworkWelcome:
+def placeholder_welcome(nick: str, msg: str = "") -> codec.CourseworkWelcome:
     """Return a welcome like that of chatd, for a course-work server, which sends none.
 
     The welcome has the text ``msg`` and the user ``nick``. Its other fields have neutral values.

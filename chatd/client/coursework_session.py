@@ -13,14 +13,14 @@ from typing import Final
 from chatd.client import codec
 from chatd.client.chatd_session import ResumePoint
 from chatd.client.connection import Connection, ConnectionObserver
-from chatd.client.coursework import LIMITATIONS_WARNING, CourseworkCodec, parse_object
+from chatd.client.coursework import COURSEWORK_LIMITATIONS_WARNING, CourseworkCodec, parse_object
 from chatd.client.language import _
 from chatd.client.pending import PendingRequest, PendingRequests
 from chatd.client.render import render_answer
 from chatd.core import commands as c
 from chatd.json_wire import objects
 
-WRITE_INTERVAL_SECONDS: Final = 0.04
+SECONDS_BETWEEN_WRITES: Final = 0.04
 """The pause before each write, because a course-work server takes what one read returns for one object."""
 
 ANSWER_TIMEOUT_SECONDS: Final = 2.0
@@ -29,7 +29,7 @@ ANSWER_TIMEOUT_SECONDS: Final = 2.0
 After this time, a request for a list gets an error, and any other request counts as carried out.
 """
 
-STABLE_AFTER_SECONDS: Final = 2.0
+CONNECTION_STABLE_AFTER_SECONDS: Final = 2.0
 """The duration in seconds from which a connection counts as stable.
 
 After a stable connection the reconnection delay starts again at
@@ -37,7 +37,7 @@ After a stable connection the reconnection delay starts again at
 """
 
 
-class LimitationsNotice(codec.ServerNotice, frozen=True, kw_only=True):
+class CourseworkLimitationsNotice(codec.ServerNotice, frozen=True, kw_only=True):
     """A warning, shown once, that a course-work server sends no acks and replays no missed messages."""
 
 
@@ -72,9 +72,9 @@ class CourseworkSession:
         self._queue: asyncio.Queue[PendingRequest] = asyncio.Queue()
 
     @property
-    def send_queue_seconds(self) -> float:
+    def seconds_to_send_queue(self) -> float:
         """The time in seconds until all queued requests will have been written."""
-        return WRITE_INTERVAL_SECONDS * self._queue.qsize()
+        return SECONDS_BETWEEN_WRITES * self._queue.qsize()
 
     async def run(self, welcome: objects.Welcome) -> None:
         """Start the session: write the queued requests, and handle what the server sends until the connection
@@ -88,7 +88,9 @@ class CourseworkSession:
         self._resume.cursor = None
         self._observer.logged_in(welcome)
         if self._warn:
-            self._observer.news_received(LimitationsNotice(text=_(LIMITATIONS_WARNING), ts=datetime.now(UTC)))
+            self._observer.news_received(
+                CourseworkLimitationsNotice(text=_(COURSEWORK_LIMITATIONS_WARNING), ts=datetime.now(UTC))
+            )
         for request in self._requests:
             if request.sent:
                 self._requests.fail_uncertain(request)
@@ -101,7 +103,7 @@ class CourseworkSession:
             while (value := await self._connection.read_value()) is not None:
                 self._receive(value)
         finally:
-            self.resets_backoff = clock() > started + STABLE_AFTER_SECONDS
+            self.resets_backoff = clock() > started + CONNECTION_STABLE_AFTER_SECONDS
             writing.cancel()
             with contextlib.suppress(asyncio.CancelledError, OSError):
                 await writing
@@ -116,19 +118,19 @@ class CourseworkSession:
         writer.transport.set_write_buffer_limits(0)  # so that a drain ends when everything is written
         while True:
             request = await self._queue.get()
-            await asyncio.sleep(WRITE_INTERVAL_SECONDS)
+            await asyncio.sleep(SECONDS_BETWEEN_WRITES)
             command = request.command
             if request.answer.cancelled():
                 continue
             if isinstance(command, c.ListCommands):
-                self._requests.answer(
+                self._requests.set_answer(
                     request.ref, objects.Help(commands=[])
                 )  # the client has the table itself
                 continue
             payload = self._course.encode_request(command)
             if payload is None:
                 unknown = objects.Error(code="unknown_action", msg=_("this server has no such command"))
-                self._requests.answer(request.ref, unknown)
+                self._requests.set_answer(request.ref, unknown)
                 continue
             request.mark_sent()
             # A server that ends its objects with a newline also reads lines; others take a read as one.
@@ -138,7 +140,7 @@ class CourseworkSession:
                 ack = self._course.substitute_ack(command)
                 if (news := codec.entry_from_ack(command, ack, self._resume.nick)) is not None:
                     self._observer.news_received(news)
-                self._requests.answer(request.ref, ack)
+                self._requests.set_answer(request.ref, ack)
             else:
                 asyncio.get_running_loop().call_later(ANSWER_TIMEOUT_SECONDS, self._give_up, request)
 
@@ -149,7 +151,7 @@ class CourseworkSession:
         """
         changes = c.COMMANDS_BY_CLASS[type(request.command)].answer in ("ack", "quit")
         unanswered = objects.Error(code="no_answer", msg=_("the server does not answer that"))
-        self._requests.answer(request.ref, objects.AnswerBase() if changes else unanswered)
+        self._requests.set_answer(request.ref, objects.AnswerBase() if changes else unanswered)
 
     def _receive(self, value: bytes) -> None:
         fields = parse_object(value)
@@ -159,7 +161,7 @@ class CourseworkSession:
         row, content = decoded
         request = self._answered_by(row, content)
         if request is not None and isinstance(content, objects.AnswerObject):
-            self._requests.answer(request.ref, content)
+            self._requests.set_answer(request.ref, content)
         elif isinstance(content, codec.News):
             self._observer.news_received(content)
         else:

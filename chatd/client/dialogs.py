@@ -20,7 +20,7 @@ from textual.widgets.option_list import Option
 from chatd.client.codec import LOBBY
 from chatd.client.keys import LineInput
 from chatd.client.language import _
-from chatd.client.render import conversation_label, member_count_text, one_line
+from chatd.client.render import conversation_label, member_count_text, sanitize_to_one_line
 from chatd.core.language import N_
 from chatd.json_wire.objects import Group
 
@@ -143,7 +143,7 @@ class NickDialog(Dialog[str]):
                 markup=False,
             )
             if self._why:
-                yield Label(one_line(self._why), id="why", markup=False)
+                yield Label(sanitize_to_one_line(self._why), id="why", markup=False)
             yield LineInput(self._nick, placeholder=_("nick"), compact=True)
 
     @on(Input.Submitted)
@@ -170,7 +170,7 @@ class PasswordDialog(Dialog[str]):
     def compose(self) -> ComposeResult:
         """Yield the widgets of the dialog, from top to bottom."""
         with Vertical():
-            yield Label(one_line(self._why), id="why", markup=False)
+            yield Label(sanitize_to_one_line(self._why), id="why", markup=False)
             yield LineInput(placeholder=_("password"), password=True, compact=True)
 
     @on(Input.Submitted)
@@ -233,4 +233,6 @@ def _described(group: Group) -> str:
     """Return the line for ``group`` in the room list, such as ``wob  2, private, invited: the weather``."""
     private = _("private") if group.visibility == "private" else ""
     remarks = filter(None, (member_count_text(group), private, _(group.role) if group.role else ""))
-    return one_line(f"{group.group}  {', '.join(remarks)}" + (f": {group.topic}" if group.topic else ""))
+    return sanitize_to_one_line(
+        f"{group.group}  {', '.join(remarks)}" + (f": {group.topic}" if group.topic else "")
+    )

@@ -18,7 +18,7 @@ from chatd.client.codec import LOBBY, ConversationRef
 from chatd.client.implied_group import has_implied_group
 from chatd.client.implied_id import has_implied_id
 from chatd.client.language import _
-from chatd.client.render import conversation_label, one_line
+from chatd.client.render import conversation_label, sanitize_to_one_line
 from chatd.core.commands import COMMANDS, Identify
 from chatd.core.declarations import CommandDeclaration
 from chatd.core.language import N_
@@ -30,10 +30,10 @@ from chatd.core.typed_commands import (
     parse_text_verb_fields,
 )
 
-MAX_TYPED_COLUMNS: Final = 30
+MAX_LEFT_COLUMN_WIDTH: Final = 30
 """The maximum width of the left column, with what is typed."""
 
-KEY_HELP: Final = (
+KEYS_WITH_HELP: Final = (
     ("Enter", N_("send; Ctrl-J begins a new line; with nothing typed, join the room that invites you")),
     ("Tab", N_("complete a command, a nick or a group; again for the next one")),
     ("\N{UPWARDS ARROW} \N{DOWNWARDS ARROW}", N_("what you typed before")),
@@ -54,7 +54,7 @@ KEY_HELP: Final = (
 OWNER_NOTE: Final = N_("without a password (/register), you own a room only until your connection ends")
 """What one has to know about the rooms that one makes."""
 
-SECTIONS: Final = (
+COMMAND_HELP_SECTIONS: Final = (
     (
         N_("Talk"),
         (
@@ -100,7 +100,7 @@ def slash_example(row: CommandDeclaration, here: ConversationRef, nick: str) -> 
         values.pop("id", None)
     if nick and "dest" in values:
         values["dest"] = nick
-    shown = (_(name) if row.fields[name].kind == "secret" else str(values[name]) for name in values)
+    shown = (_(name) if row.fields[name].value_kind == "secret" else str(values[name]) for name in values)
     return " ".join((f"/{row.slash_word}", *shown))
 
 
@@ -109,7 +109,7 @@ def help_sections(here: ConversationRef, nick: str) -> Iterator[tuple[str, list[
 
     The examples use the conversation ``here`` and the nick ``nick``, unless ``nick`` is empty.
     """
-    yield _("Keys"), [(keys, _(help)) for keys, help in KEY_HELP]
+    yield _("Keys"), [(keys, _(help)) for keys, help in KEYS_WITH_HELP]
     yield (
         _("Typed lines"),
         [
@@ -119,7 +119,7 @@ def help_sections(here: ConversationRef, nick: str) -> Iterator[tuple[str, list[
         ],
     )
     rows = {name: row for name, row in COMMANDS.items() if row.slash_word and row.command is not Identify}
-    for heading, names in SECTIONS:
+    for heading, names in COMMAND_HELP_SECTIONS:
         notes = [("\N{BLACK STAR}", _(OWNER_NOTE))] if heading == "Rooms" else []
         yield _(heading), [*(_line(rows.pop(name), here, nick) for name in names), *notes]
     operators = [row for row in rows.values() if row.required_role == "server_operators"]
@@ -172,10 +172,10 @@ class HelpScreen(ModalScreen[None]):
         """Yield the widgets: the help as a table that scrolls, and a line with the keys that close the
         help.
         """
-        columns = min(MAX_TYPED_COLUMNS, self.app.size.width * 2 // 5)
+        columns = min(MAX_LEFT_COLUMN_WIDTH, self.app.size.width * 2 // 5)
         with self._body:
             place = _("the lobby") if self._here == LOBBY else conversation_label(self._here)
-            yield Static(Text(one_line(_("The examples are for {place}.").format(place=place))))
+            yield Static(Text(sanitize_to_one_line(_("The examples are for {place}.").format(place=place))))
             for heading, lines in help_sections(self._here, self._nick):
                 yield Static(Text(f"\n{heading}", "bold underline"))
                 yield Static(_table(lines, columns))
@@ -195,5 +195,5 @@ def _table(lines: list[tuple[str, str]], typed_columns: int) -> Table:
     table.add_column(width=typed_columns, overflow="fold")
     table.add_column(ratio=1, overflow="fold")
     for typed, help in lines:
-        table.add_row(Text(one_line(typed), "bold"), Text(one_line(help)))
+        table.add_row(Text(sanitize_to_one_line(typed), "bold"), Text(sanitize_to_one_line(help)))
     return table

@@ -13,10 +13,10 @@ from chatd.client.scrollback import Scrollback
 from chatd.core import commands as c
 from chatd.json_wire import objects
 
-SCROLL_PAGE_SIZE: Final = 100
+SCROLL_PAGE_MESSAGES: Final = 100
 """The number of messages in a page that is read for scrolling."""
 
-SEARCH_PAGE_SIZE: Final = 500
+SEARCH_PAGE_MESSAGES: Final = 500
 """The number of messages in a page that is read for a search: the most that chatd sends in a page."""
 
 
@@ -50,7 +50,7 @@ class HistoryLoader:
         edge = conversation.oldest_id if older else conversation.newest_id
         with self.progress_indicator():
             bounds = {"before": edge} if older else {"after": edge}
-            page = await self._read_entries(conversation, SCROLL_PAGE_SIZE, **bounds)
+            page = await self._read_entries(conversation, SCROLL_PAGE_MESSAGES, **bounds)
         if conversation is not self._memory.shown_conversation:
             return
         if edge != (conversation.oldest_id if older else conversation.newest_id):
@@ -71,7 +71,7 @@ class HistoryLoader:
         if not conversation.lacks_events:
             return
         conversation.lacks_events = False
-        limit = min(SEARCH_PAGE_SIZE, max(SCROLL_PAGE_SIZE, 2 * len(conversation.entries)))
+        limit = min(SEARCH_PAGE_MESSAGES, max(SCROLL_PAGE_MESSAGES, 2 * len(conversation.entries)))
         page = await self._read_entries(conversation, limit)
         if conversation is not self._memory.shown_conversation:
             conversation.lacks_events = True
@@ -128,7 +128,7 @@ class HistoryLoader:
         self._reading_line.show_share((newest - page.messages[0].seq) / newest)
 
     async def _read_entries(
-        self, conversation: Conversation, limit: int = SCROLL_PAGE_SIZE, **bounds: int | None
+        self, conversation: Conversation, limit: int = SCROLL_PAGE_MESSAGES, **bounds: int | None
     ) -> tuple[list[ScreenEntry], bool] | None:
         """Return a page of at most ``limit`` entries of ``conversation``, and whether there are more; None if
         that fails.
@@ -179,7 +179,7 @@ class HistoryLoader:
         )
         if not isinstance(answer, objects.Page):
             return None
-        self._memory.learn_colours(answer)
+        self._memory.store_nick_colours(answer)
         return answer
 
     @contextmanager
@@ -197,4 +197,4 @@ class HistoryLoader:
 
 
 def _entry_with_id(entries: list[ScreenEntry], id: int) -> ScreenEntry | None:
-    return next((entry for entry in reversed(entries) if entry.id == id), None)
+    return next((entry for entry in reversed(entries) if entry.log_id == id), None)

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 MIN_IMAGE_COLUMNS: Final = 8
 """The least width, in characters, to which a narrow screen limits an image."""
 
-CHARACTER_HEIGHT_TO_WIDTH: Final = 2.2
+CHARACTER_HEIGHT_TO_WIDTH_RATIO: Final = 2.2
 """The approximate height of a character on the screen, divided by its width."""
 
-MAX_SIDE_PIXELS: Final = 1024
+MAX_IMAGE_SIDE_PIXELS: Final = 1024
 """The greatest width and height, in pixels, of a picture before it is turned into characters."""
 
 
@@ -30,7 +30,7 @@ class ImageError(Exception):
     """The error for an image that can't be sent. Its text says why, in the user's language."""
 
 
-def draw_picture(path: str, columns: int) -> tuple[str, PillowImage]:
+def picture_as_characters(path: str, columns: int) -> tuple[str, PillowImage]:
     """Return the picture in the file ``path`` as a text of characters, and as an RGB image.
 
     A line of the text has at most ``columns`` characters, or `MIN_IMAGE_COLUMNS` if that is more. The size of
@@ -53,7 +53,7 @@ def draw_picture(path: str, columns: int) -> tuple[str, PillowImage]:
             # Pillow only warns of a picture that takes more memory than any picture should.
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(file) as picture:
-                picture.thumbnail((MAX_SIDE_PIXELS, MAX_SIDE_PIXELS))
+                picture.thumbnail((MAX_IMAGE_SIDE_PIXELS, MAX_IMAGE_SIDE_PIXELS))
                 upright = ImageOps.exif_transpose(picture).convert("RGBA")
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
         raise ImageError(_failure_text(path, _("it is too large"))) from None
@@ -67,13 +67,13 @@ def draw_picture(path: str, columns: int) -> tuple[str, PillowImage]:
         )
         raise ImageError(_failure_text(path, why)) from None
     width = min(max(columns, MIN_IMAGE_COLUMNS), _most_columns(*upright.size))
-    if width * upright.height < upright.width * CHARACTER_HEIGHT_TO_WIDTH:
+    if width * upright.height < upright.width * CHARACTER_HEIGHT_TO_WIDTH_RATIO:
         raise ImageError(_failure_text(path, _("it is too thin")))
     opaque = Image.new("RGBA", upright.size, "black")
     opaque.alpha_composite(upright)
     coloured = opaque.convert("RGB")
     drawn: str = AsciiArt.from_pillow_image(coloured).to_ascii(
-        columns=width, width_ratio=CHARACTER_HEIGHT_TO_WIDTH, monochrome=True
+        columns=width, width_ratio=CHARACTER_HEIGHT_TO_WIDTH_RATIO, monochrome=True
     )
     lines = [line.rstrip() for line in drawn.split("\n")]
     return "\n".join(lines).rstrip() or ".", coloured  # a message must not be blank
@@ -88,4 +88,4 @@ def _most_columns(width: int, height: int) -> int:
 
     ``width`` and ``height`` are the picture's size in pixels. Line ends count towards the limit.
     """
-    return int(math.sqrt(Limits().image * CHARACTER_HEIGHT_TO_WIDTH * width / height)) - 1
+    return int(math.sqrt(Limits().image * CHARACTER_HEIGHT_TO_WIDTH_RATIO * width / height)) - 1

@@ -12,7 +12,7 @@ from typing import Final
 import msgspec
 
 from chatd.client.codec import ConversationRef
-from chatd.client.command_usage import people_usage
+from chatd.client.command_usage import displayed_usage
 from chatd.client.implied_id import has_implied_id
 from chatd.client.language import _
 from chatd.core import commands as c
@@ -21,7 +21,7 @@ from chatd.core.limits import Limits
 from chatd.core.refusals import Refusal
 from chatd.core.typed_commands import parse_slash_fields
 
-GROUP_MARK: Final = "#"
+GROUP_NAME_PREFIX: Final = "#"
 """What may be typed in front of the name of a group, which itself can't begin with it."""
 
 _ROLES_IN_A_GROUP: Final = ("members", "operators", "owner")
@@ -64,14 +64,14 @@ def has_implied_group(row: CommandDeclaration, place: ConversationRef) -> bool:
     )
 
 
-def slash_usage(row: CommandDeclaration, place: ConversationRef, word: str = "") -> str:
+def slash_usage_in_conversation(row: CommandDeclaration, place: ConversationRef, word: str = "") -> str:
     """Return the usage of ``row`` at ``place``: ``/kick [group] nick [reason]`` if the group is implied, and
     ``/edit [id] text`` for a command on the last message.
 
     The names of the fields are those that people know. ``word`` is the word that was typed for the command,
     if it may be another one.
     """
-    usage = people_usage(row)
+    usage = displayed_usage(row)
     if word:
         usage = usage.replace(f"/{row.slash_word}", f"/{word}", 1)
     if has_implied_id(row):
@@ -81,7 +81,7 @@ def slash_usage(row: CommandDeclaration, place: ConversationRef, word: str = "")
     return usage.replace(f" {group}", f" [{group}]", 1) if has_implied_group(row, place) else usage
 
 
-def fields_with_group(
+def parse_fields_with_implied_group(
     row: CommandDeclaration, rest: str, place: ConversationRef, known: KnownNames, limits: Limits
 ) -> dict[str, object]:
     """Parse ``rest``, the text behind a command word, and return the values of the fields of the command
@@ -96,8 +96,8 @@ def fields_with_group(
     """
     explicit = parse_slash_fields(row, rest)
     first = str(explicit.get("group", ""))
-    if first.startswith(GROUP_MARK):
-        return {**explicit, "group": first.removeprefix(GROUP_MARK)}
+    if first.startswith(GROUP_NAME_PREFIX):
+        return {**explicit, "group": first.removeprefix(GROUP_NAME_PREFIX)}
     if not has_implied_group(row, place):
         return explicit
     if row.command in _REMOVE_SETTING_WITHOUT_VALUE and not rest.strip():
@@ -126,15 +126,15 @@ def fields_with_group(
         "bad_request",
         why=_("{name} is a group, too: write {first} or {second}").format(
             name=first,
-            first=f"{word} {GROUP_MARK}{rest.strip()}",
-            second=f"{word} {GROUP_MARK}{place.name} {rest.strip()}",
+            first=f"{word} {GROUP_NAME_PREFIX}{rest.strip()}",
+            second=f"{word} {GROUP_NAME_PREFIX}{place.name} {rest.strip()}",
         ),
     )
 
 
 def _without_group(row: CommandDeclaration) -> CommandDeclaration:
     fields = {name: field for name, field in row.fields.items() if name != "group"}
-    return msgspec.structs.replace(row, fields=fields, required=row.required - {"group"})
+    return msgspec.structs.replace(row, fields=fields, required_fields=row.required_fields - {"group"})
 
 
 def _makes_sense(row: CommandDeclaration, values: dict[str, object], limits: Limits) -> bool:
@@ -143,7 +143,7 @@ def _makes_sense(row: CommandDeclaration, values: dict[str, object], limits: Lim
         row.build(values, limits)
     except Refusal:
         return False
-    names = (str(values.get(name, "")) for name, field in row.fields.items() if field.kind == "name")
+    names = (str(values.get(name, "")) for name, field in row.fields.items() if field.value_kind == "name")
     return not any(len(name.split()) > 1 for name in names)
 
 

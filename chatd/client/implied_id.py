@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from chatd.client.command_usage import people_usage
+from chatd.client.command_usage import displayed_usage
 from chatd.client.language import _
 from chatd.core import commands as c
 from chatd.core.declarations import CommandDeclaration
-from chatd.core.refusals import Refusal, refusal_reason
+from chatd.core.refusals import Refusal, translatable_reason
 from chatd.core.typed_commands import parse_slash_line
 
 _FOR_OWN_MESSAGES: Final = (c.EditMessage,)
@@ -25,7 +25,7 @@ def has_implied_id(row: CommandDeclaration) -> bool:
     return row.command in (*_FOR_OWN_MESSAGES, *_FOR_MESSAGES_OF_OTHERS)
 
 
-def with_message_id(typed: str, last_own_id: int | None, last_other_id: int | None) -> str:
+def with_implied_message_id(typed: str, last_own_id: int | None, last_other_id: int | None) -> str:
     """Return the line ``typed`` with the id of a message, if its command needs an id and has none.
 
     The id is ``last_own_id``, that of the user's last message in the current conversation, or
@@ -45,5 +45,7 @@ def with_message_id(typed: str, last_own_id: int | None, last_other_id: int | No
             why = _("your last message here is not sent yet, or there is none")
         else:
             why = _("nobody else has written here, or not lately")
-        raise Refusal("bad_request", why=refusal_reason("usage", usage=f"{people_usage(row)} ({why})"))
+        raise Refusal(
+            "bad_request", why=translatable_reason("usage", usage=f"{displayed_usage(row)} ({why})")
+        )
     return f"/{slash.word} {id} {slash.rest}"

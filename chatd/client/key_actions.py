@@ -10,19 +10,19 @@ from textual.events import TextSelected
 from textual.widgets import Input
 
 from chatd.client import layout
-from chatd.client.clipboard import copied_text
+from chatd.client.clipboard import copy_result_text
 from chatd.client.codec import ConversationRef
 from chatd.client.composer import Composer
 from chatd.client.help_screen import HelpScreen
 from chatd.client.history import HistoryLoader
-from chatd.client.keys import focus
+from chatd.client.keys import focus_now
 from chatd.client.language import _
 from chatd.client.lists import MemberList
 from chatd.client.memory import Memory
 from chatd.client.screen_lines import HintLine, SearchLine
 from chatd.client.scrollback import Scrollback
 from chatd.client.search import MessageSearch
-from chatd.client.switcher import SwitcherDialog, SwitchTarget, switch_targets
+from chatd.client.switcher import SwitcherDialog, SwitchTarget, all_switch_targets
 from chatd.client.unread_navigation import NewMessageJumper, next_unread_conversation
 
 
@@ -48,7 +48,7 @@ class KeyActions(App[None]):
         """Show the conversation ``place``."""
         raise NotImplementedError
 
-    def queue_line(self, text: str) -> bool:
+    def queue_typed_line(self, text: str) -> bool:
         """Carry out ``text`` as a line that the user has typed."""
         raise NotImplementedError
 
@@ -90,7 +90,7 @@ class KeyActions(App[None]):
     def action_focus_people(self) -> None:
         """Give the list of users the keyboard focus. Where there is no room for it, show it until then."""
         self._people.add_class("-open")
-        focus(self._people)
+        focus_now(self._people)
 
     def action_show_help(self) -> None:
         """Show the keys and the commands, with examples for the current conversation."""
@@ -103,21 +103,21 @@ class KeyActions(App[None]):
         """
 
         def go(target: SwitchTarget | None) -> None:
-            focus(self._composer)
+            focus_now(self._composer)
             if target is None:
                 return
             if target.place is not None:
                 self.switch_conversation(target.place)
-            elif target.is_whole:
-                self.queue_line(target.typed)
+            elif target.is_complete_line:
+                self.queue_typed_line(target.typed_line)
             else:
-                self._composer.begin(target.typed)
+                self._composer.replace_input(target.typed_line)
 
-        self.push_screen(SwitcherDialog(switch_targets(self.memory)), go)
+        self.push_screen(SwitcherDialog(all_switch_targets(self.memory)), go)
 
     def action_run_command(self, line: str) -> None:
         """Run ``line`` as if the user had typed it."""
-        self.queue_line(line)
+        self.queue_typed_line(line)
 
     def action_toggle_theme(self) -> None:
         """Switch between the dark and the light theme."""
@@ -127,7 +127,7 @@ class KeyActions(App[None]):
     def _copy_selected(self, text: str) -> None:
         """Copy the selected ``text`` to the clipboard of the terminal, if that allows it."""
         self.copy_to_clipboard(text)
-        self._hint.show(copied_text(text, os.environ))
+        self._hint.show(copy_result_text(text, os.environ))
 
     @on(TextSelected)
     def _text_selected(self) -> None:
@@ -168,7 +168,7 @@ class KeyActions(App[None]):
         self.workers.cancel_group(self, "searching")
         self._search = None
         self._search_line.close()
-        focus(self._composer)
+        focus_now(self._composer)
 
     @on(Input.Submitted, "#search")
     def _search_submitted(self) -> None:
@@ -188,4 +188,4 @@ class KeyActions(App[None]):
             self._search = search
         if not await (search.show_older() if step > 0 else search.show_newer()):
             self._hint.show(_("nothing further back") if step > 0 else _("nothing further forward"))
-        await search.count_older()
+        await search.count_older_matches()

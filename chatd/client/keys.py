@@ -7,7 +7,7 @@ from textual.widget import Widget
 from textual.widgets import Input
 
 
-async def run_binding(widget: Widget, event: events.Key) -> None:
+async def run_key_binding_now(widget: Widget, event: events.Key) -> None:
     """Run the action that is bound to the pressed key now, if there is such an action.
 
     Textual passes the key up to the app, and runs the action only after letters that were typed later. When
@@ -20,7 +20,7 @@ async def run_binding(widget: Widget, event: events.Key) -> None:
         event.prevent_default()
 
 
-def focus(widget: Widget) -> None:
+def focus_now(widget: Widget) -> None:
     """Give ``widget`` the keyboard focus now.
 
     Textual's `Widget.focus` gives the focus only after a few more keys were handled.
@@ -32,4 +32,4 @@ class LineInput(Input):
     """A one-line input field that runs key bindings in the order in which the keys were pressed."""
 
     async def _on_key(self, event: events.Key) -> None:
-        await run_binding(self, event)
+        await run_key_binding_now(self, event)

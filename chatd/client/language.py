@@ -12,7 +12,7 @@ from typing import Final
 from chatd.core.commands import USAGE_FIELD_NAMES
 from chatd.core.language import N_
 from chatd.core.names import ALPHABET_NAMES_TO_TRANSLATE
-from chatd.core.refusals import DETAIL_MAX_CHARACTERS, REASON_SENTENCES, REFUSAL_SENTENCES
+from chatd.core.refusals import MAX_REFUSAL_DETAIL_CHARACTERS, REASON_SENTENCES, REFUSAL_SENTENCES
 from chatd.locales import GETTEXT_DOMAIN, LOCALES_FOLDER
 
 ARGPARSE_TEXTS: Final = (
@@ -62,11 +62,11 @@ OS_ERROR_TEXTS: Final = (
 def _(sentence: str) -> str:
     """Return the English ``sentence`` in the user's language."""
     # For an empty text gettext returns the header of the catalogue.
-    return catalogue().gettext(sentence) if sentence else ""
+    return load_translations().gettext(sentence) if sentence else ""
 
 
 @cache
-def catalogue() -> gettext.NullTranslations:
+def load_translations() -> gettext.NullTranslations:
     """Return the gettext translations for the language of the environment.
 
     The language comes from LANGUAGE, LC_ALL, LC_MESSAGES or LANG. If there are no translations for it, texts
@@ -131,7 +131,7 @@ def _pattern(sentence: str) -> re.Pattern[str]:
     """
     return re.compile(
         "".join(
-            re.escape(words) + (f"(?P<{gap}>.{{,{DETAIL_MAX_CHARACTERS + 1}}})" if gap else "")
+            re.escape(words) + (f"(?P<{gap}>.{{,{MAX_REFUSAL_DETAIL_CHARACTERS + 1}}})" if gap else "")
             for words, gap, _spec, _conversion in Formatter().parse(sentence)
         ),
         re.DOTALL,

@@ -30,13 +30,13 @@ from chatd.client.outgoing import MAX_UNACKED_MESSAGES, Failure, OutgoingQueue, 
 from chatd.client.pending import ConnectionLost, RefusedByServer, UncertainRequest
 from chatd.client.reconnecting_client import GIVE_UP_AFTER_SECONDS, ReconnectingClient
 from chatd.client.render import (
-    INDENT,
+    CONTINUATION_INDENT,
     conversation_label,
-    one_line,
     render_answer,
     render_event,
     render_message,
     render_unread,
+    sanitize_to_one_line,
 )
 from chatd.client.scripts import print_line, required_nick, run_with_client
 from chatd.core import commands as c
@@ -46,7 +46,7 @@ from chatd.json_wire import objects
 if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
 
-LAST_ACKS_SECONDS: Final = 5.0
+FINAL_ACKS_TIMEOUT_SECONDS: Final = 5.0
 """The time limit for the last acks after ``/quit``. Messages without an ack are kept for the next run."""
 
 
@@ -69,14 +69,16 @@ class LineDisplay:
         """Store the nick that the daemon gave to the user, and print the daemon's greeting."""
         self.nick = welcome.user.nick
         if welcome.msg:
-            print_line(one_line(f"* {translated_greeting(welcome.msg)}"))
+            print_line(sanitize_to_one_line(f"* {translated_greeting(welcome.msg)}"))
         if self.on_first_login is not None:
             self.on_first_login(self.nick)
             self.on_first_login = None
 
     def disconnected(self, why: str) -> None:
         """Print why the connection was lost, and that the client is connecting again."""
-        print_line(one_line("* " + _("connection lost ({why}): connecting again").format(why=why)))
+        print_line(
+            sanitize_to_one_line("* " + _("connection lost ({why}): connecting again").format(why=why))
+        )
 
     def news_received(self, news: codec.News) -> None:
         """Log and print a message, an event or a server's notice."""
@@ -87,7 +89,7 @@ class LineDisplay:
             for text in render_answer(news, self.nick):
                 print_line(f"* {text}")
         else:
-            place = codec.message_conversation(news, self.nick)
+            place = codec.conversation_of_message(news, self.nick)
             print_line(render_message(news, self.nick, None if place.key == self.here.key else place))
 
     def typing_received(self, typing: objects.Typing) -> None:
@@ -105,14 +107,14 @@ class LineDisplay:
             and backlog.seen is not None
             and (count := codec.count_unread(backlog, self.nick))
         ):
-            print_line(f"* {render_unread(codec.page_conversation(backlog), count)}")
+            print_line(f"* {render_unread(codec.conversation_of_page(backlog), count)}")
 
     def read_mark_moved(self, mark: objects.ReadMark) -> None:
         """Do nothing, because the line mode counts no unread messages."""
 
     def image_columns(self) -> int:
         """Return the maximum width of a picture in characters: the terminal's width without the indent."""
-        return shutil.get_terminal_size().columns - len(INDENT)
+        return shutil.get_terminal_size().columns - len(CONTINUATION_INDENT)
 
     def keep_picture(self, characters: str, picture: PillowImage) -> None:
         """Do nothing, because the line mode shows pictures as characters."""
@@ -133,7 +135,7 @@ class LineDisplay:
     def show_failure(self, failure: Failure) -> None:
         """Print why a typed line was not carried out, with the refusal's code if the line was refused."""
         code = f"{failure.code}: " if isinstance(failure, Refusal | RefusedByServer) else ""
-        print_line(one_line(f"* {code}{failure_text(failure)}"))
+        print_line(sanitize_to_one_line(f"* {code}{failure_text(failure)}"))
 
     def show_send_failure(self, failure: RefusedByServer | ConnectionLost, message: UnsentMessage) -> None:
         """Print why the daemon refused a message.
@@ -186,7 +188,7 @@ async def run_line_mode(options: Namespace) -> None:
     is_person = sys.stdin is not None and sys.stdin.isatty()
     patience = math.inf if is_person else GIVE_UP_AFTER_SECONDS
     client = ReconnectingClient(address, name, display, password=options.password, patience=patience)
-    outbox = Outbox(warn=lambda why: print_line(one_line(f"* {why}")), keeps_refused=False)
+    outbox = Outbox(warn=lambda why: print_line(sanitize_to_one_line(f"* {why}")), keeps_refused=False)
     outgoing = OutgoingQueue(client.ask, display, outbox, queue_size=MAX_UNACKED_MESSAGES)
     folder = state_folder()
     if is_person and folder is not None:
@@ -223,7 +225,7 @@ async def run_line_mode(options: Namespace) -> None:
         if outbox.is_on_disk and not client.is_connected:
             return  # the next run sends what is left
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(LAST_ACKS_SECONDS if outbox.is_on_disk else None):
+            async with asyncio.timeout(FINAL_ACKS_TIMEOUT_SECONDS if outbox.is_on_disk else None):
                 await outgoing.wait_for_acks()
 
     Thread(target=read, daemon=True).start()

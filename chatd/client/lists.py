@@ -14,7 +14,7 @@ from chatd.client.codec import ConversationRef
 from chatd.client.language import _
 from chatd.client.memory import Conversation, Memory
 from chatd.client.outbox import Outbox
-from chatd.client.render import conversation_label, one_line
+from chatd.client.render import conversation_label, sanitize_to_one_line
 from chatd.client.scrollback import readable_shade
 from chatd.json_wire.objects import Member
 
@@ -23,7 +23,7 @@ ROLE_MARKS: Final = {"owner": " ★", "operator": " +"}
 
 def conversation_name(conversation: Conversation) -> str:
     """Return the name of ``conversation`` for a list, with a remark if the user is only invited to it."""
-    name = one_line(conversation_label(conversation.place))
+    name = sanitize_to_one_line(conversation_label(conversation.place))
     return _("{group} invited").format(group=name) if conversation.is_invitation else name
 
 
@@ -112,14 +112,14 @@ class ConversationList(NameList):
         name = conversation_name(conversation)
         if conversation.place.key in self._memory.drafts:
             name += " \N{LOWER RIGHT PENCIL}"
-        if any(message.failure for message in self._outbox.of(conversation.place)):
+        if any(message.failure for message in self._outbox.messages_for(conversation.place)):
             name += " !"
         if not conversation.has_news:
             return Content(name)
         label = conversation.unread_label
         if self._memory.settings.is_muted(conversation.place):
             return Content.styled(f"{name} {label}", "$text-muted")
-        is_personal = conversation.personal_count > 0
+        is_personal = conversation.unread_personal_count > 0
         if self.app.no_color:
             style = "bold underline" if is_personal else "bold"
         else:
@@ -152,7 +152,7 @@ class MemberList(NameList):
     def _line(self, member: Member) -> Content:
         # Without colours, the greys that stand for them would have less contrast.
         colour = None if self.app.no_color else self._memory.colours.get(member.name)
-        name = one_line(member.name)
+        name = sanitize_to_one_line(member.name)
         return Content.assemble(
             "● " if member.online else "○ ",
             (name, readable_shade(colour, self.background_colors[1])) if colour else name,

@@ -14,14 +14,14 @@ from chatd.client import codec
 from chatd.client.language import _, translated_os_error
 from chatd.client.options import UsageError, default_log_path
 from chatd.client.render import (
-    INDENT,
-    answered_label,
+    CONTINUATION_INDENT,
+    author_label,
     conversation_label,
     describe_event,
     message_text,
-    one_line,
+    reply_label,
     sanitize,
-    speaker_label,
+    sanitize_to_one_line,
     to_local_time,
 )
 from chatd.json_wire import objects
@@ -52,8 +52,8 @@ class ChatLog:
         if isinstance(news, objects.GroupEvent | objects.ServerEvent):
             return self._write(news.ts.as_datetime, f"* {describe_event(news)}")
         if isinstance(news, codec.ServerNotice):
-            return self._write(news.ts, f"* {one_line(news.text)}")
-        return self._write_message(news, codec.message_conversation(news, nick), nick)
+            return self._write(news.ts, f"* {sanitize_to_one_line(news.text)}")
+        return self._write_message(news, codec.conversation_of_message(news, nick), nick)
 
     def write_missed_messages(self, page: codec.LoginBacklog, nick: str) -> str | None:
         """Log the messages in ``page`` that the user ``nick`` missed.
@@ -65,7 +65,7 @@ class ChatLog:
         """
         if not isinstance(page, objects.Page):
             return None
-        place = codec.page_conversation(page)
+        place = codec.conversation_of_page(page)
         troubles = [
             self._write_message(item, place, nick) for item in page.messages if codec.was_missed(item, page)
         ]
@@ -79,10 +79,10 @@ class ChatLog:
     def _write_message(
         self, message: objects.Message | objects.HistoryMessage, place: codec.ConversationRef, nick: str
     ) -> str | None:
-        speaker = speaker_label(message.nick, nick, message.kind)
-        head = one_line(f"{conversation_label(place)} {speaker}")
-        end = f"\n{INDENT}" if message.kind == "image" else " "
-        text = (answered_label(message) + message_text(message)).replace("\n", f"\n{INDENT}")
+        speaker = author_label(message.nick, nick, message.kind)
+        head = sanitize_to_one_line(f"{conversation_label(place)} {speaker}")
+        end = f"\n{CONTINUATION_INDENT}" if message.kind == "image" else " "
+        text = (reply_label(message) + message_text(message)).replace("\n", f"\n{CONTINUATION_INDENT}")
         return self._write(message.ts.as_datetime, f"{head}{end}{text}")
 
     def _write(self, at: datetime, text: str) -> str | None:

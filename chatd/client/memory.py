@@ -13,31 +13,31 @@ from chatd.client.account_settings import AccountSettings
 from chatd.client.codec import (
     LOBBY,
     ConversationRef,
-    message_conversation,
-    page_conversation,
-    summary_conversation,
+    conversation_of_message,
+    conversation_of_page,
+    conversation_of_summary,
     was_missed,
 )
 from chatd.client.implied_group import KnownNames
 from chatd.client.language import _
-from chatd.client.mentions import mentions
+from chatd.client.mentions import text_mentions_nick
 from chatd.client.own_pictures import OwnPictures
 from chatd.client.read_state import ReadState
 from chatd.client.render import describe_event, mark_as_edited, message_text, sanitize
-from chatd.core.events import MESSAGE_KINDS, action_text
+from chatd.core.events import MESSAGE_KINDS, action_text_without_prefix
 from chatd.json_wire import objects
 from chatd.json_wire.objects import HistoryMessage, Message, ServerEvent
 
-MAX_SHOWN_ENTRIES: Final = 1_000
+MAX_ENTRIES_OF_SHOWN_CONVERSATION: Final = 1_000
 """The maximum number of entries that the client keeps of the conversation on the screen.
 
 The client can read older ones from the daemon again.
 """
 
-MAX_HIDDEN_ENTRIES: Final = 100
+MAX_ENTRIES_OF_HIDDEN_CONVERSATION: Final = 100
 """The maximum number of entries that the client keeps of a conversation that is not on the screen."""
 
-TYPING_SECONDS: Final = 6.0
+TYPING_NOTICE_SHOWN_SECONDS: Final = 6.0
 """The seconds for which a typing mark of another user holds, unless the user renews it."""
 
 EntryKind = Literal[
@@ -69,25 +69,25 @@ _MEMBERSHIP_ENDS: Final[dict[str, MembershipEnd]] = {
 """What the events about a user mean for the user's membership in a group."""
 
 
-CHANGE_EVENTS: Final = frozenset({"deleted", "edited", "reacted", "unreacted"})
+MESSAGE_CHANGE_EVENTS: Final = frozenset({"deleted", "edited", "reacted", "unreacted"})
 """The events that change a message; they are no entries of their own on the screen."""
 
 
 class ScreenEntry(msgspec.Struct, frozen=True, eq=False):
     """An item of a conversation on the screen: a message, an event, or a text of the client for its user.
 
-    ``id`` is the id of the log entry, or 0 if the item is not in the daemon's log. For an answer to another
-    message, ``reply_to`` is the id of that message and ``reply_from`` is the nick of its author, if known.
-    ``reactions`` maps each reaction to the nicks of the users who reacted with it.
+    ``log_id`` is the id of the log entry, or 0 if the item is not in the daemon's log. For an answer to
+    another message, ``reply_to_id`` is the id of that message and ``reply_to_nick`` is the nick of its
+    author, if known. ``reactions`` maps each reaction to the nicks of the users who reacted with it.
     """
 
-    at: datetime
+    time: datetime
     text: str
     kind: EntryKind = "announcement"
     nick: str = ""
-    id: int = 0
-    reply_to: int = 0
-    reply_from: str = ""
+    log_id: int = 0
+    reply_to_id: int = 0
+    reply_to_nick: str = ""
     reactions: Mapping[str, frozenset[str]] = {}
 
 
@@ -109,7 +109,7 @@ def entry_from_message(message: Message | HistoryMessage) -> ScreenEntry:
 
 def entry_from_event(event: objects.GroupEvent) -> ScreenEntry:
     """Return the item that shows ``event``, a change of a group, on the screen."""
-    return ScreenEntry(event.ts.as_datetime, describe_event(event), id=event.id)
+    return ScreenEntry(event.ts.as_datetime, describe_event(event), log_id=event.id)
 
 
 def entries_from_page(page: objects.Page) -> list[ScreenEntry]:
@@ -120,9 +120,9 @@ def entries_from_page(page: objects.Page) -> list[ScreenEntry]:
     events = [
         entry_from_event(msgspec.structs.replace(event, group=page.group))
         for event in page.events or ()
-        if event.event not in CHANGE_EVENTS
+        if event.event not in MESSAGE_CHANGE_EVENTS
     ]
-    return sorted([*map(entry_from_message, page.messages), *events], key=lambda entry: entry.id)
+    return sorted([*map(entry_from_message, page.messages), *events], key=lambda entry: entry.log_id)
 
 
 def _with_reaction(
@@ -154,18 +154,18 @@ class Conversation:
         self.membership_end: MembershipEnd | None = None
         self.lacks_events = False
         self._has_new_invitation = False
-        self.max_entries = MAX_SHOWN_ENTRIES
+        self.max_entries = MAX_ENTRIES_OF_SHOWN_CONVERSATION
         self._last_told = 0
 
     @property
-    def unread(self) -> int:
+    def unread_count(self) -> int:
         """The number of unread messages of other users."""
         return self.read.unread_count
 
     @property
-    def personal_count(self) -> int:
+    def unread_personal_count(self) -> int:
         """The number of unread private messages and of unread messages that mention the user."""
-        return self.unread if self.place.kind == "direct" else len(self.read.mention_ids)
+        return self.unread_count if self.place.kind == "direct" else len(self.read.mention_ids)
 
     @property
     def unread_label(self) -> str:
@@ -174,18 +174,18 @@ class Conversation:
 
         The text ends in ``+`` if more messages may be unread, and is empty if none is.
         """
-        if not self.unread:
+        if not self.unread_count:
             return ""
-        count = f"{self.unread}+" if self.read.is_lower_bound else str(self.unread)
+        count = f"{self.unread_count}+" if self.read.is_lower_bound else str(self.unread_count)
         mentioned = len(self.read.mention_ids) if self.place.kind != "direct" else 0
         return f"{count} @{mentioned}" if mentioned else count
 
     @property
     def has_news(self) -> bool:
         """Whether there are unread messages, or an invitation that the user has not seen."""
-        return self.unread > 0 or self._has_new_invitation
+        return self.unread_count > 0 or self._has_new_invitation
 
-    def invite(self, entry: ScreenEntry) -> None:
+    def mark_as_invited(self, entry: ScreenEntry) -> None:
         """Mark the group of this conversation as one that the user is invited to.
 
         ``entry`` tells of the invitation.
@@ -198,11 +198,11 @@ class Conversation:
 
     def mark_seen(self) -> None:
         """Count all messages of the conversation as read, because the user has seen its end."""
-        self.read.see_all()
+        self.read.mark_all_as_read()
         self._has_new_invitation = False
 
     @property
-    def last_told(self) -> int:
+    def last_delivered_id(self) -> int:
         """The id of the last message of the conversation that the daemon has delivered to the client, or 0
         for none.
         """
@@ -211,12 +211,12 @@ class Conversation:
     @property
     def oldest_id(self) -> int | None:
         """The log id of the oldest entry in memory that is in the daemon's log, or None if there is none."""
-        return next((entry.id for entry in self.entries if entry.id), None)
+        return next((entry.log_id for entry in self.entries if entry.log_id), None)
 
     @property
     def newest_id(self) -> int | None:
         """The log id of the newest entry in memory that is in the daemon's log, or None if there is none."""
-        return next((entry.id for entry in reversed(self.entries) if entry.id), None)
+        return next((entry.log_id for entry in reversed(self.entries) if entry.log_id), None)
 
     def last_message_id(self, nick: str, own: bool) -> int | None:
         """Return the log id of the last message of the conversation that is in memory.
@@ -228,24 +228,24 @@ class Conversation:
             return None
         return next(
             (
-                entry.id
+                entry.log_id
                 for entry in reversed(self.entries)
-                if entry.id and entry.kind in MESSAGE_KINDS and (entry.nick == nick) is own
+                if entry.log_id and entry.kind in MESSAGE_KINDS and (entry.nick == nick) is own
             ),
             None,
         )
 
-    def add(self, entry: ScreenEntry, may_evict: bool = True) -> None:
+    def add_entry(self, entry: ScreenEntry, may_evict: bool = True) -> None:
         """Append ``entry``, and drop the oldest entry if memory is full.
 
         A log entry is ignored if it is in memory already, or if the end of the conversation is not in memory.
         If memory is full and ``may_evict`` is false, every entry is ignored, because the user is reading the
         oldest ones. The client later reads ignored log entries from the daemon.
         """
-        if entry.id:
+        if entry.log_id:
             if entry.kind in MESSAGE_KINDS:  # pages contain no other kinds
-                self._last_told = entry.id
-            if self.has_newer or entry.id <= (self.newest_id or 0):
+                self._last_told = entry.log_id
+            if self.has_newer or entry.log_id <= (self.newest_id or 0):
                 return
         if not may_evict and len(self.entries) >= self.max_entries:
             self.has_newer = True
@@ -259,7 +259,7 @@ class Conversation:
         """
         self.entries = [
             msgspec.structs.replace(entry, text=_("(deleted)"), kind="message", reactions={})
-            if entry.id == id
+            if entry.log_id == id
             else entry
             for entry in self.entries
         ]
@@ -270,12 +270,12 @@ class Conversation:
         ``text`` and ``kind`` are the new values, as on the JSON wire. A notice stays a notice.
         """
         shown_kind = _SHOWN_KINDS.get(kind, "message")
-        shown = mark_as_edited(sanitize(action_text(text) if kind == "action" else text))
+        shown = mark_as_edited(sanitize(action_text_without_prefix(text) if kind == "action" else text))
         self.entries = [
             msgspec.structs.replace(
                 entry, text=shown, kind="notice" if entry.kind == "notice" else shown_kind
             )
-            if entry.id == id
+            if entry.log_id == id
             else entry
             for entry in self.entries
         ]
@@ -286,7 +286,7 @@ class Conversation:
         """
         self.entries = [
             msgspec.structs.replace(entry, reactions=_with_reaction(entry.reactions, event))
-            if entry.id == event.message
+            if entry.log_id == event.message
             else entry
             for entry in self.entries
         ]
@@ -301,9 +301,13 @@ class Conversation:
         the conversation was not in memory.
         """
         shown = list(entries)
-        end = next((entry.id for entry in reversed(shown) if entry.id), 0)
+        end = next((entry.log_id for entry in reversed(shown) if entry.log_id), 0)
         # The client's own texts stay, unless they were added while an older part was shown.
-        came = [] if has_newer else [e for e in self.entries if e.id > end or not (e.id or self.has_newer)]
+        came = (
+            []
+            if has_newer
+            else [e for e in self.entries if e.log_id > end or not (e.log_id or self.has_newer)]
+        )
         self.entries, self.has_older, self.has_newer = [*shown, *came], has_older, has_newer
 
     def prepend_page(self, entries: Iterable[ScreenEntry], more: bool) -> None:
@@ -312,7 +316,7 @@ class Conversation:
         ``more`` says whether the conversation has even older entries.
         """
         first = self.oldest_id
-        self.entries[:0] = [entry for entry in entries if first is None or entry.id < first]
+        self.entries[:0] = [entry for entry in entries if first is None or entry.log_id < first]
         self.has_older = more
         if len(self.entries) > self.max_entries:
             del self.entries[self.max_entries :]
@@ -324,7 +328,7 @@ class Conversation:
         ``more`` says whether the conversation has even newer entries.
         """
         last = self.newest_id or 0
-        self.entries += [entry for entry in entries if entry.id > last]
+        self.entries += [entry for entry in entries if entry.log_id > last]
         self.has_newer = more or (self.newest_id or 0) < self._last_told
         self._cut_front()
 
@@ -333,13 +337,13 @@ class Conversation:
         self.entries = [entry for entry in self.entries if entry.kind not in ("answer", "trouble")]
 
     def leave_screen(self) -> None:
-        """Drop all but the last `MAX_HIDDEN_ENTRIES` entries, because the conversation is no longer on the
-        screen.
+        """Drop all but the last `MAX_ENTRIES_OF_HIDDEN_CONVERSATION` entries, because the conversation is no
+        longer on the screen.
 
         If the end of the conversation is not in memory, drop all entries.
         """
-        self.read.leave()
-        self.max_entries = MAX_HIDDEN_ENTRIES
+        self.read.remove_new_messages_line()
+        self.max_entries = MAX_ENTRIES_OF_HIDDEN_CONVERSATION
         if self.has_newer:
             self.clear()
         self._cut_front()
@@ -407,10 +411,10 @@ class Memory:
         if place.key != self.here.key:
             self.shown_conversation.leave_screen()
             self._members = []
-            self.conversation(place).read.enter()
+            self.conversation(place).read.place_new_messages_line()
         conversation = self.conversation(place)
         self.here = conversation.place
-        conversation.max_entries = MAX_SHOWN_ENTRIES
+        conversation.max_entries = MAX_ENTRIES_OF_SHOWN_CONVERSATION
 
     def drop_conversation(self, place: ConversationRef) -> None:
         """Remove the conversation of a group that the user has left, or that was closed.
@@ -441,12 +445,12 @@ class Memory:
         if isinstance(news, Message):
             if news.colour:
                 self.colours[news.nick] = news.colour
-            conversation = self.conversation(message_conversation(news, self.nick))
+            conversation = self.conversation(conversation_of_message(news, self.nick))
             self._typing.get(conversation.place.key, {}).pop(news.nick, None)
             shown = conversation is self.shown_conversation
-            conversation.add(entry_from_message(news), may_evict=at_end or not shown)
+            conversation.add_entry(entry_from_message(news), may_evict=at_end or not shown)
             is_own = news.nick == self.nick
-            mentioned = not is_own and mentions(news.msg, self.nick)
+            mentioned = not is_own and text_mentions_nick(news.msg, self.nick)
             conversation.read.record_arrival(news.id, is_own, mentioned, shown and at_end and is_watched)
         elif isinstance(news, ServerEvent) and news.event == "announced":
             self.add_client_text(describe_event(news), "announcement", news.ts.as_datetime)
@@ -454,11 +458,11 @@ class Memory:
             if news.colour:
                 self.colours[news.actor] = news.colour
             (self.online.add if news.event == "arrived" else self.online.discard)(news.actor)
-            self.conversation(LOBBY).add(ScreenEntry(news.ts.as_datetime, describe_event(news)))
+            self.conversation(LOBBY).add_entry(ScreenEntry(news.ts.as_datetime, describe_event(news)))
         else:
             self._happened(news)
 
-    def learn_colours(self, page: objects.Page) -> None:
+    def store_nick_colours(self, page: objects.Page) -> None:
         """Store the nick colours of the authors of the messages on ``page``."""
         self.colours.update((item.nick, item.colour) for item in page.messages if item.colour)
 
@@ -470,10 +474,10 @@ class Memory:
         """
         if isinstance(backlog, objects.Conversations):
             for one in backlog.conversations:
-                self.conversation(summary_conversation(one)).read.count_from_list(one.unread, one.last)
+                self.conversation(conversation_of_summary(one)).read.record_unread_count(one.unread, one.last)
             return
-        self.learn_colours(backlog)
-        place = page_conversation(backlog)
+        self.store_nick_colours(backlog)
+        place = conversation_of_page(backlog)
         conversation = self.conversation(place)
         # A page without a last seen id has only missed messages, except in the lobby.
         older = backlog.more or (backlog.seen is None and place != LOBBY)
@@ -482,7 +486,7 @@ class Memory:
         missed = [item for item in backlog.messages if was_missed(item, backlog) and item.nick != self.nick]
         last_id = backlog.messages[-1].id if backlog.messages else 0
         conversation.read.record_missed([item.id for item in missed], backlog.seen, last_id)
-        conversation.read.add_mentions(item.id for item in missed if mentions(item.msg, self.nick))
+        conversation.read.add_mentions(item.id for item in missed if text_mentions_nick(item.msg, self.nick))
 
     def listed_conversations(self) -> list[Conversation]:
         """Return the conversations in the order of the list on the screen.
@@ -527,12 +531,12 @@ class Memory:
         in_lobby = self.here == LOBBY  # where everybody is a member
         return KnownNames((self.online | members) - {self.nick}, groups, () if in_lobby else members)
 
-    def note_typing(self, typing: objects.Typing, now: float) -> None:
+    def record_typing(self, typing: objects.Typing, now: float) -> None:
         """Store that another user is typing or has stopped typing. ``now`` is the time in seconds."""
-        typists = self._typing.setdefault(codec.typing_conversation(typing).key, {})
+        typists = self._typing.setdefault(codec.conversation_of_typing(typing).key, {})
         typists.pop(typing.nick, None)
         if typing.state == "active":
-            typists[typing.nick] = now + TYPING_SECONDS
+            typists[typing.nick] = now + TYPING_NOTICE_SHOWN_SECONDS
 
     def typing_nicks(self, now: float) -> list[str]:
         """Return the nicks of the users who are typing in the current conversation.
@@ -544,7 +548,7 @@ class Memory:
 
     def add_client_text(self, text: str, kind: EntryKind, at: datetime) -> None:
         """Add a text of the client, such as an error, to the conversation on the screen."""
-        self.shown_conversation.add(ScreenEntry(at, sanitize(text), kind))
+        self.shown_conversation.add_entry(ScreenEntry(at, sanitize(text), kind))
 
     def add_invitation(self, place: ConversationRef, entry: ScreenEntry) -> None:
         """Add ``place``, a group that the user is invited to, to the list of conversations.
@@ -555,7 +559,7 @@ class Memory:
             return
         how = _("Enter joins, /decline {group} declines").format(group=place.name)
         text = sanitize(f"{entry.text}: {how}")
-        self.conversation(place).invite(msgspec.structs.replace(entry, text=text, id=0))
+        self.conversation(place).mark_as_invited(msgspec.structs.replace(entry, text=text, log_id=0))
 
     def _happened(self, event: objects.GroupEvent) -> None:
         if event.message is not None:
@@ -578,16 +582,16 @@ class Memory:
             self.topics[place.key] = event.topic or ""
         if event.event == "invited" and event.subject == self.nick and event.actor != self.nick:
             self.add_invitation(place, entry)
-            self.shown_conversation.add(msgspec.structs.replace(entry, id=0))
+            self.shown_conversation.add_entry(msgspec.structs.replace(entry, log_id=0))
         elif (event.event == "uninvited" and event.subject == self.nick) or (
             event.event == "declined" and event.actor == self.nick
         ):
             if self.conversation(place).is_invitation:
                 self.drop_conversation(place)
-            self.shown_conversation.add(msgspec.structs.replace(entry, id=0))
+            self.shown_conversation.add_entry(msgspec.structs.replace(entry, log_id=0))
         elif event.event == "closed" or (event.actor == self.nick and event.event == "left"):
             self.drop_conversation(place)
-            self.shown_conversation.add(msgspec.structs.replace(entry, id=0))
+            self.shown_conversation.add_entry(msgspec.structs.replace(entry, log_id=0))
         elif place.key in self.conversations or event.actor == self.nick:
             conversation = self.conversation(place)
             if event.subject == self.nick and event.event in _MEMBERSHIP_ENDS:
@@ -597,7 +601,7 @@ class Memory:
             if event.actor == self.nick and event.event == "joined":
                 conversation.clear()  # messages may have been sent while the user was out
                 conversation.read = ReadState()  # the daemon's mark went with the membership
-            conversation.add(entry)
+            conversation.add_entry(entry)
         else:
             # The user is not in the group: the event is an invitation or the end of the membership.
-            self.shown_conversation.add(msgspec.structs.replace(entry, id=0))
+            self.shown_conversation.add_entry(msgspec.structs.replace(entry, log_id=0))

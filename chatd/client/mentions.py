@@ -17,6 +17,6 @@ def mention_pattern(nick: str) -> re.Pattern[str]:
     return re.compile(rf"(?<!\w)@?{re.escape(nick)}(?!\w)", re.IGNORECASE)
 
 
-def mentions(text: str, nick: str) -> bool:
+def text_mentions_nick(text: str, nick: str) -> bool:
     """Return whether ``text`` mentions the user ``nick``. An empty nick is never mentioned."""
     return bool(nick) and mention_pattern(nick).search(text) is not None

@@ -13,7 +13,7 @@ import msgspec
 from rich.style import Style
 from rich.text import Text
 
-CODE_FENCE: Final = re.compile(r"```[\w+.#-]*\s*")
+CODE_FENCE_PATTERN: Final = re.compile(r"```[\w+.#-]*\s*")
 """A line that begins a code block, with the name of a language or without, or ends one."""
 
 _MARKED: Final = re.compile(r"`(?P<code>[^`\n]+)`|(?P<link>https?://[^\s<>\"`]+)")
@@ -40,7 +40,7 @@ def split_code_blocks(text: str) -> list[TextBlock]:
     begun: list[str] = []
     fence: str | None = None
     for line in text.split("\n"):
-        if CODE_FENCE.fullmatch(line) is None or (fence is not None and line.strip() != "```"):
+        if CODE_FENCE_PATTERN.fullmatch(line) is None or (fence is not None and line.strip() != "```"):
             begun.append(line)
             continue
         if begun:
@@ -55,7 +55,7 @@ def split_code_blocks(text: str) -> list[TextBlock]:
     return blocks or [TextBlock(text)]
 
 
-def marked_text(text: str, code: Style, link: Style) -> Text:
+def styled_message_text(text: str, code: Style, link: Style) -> Text:
     """Return ``text`` with inline code in the style ``code`` and links in the style ``link``.
 
     The backticks around code are left out. Each link opens exactly the address that is shown.
@@ -68,7 +68,7 @@ def marked_text(text: str, code: Style, link: Style) -> Text:
         if found["code"]:
             shown.append(found["code"], code)
         else:
-            address = link_address(found["link"])
+            address = trim_link_address(found["link"])
             at -= len(found["link"]) - len(address)
             target = quote(address, safe=_SAFE_IN_A_LINK)
             shown.append(address, link + Style(link=target))
@@ -76,7 +76,7 @@ def marked_text(text: str, code: Style, link: Style) -> Text:
     return shown
 
 
-def link_address(found: str) -> str:
+def trim_link_address(found: str) -> str:
     """Return the web address in ``found``, without punctuation at its end that belongs to the sentence.
 
     A closing bracket belongs to the address if the address has the opening one.

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from chatd.client.codec import LOBBY, ConversationRef, News, message_conversation
+from chatd.client.codec import LOBBY, ConversationRef, News, conversation_of_message
 from chatd.client.language import _
 from chatd.client.memory import Memory
-from chatd.client.mentions import mentions
-from chatd.client.render import conversation_label, one_line
+from chatd.client.mentions import text_mentions_nick
+from chatd.client.render import conversation_label, sanitize_to_one_line
 from chatd.json_wire.objects import GroupEvent, Message
 
 RING_INTERVAL_SECONDS: Final = 3.0
 """The shortest time between two rings, so that nobody can keep the terminal ringing."""
 
-IDLE_SECONDS: Final = 60.0
+USER_IDLE_AFTER_SECONDS: Final = 60.0
 """On a terminal that does not report the focus, the user counts as away after this time without a key."""
 
 MAX_NOTIFICATION_CHARACTERS: Final = 120
@@ -34,7 +34,7 @@ def notification_sequence(text: str, environment: Mapping[str, str]) -> str:
     terminal that is not known to support notifications. Control characters of ``text`` are replaced, and so
     is ``;``, which separates the fields of a sequence.
     """
-    clean = one_line(text).replace(";", ",")[:MAX_NOTIFICATION_CHARACTERS]
+    clean = sanitize_to_one_line(text).replace(";", ",")[:MAX_NOTIFICATION_CHARACTERS]
     names = " ".join(environment.get(key, "") for key in ("TERM_PROGRAM", "LC_TERMINAL", "TERM")).lower()
     if environment.get("WT_SESSION"):
         names += " windowsterminal"
@@ -45,7 +45,7 @@ def notification_sequence(text: str, environment: Mapping[str, str]) -> str:
     return ""
 
 
-def personal_notice(news: News, nick: str) -> str | None:
+def personal_notification_text(news: News, nick: str) -> str | None:
     """Return a sentence for a notification, if ``news`` concerns the user ``nick`` in person, else None.
 
     Such news are a private message, a mention, or an invitation, from another user. The sentence has no part
@@ -54,10 +54,10 @@ def personal_notice(news: News, nick: str) -> str | None:
     if isinstance(news, Message):
         if news.nick == nick:
             return None
-        place = message_conversation(news, nick)
+        place = conversation_of_message(news, nick)
         if place.kind == "direct":
             return _("{nick} wrote to you").format(nick=news.nick)
-        if mentions(news.msg, nick):
+        if text_mentions_nick(news.msg, nick):
             label = conversation_label(place)
             return _("{nick} mentioned you in {place}").format(nick=news.nick, place=label)
     elif isinstance(news, GroupEvent) and news.event == "invited" and news.subject == nick:
@@ -105,14 +105,14 @@ class Notifier:
         """Whether the user is at the window, as far as the terminal and the keys tell."""
         if self.reports_focus:
             return self.has_focus
-        return self._clock() < self._last_key_at + IDLE_SECONDS
+        return self._clock() < self._last_key_at + USER_IDLE_AFTER_SECONDS
 
     def announce(self, news: News) -> None:
         """Ring if ``news``, which has just arrived, concerns the user in person."""
-        mode = self._memory.settings.notify
+        mode = self._memory.settings.notify_mode
         if mode == "off" or (self.is_user_there and mode != "always"):
             return
-        text = personal_notice(news, self._memory.nick)
+        text = personal_notification_text(news, self._memory.nick)
         if text is None or self._is_muted(news):
             return
         now = self._clock()
@@ -125,6 +125,6 @@ class Notifier:
 
     def _is_muted(self, news: News) -> bool:
         if isinstance(news, Message):
-            return self._memory.settings.is_muted(message_conversation(news, self._memory.nick))
+            return self._memory.settings.is_muted(conversation_of_message(news, self._memory.nick))
         place = ConversationRef("group", news.group) if isinstance(news, GroupEvent) else LOBBY
         return self._memory.settings.is_muted(place)

@@ -13,7 +13,7 @@ from chatd import __version__
 from chatd.client.connection import Address
 from chatd.client.language import _, translate_argparse, translated_os_error
 
-DEFAULTS: Final = {
+DEFAULT_OPTION_VALUES: Final = {
     "address": "127.0.0.1",
     "port": 8080,
     "name": "",
@@ -29,7 +29,7 @@ DEFAULTS: Final = {
 The options of ``chat send`` and ``chat tail`` alone have theirs in the parser.
 """
 
-CONFIG_KEYS: Final = {
+OPTION_NAMES_BY_CONFIG_KEY: Final = {
     "HOST": "address",
     "PORT": "port",
     "NAME": "name",
@@ -52,7 +52,7 @@ _YES: Final = {
 }
 
 
-PASSWORD_VARIABLE: Final = "CHATD_PASSWORD"
+PASSWORD_ENVIRONMENT_VARIABLE: Final = "CHATD_PASSWORD"
 """The environment variable that may hold the password of the nick."""
 
 
@@ -69,17 +69,23 @@ def build_parser() -> argparse.ArgumentParser:
     common = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
     connection = common.add_argument_group(_("connection"))
     connection.add_argument(
-        "-a", "--address", metavar="HOST", help=_("where the daemon is [{address}]").format(**DEFAULTS)
+        "-a",
+        "--address",
+        metavar="HOST",
+        help=_("where the daemon is [{address}]").format(**DEFAULT_OPTION_VALUES),
     )
     connection.add_argument(
-        "-p", "--port", type=_port, help=_("the port of its JSON wire [{port}]").format(**DEFAULTS)
+        "-p",
+        "--port",
+        type=_port,
+        help=_("the port of its JSON wire [{port}]").format(**DEFAULT_OPTION_VALUES),
     )
     connection.add_argument("-n", "--name", help=_("the nick to be known by"))
     connection.add_argument(
         "--ask-password",
         action="store_true",
         help=_("ask for the password of a registered nick; the variable {name} may have it instead").format(
-            name=PASSWORD_VARIABLE
+            name=PASSWORD_ENVIRONMENT_VARIABLE
         ),
     )
     connection.add_argument("--tls", action="store_true", help=_("encrypt, and check who the daemon is"))
@@ -96,7 +102,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--config",
         metavar="FILE",
         help=_("KEY=VALUE lines ({keys}) [{path}]").format(
-            keys=", ".join(CONFIG_KEYS), path=_shown(default_config_path())
+            keys=", ".join(OPTION_NAMES_BY_CONFIG_KEY), path=_shown(default_config_path())
         ),
     )
 
@@ -183,18 +189,18 @@ def _yes(text: str) -> bool:
 _TAKES: Final = {"port": _port, "tls": _yes}
 
 
-def parse(arguments: Sequence[str]) -> argparse.Namespace:
+def parse_options(arguments: Sequence[str]) -> argparse.Namespace:
     """Return the options from the command line and the configuration file; the command line takes precedence.
 
-    The option ``password`` comes from the environment variable `PASSWORD_VARIABLE`. A missing configuration
-    file counts as empty, unless the command line names the file. Raises `UsageError` for a wrong or
-    unreadable file, and `SystemExit` for ``--help`` or a wrong command line.
+    The option ``password`` comes from the environment variable `PASSWORD_ENVIRONMENT_VARIABLE`. A missing
+    configuration file counts as empty, unless the command line names the file. Raises `UsageError` for a
+    wrong or unreadable file, and `SystemExit` for ``--help`` or a wrong command line.
     """
     given = vars(build_parser().parse_args(arguments))
     path = Path(os.path.expanduser(given.get("config", default_config_path())))
     filed = read_config_file(path) if "config" in given or path.exists() else {}
-    password = os.environ.get(PASSWORD_VARIABLE, "")
-    return argparse.Namespace(**{**DEFAULTS, "password": password, **filed, **given})
+    password = os.environ.get(PASSWORD_ENVIRONMENT_VARIABLE, "")
+    return argparse.Namespace(**{**DEFAULT_OPTION_VALUES, "password": password, **filed, **given})
 
 
 def read_config_file(path: Path) -> Mapping[str, object]:
@@ -213,11 +219,13 @@ def read_config_file(path: Path) -> Mapping[str, object]:
         if not key or key.startswith("#"):
             continue
         try:
-            if not equals or key.upper() not in CONFIG_KEYS:
+            if not equals or key.upper() not in OPTION_NAMES_BY_CONFIG_KEY:
                 raise UsageError(
-                    _("a line is KEY=VALUE, with one of {keys} for a key").format(keys=", ".join(CONFIG_KEYS))
+                    _("a line is KEY=VALUE, with one of {keys} for a key").format(
+                        keys=", ".join(OPTION_NAMES_BY_CONFIG_KEY)
+                    )
                 )
-            option = CONFIG_KEYS[key.upper()]
+            option = OPTION_NAMES_BY_CONFIG_KEY[key.upper()]
             found[option] = _TAKES.get(option, str)(value)
         except (UsageError, argparse.ArgumentTypeError) as error:
             raise UsageError(

@@ -60,8 +60,8 @@ class Outbox:
         self._file = file
         try:
             for message in self._messages.values():
-                file.keep(message)
-            left = file.take_over()
+                file.store_message(message)
+            left = file.take_over_earlier_messages()
         except OSError as error:
             self._give_up_file(error)
             return []
@@ -80,10 +80,10 @@ class Outbox:
 
         For a command that changes a message, ``typed`` is the typed line, which has the id of the message.
         """
-        assert isinstance(command, codec.KEPT_COMMANDS)
+        assert isinstance(command, codec.COMMANDS_KEPT_ON_DISK)
         place, kind, reply_to = here, "message", 0
-        text = typed if isinstance(command, codec.CHANGE_COMMANDS) else command.msg
-        if isinstance(command, codec.CHANGE_COMMANDS):
+        text = typed if isinstance(command, codec.MESSAGE_CHANGE_COMMANDS) else command.msg
+        if isinstance(command, codec.MESSAGE_CHANGE_COMMANDS):
             kind = "command"
         elif isinstance(command, c.ReplyToMessage):
             reply_to = command.id
@@ -118,11 +118,11 @@ class Outbox:
         """Remove a message that was acknowledged or withdrawn."""
         if self._messages.pop(ref, None) is not None and self._file is not None:
             try:
-                self._file.settle(ref)
+                self._file.remove_message(ref)
             except OSError as error:
                 self._give_up_file(error)
 
-    def fail(self, ref: str, why: str) -> None:
+    def mark_as_refused(self, ref: str, why: str) -> None:
         """Record that the server refused a message, with the reason ``why`` in the user's language."""
         message = self._messages.get(ref)
         if not self._keeps_refused:
@@ -139,7 +139,7 @@ class Outbox:
         if message is not None and not message.is_sent:
             self._keep(msgspec.structs.replace(message, is_sent=True))
 
-    def keep_draft(self, place: ConversationRef, text: str) -> None:
+    def store_draft(self, place: ConversationRef, text: str) -> None:
         """Keep ``text`` on disk as the draft of the conversation ``place``.
 
         An empty text removes the draft.
@@ -147,31 +147,31 @@ class Outbox:
         A text with a password is not kept.
         """
         if self._file is not None:
-            kept = text if self.can_keep_draft(text) else ""
+            kept = text if self.can_store_draft(text) else ""
             try:
-                self._file.keep_draft(Draft(place.kind, place.name, kept))
+                self._file.store_draft(Draft(place.kind, place.name, kept))
             except OSError as error:
                 self._give_up_file(error)
 
-    def can_keep_draft(self, text: str) -> bool:
+    def can_store_draft(self, text: str) -> bool:
         """Return whether ``text`` can be kept on disk as a draft: there is a file, and ``text`` has no
         password.
         """
         return self._file is not None and not is_command_with_secret(text)
 
     @property
-    def kept_drafts(self) -> list[tuple[ConversationRef, str]]:
+    def stored_drafts(self) -> list[tuple[ConversationRef, str]]:
         """The drafts that are kept on disk, with their conversations."""
         kept = [] if self._file is None else self._file.drafts
         return [(ConversationRef(one.conversation, one.name), one.text) for one in kept]
 
-    def retry(self, ref: str) -> UnsentMessage:
+    def mark_as_waiting(self, ref: str) -> UnsentMessage:
         """Make a refused message wait to be sent again. Raises `KeyError` for an unknown ref."""
         message = msgspec.structs.replace(self._messages[ref], failure="", at=self._now(), is_sent=False)
         self._keep(message)
         return message
 
-    def of(self, place: ConversationRef) -> list[UnsentMessage]:
+    def messages_for(self, place: ConversationRef) -> list[UnsentMessage]:
         """Return the unsent messages of the conversation ``place``, in the order in which they were typed."""
         if not self._messages:
             return []
@@ -184,7 +184,7 @@ class Outbox:
         is expected soon.
         """
         late = self._now() - UNSENT_SHOWN_AFTER_SECONDS
-        return [one for one in self.of(place) if one.failure or not is_connected or one.at <= late]
+        return [one for one in self.messages_for(place) if one.failure or not is_connected or one.at <= late]
 
     @property
     def waiting_count(self) -> int:
@@ -205,7 +205,7 @@ class Outbox:
         self._messages[message.ref] = message
         if self._file is not None:
             try:
-                self._file.keep(message)
+                self._file.store_message(message)
             except OSError as error:
                 self._give_up_file(error)
 
@@ -219,7 +219,7 @@ def resend_command(message: UnsentMessage) -> c.Command:
     """Return the command that sends ``message`` again. Raises `Refusal` if the outbox file was altered."""
     if message.kind == "command":
         command = parse_typed_line(message.text, conversation_of(message))
-        if not isinstance(command, codec.CHANGE_COMMANDS):
+        if not isinstance(command, codec.MESSAGE_CHANGE_COMMANDS):
             raise Refusal("unknown_action", name=message.text[:64])
         return command
     if message.reply_to:

@@ -15,7 +15,7 @@ from chatd.files import make_private_folder, open_private
 
 OUTBOX_SUFFIX: Final = ".outbox"
 
-MAX_FILE_BYTES: Final = 16 * 1024 * 1024
+MAX_OUTBOX_FILE_BYTES: Final = 16 * 1024 * 1024
 """The most bytes that are read of a file that an earlier run has left."""
 
 MAX_SETTLED_BYTES: Final = 1024 * 1024
@@ -88,12 +88,12 @@ class OutboxFile:
         self._kept: set[str] = set()
         self._drafts: dict[tuple[str, str], Draft] = {}
 
-    def keep(self, message: UnsentMessage) -> None:
+    def store_message(self, message: UnsentMessage) -> None:
         """Add ``message`` to the file, or replace the message with the same ref."""
         self._append(_Line(message=message))
         self._kept.add(message.ref)
 
-    def settle(self, ref: str) -> None:
+    def remove_message(self, ref: str) -> None:
         """Remove the message with the ref ``ref``, if the file has it.
 
         Empty the file if no message is left.
@@ -110,7 +110,7 @@ class OutboxFile:
         for draft in self._drafts.values():
             self._append(_Line(draft=draft))
 
-    def keep_draft(self, draft: Draft) -> None:
+    def store_draft(self, draft: Draft) -> None:
         """Keep ``draft`` in the file instead of the earlier draft of its conversation.
 
         An empty text removes it.
@@ -129,7 +129,7 @@ class OutboxFile:
         """The drafts in the file, at most one for each conversation."""
         return list(self._drafts.values())
 
-    def take_over(self) -> list[UnsentMessage]:
+    def take_over_earlier_messages(self) -> list[UnsentMessage]:
         """Move the unsent messages of earlier runs of the client to this file, and return them, the oldest
         first.
 
@@ -143,11 +143,11 @@ class OutboxFile:
             try:
                 messages, drafts = _read(descriptor)
                 for message in messages.values():
-                    self.keep(message)
+                    self.store_message(message)
                 for key, draft in drafts.items():
                     known = self._drafts.get(key)
                     text = draft.text if known is None else f"{known.text}\n{draft.text}"
-                    self.keep_draft(msgspec.structs.replace(draft, text=text))
+                    self.store_draft(msgspec.structs.replace(draft, text=text))
                 found |= messages
                 path.unlink()
             finally:
@@ -195,7 +195,7 @@ def _read(descriptor: int) -> tuple[dict[str, UnsentMessage], dict[tuple[str, st
     """
     messages: dict[str, UnsentMessage] = {}
     drafts: dict[tuple[str, str], Draft] = {}
-    for data in os.pread(descriptor, MAX_FILE_BYTES, 0).split(b"\n"):
+    for data in os.pread(descriptor, MAX_OUTBOX_FILE_BYTES, 0).split(b"\n"):
         try:
             line = msgspec.json.decode(data, type=_Line)
         except msgspec.MsgspecError:

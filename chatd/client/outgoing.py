@@ -16,9 +16,9 @@ import msgspec
 
 from chatd.client import codec
 from chatd.client.codec import LOBBY, ConversationRef
-from chatd.client.images import ImageError, draw_picture
+from chatd.client.images import ImageError, picture_as_characters
 from chatd.client.implied_group import NO_NAMES_KNOWN, KnownNames
-from chatd.client.implied_id import with_message_id
+from chatd.client.implied_id import with_implied_message_id
 from chatd.client.language import _, translated_refusal
 from chatd.client.outbox import Outbox, conversation_of, resend_command
 from chatd.client.outbox_file import OutboxFile, UnsentMessage
@@ -27,7 +27,7 @@ from chatd.client.render import conversation_label
 from chatd.client.text_files import TextFileError, read_text_file
 from chatd.client.typed_lines import (
     CopyMessages,
-    OpenDirect,
+    OpenDirectConversation,
     SendImage,
     SendTextFile,
     TypedCommand,
@@ -59,14 +59,14 @@ def failure_text(failure: Failure) -> str:
 class TypedLine(msgspec.Struct, frozen=True):
     """A line that the user has typed, after parsing.
 
-    ``typed`` is its text, with the id of the message that it applies to. ``here`` is the conversation that
-    the line applies to, unless the line names another one. ``switches_to`` is the conversation that the
+    ``typed`` is its text, with the id of the message that it applies to. ``conversation`` is the conversation
+    that the line applies to, unless the line names another one. ``switches_to`` is the conversation that the
     command switches to, or None. ``ref`` is the ref of the message in the outbox, or empty if the line sends
     no message.
     """
 
     command: TypedCommand
-    here: ConversationRef
+    conversation: ConversationRef
     switches_to: ConversationRef | None = None
     ref: str = ""
     typed: str = ""
@@ -168,7 +168,7 @@ class OutgoingQueue:
         self._sending: dict[str, asyncio.Task[str | None]] = {}
 
     @property
-    def unsent(self) -> int:
+    def unsent_count(self) -> int:
         """The number of messages and changes that wait for their acks, and of files that are about to become
         messages.
         """
@@ -194,10 +194,10 @@ class OutgoingQueue:
         """Parse a line that was typed in the conversation ``here``, and return it.
 
         ``last_own_id`` and ``last_other_id`` are the messages that commands without an id are for, see
-        `with_message_id`. If the command switches to another conversation, that conversation is recorded, and
-        later lines are parsed for it; so the caller must add the returned line to the queue. Raises `Refusal`
-        if the line is malformed, or if it may be meant for a conversation that the user could not go to; it
-        is taken if it comes again.
+        `with_implied_message_id`. If the command switches to another conversation, that conversation is
+        recorded, and later lines are parsed for it; so the caller must add the returned line to the queue.
+        Raises `Refusal` if the line is malformed, or if it may be meant for a conversation that the user
+        could not go to; it is taken if it comes again.
         """
         place = self._queued_switches[-1] if self._queued_switches else here
         last_ids = last_own_id, last_other_id
@@ -211,12 +211,16 @@ class OutgoingQueue:
             raise Refusal("bad_request", why=why)
         if destination is not None:
             self._queued_switches.append(destination)
-        return TypedLine(command, place, destination, typed=with_message_id(text, *last_ids))
+        return TypedLine(command, place, destination, typed=with_implied_message_id(text, *last_ids))
 
     def _parse(self, text: str, place: ConversationRef, last_ids: LastIds) -> TypedCommand:
         known = self._known() if self._known else NO_NAMES_KNOWN
-        command = parse_typed_line(with_message_id(text, *last_ids), place, known)
-        if isinstance(command, OpenDirect) and self._known is None and command.message is not None:
+        command = parse_typed_line(with_implied_message_id(text, *last_ids), place, known)
+        if (
+            isinstance(command, OpenDirectConversation)
+            and self._known is None
+            and command.message is not None
+        ):
             return command.message
         return command
 
@@ -231,7 +235,7 @@ class OutgoingQueue:
             self._unreached, self._held_text = None, ""
             return
         command = self._parse(text, here, last_ids)
-        if isinstance(command, OpenDirect | CopyMessages):
+        if isinstance(command, OpenDirectConversation | CopyMessages):
             return  # it names its place, or sends nothing
         if isinstance(command, c.Command) and c.COMMANDS_BY_CLASS[type(command)].answer != "ack":
             return  # it only reads
@@ -267,7 +271,7 @@ class OutgoingQueue:
         left = self._outbox.open_file(file)
         for message in left:
             if message.is_sent and not message.failure:
-                self._outbox.fail(message.ref, _(UNCERTAIN_TEXT))
+                self._outbox.mark_as_refused(message.ref, _(UNCERTAIN_TEXT))
                 self._display.show_send_failure(UncertainRequest(_(UNCERTAIN_TEXT)), message)
             elif not message.failure:
                 self.resend(message)
@@ -281,7 +285,7 @@ class OutgoingQueue:
         try:
             command = resend_command(message)
         except Refusal as refusal:
-            self._outbox.fail(message.ref, failure_text(refusal))
+            self._outbox.mark_as_refused(message.ref, failure_text(refusal))
             return
         self._queue.put_nowait(TypedLine(command, conversation_of(message), ref=message.ref))
 
@@ -327,9 +331,9 @@ class OutgoingQueue:
                 await self._send_file(command)
             elif isinstance(command, CopyMessages):
                 self._display.copy_messages(command.count)
-            elif isinstance(command, OpenDirect):
+            elif isinstance(command, OpenDirectConversation):
                 await self._open_direct(command, line.ref, line.switches_to)
-            elif isinstance(command, codec.KEPT_COMMANDS):
+            elif isinstance(command, codec.COMMANDS_KEPT_ON_DISK):
                 await self._send(command, line.ref)
             else:
                 await self._run_command(command, line.switches_to)
@@ -349,11 +353,13 @@ class OutgoingQueue:
 
         Return any other line as it is.
         """
-        message = line.command.message if isinstance(line.command, OpenDirect) else line.command
+        message = line.command.message if isinstance(line.command, OpenDirectConversation) else line.command
         if isinstance(message, SendImage | SendTextFile):
             self._files_waiting += 1
-        elif isinstance(message, codec.KEPT_COMMANDS):
-            line = msgspec.structs.replace(line, ref=self._outbox.add(message, line.here, line.typed).ref)
+        elif isinstance(message, codec.COMMANDS_KEPT_ON_DISK):
+            line = msgspec.structs.replace(
+                line, ref=self._outbox.add(message, line.conversation, line.typed).ref
+            )
         else:
             self._commands_waiting += isinstance(message, c.Command) and not isinstance(message, c.Quit)
             return line
@@ -365,7 +371,7 @@ class OutgoingQueue:
         try:
             if isinstance(file, SendImage):
                 with self._display.progress_indicator():
-                    drawn, picture = await asyncio.to_thread(draw_picture, file.path, columns)
+                    drawn, picture = await asyncio.to_thread(picture_as_characters, file.path, columns)
                 self._display.keep_picture(drawn, picture)
                 command = message_command(file.place, drawn, "image")
             else:
@@ -379,7 +385,9 @@ class OutgoingQueue:
             self._files_waiting -= 1
             await self._send(command, message.ref)
 
-    async def _open_direct(self, opened: OpenDirect, ref: str, destination: ConversationRef | None) -> None:
+    async def _open_direct(
+        self, opened: OpenDirectConversation, ref: str, destination: ConversationRef | None
+    ) -> None:
         """Go to a direct conversation if its user exists, after sending the message, if there is one."""
         if opened.message is not None:
             refusal = await self._send_and_wait(opened.message, ref)
@@ -416,7 +424,7 @@ class OutgoingQueue:
         if self._outbox.get(ref) is None:  # withdrawn
             self._slots.release()
             return
-        is_change = isinstance(command, codec.CHANGE_COMMANDS)
+        is_change = isinstance(command, codec.MESSAGE_CHANGE_COMMANDS)
         before_sending = partial(self._outbox.mark_sent, ref) if is_change else None
         sending = asyncio.create_task(self._await_ack(self._ask(command, ref, before_sending), ref))
         self._sending[ref] = sending
@@ -435,7 +443,7 @@ class OutgoingQueue:
             if code == "no_such_user" or (code and message.kind == "command"):
                 self._outbox.remove(ref)  # there is no conversation that could show it, or nothing to keep
             else:
-                self._outbox.fail(ref, str(failure))
+                self._outbox.mark_as_refused(ref, str(failure))
             self._display.show_send_failure(failure, message)
             return code
         except ConnectionLost as failure:  # the client ends, and the message waits for its next run
@@ -478,10 +486,10 @@ def _code(failure: RefusedByServer | ConnectionLost) -> str:
 
 def _can_wait(command: TypedCommand) -> bool:
     """Return whether ``command`` can wait for a connection, over a restart too, or needs none."""
-    if isinstance(command, OpenDirect):
+    if isinstance(command, OpenDirectConversation):
         return command.message is not None
     local = (c.Quit, c.ListCommands, SendImage, SendTextFile, CopyMessages)
-    return isinstance(command, (*codec.KEPT_COMMANDS, *local))
+    return isinstance(command, (*codec.COMMANDS_KEPT_ON_DISK, *local))
 
 
 def _are_equal(one: TypedCommand, other: TypedCommand) -> bool:
@@ -492,7 +500,7 @@ def _destination(command: TypedCommand, here: ConversationRef) -> ConversationRe
     """Return the conversation that ``command``, typed in the conversation ``here``, switches to, or None."""
     if isinstance(command, (c.Join, c.CreateGroup)):
         return ConversationRef("group", command.group)
-    if isinstance(command, OpenDirect):
+    if isinstance(command, OpenDirectConversation):
         return ConversationRef("direct", command.nick)
     if isinstance(command, c.Leave) and ConversationRef("group", command.group).key == here.key:
         return LOBBY

@@ -21,7 +21,7 @@ MAX_OWN_PICTURES: Final = 20
 MAX_PICTURE_COLUMNS: Final = 120
 """The greatest width in which a picture is shown and kept, in columns: one pixel each."""
 
-UPPER_HALF: Final = "\N{UPPER HALF BLOCK}"
+UPPER_HALF_BLOCK: Final = "\N{UPPER HALF BLOCK}"
 
 
 class OwnPictures:
@@ -41,7 +41,7 @@ class OwnPictures:
         while len(self._pictures) > MAX_OWN_PICTURES:
             self._pictures.popitem(last=False)
 
-    def lines(self, characters: str, columns: int) -> list[Text]:
+    def drawn_lines(self, characters: str, columns: int) -> list[Text]:
         """Return the picture of the message with the text ``characters``, drawn as lines of coloured
         characters.
 
@@ -58,7 +58,7 @@ class OwnPictures:
         return [
             Text.assemble(
                 *(
-                    (UPPER_HALF, Style(color=_colour(pixels[x, y]), bgcolor=_colour(pixels[x, y + 1])))
+                    (UPPER_HALF_BLOCK, Style(color=_colour(pixels[x, y]), bgcolor=_colour(pixels[x, y + 1])))
                     for x in range(width)
                 )
             )

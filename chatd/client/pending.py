@@ -117,8 +117,8 @@ class PendingRequests:
         """Return the pending request with the ref ``ref``, or None if no pending request has that ref."""
         return self._requests.get(str(ref))
 
-    def answer(self, ref: str, answer: objects.AnswerObject) -> None:
-        """Set the result of the request with the ref ``ref`` to ``answer``, and remove the request.
+    def set_answer(self, ref: str, answer: objects.AnswerObject) -> None:
+        """Set the result of the request with the ref ``ref`` to ``set_answer``, and remove the request.
 
         If the answer is an error object, the request's future raises `RefusedByServer`. Do nothing for an
         unknown ref.

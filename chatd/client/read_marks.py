@@ -14,10 +14,10 @@ from chatd.client.pending import ConnectionLost, RefusedByServer
 from chatd.core import commands as c
 from chatd.json_wire import objects
 
-MARK_INTERVAL_SECONDS: Final = 2.0
+READ_MARK_SEND_INTERVAL_SECONDS: Final = 2.0
 """The pause between two rounds of read marks. A round has at most one mark for each conversation."""
 
-LAST_MARKS_SECONDS: Final = 1.0
+FINAL_READ_MARKS_TIMEOUT_SECONDS: Final = 1.0
 """The time limit for sending the last read marks before the client leaves."""
 
 MAX_LISTED_CONVERSATIONS: Final = 2_000
@@ -74,7 +74,7 @@ class ReadMarkKeeper:
             if not isinstance(answer, objects.Conversations):
                 break
             for summary in answer.conversations:
-                conversation = self._memory.conversation(codec.summary_conversation(summary))
+                conversation = self._memory.conversation(codec.conversation_of_summary(summary))
                 conversation.read.apply_summary(summary, self._seen, self._cursor)
             listed += len(answer.conversations)
             if not answer.more or not answer.conversations:
@@ -94,8 +94,8 @@ class ReadMarkKeeper:
         conversation = self._memory.conversations.get(place.key)
         return conversation is None or conversation.read.move_mark(mark.id)
 
-    def wake(self) -> None:
-        """Make `run` send the read marks that have moved, within `MARK_INTERVAL_SECONDS`."""
+    def schedule_sending(self) -> None:
+        """Make `run` send the read marks that have moved, within `READ_MARK_SEND_INTERVAL_SECONDS`."""
         self._moved.set()
 
     async def run(self) -> None:
@@ -104,15 +104,15 @@ class ReadMarkKeeper:
             await self._moved.wait()
             self._moved.clear()
             if await self._send_marks():
-                await asyncio.sleep(MARK_INTERVAL_SECONDS)
+                await asyncio.sleep(READ_MARK_SEND_INTERVAL_SECONDS)
 
     async def send_last_marks(self) -> None:
         """Send the read marks that the daemon does not have yet, before the client ends.
 
-        This takes at most `LAST_MARKS_SECONDS`.
+        This takes at most `FINAL_READ_MARKS_TIMEOUT_SECONDS`.
         """
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(LAST_MARKS_SECONDS):
+            async with asyncio.timeout(FINAL_READ_MARKS_TIMEOUT_SECONDS):
                 await self._send_marks()
 
     async def _send_marks(self) -> bool:

@@ -107,7 +107,7 @@ class ReadState:
         if self.unread_count:
             self._add_mentions(id for id in ids if id > self.read_id)
 
-    def count_from_list(self, unread: int, last: int) -> None:
+    def record_unread_count(self, unread: int, last: int) -> None:
         """Record the number of unread messages, ``unread``, from the daemon's list of conversations after the
         login.
 
@@ -152,7 +152,7 @@ class ReadState:
             self._counted = 0
         return not self._counted
 
-    def see_all(self) -> bool:
+    def mark_all_as_read(self) -> bool:
         """Record that the user has seen the end of the conversation. Return whether anything was unread."""
         had_unread = self.unread_count > 0
         self.read_id = max(self.read_id, self._last_id, self._counted_up_to if self._counted else 0)
@@ -162,14 +162,14 @@ class ReadState:
         self._mentioned.clear()
         return had_unread
 
-    def enter(self) -> None:
+    def place_new_messages_line(self) -> None:
         """Put the line "new messages" in front of the first unread message, because the conversation is now
         shown.
         """
         self.new_after = self.read_id if self.unread_count else None
         self._jumps, self._next_jump = [], 0
 
-    def next_jump(self) -> tuple[bool, int] | None:
+    def next_new_position(self) -> tuple[bool, int] | None:
         """Return the next position that the user can jump to, or None if nothing in the conversation is new.
 
         ``(True, id)`` is the line "new messages" behind the entry ``id``, and ``(False, id)`` is the message
@@ -182,7 +182,7 @@ class ReadState:
         self._next_jump += 1
         return jump
 
-    def leave(self) -> None:
+    def remove_new_messages_line(self) -> None:
         """Remove the line "new messages" when the conversation leaves the screen, unless messages below it
         are unread.
         """

@@ -21,7 +21,7 @@ from chatd.client.connection import (
     ConnectionObserver,
     failure_reason,
 )
-from chatd.client.coursework import CourseworkCodec, parse_hello_reply, parse_object, substitute_welcome
+from chatd.client.coursework import CourseworkCodec, parse_hello_reply, parse_object, placeholder_welcome
 from chatd.client.coursework_session import CourseworkSession
 from chatd.client.language import _
 from chatd.client.pending import ConnectionLost, PendingRequests, RefusedByServer
@@ -30,19 +30,19 @@ from chatd.core import commands as c
 from chatd.core.accounts import Secret
 from chatd.json_wire import objects
 
-RETRY_START_SECONDS: Final = 0.25
+MIN_RECONNECT_DELAY_SECONDS: Final = 0.25
 """The upper bound of the random delay before the first reconnection, in seconds.
 
-It doubles with each further attempt, up to `RETRY_MAX_SECONDS`.
+It doubles with each further attempt, up to `MAX_RECONNECT_DELAY_SECONDS`.
 """
 
-RETRY_MAX_SECONDS: Final = 15.0
+MAX_RECONNECT_DELAY_SECONDS: Final = 15.0
 """The largest upper bound of the random delay before a reconnection, in seconds."""
 
 GIVE_UP_AFTER_SECONDS: Final = 120.0
 """The client stops reconnecting after this time without a connection."""
 
-KEEPALIVE_SECONDS: Final = 30.0
+SILENCE_BEFORE_PROBE_SECONDS: Final = 30.0
 """The silence after which the client sends a probe to the daemon.
 
 After the same time again without data from the daemon, the client closes the connection.
@@ -51,7 +51,7 @@ After the same time again without data from the daemon, the client closes the co
 QUIT_TIMEOUT_SECONDS: Final = 3.0
 """The time limit for the daemon's answer to the quit command."""
 
-COURSEWORK_WELCOME_SECONDS: Final = 2.0
+COURSEWORK_WELCOME_TIMEOUT_SECONDS: Final = 2.0
 """The longest wait for the welcome of a course-work server after its first JSON value.
 
 If none comes, the login counts as accepted.
@@ -60,7 +60,7 @@ If none comes, the login counts as accepted.
 MAX_VALUES_BEFORE_WELCOME: Final = 64
 """After so many JSON values without a welcome, the login at a course-work server counts as accepted."""
 
-TRANSIENT_REFUSAL_CODES: Final = ("nick_taken", "shutting_down", "rate_limited", "storage_failed")
+RETRYABLE_LOGIN_REFUSAL_CODES: Final = ("nick_taken", "shutting_down", "rate_limited", "storage_failed")
 """Codes of login refusals that may be temporary.
 
 After such a refusal, a client that has been logged in before tries again.
@@ -98,7 +98,7 @@ class ReconnectingClient:
         peeks: bool = False,
         password: str = "",
         patience: float = GIVE_UP_AFTER_SECONDS,
-        quiet: float = KEEPALIVE_SECONDS,
+        quiet: float = SILENCE_BEFORE_PROBE_SECONDS,
         pause: Callable[[float], float] = lambda longest: random.uniform(longest / 2, longest),
     ) -> None:
         self._resume = ResumePoint(nick, cursor)
@@ -197,7 +197,7 @@ class ReconnectingClient:
         """
         self._leaving = True
         if self._session is not None:
-            limit = QUIT_TIMEOUT_SECONDS + self._session.send_queue_seconds
+            limit = QUIT_TIMEOUT_SECONDS + self._session.seconds_to_send_queue
             with contextlib.suppress(ConnectionLost, RefusedByServer, TimeoutError):
                 async with asyncio.timeout(limit):
                     await self.ask(c.Quit())
@@ -206,7 +206,7 @@ class ReconnectingClient:
 
     async def _stay_connected(self) -> None:
         clock = asyncio.get_running_loop().time
-        lost_at, longest = clock(), RETRY_START_SECONDS
+        lost_at, longest = clock(), MIN_RECONNECT_DELAY_SECONDS
         while True:
             self._close_reason, self._resets_backoff, is_final = "", False, False
             try:
@@ -222,7 +222,7 @@ class ReconnectingClient:
             except RefusedByServer as refused:
                 # The daemon may still hold the lost connection, and with it the nick.
                 # A course-work server has no refusal code for that.
-                transient = refused.code in TRANSIENT_REFUSAL_CODES or self._course is not None
+                transient = refused.code in RETRYABLE_LOGIN_REFUSAL_CODES or self._course is not None
                 if not self._logged_in or not transient:
                     raise
                 self._close_reason = str(refused)
@@ -231,7 +231,7 @@ class ReconnectingClient:
             if self._ended_for_good:
                 raise ConnectionLost(self._close_reason)
             if self._resets_backoff:
-                lost_at, longest = clock(), RETRY_START_SECONDS
+                lost_at, longest = clock(), MIN_RECONNECT_DELAY_SECONDS
             why = self._close_reason or _("it closed the connection")
             is_final = is_final and not self._never_gives_up
             if not self._logged_in or is_final or clock() + longest > lost_at + self._patience:
@@ -240,7 +240,7 @@ class ReconnectingClient:
                 )
             self._observer.disconnected(why)
             await asyncio.sleep(self._pause(longest))
-            longest = min(longest * 2, RETRY_MAX_SECONDS)
+            longest = min(longest * 2, MAX_RECONNECT_DELAY_SECONDS)
 
     async def _connect(self) -> None:
         """Open a connection, log in, and run the session until the connection ends."""
@@ -311,5 +311,5 @@ class ReconnectingClient:
             if opened is not None:
                 return opened, early
             early.append(value)
-            deadline = deadline or asyncio.get_running_loop().time() + COURSEWORK_WELCOME_SECONDS
-        return substitute_welcome(self.nick), early
+            deadline = deadline or asyncio.get_running_loop().time() + COURSEWORK_WELCOME_TIMEOUT_SECONDS
+        return placeholder_welcome(self.nick), early

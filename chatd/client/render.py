@@ -16,17 +16,17 @@ from chatd.client.codec import (
     LOBBY,
     ConversationRef,
     ServerNotice,
-    found_conversation,
+    conversation_of_found_message,
+    conversation_of_page,
+    conversation_of_summary,
     list_items,
-    page_conversation,
-    summary_conversation,
 )
-from chatd.client.command_usage import field_word, people_usage
+from chatd.client.command_usage import displayed_field_name, displayed_usage
 from chatd.client.language import _
 from chatd.core.commands import COMMANDS, Identify
-from chatd.core.events import action_text
+from chatd.core.events import action_text_without_prefix
 from chatd.core.language import N_
-from chatd.core.terminal import CONTROL_CHARACTER_CLASS
+from chatd.core.terminal import CONTROL_CHARACTER_REGEX_RANGES
 from chatd.core.typed_commands import ME_HELP, translated_me_usage
 from chatd.json_wire.objects import (
     AccountChanged,
@@ -57,10 +57,10 @@ from chatd.json_wire.objects import (
     TokenMade,
 )
 
-INDENT: Final = "    "
+CONTINUATION_INDENT: Final = "    "
 """The indent of all lines but the first in a text of several lines."""
 
-_CONTROL: Final = re.compile(f"[{CONTROL_CHARACTER_CLASS}]")
+_CONTROL: Final = re.compile(f"[{CONTROL_CHARACTER_REGEX_RANGES}]")
 
 
 def sanitize(text: str) -> str:
@@ -71,7 +71,7 @@ def sanitize(text: str) -> str:
     return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text.replace("\r\n", "\n"))
 
 
-def one_line(text: str) -> str:
+def sanitize_to_one_line(text: str) -> str:
     """Return ``text`` sanitized and in one line, so that a user's text can't imitate a line of the client.
 
     Each newline becomes U+FFFD.
@@ -86,7 +86,7 @@ def escape_json(text: str) -> str:
     return _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
-def clock_time(at: datetime) -> str:
+def format_time_of_day(at: datetime) -> str:
     """Return the time of day of ``at`` as ``[hh:mm]`` in the user's time zone."""
     return f"[{to_local_time(at):%H:%M}]"
 
@@ -115,7 +115,7 @@ def conversation_label(place: ConversationRef) -> str:
     return _("lobby") if place == LOBBY else place.name if place.kind == "group" else f"@{place.name}"
 
 
-def speaker_label(nick: str, reader: str, kind: str = "message") -> str:
+def author_label(nick: str, reader: str, kind: str = "message") -> str:
     """Return the text that is shown in front of a message, such as ``bob said:``.
 
     If ``nick`` is the user ``reader``, the text is ``You said:``. ``kind`` is the kind of the message: the
@@ -135,7 +135,7 @@ def message_text(message: Message | HistoryMessage) -> str:
 
     If the message was edited, a mark says so.
     """
-    text = sanitize(action_text(message.msg) if message.kind == "action" else message.msg)
+    text = sanitize(action_text_without_prefix(message.msg) if message.kind == "action" else message.msg)
     return mark_as_edited(text) if message.edited else text
 
 
@@ -144,7 +144,7 @@ def mark_as_edited(text: str) -> str:
     return _("{text} (edited)").format(text=text)
 
 
-def answered_label(message: Message | HistoryMessage) -> str:
+def reply_label(message: Message | HistoryMessage) -> str:
     """Return the text in front of an answer to another message, such as ``(to bob) ``.
 
     The text is empty if ``message`` answers no other message.
@@ -152,7 +152,7 @@ def answered_label(message: Message | HistoryMessage) -> str:
     if message.reply_to is None:
         return ""
     label = _("(to {name})").format(name=message.reply_from or message.reply_to)
-    return f"{one_line(label)} "
+    return f"{sanitize_to_one_line(label)} "
 
 
 def render_message(
@@ -165,20 +165,22 @@ def render_message(
     """
     elsewhere = f"{conversation_label(place)} " if place is not None else ""
     if message.deleted:
-        return one_line(f"{clock_time(message.ts.as_datetime)} {message.nick}: {_('(deleted)')}")
-    speaker = speaker_label(message.nick, reader, message.kind)
-    head = one_line(f"{clock_time(message.ts.as_datetime)} {elsewhere}{speaker}")
-    text = answered_label(message) + message_text(message)
+        return sanitize_to_one_line(
+            f"{format_time_of_day(message.ts.as_datetime)} {message.nick}: {_('(deleted)')}"
+        )
+    speaker = author_label(message.nick, reader, message.kind)
+    head = sanitize_to_one_line(f"{format_time_of_day(message.ts.as_datetime)} {elsewhere}{speaker}")
+    text = reply_label(message) + message_text(message)
     if message.kind == "action":  # its first line is one sentence with the nick
-        return f"\n{INDENT}".join(f"{head} {text}".split("\n"))
+        return f"\n{CONTINUATION_INDENT}".join(f"{head} {text}".split("\n"))
     if message.kind == "image" or "\n" in text:
-        return f"\n{INDENT}".join((head, *text.split("\n")))
+        return f"\n{CONTINUATION_INDENT}".join((head, *text.split("\n")))
     return f"{head} {text}"
 
 
 def render_event(event: GroupEvent | ServerEvent) -> str:
     """Return a group event, a presence event or an announcement as a sentence, with its time in front."""
-    return f"{clock_time(event.ts.as_datetime)} {describe_event(event)}"
+    return f"{format_time_of_day(event.ts.as_datetime)} {describe_event(event)}"
 
 
 def describe_event(event: GroupEvent | ServerEvent) -> str:
@@ -186,10 +188,10 @@ def describe_event(event: GroupEvent | ServerEvent) -> str:
     if isinstance(event, ServerEvent):
         if event.event == "announced":
             announced = _("{operator} announces: {text}")
-            return one_line(announced.format(operator=event.actor, text=event.msg))
+            return sanitize_to_one_line(announced.format(operator=event.actor, text=event.msg))
         arrived = event.event == "arrived"
         sentence = _("{actor} joined the chat") if arrived else _("{actor} left the chat")
-        return one_line(sentence.format(actor=event.actor))
+        return sanitize_to_one_line(sentence.format(actor=event.actor))
     sentence = _SENTENCES.get(event.event, "{actor}: {event}")
     if event.role == "owner":
         promoted = event.event == "promoted"
@@ -206,7 +208,7 @@ def describe_event(event: GroupEvent | ServerEvent) -> str:
         keep=event.keep, msg=event.msg, reaction=event.reaction,
         history=_(_HISTORIES.get(event.history or "", "")),
     )  # fmt: skip
-    return one_line(told + (f" ({event.reason})" if event.reason else ""))
+    return sanitize_to_one_line(told + (f" ({event.reason})" if event.reason else ""))
 
 
 _SENTENCES: Final = {
@@ -249,9 +251,9 @@ def render_answer(answer: AnswerObject, reader: str) -> list[str]:
         more = _("there is more behind these {count}").format(count=len(list_items(answer)))
         return [*render_answer(msgspec.structs.replace(answer, more=False), reader), more]
     if isinstance(answer, Clients):
-        return [one_line(_("connected: {nicks}").format(nicks=", ".join(answer.clients)))]
+        return [sanitize_to_one_line(_("connected: {nicks}").format(nicks=", ".join(answer.clients)))]
     if isinstance(answer, IgnoredUsers):
-        return [one_line(_("ignored: {nicks}").format(nicks=", ".join(answer.ignored) or "-"))]
+        return [sanitize_to_one_line(_("ignored: {nicks}").format(nicks=", ".join(answer.ignored) or "-"))]
     if isinstance(answer, Members):
         members = (
             _remarked(
@@ -262,23 +264,23 @@ def render_answer(answer: AnswerObject, reader: str) -> list[str]:
             )
             for member in answer.members
         )
-        return [one_line(f"{answer.group}: {', '.join(members)}")]
+        return [sanitize_to_one_line(f"{answer.group}: {', '.join(members)}")]
     if isinstance(answer, Groups):
         return [
-            one_line(
+            sanitize_to_one_line(
                 _remarked(group.group, _(group.visibility), member_count_text(group))
                 + (f": {group.topic}" if group.topic else "")
             )
             for group in answer.groups
         ] or [_("there is no group yet")]
     if isinstance(answer, Page):
-        return [render_message(item, reader, page_conversation(answer)) for item in answer.messages]
+        return [render_message(item, reader, conversation_of_page(answer)) for item in answer.messages]
     if isinstance(answer, SearchResult):
         return _render_found(answer, reader)
     if isinstance(answer, Conversations):
-        return [render_unread(summary_conversation(one), one.unread) for one in answer.conversations]
+        return [render_unread(conversation_of_summary(one), one.unread) for one in answer.conversations]
     if isinstance(answer, ServerNotice):
-        return [one_line(text) for text in answer.text.split("\n")]
+        return [sanitize_to_one_line(text) for text in answer.text.split("\n")]
     if isinstance(answer, EventPage):
         return [render_event(msgspec.structs.replace(event, group=answer.group)) for event in answer.events]
     if isinstance(answer, Moderated | ModerationLog):
@@ -288,13 +290,13 @@ def render_answer(answer: AnswerObject, reader: str) -> list[str]:
         return [registered.format(nick=answer.nick)]
     if isinstance(answer, TokenMade):
         secret = _("its secret, which is shown only now: {secret}").format(secret=answer.secret)
-        return [_render_token(answer.token), one_line(secret)]
+        return [_render_token(answer.token), sanitize_to_one_line(secret)]
     if isinstance(answer, TokenList):
         return [_render_token(token) for token in answer.tokens] or [_("no tokens")]
     if isinstance(answer, InvitationLinkMade):
         made = _("link {number} to {group}, until {time}, shown only now: {link}")
         return [
-            one_line(
+            sanitize_to_one_line(
                 made.format(
                     number=answer.number,
                     group=answer.group,
@@ -308,8 +310,8 @@ def render_answer(answer: AnswerObject, reader: str) -> list[str]:
     if isinstance(answer, Help):
         rows = [row for row in COMMANDS.values() if row.slash_word and row.command is not Identify]
         usages = [
-            *((people_usage(row), row.help) for row in rows),
-            (translated_me_usage(field_word), ME_HELP),
+            *((displayed_usage(row), row.help) for row in rows),
+            (translated_me_usage(displayed_field_name), ME_HELP),
             *((QUEUED_COMMANDS[word].usage, QUEUED_COMMANDS[word].help) for word in ("image", "paste")),
         ]
         return [_("{usage}: {help}").format(usage=usage, help=_(help)) for usage, help in usages]
@@ -320,10 +322,10 @@ def _render_found(answer: SearchResult, reader: str) -> list[str]:
     """Return a line for each message that a search has found, with its time, its conversation and its id."""
     lines = []
     for message in answer.messages:
-        place = one_line(conversation_label(found_conversation(message)))
-        speaker = one_line(speaker_label(message.nick, reader, message.kind))
+        place = sanitize_to_one_line(conversation_label(conversation_of_found_message(message)))
+        speaker = sanitize_to_one_line(author_label(message.nick, reader, message.kind))
         head = f"{_minute(message.ts)} {place} #{message.id} {speaker}"
-        lines.append(f"{head} {message_text(message)}".replace("\n", f"\n{INDENT}"))
+        lines.append(f"{head} {message_text(message)}".replace("\n", f"\n{CONTINUATION_INDENT}"))
     if answer.more:
         bound = f"before:{answer.before}" if answer.after is None else f"after:{answer.after}"
         lines.append(_("there may be more: add {bound} to search on").format(bound=bound))
@@ -336,13 +338,17 @@ def _render_token(token: Token) -> str:
     end = ""
     if token.expires is not None:
         end = _("until {time}").format(time=_minute(token.expires))
-    return one_line(_remarked(token.token, _(_ACCESSES.get(token.scope, token.scope)), places, end))
+    return sanitize_to_one_line(
+        _remarked(token.token, _(_ACCESSES.get(token.scope, token.scope)), places, end)
+    )
 
 
 def _render_link(link: InvitationLink) -> str:
     """Return an invitation link as a line with its maker, its end, and how many have joined by it."""
     end = _("until {time}").format(time=_minute(link.expires))
-    return one_line(_remarked(str(link.number), link.maker, end, _("used: {count}").format(count=link.uses)))
+    return sanitize_to_one_line(
+        _remarked(str(link.number), link.maker, end, _("used: {count}").format(count=link.uses))
+    )
 
 
 _ACCESSES: Final = {"read": N_("to read"), "write": N_("to read and write")}
@@ -378,12 +384,14 @@ def _render_act(act: ModerationEntry) -> str:
         text = _("{act}, until {time}").format(act=text, time=_minute(act.until))
     if act.reason:
         text = _("{act} ({reason})").format(act=text, reason=act.reason)
-    return one_line(f"{clock_time(act.ts.as_datetime)} {text}")
+    return sanitize_to_one_line(f"{format_time_of_day(act.ts.as_datetime)} {text}")
 
 
 def render_unread(place: ConversationRef, count: int) -> str:
     """Return a line with the name of a conversation and the number of its unread messages."""
-    return one_line(_("{place}: {count} unread").format(place=conversation_label(place), count=count))
+    return sanitize_to_one_line(
+        _("{place}: {count} unread").format(place=conversation_label(place), count=count)
+    )
 
 
 def member_count_text(group: Group) -> str:

@@ -21,7 +21,7 @@ from chatd.client import codec, layout
 from chatd.client.account_files import account_file_stem
 from chatd.client.account_settings import SETTINGS_SUFFIX, AccountSettings
 from chatd.client.client_command_table import parse_immediate_command
-from chatd.client.client_commands import ClientCommandRunner, leave_warning
+from chatd.client.client_commands import ClientCommandRunner, unsent_messages_warning
 from chatd.client.codec import LOBBY, ConversationRef
 from chatd.client.composer import Composer
 from chatd.client.connection import Address
@@ -29,12 +29,12 @@ from chatd.client.dialogs import RoomsDialog
 from chatd.client.directory_loader import DirectoryLoader, joined_group_keys
 from chatd.client.history import HistoryLoader
 from chatd.client.key_actions import KeyActions
-from chatd.client.keys import focus
+from chatd.client.keys import focus_now
 from chatd.client.language import _, translated_greeting
 from chatd.client.lists import ConversationList, MemberList, NameList
 from chatd.client.log import ChatLog
 from chatd.client.login_dialogs import LoginDialogs
-from chatd.client.memory import TYPING_SECONDS, EntryKind, Memory
+from chatd.client.memory import TYPING_NOTICE_SHOWN_SECONDS, EntryKind, Memory
 from chatd.client.missed_mentions import find_missed_mentions
 from chatd.client.notifications import Notifier
 from chatd.client.outbox import UNSENT_SHOWN_AFTER_SECONDS, Outbox, conversation_of
@@ -45,7 +45,7 @@ from chatd.client.read_marks import ReadMarkKeeper
 from chatd.client.reconnecting_client import ReconnectingClient
 from chatd.client.render import render_answer
 from chatd.client.screen_display import ScreenDisplay
-from chatd.client.screen_lines import HintLine, ReadingLine, SearchLine, TitleLine, placeholder
+from chatd.client.screen_lines import HintLine, ReadingLine, SearchLine, TitleLine, composer_placeholder
 from chatd.client.scrollback import Scrollback
 from chatd.client.shown_entries import ShownEntries
 from chatd.client.terminal import TerminalDriver
@@ -56,7 +56,7 @@ from chatd.core import commands as c
 from chatd.core.refusals import Refusal
 from chatd.json_wire import objects
 
-REDRAW_SECONDS: Final = 0.1
+REDRAW_INTERVAL_SECONDS: Final = 0.1
 """The pause between two redraws of the lists, so that many users who arrive at once cause one redraw."""
 
 
@@ -109,11 +109,13 @@ class ChatApp(KeyActions):
         self._reading_line = ReadingLine()
         self._search_line = SearchLine()
         self._composer = Composer(
-            self.queue_line, self.memory.known_names, lambda: self.memory.here, id="composer"
+            self.queue_typed_line, self.memory.known_names, lambda: self.memory.here, id="composer"
         )
         self._hint = HintLine()
         self.history = HistoryLoader(self.memory, self._scrollback, self._reading_line, self._answer)
-        self._directory_loader = DirectoryLoader(self.memory, self._answer, self._draw_soon, REDRAW_SECONDS)
+        self._directory_loader = DirectoryLoader(
+            self.memory, self._answer, self._draw_soon, REDRAW_INTERVAL_SECONDS
+        )
         self._answers = ScreenDisplay(
             self.memory,
             self._scrollback,
@@ -162,7 +164,7 @@ class ChatApp(KeyActions):
     def on_mount(self) -> None:
         """Log in under the given nick, or ask the user for a nick if none is given."""
         self._draw()
-        focus(self._composer)
+        focus_now(self._composer)
         self._run_typed()
         self._keep_read_marks()
         if self.memory.nick:
@@ -178,7 +180,7 @@ class ChatApp(KeyActions):
         if self._state_folder is not None:
             stem = account_file_stem(self._address, nick)
             self.memory.settings = AccountSettings(self._state_folder / f"{stem}{SETTINGS_SUFFIX}")
-        self._show_place(self.memory.settings.last_place or LOBBY)
+        self._show_place(self.memory.settings.last_conversation or LOBBY)
         self._client = ReconnectingClient(self._address, nick, self, password=password, patience=math.inf)
         self._run_client(self._client)
 
@@ -236,9 +238,9 @@ class ChatApp(KeyActions):
 
     def typing_received(self, typing: objects.Typing) -> None:
         """Show for some seconds that another user types."""
-        self.memory.note_typing(typing, time.monotonic())
+        self.memory.record_typing(typing, time.monotonic())
         self._draw_soon()
-        self.set_timer(TYPING_SECONDS + REDRAW_SECONDS, self._draw_soon)
+        self.set_timer(TYPING_NOTICE_SHOWN_SECONDS + REDRAW_INTERVAL_SECONDS, self._draw_soon)
 
     def login_backlog_received(self, backlog: codec.LoginBacklog) -> None:
         """Store, log and show the messages or the conversations that the daemon sends after the login."""
@@ -276,16 +278,16 @@ class ChatApp(KeyActions):
         if not again and here.kind == "group" and here.key not in joined_group_keys(groups):
             self._outgoing.record_forced_switch(here)
             self._go_to(LOBBY)
-            if not self.outbox.of(here) and here.key not in self.memory.drafts:
+            if not self.outbox.messages_for(here) and here.key not in self.memory.drafts:
                 self.memory.drop_conversation(here)
         self._directory_loader.add_conversations(groups)
         self._refresh_members()
-        if not again and self.memory.settings.last_place is None:
+        if not again and self.memory.settings.last_conversation is None:
             self._remember_place()
             self._choose_room(groups)
         await self._read_marks.read_counts()
         if not again:
-            self.memory.shown_conversation.read.enter()
+            self.memory.shown_conversation.read.place_new_messages_line()
             self._show()
             await self.history.read_events()
             await find_missed_mentions(self.memory, self.history)
@@ -299,13 +301,13 @@ class ChatApp(KeyActions):
             if typed is None:
                 self.switch_conversation(LOBBY)
             elif typed:
-                self.queue_line(typed)
+                self.queue_typed_line(typed)
 
         self.push_screen(RoomsDialog(groups), go)
 
     # Typed lines.
 
-    def queue_line(self, text: str) -> bool:
+    def queue_typed_line(self, text: str) -> bool:
         """Queue ``text`` as a line typed in the current conversation, or carry out a command of the client
         itself.
 
@@ -328,7 +330,7 @@ class ChatApp(KeyActions):
             self.call_later(self.action_quit)
         else:
             self._outgoing.add(line)
-            self.outbox.keep_draft(self.memory.here, "")
+            self.outbox.store_draft(self.memory.here, "")
         return True
 
     @work
@@ -359,7 +361,7 @@ class ChatApp(KeyActions):
         )
         for message in left:
             self.memory.conversation(conversation_of(message))  # to have it in the list
-        for place, text in self.outbox.kept_drafts:
+        for place, text in self.outbox.stored_drafts:
             self.memory.add_draft(self.memory.conversation(place).place, text)
         self._show_draft()
         if waiting := sum(not message.failure for message in left):
@@ -370,13 +372,13 @@ class ChatApp(KeyActions):
         if self._shown_entries.has_unsent or not self._shown_entries.is_connected or self.outbox.failed_count:
             self._scrollback.redraw_soon()
         self._draw_soon()
-        if not self._is_unsent_redraw_due and self._outgoing.unsent:
+        if not self._is_unsent_redraw_due and self._outgoing.unsent_count:
             self._is_unsent_redraw_due = True
             self.set_timer(UNSENT_SHOWN_AFTER_SECONDS * 1.1, self._show_unsent)
 
     def _show_unsent(self) -> None:
         self._is_unsent_redraw_due = False
-        if self._outgoing.unsent:
+        if self._outgoing.unsent_count:
             self._scrollback.redraw_soon()
             self._unsent_changed()
 
@@ -412,7 +414,7 @@ class ChatApp(KeyActions):
         old = old or self.memory.here
         if old.key != place.key:
             self.memory.add_draft(old, self._composer.exchange_draft(""))
-            self.outbox.keep_draft(old, self.memory.drafts.get(old.key, ""))
+            self.outbox.store_draft(old, self.memory.drafts.get(old.key, ""))
         self._show_place(place)
 
     def _show_place(self, place: ConversationRef) -> None:
@@ -434,19 +436,19 @@ class ChatApp(KeyActions):
 
     def _remember_place(self) -> None:
         with suppress(OSError):  # then the next start begins elsewhere
-            self.memory.settings.set_last_place(self.memory.here)
+            self.memory.settings.set_last_conversation(self.memory.here)
 
     @on(NameList.Chosen)
     def _chosen(self, event: NameList.Chosen) -> None:
         self.switch_conversation(event.place)
-        focus(self._composer)
+        focus_now(self._composer)
 
     async def action_quit(self) -> None:
         """Log out from the daemon and end the app. Ask once if something would be left unsent."""
         drafts = (*self.memory.drafts.values(), self._composer.text.strip())
-        lost = sum(bool(draft) and not self.outbox.can_keep_draft(draft) for draft in drafts)
+        lost = sum(bool(draft) and not self.outbox.can_store_draft(draft) for draft in drafts)
         commands = self._outgoing.waiting_command_count
-        warning = leave_warning(self.outbox, commands, lost, self._shown_entries.is_connected)
+        warning = unsent_messages_warning(self.outbox, commands, lost, self._shown_entries.is_connected)
         self.has_confirmed_leaving = bool(warning) and self._has_warned_of_leaving
         if warning and not self._has_warned_of_leaving:
             self._has_warned_of_leaving = True
@@ -460,11 +462,11 @@ class ChatApp(KeyActions):
             if not self._lost:
                 await self._read_marks.send_last_marks()
             await self._client.quit()
-        self.unsent_at_exit = self._outgoing.unsent
+        self.unsent_at_exit = self._outgoing.unsent_count
         self.memory.add_draft(self.memory.here, self._composer.exchange_draft(""))
         for conversation in self.memory.conversations.values():
             place = conversation.place
-            self.outbox.keep_draft(place, self.memory.drafts.get(place.key, ""))
+            self.outbox.store_draft(place, self.memory.drafts.get(place.key, ""))
         self.outbox.close()
         self.exit()
 
@@ -523,13 +525,13 @@ class ChatApp(KeyActions):
     def _join_invited(self) -> None:
         """Accept the invitation on the screen."""
         if self.memory.shown_conversation.is_invitation:
-            self.queue_line(f"/join {self.memory.here.name}")
+            self.queue_typed_line(f"/join {self.memory.here.name}")
 
     def watch_app_focus(self, has_focus: bool) -> None:
         """Count arriving messages as unread while the terminal's window has no focus."""
         self._notifier.focus_changed(has_focus)
         if not has_focus:
-            self.memory.shown_conversation.read.leave()
+            self.memory.shown_conversation.read.remove_new_messages_line()
         self._draw_soon()
 
     # Drawing.
@@ -539,7 +541,7 @@ class ChatApp(KeyActions):
     async def _read_on(self, event: Scrollback.PageWanted) -> None:
         if self.memory.has_logged_in:
             await self.history.load_more(event.older)
-            if self.memory.shown_conversation.unread:
+            if self.memory.shown_conversation.unread_count:
                 self._draw_soon()  # the end may be in view now
 
     def _tell(self, text: str, kind: EntryKind) -> None:
@@ -554,7 +556,7 @@ class ChatApp(KeyActions):
     def _hinted(self, event: Composer.HintChanged) -> None:
         self._has_warned_of_leaving = False
         self._hint.show(event.hint)
-        if self._composer.has_typed and not self._lost and self.memory.has_logged_in:
+        if self._composer.is_draft_changed and not self._lost and self.memory.has_logged_in:
             if self._typing_marks.is_due(self._composer.text):
                 self._send_typing_mark()
 
@@ -566,18 +568,18 @@ class ChatApp(KeyActions):
     def _draw_soon(self) -> None:
         if not self._drawing:
             self._drawing = True
-            self.set_timer(REDRAW_SECONDS, self._draw)
+            self.set_timer(REDRAW_INTERVAL_SECONDS, self._draw)
 
     def _draw(self) -> None:
         """Redraw the title and the lists, but not the conversation."""
         self._drawing = False
         self._mark_if_seen()
-        self._read_marks.wake()
-        self._composer.placeholder = placeholder(self.memory.shown_conversation)
-        self._title.show(self._outgoing.unsent, self.outbox.failed_count, bool(self._lost))
+        self._read_marks.schedule_sending()
+        self._composer.placeholder = composer_placeholder(self.memory.shown_conversation)
+        self._title.show(self._outgoing.unsent_count, self.outbox.failed_count, bool(self._lost))
         is_unread = next_unread_conversation(self.memory) is not None
         is_new_above = self.memory.shown_conversation.read.new_after is not None
-        self._hint.show_unread(is_unread, is_new_above and not self._scrollback.shows_new_line)
+        self._hint.show_keys_for_unread(is_unread, is_new_above and not self._scrollback.shows_new_line)
         self._unread.draw()
         self._places.draw()
         self._people.draw()

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING
 
-from chatd.client.clipboard import copied_text
+from chatd.client.clipboard import copy_result_text
 from chatd.client.codec import LOBBY, ConversationRef
 from chatd.client.history import HistoryLoader
 from chatd.client.language import _
@@ -95,7 +95,7 @@ class ScreenDisplay:
             return False
         if place.key == self._memory.here.key:
             self._show_place(LOBBY)
-        if self._outbox.of(place):
+        if self._outbox.messages_for(place):
             kept = _("{place} stays in the list, because it has messages that were not sent: /withdraw them")
             self._add_text(kept.format(place=conversation_label(place)), "trouble")
         else:
@@ -150,7 +150,7 @@ class ScreenDisplay:
         lines = [one.text if count == 1 else f"{one.nick}: {one.text}" for one in chosen]
         text = "\n".join(lines)
         self._copy(text)
-        self._add_text(copied_text(text, os.environ), "answer")
+        self._add_text(copy_result_text(text, os.environ), "answer")
 
     def unsent_count_changed(self) -> None:
         """Schedule a redraw of the unsent messages, and of their number in the title."""

@@ -14,10 +14,10 @@ from textual.timer import Timer
 from textual.widgets import Static
 
 from chatd.client.connection import Address
-from chatd.client.keys import LineInput, focus
+from chatd.client.keys import LineInput, focus_now
 from chatd.client.language import _
 from chatd.client.memory import Conversation, Memory
-from chatd.client.render import conversation_label, one_line
+from chatd.client.render import conversation_label, sanitize_to_one_line
 
 MAX_TYPING_NICKS: Final = 3
 """The maximum number of nicks of those who type that the title shows."""
@@ -67,10 +67,10 @@ class TitleLine(Static):
         if topic := self._memory.topics.get(here.key):
             parts.append(topic)
         parts.append(f"{self._memory.nick} @ {self._address}")
-        self.update(one_line(" · ".join(parts)))
+        self.update(sanitize_to_one_line(" · ".join(parts)))
 
 
-def placeholder(conversation: Conversation) -> str:
+def composer_placeholder(conversation: Conversation) -> str:
     """Return what the input box shows while it is empty: where a message goes, or why none can be sent."""
     name = conversation_label(conversation.place)
     if conversation.membership_end == "banned":
@@ -79,7 +79,7 @@ def placeholder(conversation: Conversation) -> str:
         text = _("you are no longer in {group}: /join {group}, or /leave").format(group=name)
     else:
         text = _("message to {place}").format(place=name)
-    return one_line(text)
+    return sanitize_to_one_line(text)
 
 
 class SearchInput(LineInput):
@@ -124,7 +124,7 @@ class SearchLine(Horizontal):
     def open(self) -> None:
         """Show the search line and give it the keyboard focus."""
         self.add_class("-shown")
-        focus(self._input)
+        focus_now(self._input)
 
     def close(self) -> None:
         """Hide the search line."""
@@ -136,12 +136,12 @@ class SearchLine(Horizontal):
         self._state.update(text)
 
     @on(LineInput.Changed)
-    def forget_state(self) -> None:
+    def clear_state(self) -> None:
         """Clear the state of the search, which belongs to an earlier search text."""
         self.show_state("")
 
 
-def fitting(items: list[str], columns: int) -> str:
+def items_that_fit(items: list[str], columns: int) -> str:
     """Return as many of the first ``items`` as fit into a line of ``columns`` characters, joined, but at
     least one.
     """
@@ -216,7 +216,7 @@ class HintLine(Static):
         self._text = text
         self._draw()
 
-    def show_unread(self, elsewhere: bool, here: bool) -> None:
+    def show_keys_for_unread(self, elsewhere: bool, here: bool) -> None:
         """Start the list of keys with those that go to unread messages.
 
         ``elsewhere`` says whether other conversations have unread messages, and ``here`` whether the current
@@ -232,10 +232,10 @@ class HintLine(Static):
     def render(self) -> str:
         """Return the hint, or as many of the keys as fit into the line."""
         if self._text:
-            return one_line(self._text)
+            return sanitize_to_one_line(self._text)
         keys = _("F1 help  ^K go to  ^C leave  F2 rooms  F3 search  F4 people  F5 light/dark").split("  ")
         if self._has_new_messages:
             keys.insert(0, _("F7 first new message"))
         if self._is_unread_elsewhere:
             keys.insert(0, _("F6 next unread"))
-        return fitting(keys, self.content_size.width)
+        return items_that_fit(keys, self.content_size.width)

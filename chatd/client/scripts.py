@@ -13,7 +13,7 @@ import msgspec
 
 from chatd.client import codec
 from chatd.client.codec import LOBBY, ConversationRef
-from chatd.client.coursework_session import LimitationsNotice
+from chatd.client.coursework_session import CourseworkLimitationsNotice
 from chatd.client.language import _, translated_os_error, translated_refusal
 from chatd.client.options import UsageError, server_address
 from chatd.client.pending import RefusedByServer
@@ -57,7 +57,7 @@ class WarningObserver:
 
     def news_received(self, news: codec.News) -> None:
         """Print the warning that the server is not chatd to standard error. Ignore messages and events."""
-        if isinstance(news, LimitationsNotice):
+        if isinstance(news, CourseworkLimitationsNotice):
             sys.stderr.write(f"chat: {news.text}\n")
 
     def typing_received(self, typing: objects.Typing) -> None:
@@ -70,7 +70,7 @@ class WarningObserver:
         """Ignore the new read mark."""
 
 
-async def send(options: Namespace) -> None:
+async def run_send(options: Namespace) -> None:
     """Send the message that the options give, or standard input if it is ``-``, and return once it is stored.
 
     With a server that is not chatd, return once the message is written to the connection. Raises `UsageError`
@@ -152,7 +152,7 @@ class TailObserver(WarningObserver):
         if not isinstance(news, objects.Message):
             super().news_received(news)
             return
-        place = codec.message_conversation(news, self._nick)
+        place = codec.conversation_of_message(news, self._nick)
         if self._key not in (None, place.key):
             return
         if self._as_json:
@@ -170,7 +170,7 @@ class TailObserver(WarningObserver):
             print_line(render_message(news, self._nick, place if self._key is None else None))
 
 
-async def tail(options: Namespace) -> None:
+async def run_tail(options: Namespace) -> None:
     """Print the messages that arrive until the task is cancelled.
 
     Raises `UsageError` if an option can't be used, `RefusedByServer` if the daemon refuses the login or

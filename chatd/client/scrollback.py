@@ -19,22 +19,22 @@ from textual.selection import Selection
 from textual.strip import Strip
 
 from chatd.client.character_pictures import fit_picture
-from chatd.client.day_lines import continues_run, day_line
+from chatd.client.day_lines import date_separator_above, is_grouped_with
 from chatd.client.language import _
 from chatd.client.memory import EntryKind, Memory, ScreenEntry
-from chatd.client.mentions import mention_pattern, mentions
-from chatd.client.message_markup import marked_text, split_code_blocks
-from chatd.client.render import clock_time, one_line
+from chatd.client.mentions import mention_pattern, text_mentions_nick
+from chatd.client.message_markup import split_code_blocks, styled_message_text
+from chatd.client.render import format_time_of_day, sanitize_to_one_line
 from chatd.client.shown_entries import ShownEntries
-from chatd.core.colours import luminance
+from chatd.core.colours import relative_luminance
 from chatd.core.events import MESSAGE_KINDS
 
-MIN_CONTRAST = 4.5
+MIN_NICK_CONTRAST_RATIO = 4.5
 """The minimum contrast ratio between text and background (WCAG 2.1, level AA)."""
 
-TIME_COLUMNS = len("hh:mm ")
+TIME_COLUMN_WIDTH = len("hh:mm ")
 
-MAX_NICK_COLUMNS = 10
+MAX_NICK_COLUMN_WIDTH = 10
 """The widest column of nicks, except on a wide screen. A longer nick has a line of its own."""
 
 MIN_COLUMNS_FOR_NICKS = 36
@@ -43,26 +43,26 @@ MIN_COLUMNS_FOR_NICKS = 36
 MAX_TEXT_COLUMNS = 110
 """The longest line of text: longer ones are hard to read on a wide screen."""
 
-SPOKEN_KINDS: Final = frozenset({*MESSAGE_KINDS, "pending", "failed"})
+KINDS_WRITTEN_BY_USERS: Final = frozenset({*MESSAGE_KINDS, "pending", "failed"})
 """The kinds of entries that somebody has written, or is about to send."""
 
-Look = tuple[str, int, int]
+EntryLook = tuple[str, int, int]
 """The colour of the nick, the width of the view, and the width of the column of nicks."""
 
 
 class DrawnEntry(NamedTuple):
     """The drawn lines of ``entry``, with the line of the date above it, as they are kept for the next redraw.
 
-    ``lines`` can be used again as long as four things are the same: ``before``, the entry above;
-    ``answered``, the message that ``entry`` answers; ``look``, the width and the colours; and ``in_run``,
-    which says that the nick is left out because the entry above has the same author.
+    ``lines`` can be used again as long as four things are the same: ``previous_entry``, the entry above;
+    ``answered_entry``, the message that ``entry`` answers; ``look``, the width and the colours; and
+    ``omits_nick``, which says that the nick is left out because the entry above has the same author.
     """
 
     entry: ScreenEntry
-    before: ScreenEntry | None
-    answered: ScreenEntry | None
-    look: Look
-    in_run: bool
+    previous_entry: ScreenEntry | None
+    answered_entry: ScreenEntry | None
+    look: EntryLook
+    omits_nick: bool
     lines: list[tuple[ScreenEntry, Strip]]
 
 
@@ -70,17 +70,17 @@ class DrawnEntry(NamedTuple):
 def readable_shade(colour: str, background: Color) -> str:
     """Return a shade of ``colour`` (``#rrggbb``) that can be read on ``background``.
 
-    The contrast is at least `MIN_CONTRAST`. If no shade has so much contrast, return white for a dark
-    background and black for a light one.
+    The contrast is at least `MIN_NICK_CONTRAST_RATIO`. If no shade has so much contrast, return white for a
+    dark background and black for a light one.
     """
     found, dark = Color.parse(colour), background.brightness < 0.5
-    while _contrast(found, background) < MIN_CONTRAST and found.hex6 not in ("#000000", "#FFFFFF"):
+    while _contrast(found, background) < MIN_NICK_CONTRAST_RATIO and found.hex6 not in ("#000000", "#FFFFFF"):
         found = found.lighten(0.02) if dark else found.darken(0.02)
     return found.hex6
 
 
 def _contrast(one: Color, other: Color) -> float:
-    dark, light = sorted(luminance(*colour.normalized) for colour in (one, other))
+    dark, light = sorted(relative_luminance(*colour.normalized) for colour in (one, other))
     return (light + 0.05) / (dark + 0.05)
 
 
@@ -275,11 +275,11 @@ class Scrollback(ScrollView, can_focus=False):
         """Return the first visible line, with the nick if it begins a message further down in a run."""
         strip = self._lines[line][1]
         known = self._drawn.get(id(entry))
-        if known is None or not known.in_run or strip is not known.lines[0][1]:
+        if known is None or not known.omits_nick or strip is not known.lines[0][1]:
             return strip
         if not 0 < cell_len(_label(entry.kind, entry.nick)) <= known.look[2]:
             return strip
-        return self._strips(entry, known.answered, known.look, shows_time=True, shows_nick=True)[0]
+        return self._strips(entry, known.answered_entry, known.look, shows_time=True, shows_nick=True)[0]
 
     def _shade(self, colour: str) -> str | None:
         """Return the colour in which a nick with ``colour`` is shown, None for that of other texts.
@@ -311,9 +311,9 @@ class Scrollback(ScrollView, can_focus=False):
         """
         if sought is None:
             return None
-        id = sought.id
+        id = sought.log_id
         return next(
-            (y for y, (entry, _) in enumerate(self._lines) if entry is sought or (id and entry.id == id)),
+            (y for y, (entry, _) in enumerate(self._lines) if entry is sought or (id and entry.log_id == id)),
             None,
         )
 
@@ -344,7 +344,7 @@ class Scrollback(ScrollView, can_focus=False):
 
     def _draw(self) -> None:
         width = self.scrollable_content_region.width
-        entries = self._shown_entries.of(self._conversation)
+        entries = self._shown_entries.entries_for(self._conversation)
         nick_columns = self._nick_columns(entries, width)
         self._background = self.background_colors[1]
         drawn = {}
@@ -355,9 +355,9 @@ class Scrollback(ScrollView, can_focus=False):
             colour = self._memory.colours.get(entry.nick, "")
             look = (colour, width, nick_columns)
             answered = None
-            if entry.reply_to:
-                by_id = by_id or {one.id: one for one in entries}
-                answered = by_id.get(entry.reply_to)
+            if entry.reply_to_id:
+                by_id = by_id or {one.log_id: one for one in entries}
+                answered = by_id.get(entry.reply_to_id)
             known = self._drawn.get(id(entry))
             if known is None or known[:4] != (entry, before, answered, look):
                 known = self._drawn_entry(entry, before, answered, look)
@@ -369,11 +369,11 @@ class Scrollback(ScrollView, can_focus=False):
         self.refresh()
 
     def _drawn_entry(
-        self, entry: ScreenEntry, before: ScreenEntry | None, answered: ScreenEntry | None, look: Look
+        self, entry: ScreenEntry, before: ScreenEntry | None, answered: ScreenEntry | None, look: EntryLook
     ) -> DrawnEntry:
-        day = day_line(entry, before)
-        in_run = day is None and continues_run(entry, before)
-        shows_time = not in_run or before is None or entry.at.minute != before.at.minute
+        day = date_separator_above(entry, before)
+        in_run = day is None and is_grouped_with(entry, before)
+        shows_time = not in_run or before is None or entry.time.minute != before.time.minute
         strips = self._strips(entry, answered, look, shows_time, shows_nick=not in_run)
         lines = [(entry, strip) for strip in strips]
         if day is not None:
@@ -386,23 +386,23 @@ class Scrollback(ScrollView, can_focus=False):
             return 0
         speakers = {(entry.kind, entry.nick) for entry in entries if entry.nick}
         longest = max((cell_len(_label(*speaker)) for speaker in speakers), default=0)
-        return min(longest, max(MAX_NICK_COLUMNS, width // 6) if width >= 100 else MAX_NICK_COLUMNS)
+        return min(longest, max(MAX_NICK_COLUMN_WIDTH, width // 6) if width >= 100 else MAX_NICK_COLUMN_WIDTH)
 
     def _strips(
         self,
         entry: ScreenEntry,
         answered: ScreenEntry | None,
-        look: Look,
+        look: EntryLook,
         shows_time: bool,
         shows_nick: bool,
     ) -> list[Strip]:
         colour, width, nick_columns = look
         if entry.kind == "new":
             return [self._strip(rule_line(entry.text, width, self._style("new")), width)]
-        time = clock_time(entry.at)[1:-1] if shows_time else ""
+        time = format_time_of_day(entry.time)[1:-1] if shows_time else ""
         time_style = self._style("time")
-        if entry.kind not in SPOKEN_KINDS:
-            head = Text(time.ljust(TIME_COLUMNS), time_style)
+        if entry.kind not in KINDS_WRITTEN_BY_USERS:
+            head = Text(time.ljust(TIME_COLUMN_WIDTH), time_style)
             return self._hanging(head, [Text(entry.text, self._style(entry.kind))], width)
         style = self._style("own") if entry.nick == self._memory.nick else Style(bold=True)
         nick = style + Style(color=self._shade(colour))
@@ -412,15 +412,15 @@ class Scrollback(ScrollView, can_focus=False):
             if shows_nick or time:
                 shown = label if shows_nick else ""
                 padding = " " * (nick_columns - (columns if shows_nick else 0))
-                head = Text.assemble((time.ljust(TIME_COLUMNS), time_style), padding, (shown, nick), " ")
+                head = Text.assemble((time.ljust(TIME_COLUMN_WIDTH), time_style), padding, (shown, nick), " ")
             else:
-                head = Text(" " * (TIME_COLUMNS + nick_columns + 1))
+                head = Text(" " * (TIME_COLUMN_WIDTH + nick_columns + 1))
             return self._hanging(head, self._body(entry, answered, nick), width)
         # A nick that is wider than the column is never cut: another one may begin in the same way.
-        head = Text(time.ljust(TIME_COLUMNS), time_style)
+        head = Text(time.ljust(TIME_COLUMN_WIDTH), time_style)
         column = Text.assemble(" " * (nick_columns - columns), (label, nick))
         own_line = self._hanging(head, [column], width) if shows_nick else []
-        indent = Text(" " * (TIME_COLUMNS + nick_columns + 1 if nick_columns else 2))
+        indent = Text(" " * (TIME_COLUMN_WIDTH + nick_columns + 1 if nick_columns else 2))
         if entry.kind == "image":
             below = self._hanging(indent, self._reactions(entry), width)
             return [*own_line, *(self._strip(line, width) for line in self._picture(entry, width)), *below]
@@ -429,7 +429,7 @@ class Scrollback(ScrollView, can_focus=False):
     def _picture(self, entry: ScreenEntry, width: int) -> list[Text]:
         """Return a picture as lines: characters that fit, or in colour if it is known and the user's own."""
         if entry.nick == self._memory.nick and not self.app.no_color:
-            lines = self._memory.own_pictures.lines(entry.text, width)
+            lines = self._memory.own_pictures.drawn_lines(entry.text, width)
             if lines:
                 return [*lines, Text(_("others see it as characters"), self._style("time"))]
         return [Text(line, no_wrap=True) for line in fit_picture(entry.text, width)]
@@ -445,12 +445,12 @@ class Scrollback(ScrollView, can_focus=False):
             blocks = [Text(entry.text)]
         else:
             blocks = self._marked_blocks(entry.text)
-        if entry.nick != self._memory.nick and mentions(entry.text, self._memory.nick):
+        if entry.nick != self._memory.nick and text_mentions_nick(entry.text, self._memory.nick):
             for block in blocks:
                 block.highlight_regex(mention_pattern(self._memory.nick), self._style("mention"))
         if entry.kind == "action":
             blocks[0] = Text.assemble((f"{entry.nick} ", nick), blocks[0])
-        if entry.reply_to:
+        if entry.reply_to_id:
             quote = Text(_quote(entry, answered), self._style("announcement"), no_wrap=True)
             quote.overflow = "ellipsis"
             blocks.insert(0, quote)
@@ -461,13 +461,13 @@ class Scrollback(ScrollView, can_focus=False):
         if not entry.reactions:
             return []
         counts = " ".join(f"[{reaction} {len(nicks)}]" for reaction, nicks in entry.reactions.items())
-        return [Text(one_line(counts), self._style("announcement"))]
+        return [Text(sanitize_to_one_line(counts), self._style("announcement"))]
 
     def _marked_blocks(self, text: str) -> list[Text]:
         code, link = self._style("code"), self._style("link")
         blocks = []
         for block in split_code_blocks(text):
-            shown = Text(block.text, code) if block.is_code else marked_text(block.text, code, link)
+            shown = Text(block.text, code) if block.is_code else styled_message_text(block.text, code, link)
             shown.no_wrap = block.is_code
             blocks.append(shown)
         return blocks
@@ -521,10 +521,10 @@ def _quote(entry: ScreenEntry, answered: ScreenEntry | None) -> str:
     ``answered``, else its author or its id.
     """
     if answered is None:
-        return f"> {one_line(entry.reply_from or str(entry.reply_to))}"
+        return f"> {sanitize_to_one_line(entry.reply_to_nick or str(entry.reply_to_id))}"
     nick = f"* {answered.nick}" if answered.kind == "action" else _label(answered.kind, answered.nick)
     text = _("a picture") if answered.kind == "image" else answered.text.partition("\n")[0]
-    return one_line(f"> {nick} {text}")
+    return sanitize_to_one_line(f"> {nick} {text}")
 
 
 def _label(kind: EntryKind, nick: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from chatd.client.history import SEARCH_PAGE_SIZE, HistoryLoader
+from chatd.client.history import SEARCH_PAGE_MESSAGES, HistoryLoader
 from chatd.client.language import _
 from chatd.client.memory import Memory, ScreenEntry, entry_from_message
 
@@ -71,7 +71,7 @@ class MessageSearch:
         await self._show([])
         return True
 
-    async def count_older(self) -> None:
+    async def count_older_matches(self) -> None:
         """Load up to `MAX_COUNTED_PAGES` older pages, and add their matches to the number that is shown."""
         for _page in range(MAX_COUNTED_PAGES):
             if self._is_complete or not self.stays_valid:
@@ -81,7 +81,7 @@ class MessageSearch:
 
     async def _read_older(self) -> list[ScreenEntry]:
         """Read the next older page, add its matches, and return its entries. Return none at the beginning."""
-        page = await self._history.read_page(self._conversation, SEARCH_PAGE_SIZE, before=self._before)
+        page = await self._history.read_page(self._conversation, SEARCH_PAGE_MESSAGES, before=self._before)
         if page is None or not page.messages:
             self._is_complete = True
             return []
@@ -93,14 +93,14 @@ class MessageSearch:
         return entries
 
     def _add(self, entries: Iterable[ScreenEntry]) -> None:
-        found = [one.id for one in entries if one.id and self._sought in one.text.casefold()]
+        found = [one.log_id for one in entries if one.log_id and self._sought in one.text.casefold()]
         self._ids += reversed(found)
 
     async def _show(self, page: list[ScreenEntry]) -> None:
         """Show the current match, which is in memory, in ``page``, or else read from the daemon."""
         wanted = self._ids[self._at]
         if self.stays_valid:
-            if any(one.id == wanted for one in page):
+            if any(one.log_id == wanted for one in page):
                 is_first = self._is_complete and self._at == len(self._ids) - 1
                 self._conversation.replace_entries(page, has_older=not is_first, has_newer=True)
             await self._history.show_message(self._conversation, wanted)

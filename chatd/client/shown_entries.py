@@ -9,7 +9,7 @@ from chatd.client.language import _
 from chatd.client.memory import Conversation, Memory, ScreenEntry
 from chatd.client.outbox import Outbox
 from chatd.client.outbox_file import UnsentMessage
-from chatd.client.render import one_line, sanitize
+from chatd.client.render import sanitize, sanitize_to_one_line
 
 
 class ShownEntries:
@@ -17,8 +17,8 @@ class ShownEntries:
 
     The screen's own entries keep their identity while they don't change, so that the screen can find them
     again. `new_line` is the entry for the line "new messages", or None if it is not shown. `has_unsent` says
-    whether the last result of `of` has unsent messages. `is_connected` says whether there is a connection;
-    without one, all unsent messages are shown.
+    whether the last result of `entries_for` has unsent messages. `is_connected` says whether there is a
+    connection; without one, all unsent messages are shown.
     """
 
     def __init__(self, memory: Memory, outbox: Outbox) -> None:
@@ -30,7 +30,7 @@ class ShownEntries:
         self._line_place: tuple[Conversation, int] | None = None
         self._unsent: dict[UnsentMessage, ScreenEntry] = {}
 
-    def of(self, conversation: Conversation) -> Sequence[ScreenEntry]:
+    def entries_for(self, conversation: Conversation) -> Sequence[ScreenEntry]:
         """Return the entries that the screen shows for ``conversation``.
 
         Unsent messages are added behind the last entry, if the end of the conversation is in memory.
@@ -46,9 +46,11 @@ class ShownEntries:
     def _entry(self, message: UnsentMessage) -> ScreenEntry:
         """Return the entry that shows an unsent message and its state."""
         if message.failure and message.kind == "command":
-            state = _("{why}; /retry or /withdraw").format(why=one_line(message.failure))
+            state = _("{why}; /retry or /withdraw").format(why=sanitize_to_one_line(message.failure))
         elif message.failure:
-            state = _("not sent: {why}; /retry or /withdraw").format(why=one_line(message.failure))
+            state = _("not sent: {why}; /retry or /withdraw").format(
+                why=sanitize_to_one_line(message.failure)
+            )
         else:
             state = _("waiting")
         text = _("a picture") if message.kind == "image" else sanitize(message.text)
@@ -58,7 +60,7 @@ class ShownEntries:
             f"{text} ({state})",
             "failed" if message.failure else "pending",
             self._memory.nick,
-            reply_to=message.reply_to,
+            reply_to_id=message.reply_to,
         )
 
     def _with_new_line(self, conversation: Conversation) -> list[ScreenEntry]:
@@ -71,7 +73,7 @@ class ShownEntries:
         assert after is not None  # there is an index
         if self.new_line is None or self._line_place != (conversation, after):
             self._line_place = conversation, after
-            self.new_line = ScreenEntry(entries[first_new].at, _("new messages"), "new")
+            self.new_line = ScreenEntry(entries[first_new].time, _("new messages"), "new")
         return [*entries[:first_new], self.new_line, *entries[first_new:]]
 
 
@@ -84,7 +86,7 @@ def _first_new_index(conversation: Conversation) -> int | None:
     if after is None:
         return None
     entries = conversation.entries
-    index = next((at for at, entry in enumerate(entries) if entry.id > after), None)
-    if index is None or (conversation.has_older and not any(entry.id for entry in entries[:index])):
+    index = next((at for at, entry in enumerate(entries) if entry.log_id > after), None)
+    if index is None or (conversation.has_older and not any(entry.log_id for entry in entries[:index])):
         return None
     return index

@@ -18,34 +18,34 @@ from textual.widgets.option_list import Option
 from chatd.client.client_command_table import CLIENT_COMMANDS
 from chatd.client.codec import ConversationRef
 from chatd.client.dialogs import Dialog, DialogOptionList
-from chatd.client.implied_group import slash_usage
+from chatd.client.implied_group import slash_usage_in_conversation
 from chatd.client.keys import LineInput
 from chatd.client.language import _
 from chatd.client.memory import Memory
-from chatd.client.render import conversation_label, one_line
+from chatd.client.render import conversation_label, sanitize_to_one_line
 from chatd.client.typed_lines import SLASH_ALIASES
 from chatd.client.unread_navigation import unread_rank
 from chatd.core.commands import COMMANDS, Identify
 from chatd.core.language import N_
 from chatd.core.typed_commands import COMMANDS_BY_SLASH_WORD
 
-MAX_TARGETS: Final = 50
+MAX_SHOWN_SWITCH_TARGETS: Final = 50
 """The maximum number of lines that the switcher shows."""
 
 
 class SwitchTarget(msgspec.Struct, frozen=True):
     """An entry of the switcher, the dialog in which a user finds conversations and commands by a few letters.
 
-    A target with a ``place`` opens that conversation. A target without one has ``typed``, which is a whole
-    line that is carried out (``is_whole``), or the beginning of a command that is put into the input box.
-    ``name`` is the text that is searched, and ``remark`` is shown behind it.
+    A target with a ``place`` opens that conversation. A target without one has ``typed_line``, which is a
+    whole line that is carried out (``is_complete_line``), or the beginning of a command that is put into the
+    input box. ``name`` is the text that is searched, and ``remark`` is shown behind it.
     """
 
     name: str
     remark: str = ""
     place: ConversationRef | None = None
-    typed: str = ""
-    is_whole: bool = False
+    typed_line: str = ""
+    is_complete_line: bool = False
 
 
 def match_rank(sought: str, name: str) -> tuple[int, int, int] | None:
@@ -70,20 +70,20 @@ def match_rank(sought: str, name: str) -> tuple[int, int, int] | None:
     return None if at < 0 else (3, at - first, len(name))
 
 
-def find_targets(sought: str, targets: Iterable[SwitchTarget]) -> list[SwitchTarget]:
+def matching_switch_targets(sought: str, targets: Iterable[SwitchTarget]) -> list[SwitchTarget]:
     """Return at most `MAX_TARGETS` of ``targets`` that match the typed letters ``sought``, the best first.
 
     Equally good matches keep their order. If ``sought`` is empty, return the first targets.
     """
     sought = sought.strip()
     if not sought:
-        return list(targets)[:MAX_TARGETS]
+        return list(targets)[:MAX_SHOWN_SWITCH_TARGETS]
     ranked = [(rank, one) for one in targets if (rank := match_rank(sought, one.name)) is not None]
     ranked.sort(key=lambda pair: pair[0])
-    return [one for _rank, one in ranked[:MAX_TARGETS]]
+    return [one for _rank, one in ranked[:MAX_SHOWN_SWITCH_TARGETS]]
 
 
-def switch_targets(memory: Memory) -> list[SwitchTarget]:
+def all_switch_targets(memory: Memory) -> list[SwitchTarget]:
     """Return all entries of the switcher.
 
     The user's conversations come first, in the order of `unread_rank`, followed by other users, other groups
@@ -95,7 +95,7 @@ def switch_targets(memory: Memory) -> list[SwitchTarget]:
     places = [
         SwitchTarget(
             conversation_label(one.place),
-            _("{count} unread").format(count=one.unread_label) if one.unread else "",
+            _("{count} unread").format(count=one.unread_label) if one.unread_count else "",
             place=one.place,
         )
         for one in listed
@@ -106,12 +106,14 @@ def switch_targets(memory: Memory) -> list[SwitchTarget]:
         if (place := ConversationRef("direct", nick)).key not in conversations
     ]
     groups = [
-        SwitchTarget(name, _("join"), typed=f"/join {name}", is_whole=True)
+        SwitchTarget(name, _("join"), typed_line=f"/join {name}", is_complete_line=True)
         for name in sorted(known.groups or (), key=str.casefold)
         if ConversationRef("group", name).key not in conversations
     ]
     own = [
-        SwitchTarget(f"/{word}", f"{one.usage.partition(' ')[2]}  {_(one.help)}".strip(), typed=f"/{word} ")
+        SwitchTarget(
+            f"/{word}", f"{one.usage.partition(' ')[2]}  {_(one.help)}".strip(), typed_line=f"/{word} "
+        )
         for word, one in CLIENT_COMMANDS.items()
     ]
     words = [(row.slash_word, row) for row in COMMANDS.values() if row.command is not Identify]
@@ -119,8 +121,8 @@ def switch_targets(memory: Memory) -> list[SwitchTarget]:
     commands = [
         SwitchTarget(
             f"/{word}",
-            f"{slash_usage(row, memory.here).partition(' ')[2]}  {_(row.help)}".strip(),
-            typed=f"/{word} ",
+            f"{slash_usage_in_conversation(row, memory.here).partition(' ')[2]}  {_(row.help)}".strip(),
+            typed_line=f"/{word} ",
         )
         for word, row in words
         if word
@@ -175,10 +177,14 @@ class SwitcherDialog(Dialog[SwitchTarget | None]):
         self._show(event.value)
 
     def _show(self, sought: str) -> None:
-        self._found = find_targets(sought, self._targets)
+        self._found = matching_switch_targets(sought, self._targets)
         self._list.clear_options()
         self._list.add_options(
-            Option(Content.assemble(one_line(one.name), (f"  {one_line(one.remark)}", "$text-muted")))
+            Option(
+                Content.assemble(
+                    sanitize_to_one_line(one.name), (f"  {sanitize_to_one_line(one.remark)}", "$text-muted")
+                )
+            )
             for one in self._found
         )
         self._list.highlighted = 0 if self._found else None

@@ -11,12 +11,17 @@ import msgspec
 
 from chatd.client.client_command_table import QUEUED_COMMANDS
 from chatd.client.codec import LOBBY, ConversationRef
-from chatd.client.command_usage import field_word
-from chatd.client.implied_group import NO_NAMES_KNOWN, KnownNames, fields_with_group, slash_usage
+from chatd.client.command_usage import displayed_field_name
+from chatd.client.implied_group import (
+    NO_NAMES_KNOWN,
+    KnownNames,
+    parse_fields_with_implied_group,
+    slash_usage_in_conversation,
+)
 from chatd.client.language import _
 from chatd.core import commands as c
 from chatd.core.limits import Limits
-from chatd.core.refusals import Refusal, refusal_reason
+from chatd.core.refusals import Refusal, translatable_reason
 from chatd.core.typed_commands import (
     SlashLine,
     is_command_with_secret,
@@ -70,7 +75,7 @@ class CopyMessages(msgspec.Struct, frozen=True):
     count: int
 
 
-class OpenDirect(msgspec.Struct, frozen=True):
+class OpenDirectConversation(msgspec.Struct, frozen=True):
     """The client's command ``/msg``, which opens the direct conversation with the user ``nick``.
 
     ``message`` is the command that sends a message to that user, or None if the line has no text.
@@ -80,7 +85,7 @@ class OpenDirect(msgspec.Struct, frozen=True):
     message: c.Command | None = None
 
 
-TypedCommand = c.Command | SendImage | SendTextFile | CopyMessages | OpenDirect
+TypedCommand = c.Command | SendImage | SendTextFile | CopyMessages | OpenDirectConversation
 """What a typed line stands for: a command of the daemon's, or one that only the client has."""
 
 
@@ -89,9 +94,9 @@ def parse_typed_line(typed: str, here: ConversationRef, known: KnownNames = NO_N
 
     ``s;bob;hello`` and ``/msg bob hello`` are commands. Any other line is a message; ``//hello`` is the
     message ``/hello``, and ``/me waves`` is an action. ``known`` are the names that tell whether the first
-    word of a ``/`` command is its group: see `fields_with_group`. Raises `Refusal` for an unknown ``/`` word,
-    for a malformed or too long line, and for a message that looks like a mistyped command with a password or
-    an invitation link.
+    word of a ``/`` command is its group: see `parse_fields_with_implied_group`. Raises `Refusal` for an
+    unknown ``/`` word, for a malformed or too long line, and for a message that looks like a mistyped command
+    with a password or an invitation link.
     """
     slash = parse_slash_line(typed)
     if slash is not None:
@@ -102,7 +107,7 @@ def parse_typed_line(typed: str, here: ConversationRef, known: KnownNames = NO_N
         row, values = command
         return row.build(values, LARGEST_DAEMON_LIMITS)
     if is_command_with_secret(typed):
-        raise Refusal("bad_request", why=refusal_reason("password_in_message"))
+        raise Refusal("bad_request", why=translatable_reason("password_in_message"))
     return message_command(here, unescape_leading_slash(typed))
 
 
@@ -128,15 +133,15 @@ def _slash(typed: SlashLine, here: ConversationRef, known: KnownNames) -> TypedC
     if word == NICK_SLASH_WORD:
         told = _("a nick can't be changed: leave with /quit, and come back with chat --name {nick}")
         raise Refusal("bad_request", why=told.format(nick=typed.rest.strip() or "NICK"))
-    action = typed.action_message(field_word)
+    action = typed.action_message(displayed_field_name)
     if action is not None:
         return message_command(here, action)
     row = SlashLine(SLASH_ALIASES.get(word, typed.word), typed.rest).declaration
     if row is None:
         raise Refusal("unknown_action", name=f"/{typed.word[:64]}")
     if row.command is c.SendToUser:
-        return _open_direct(typed.rest, slash_usage(row, here, word))
-    values = fields_with_group(row, typed.rest, here, known, LARGEST_DAEMON_LIMITS)
+        return _open_direct(typed.rest, slash_usage_in_conversation(row, here, word))
+    values = parse_fields_with_implied_group(row, typed.rest, here, known, LARGEST_DAEMON_LIMITS)
     if here.kind == "group":
         if row.name == "clients":
             return c.ListMembers(here.name)
@@ -144,15 +149,18 @@ def _slash(typed: SlashLine, here: ConversationRef, known: KnownNames) -> TypedC
             values.setdefault("group", here.name)
     if row.name == "history" and "dest" not in values and here != LOBBY:
         values["group" if here.kind == "group" else "dest"] = here.name
-    if not row.required <= values.keys():
-        raise Refusal("bad_request", why=refusal_reason("usage", usage=slash_usage(row, here, word)))
+    if not row.required_fields <= values.keys():
+        raise Refusal(
+            "bad_request",
+            why=translatable_reason("usage", usage=slash_usage_in_conversation(row, here, word)),
+        )
     command = row.build(values, LARGEST_DAEMON_LIMITS)
     return c.Join(command.group) if isinstance(command, c.EnterGroup) else command
 
 
 def _client_command(word: str, rest: str, here: ConversationRef) -> SendImage | SendTextFile | CopyMessages:
     """Return the command of the client ``word``, one of `QUEUED_COMMANDS`, with the argument ``rest``."""
-    usage = Refusal("bad_request", why=refusal_reason("usage", usage=QUEUED_COMMANDS[word].usage))
+    usage = Refusal("bad_request", why=translatable_reason("usage", usage=QUEUED_COMMANDS[word].usage))
     if word == "copy":
         count = rest or "1"
         if not (count.isascii() and count.isdigit() and len(count) < 4 and int(count) > 0):
@@ -163,10 +171,10 @@ def _client_command(word: str, rest: str, here: ConversationRef) -> SendImage | 
     return SendImage(rest, here) if word == "image" else SendTextFile(rest, here)
 
 
-def _open_direct(rest: str, usage: str) -> OpenDirect:
+def _open_direct(rest: str, usage: str) -> OpenDirectConversation:
     """Return the command ``/msg nick text``, or ``/msg nick``, which only goes to the conversation."""
     nick, *text = rest.split(None, 1)[:2] or [""]
     if not nick:
-        raise Refusal("bad_request", why=refusal_reason("usage", usage=usage))
+        raise Refusal("bad_request", why=translatable_reason("usage", usage=usage))
     place = ConversationRef("direct", nick)
-    return OpenDirect(nick, message_command(place, text[0]) if text else None)
+    return OpenDirectConversation(nick, message_command(place, text[0]) if text else None)

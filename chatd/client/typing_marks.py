@@ -10,16 +10,16 @@ from chatd.client.pending import ConnectionLost, RefusedByServer
 from chatd.core import commands as c
 from chatd.json_wire import objects
 
-TYPING_TOLD_SECONDS: Final = 3.0
+TYPING_NOTICE_INTERVAL_SECONDS: Final = 3.0
 """The seconds for which the client does not tell again that its user types."""
 
 
 class TypingMarkSender:
     """Tells the daemon that the user is typing in the current conversation.
 
-    A typing mark is sent at most once in `TYPING_TOLD_SECONDS`. ``ask`` sends a command to the daemon, and
-    ``clock`` returns a monotonic time in seconds. If the server does not support typing marks, `is_supported`
-    is false and none are sent.
+    A typing mark is sent at most once in `TYPING_NOTICE_INTERVAL_SECONDS`. ``ask`` sends a command to the
+    daemon, and ``clock`` returns a monotonic time in seconds. If the server does not support typing marks,
+    `is_supported` is false and none are sent.
     """
 
     def __init__(
@@ -32,7 +32,7 @@ class TypingMarkSender:
         self._memory = memory
         self._ask = ask
         self._clock = clock
-        self._told_at = -TYPING_TOLD_SECONDS
+        self._told_at = -TYPING_NOTICE_INTERVAL_SECONDS
 
     def is_due(self, text: str) -> bool:
         """Return whether a typing mark must be sent now that the input box has ``text``.
@@ -46,7 +46,7 @@ class TypingMarkSender:
             not self.is_supported
             or not text.strip()
             or text[0] == "/"
-            or now < self._told_at + TYPING_TOLD_SECONDS
+            or now < self._told_at + TYPING_NOTICE_INTERVAL_SECONDS
         ):
             return False
         self._told_at = now

@@ -25,7 +25,7 @@ class UnreadLine(Static):
         memory = self._memory
         here = memory.here.key
         unread = [one for one in memory.conversations.values() if one.has_news and one.place.key != here]
-        unread.sort(key=lambda one: (unread_rank(memory, one), -one.unread))
+        unread.sort(key=lambda one: (unread_rank(memory, one), -one.unread_count))
         self.set_class(bool(unread), "-shown")
         names = [f"{conversation_name(one)} {one.unread_label}".strip() for one in unread]
         self.update(Content(_("unread: {places}").format(places="  ".join(names))))

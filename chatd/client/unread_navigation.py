@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from chatd.client.codec import ConversationRef
-from chatd.client.history import SCROLL_PAGE_SIZE, HistoryLoader
+from chatd.client.history import SCROLL_PAGE_MESSAGES, HistoryLoader
 from chatd.client.memory import Conversation, Memory, ScreenEntry, entry_from_message
 from chatd.client.scrollback import Scrollback
 
@@ -20,7 +20,7 @@ def unread_rank(memory: Memory, conversation: Conversation) -> int:
         return 3
     if memory.settings.is_muted(conversation.place):
         return 2
-    return 0 if conversation.personal_count else 1
+    return 0 if conversation.unread_personal_count else 1
 
 
 def next_unread_conversation(memory: Memory) -> ConversationRef | None:
@@ -54,22 +54,24 @@ class NewMessageJumper:
         Return False if there is no new message, or if it can't be read.
         """
         conversation = self._memory.shown_conversation
-        target = conversation.read.next_jump()
+        target = conversation.read.next_new_position()
         if target is None:
             return False
         is_line, id = target
         if not self._is_in_memory(conversation, id, is_line):
-            page = await self._history.read_page(conversation, SCROLL_PAGE_SIZE, around=max(1, id))
+            page = await self._history.read_page(conversation, SCROLL_PAGE_MESSAGES, around=max(1, id))
             if page is None or conversation is not self._memory.shown_conversation:
                 return False
-            has_newer = page.more or (page.messages[-1].id if page.messages else 0) < conversation.last_told
+            has_newer = (
+                page.more or (page.messages[-1].id if page.messages else 0) < conversation.last_delivered_id
+            )
             entries = map(entry_from_message, page.messages)
             has_older = bool(page.messages) and page.messages[0].id <= id
             conversation.replace_entries(entries, has_older, has_newer)
         if is_line:
             self._scrollback.show_new_messages()
         else:
-            found = next((entry for entry in conversation.entries if entry.id == id), None)
+            found = next((entry for entry in conversation.entries if entry.log_id == id), None)
             self._history.found = found
             self._scrollback.show(found)
         return True
@@ -77,7 +79,7 @@ class NewMessageJumper:
     @staticmethod
     def _is_in_memory(conversation: Conversation, id: int, is_line: bool) -> bool:
         def reached(entry: ScreenEntry) -> bool:
-            return 0 < entry.id <= id if is_line else entry.id == id
+            return 0 < entry.log_id <= id if is_line else entry.log_id == id
 
         if is_line and not conversation.has_older:
             return True

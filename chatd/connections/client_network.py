@@ -8,14 +8,14 @@ from typing import Any, Final
 
 from chatd.core.moderation import IPV6_PREFIX_BITS
 
-KEEP_ALIVE_OPTIONS: Final = (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3))
+TCP_KEEP_ALIVE_OPTIONS: Final = (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3))
 """Linux names and values (seconds, seconds, number) of the TCP options for keep-alive probes.
 
 With these values, a machine that is gone is detected 60 seconds after its last packet.
 """
 
 
-def network_of(address: Any) -> str | None:
+def client_network_of_address(address: Any) -> str | None:
     """Return the IPv4 address or the IPv6 network of a client, given its transport ``address``.
 
     Return None if the client is on this machine, connected by TCP or a Unix socket. Raises `ValueError` if
@@ -40,6 +40,6 @@ def enable_keep_alive(transport: Any) -> None:
     transport.setTcpKeepAlive(True)
     connection = getattr(transport, "socket", None)  # of TLS: that of the transport below
     if connection is not None and connection.family in (socket.AF_INET, socket.AF_INET6):
-        for name, value in KEEP_ALIVE_OPTIONS:
+        for name, value in TCP_KEEP_ALIVE_OPTIONS:
             if hasattr(socket, name):
                 connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)

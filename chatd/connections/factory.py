@@ -14,13 +14,13 @@ from twisted.logger import Logger
 
 from chatd.boundaries import Clock, Dialect
 from chatd.chat.service import Chat
-from chatd.connections.client_network import enable_keep_alive, network_of
+from chatd.connections.client_network import client_network_of_address, enable_keep_alive
 from chatd.connections.login_deadlines import ConnectionBeforeDetection, LoginDeadlines
 from chatd.connections.outbox import FlushQueue, Outbox
 from chatd.connections.rate_limit import RateLimit
 from chatd.connections.session import Session
 from chatd.core.limits import Limits
-from chatd.core.refusals import Refusal, rate_limited_refusal, refusal_reason
+from chatd.core.refusals import Refusal, rate_limited_refusal, translatable_reason
 
 SHUTDOWN_DISCONNECT_SECONDS: Final = 2.0
 """Seconds that clients have to read their last bytes when the daemon stops; then their connections are cut.
@@ -66,13 +66,13 @@ class Sessions:
         """The number of bytes that wait to be written in all outboxes."""
         return sum([session.outbox_bytes for session in self._open])
 
-    def all(self) -> list[Session]:
+    def all_sessions(self) -> list[Session]:
         """Return all sessions, including those without a login, in the order of their connections."""
         return list(self._open)
 
     def _has_room(self, address: Any) -> bool:
         """Return whether the limits allow a further connection from ``address``."""
-        network, limits = network_of(address), self.limits
+        network, limits = client_network_of_address(address), self.limits
         if len(self) >= limits.connections:
             self._log.warn(
                 "{peer}: rate_limited, {count} are connected", peer=format_address(address), count=len(self)
@@ -95,7 +95,9 @@ class Sessions:
             enable_keep_alive(transport)
         self._log.info("{peer} connected", peer=format_peer(transport))
 
-    def open(self, dialect: Dialect, carrier: Any, detector: ConnectionBeforeDetection | None) -> Session:
+    def open_session(
+        self, dialect: Dialect, carrier: Any, detector: ConnectionBeforeDetection | None
+    ) -> Session:
         """Return a new session for the connection of ``carrier``.
 
         Refuse the client if too many are connected.
@@ -113,7 +115,7 @@ class Sessions:
             dialect,
             carrier,
             format_address(address),
-            network_of(address),
+            client_network_of_address(address),
             lambda: "" if detector is None else detector.client_certificate_name,
             RateLimit(self.limits),
             partial(
@@ -127,7 +129,7 @@ class Sessions:
             partial(self._closed, first_protocol),
         )
         if not self._has_room(address):
-            session.refuse_and_close(rate_limited_refusal(refusal_reason("many_connections")))
+            session.refuse_and_close(rate_limited_refusal(translatable_reason("many_connections")))
             return session
         self._open[session] = self._count(address)
         self._deadlines.start(first_protocol, session)
@@ -170,7 +172,7 @@ class Sessions:
 
     def _count(self, address: Any) -> str | None:
         """Count a connection for the network it comes from, and return the network for `_discount`."""
-        network = network_of(address)
+        network = client_network_of_address(address)
         if network is not None:
             self._from[network] += 1
         return network

@@ -12,7 +12,7 @@ from zope.interface import implementer
 
 from chatd.boundaries import Clock
 from chatd.chat.fanout import Recipient
-from chatd.connections.socket_write import end_output, is_idle, socket_sender, socket_writer
+from chatd.connections.socket_write import half_close, may_send_to_socket, socket_sender, socket_writer
 
 CLOSE_TIMEOUT_SECONDS: Final = 10.0
 """Seconds that a client has to read its last bytes when its connection closes; then the connection is cut."""
@@ -35,7 +35,7 @@ class FlushQueue:
     """The outboxes that have frames to write at the end of this iteration of the reactor.
 
     Most outboxes have one frame to write, and nothing that delays it. For these, this class queues and writes
-    the frames itself, in one loop, so that a message to many users costs little. `Outbox.put` and
+    the frames itself, in one loop, so that a message to many users costs little. `Outbox.queue_frame` and
     `Outbox.flush` do the same for a single outbox in any state.
     """
 
@@ -192,7 +192,7 @@ class Outbox:
         """Whether all frames were written to the transport, and the transport accepts more."""
         return not (self.queued_bytes or self._paused)
 
-    def put(self, frame: bytes) -> None:
+    def queue_frame(self, frame: bytes) -> None:
         """Queue ``frame``, unless it is empty or the outbox is closed.
 
         The frame is written together with the other frames of this iteration of the reactor, as far as the
@@ -376,10 +376,10 @@ class Outbox:
             # A TLS transport waits for its producer to have no more before it closes.
             self._transport.unregisterProducer()
             if self._linger:
-                end_output(self._transport)
+                half_close(self._transport)
                 self._timer = self._clock.callLater(self._linger, self._transport.loseConnection)
             else:
                 self._transport.loseConnection()
         self.is_clear = not (
             self.closed or self._closing or self.queued_bytes or self.seconds_between_writes or self._timer
-        ) and is_idle(self._transport)
+        ) and may_send_to_socket(self._transport)

@@ -18,10 +18,10 @@ from twisted.protocols.policies import WrappingFactory
 from twisted.python.failure import Failure
 from zope.interface import directlyProvides, providedBy
 
-from chatd.connections.client_network import network_of
+from chatd.connections.client_network import client_network_of_address
 from chatd.connections.factory import Sessions, format_peer
 
-HEADER_TIMEOUT_SECONDS: Final = 10.0
+PROXY_HEADER_TIMEOUT_SECONDS: Final = 10.0
 """Seconds that a proxy has to send the PROXY header of a connection."""
 
 
@@ -58,9 +58,9 @@ class ProxiedConnection(HAProxyProtocolWrapper):
             self._give_up("too many connections")
             return
         self._deadline = sessions.clock.callLater(
-            HEADER_TIMEOUT_SECONDS,
+            PROXY_HEADER_TIMEOUT_SECONDS,
             self._give_up,
-            f"no PROXY header within {HEADER_TIMEOUT_SECONDS:.0f} seconds",
+            f"no PROXY header within {PROXY_HEADER_TIMEOUT_SECONDS:.0f} seconds",
         )
 
     def dataReceived(self, data: bytes) -> None:
@@ -72,7 +72,7 @@ class ProxiedConnection(HAProxyProtocolWrapper):
         protocol, self.wrappedProtocol = self.wrappedProtocol, collector
         try:
             super().dataReceived(data)  # which disconnects if this is no header
-            network_of(self.getPeer())  # raises ValueError if that is no address
+            client_network_of_address(self.getPeer())  # raises ValueError if that is no address
         except Exception:  # Twisted's parsers raise errors of many types for a broken header
             self.disconnecting = 1
         finally:

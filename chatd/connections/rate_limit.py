@@ -16,7 +16,7 @@ READING_COMMANDS: Final = frozenset(
 COMMANDS_WITH_SECRET: Final = frozenset(
     command
     for command, row in COMMANDS_BY_CLASS.items()
-    if any(field.kind == "secret" for field in row.fields.values()) and row.name != "hello"
+    if any(field.value_kind == "secret" for field in row.fields.values()) and row.name != "hello"
 )
 """The commands with a secret field: a password, which takes tens of milliseconds to hash, or an invitation
 link.

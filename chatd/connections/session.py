@@ -26,7 +26,7 @@ from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
 from chatd.core.tokens import Token
 
-REFUSAL_LINGER_SECONDS: Final = 1.0
+LINGER_AFTER_REFUSAL_SECONDS: Final = 1.0
 """Seconds for which a client's input is read and ignored after the refusal that ends its connection.
 
 If a connection is closed with bytes unread, TCP sends a reset, which may overtake the refusal.
@@ -49,14 +49,14 @@ A client that has used more has one request at a time: the next is handled when 
 other clients were served, or, if the whole credit is used, when there is credit again.
 """
 
-MAX_ANONYMOUS_REFUSALS: Final = 5
+MAX_REFUSALS_BEFORE_LOGIN: Final = 5
 """Number of refusals before a login after which a client is disconnected.
 
 Such a client speaks another protocol, or guesses.
 """
 
 
-MISSED_EVENT_REQUEST: Final = Request(ShowChannel(), "missed")
+PLACEHOLDER_MISSED_EVENT_REQUEST: Final = Request(ShowChannel(), "missed")
 """The request that the daemon pretends to answer when it tells a client that shows channels of an event about
 its user that it has missed.
 """
@@ -149,7 +149,7 @@ class Session:
         self._hello: Request | None = None
         self._telltale: Request | None = None
         self._buffer: WelcomeBuffer | None = None
-        self._write: Callable[[bytes], None] = self._outbox.put
+        self._write: Callable[[bytes], None] = self._outbox.queue_frame
         self.immediate_outbox: Outbox | None = self._outbox
         """The outbox, or None while frames are held back or buffered in front of it."""
         self._refusals: set[Refusal] = set()
@@ -200,7 +200,7 @@ class Session:
     def greet(self) -> None:
         """Send the dialect's greeting to the client."""
         for frame in frame_payloads(self.frame_format, self.dialect.greeting):
-            self._outbox.put(frame)
+            self._outbox.queue_frame(frame)
 
     def receive(self, payload: bytes) -> None:
         """Decode ``payload``, the content of a received frame, and submit the request. Never raises."""
@@ -280,7 +280,7 @@ class Session:
 
         The refusal is sent when all earlier tasks of the journal are completed.
         """
-        self._close_delay = REFUSAL_LINGER_SECONDS
+        self._close_delay = LINGER_AFTER_REFUSAL_SECONDS
         self._chat.end_session(self, None, refusal)
 
     def connection_lost(self, broken: bool = False) -> None:
@@ -334,7 +334,7 @@ class Session:
         # A refusal that passes by itself is no fault of the client.
         if self.user is None and not self.is_closing and refusal.retry_after is None:
             self._refusals.add(refusal)
-            if len(self._refusals) == MAX_ANONYMOUS_REFUSALS:
+            if len(self._refusals) == MAX_REFUSALS_BEFORE_LOGIN:
                 self.refuse_and_close(Refusal("too_many_refusals"))
 
     def _settle(self, request: Request) -> None:
@@ -409,7 +409,7 @@ class Session:
         """Ignore what the client still sends, write the queued frames, then close the connection."""
         self.ignore_input()
         self._end_buffer()
-        self._outbox.put(self._carrier.closing_frame(self._close_refusal))
+        self._outbox.queue_frame(self._carrier.closing_frame(self._close_refusal))
         self._outbox.close(self._close_delay)
 
     def abort(self) -> None:
@@ -502,7 +502,7 @@ class Session:
         for entry, is_subject in entries:
             if shows_groups_as_channels and not entry.event.is_message:
                 # The client was shown its channels as they are now; an old event must not change them.
-                encoded = self.dialect.encode_answer(MISSED_EVENT_REQUEST, MissedEvent(entry))
+                encoded = self.dialect.encode_answer(PLACEHOLDER_MISSED_EVENT_REQUEST, MissedEvent(entry))
             elif is_subject:
                 encoded = encoder.encode_for_subject(entry)
             else:
@@ -513,7 +513,7 @@ class Session:
         frames = map(wrap, payloads)
         for frame in [b"".join(frames)] if frames_may_be_joined else frames:
             if self._buffer is None:
-                self._outbox.put(frame)
+                self._outbox.queue_frame(frame)
             else:  # which ends when it is full
                 self._buffer.put_missed_message(frame)
 
@@ -547,7 +547,7 @@ class Session:
 
     def _reply_frames(self, frames: Iterable[bytes]) -> None:
         for frame in frames:
-            self._outbox.put(frame)
+            self._outbox.queue_frame(frame)
         waiting = self.wait_until_writable()
         if waiting is None and self._outbox.queued_bytes > MAX_UNSENT_ANSWER_BYTES:
             waiting = self._chat.fair_queue.wait()
@@ -599,7 +599,7 @@ class Session:
         """
         self._set_frame_format(self.frame_format._replace(frames_may_be_joined=False))
         first, *rest = frame_payloads(self.frame_format, welcome)
-        self._outbox.put(first)
+        self._outbox.queue_frame(first)
         buffer = WelcomeBuffer(
             self._outbox, self._clock, seconds_between_lines, lambda: self._pauses == 0, self._end_buffer
         )
@@ -639,12 +639,12 @@ class Session:
         """Write the buffered frames and buffer no more. Change to ``dialect``, if given, and its pace."""
         self._hello = self._telltale = None
         buffer, self._buffer = self._buffer, None
-        self._write = self._outbox.put
+        self._write = self._outbox.queue_frame
         self.set_dialect(dialect or self.dialect)
         if buffer is not None:
             frames = buffer.take_all_frames()
             for frame in frames if self.dialect.seconds_between_writes else [b"".join(frames)]:
-                self._outbox.put(frame)
+                self._outbox.queue_frame(frame)
         if self._held is None:
             self.immediate_outbox = self._outbox
 

@@ -26,14 +26,14 @@ def socket_sender(transport: Any) -> Callable[[bytes], int]:
     """Return the ``send`` method of the socket of ``transport`` if it is plain TCP.
 
     The function returns the number of bytes sent, and may raise `OSError`. For other transports, return a
-    function that sends nothing and returns 0. Call the function only while `is_idle` is true, and write the
-    bytes that were not sent with `socket_writer`.
+    function that sends nothing and returns 0. Call the function only while `may_send_to_socket` is true, and
+    write the bytes that were not sent with `socket_writer`.
     """
     send: Callable[[bytes], int] = transport.socket.send if type(transport) is Server else _send_nothing
     return send
 
 
-def is_idle(transport: Any) -> bool:
+def may_send_to_socket(transport: Any) -> bool:
     """Return whether the function that `socket_sender` has returned for ``transport`` may be called now.
 
     It may not be called while the transport is closing, or has queued bytes, which the sent bytes would
@@ -42,7 +42,7 @@ def is_idle(transport: Any) -> bool:
     return type(transport) is not Server or _is_idle(transport)
 
 
-def end_output(transport: Any) -> None:
+def half_close(transport: Any) -> None:
     """Half-close the connection: tell the peer that no more data follow. ``transport`` still reads.
 
     With TLS, and on transports that are not sockets, do nothing, because they can't close one direction

@@ -14,7 +14,7 @@ from twisted.internet.interfaces import IDelayedCall
 from chatd.boundaries import Clock
 from chatd.connections.outbox import Outbox
 
-QUIET_SECONDS: Final = 0.25
+CLIENT_SILENCE_SECONDS: Final = 0.25
 """Seconds of silence after a hello which show that the client is not the reference client."""
 
 MAX_LINE_BY_LINE_DURATION_SECONDS: Final = 5.0
@@ -28,8 +28,8 @@ class WelcomeBuffer:
     """Holds back the frames after a welcome until the client's next line shows how the client reads lines.
 
     The reference client of the text protocol takes each read for one line. The session ends the buffering
-    with `take_all_frames`. If too many bytes are buffered, or the client is silent for `QUIET_SECONDS`, the
-    buffer calls ``on_end``, which must end the buffering.
+    with `take_all_frames`. If too many bytes are buffered, or the client is silent for
+    `CLIENT_SILENCE_SECONDS`, the buffer calls ``on_end``, which must end the buffering.
 
     There is one exception. If missed messages are in the buffer of a silent client, all frames are first
     passed to ``outbox``, one every ``seconds_between_lines`` seconds. ``on_end`` is called if the client is
@@ -67,7 +67,7 @@ class WelcomeBuffer:
         If the buffered frames are being sent one by one already, queue ``frame`` in the outbox behind them.
         """
         if self._writes_lines:
-            self._outbox.put(frame)
+            self._outbox.queue_frame(frame)
         elif frame:
             self._frames.append(frame)
             self._size += len(frame)
@@ -92,7 +92,7 @@ class WelcomeBuffer:
         frames, self._frames = self._frames, []
         return frames
 
-    def start_timer(self, seconds: float = QUIET_SECONDS) -> None:
+    def start_timer(self, seconds: float = CLIENT_SILENCE_SECONDS) -> None:
         """Start the timer that ends the buffering if the client sends nothing for ``seconds``."""
         self._timer = self._clock.callLater(seconds, self._end_silence)
 
@@ -109,7 +109,7 @@ class WelcomeBuffer:
             lines = self._missed
             self._outbox.set_seconds_between_writes(self._pace)
             for frame in self.take_all_frames():
-                self._outbox.put(frame)
+                self._outbox.queue_frame(frame)
             self._missed = 0
             self._writes_lines = True
             self.start_timer(min(lines * self._pace, MAX_LINE_BY_LINE_DURATION_SECONDS))

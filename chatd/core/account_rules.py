@@ -21,8 +21,8 @@ from chatd.core.accounts import (
 )
 from chatd.core.events import User
 from chatd.core.login import Login
-from chatd.core.names import MAX_NICK_CODE_POINTS, BadName, Name, check_reserved, parse_nick
-from chatd.core.refusals import Refusal, refusal_reason
+from chatd.core.names import MAX_NICK_CODE_POINTS, BadName, Name, check_not_reserved, parse_nick
+from chatd.core.refusals import Refusal, translatable_reason
 from chatd.core.rules import Decision, decide, has_closed_account
 from chatd.core.state import RecordedChange, State
 from chatd.core.tokens import is_token_secret
@@ -34,7 +34,7 @@ def check_new_password(password: Secret, policy: AccountPolicy) -> None:
     Raises `Refusal` ``weak_password`` or ``bad_request``.
     """
     if is_token_secret(password):
-        raise Refusal("bad_request", why=refusal_reason("token_as_password"))
+        raise Refusal("bad_request", why=translatable_reason("token_as_password"))
     if len(password) < policy.password_min:
         raise Refusal("weak_password", limit=policy.password_min)
 
@@ -47,12 +47,12 @@ def check_may_register(state: State, user: User) -> None:
     now.
     """
     current = state.users.get(user.id)
-    if current is None or current.key != user.key:
-        raise Refusal("storage_failed", why=refusal_reason("not_stored"))
+    if current is None or current.normalized_nick != user.normalized_nick:
+        raise Refusal("storage_failed", why=translatable_reason("not_stored"))
     if user.id in state.credentials:
         raise Refusal("already_registered", nick=user.nick)
     try:
-        check_reserved(Name(user.nick, user.key))
+        check_not_reserved(Name(user.nick, user.normalized_nick))
     except BadName as bad:
         raise Refusal("bad_nick", nick=user.nick, why=bad.reason) from None
 
@@ -80,7 +80,7 @@ def check_may_write(state: State, user: User, policy: AccountPolicy) -> None:
         raise Refusal("account_closed", nick=user.nick)
 
 
-def register(state: State, user: User, hashed: Secret, now: int) -> Decision:
+def decide_registration(state: State, user: User, hashed: Secret, now: int) -> Decision:
     """Return the changes (a `Decision`) that register ``user`` with the password hash ``hashed``.
 
     ``now`` is in milliseconds since 1970. Raises `Refusal` as `check_may_register` does.
@@ -113,7 +113,7 @@ def change_password(state: State, verified_credential: Credential, hashed: Secre
     )
 
 
-def unregister(state: State, verified_credential: Credential, now: int) -> Decision:
+def decide_unregistration(state: State, verified_credential: Credential, now: int) -> Decision:
     """Return the changes (a `Decision`) that close the account of a user.
 
     ``verified_credential`` is the credential that the user's password was verified against. The user leaves
@@ -133,7 +133,7 @@ def unregister(state: State, verified_credential: Credential, now: int) -> Decis
     events = tuple(event for group in groups for event in decide(state, user, c.Leave(group)).events)
     renamed = with_numbered_nick(state, user, user.nick)
     records: list[RecordedChange] = [UserRenamed(renamed), Credential(renamed, CLOSED_ACCOUNT_HASH)]
-    if user.key in state.appointed:
+    if user.normalized_nick in state.appointed_operator_nicks:
         records.append(state.build_moderation_entry(renamed, "dismiss", user.nick, now))
     return Decision(events, tuple(records))
 
@@ -157,6 +157,6 @@ def with_numbered_nick(state: State, user: User, base_nick: str) -> User:
             except BadName:  # cut inside a sequence of characters that must stand together
                 continue
             if state.find_user(name) is None:
-                return replace(user, nick=name.shown, key=name.key)
+                return replace(user, nick=name.original, normalized_nick=name.normalized)
             break
     raise AssertionError("there is always a free number")

@@ -59,22 +59,22 @@ class Channel(msgspec.Struct, frozen=True, eq=False):
 
     ``topic`` was set by the user with the nick ``topic_author`` at ``topic_at``; ``topic`` is empty if none
     is set. ``created_at`` is the time at which the group was created, and 0 for the lobby. Times are in
-    milliseconds since 1970. ``members`` are in the order in which they joined. ``banned`` are the nicks of
-    the banned users. If ``is_member`` is false, the reader is not a member, and ``members`` and ``banned``
-    are empty. ``read_at`` is the reader's read mark as a time; it is None if the reader has set no mark, and
-    in the answer to a command.
+    milliseconds since 1970. ``members`` are in the order in which they joined. ``banned_nicks`` are the nicks
+    of the banned users. If ``reader_is_member`` is false, the reader is not a member, and ``members`` and
+    ``banned_nicks`` are empty. ``read_mark_time`` is the reader's read mark as a time; it is None if the
+    reader has set no mark, and in the answer to a command.
     """
 
     group: str
     is_private: bool = False
-    is_member: bool = True
+    reader_is_member: bool = True
     topic: str = ""
     topic_author: str = ""
     topic_at: int = 0
     created_at: int = 0
     members: tuple[ChannelMember, ...] = ()
-    banned: tuple[str, ...] = ()
-    read_at: int | None = None
+    banned_nicks: tuple[str, ...] = ()
+    read_mark_time: int | None = None
 
 
 class TransientMessageSent(msgspec.Struct, frozen=True, eq=False):
@@ -125,16 +125,16 @@ class UserDescription(msgspec.Struct, frozen=True, eq=False):
 
     If ``profile`` is None, ``user`` is offline.
 
-    ``channels`` are pairs of a group's name and whether the user is an operator of that group, for the groups
-    in which the reader may know the user to be. ``earlier_profiles`` are the remembered profiles of sessions
-    that have ended, the latest first. ``is_server_operator`` says whether the user is shown as a server
-    operator.
+    ``group_names_with_operator_flag`` are pairs of a group's name and whether the user is an operator of that
+    group, for the groups in which the reader may know the user to be. ``earlier_profiles`` are the remembered
+    profiles of sessions that have ended, the latest first. ``is_server_operator`` says whether the user is
+    shown as a server operator.
     """
 
     user: User
     profile: Profile | None
     is_registered: bool
-    channels: tuple[tuple[str, bool], ...] = ()
+    group_names_with_operator_flag: tuple[tuple[str, bool], ...] = ()
     earlier_profiles: tuple[Profile, ...] = ()
     is_server_operator: bool = False
 
@@ -151,17 +151,18 @@ class UserDescriptions(msgspec.Struct, frozen=True, eq=False):
 class WatchedUsers(msgspec.Struct, frozen=True, eq=False):
     """The answer to `WatchUsers`, or the notice that a watched user has logged in or out.
 
-    - ``online`` are the watched users who are online.
-    - ``offline`` are the watched nicks whose users are offline or unknown.
-    - ``listed`` are the nicks in the watch list, if the command asked for the list.
-    - ``refused`` are the nicks that did not fit into the watch list, which has room for ``limit`` nicks.
+    - ``online_users`` are the watched users who are online.
+    - ``offline_nicks`` are the watched nicks whose users are offline or unknown.
+    - ``listed_nicks`` are the nicks in the watch list, if the command asked for the list.
+    - ``refused_nicks`` are the nicks that did not fit into the watch list, which has room for ``max_nicks``
+      nicks.
     """
 
-    online: tuple[User, ...] = ()
-    offline: tuple[str, ...] = ()
-    listed: tuple[str, ...] = ()
-    refused: tuple[str, ...] = ()
-    limit: int = 0
+    online_users: tuple[User, ...] = ()
+    offline_nicks: tuple[str, ...] = ()
+    listed_nicks: tuple[str, ...] = ()
+    refused_nicks: tuple[str, ...] = ()
+    max_nicks: int = 0
 
 
 class ProfileChanged(msgspec.Struct, frozen=True, eq=False):
@@ -175,14 +176,14 @@ class Statistics(msgspec.Struct, frozen=True, eq=False):
     """The numbers of users who are online, of all users ever known, and of the groups that the reader may
     see.
 
-    ``most_online`` is the largest number of users who were online at once since the daemon was started.
-    ``at`` is the present time, in milliseconds since 1970-01-01 UTC.
+    ``max_online_user_count`` is the largest number of users who were online at once since the daemon was
+    started. ``at`` is the present time, in milliseconds since 1970-01-01 UTC.
     """
 
-    online_users: int
-    known_users: int
-    groups: int
-    most_online: int
+    online_user_count: int
+    known_user_count: int
+    group_count: int
+    max_online_user_count: int
     at: int
 
 
@@ -199,7 +200,7 @@ class Ack(msgspec.Struct, frozen=True, eq=False):
     receiver: UserDescription | None = None
 
 
-class Unchanged(msgspec.Struct, frozen=True, eq=False):
+class AlreadyInGroup(msgspec.Struct, frozen=True, eq=False):
     """The answer to a command that changes nothing, because the user is in the group already.
 
     ``group`` is the name of the group, empty for the lobby.
@@ -211,14 +212,14 @@ class Unchanged(msgspec.Struct, frozen=True, eq=False):
 class Welcome(msgspec.Struct, frozen=True, eq=False):
     """The answer to a login: the client is logged in as ``user``.
 
-    ``returning`` is true if the user was known before. ``cursor`` is the id of the last log entry; the client
-    can give it as ``since`` in a later hello. ``last_seen_id`` is the user's last seen id: the entries that
-    the user has missed have larger ids. ``channels`` are the lobby and the groups of the user for a dialect
-    that shows channels, else empty. ``is_registered`` says whether the nick has a password.
+    ``is_returning_user`` is true if the user was known before. ``cursor`` is the id of the last log entry;
+    the client can give it as ``since`` in a later hello. ``last_seen_id`` is the user's last seen id: the
+    entries that the user has missed have larger ids. ``channels`` are the lobby and the groups of the user
+    for a dialect that shows channels, else empty. ``is_registered`` says whether the nick has a password.
     """
 
     user: User
-    returning: bool
+    is_returning_user: bool
     cursor: int
     last_seen_id: int
     channels: tuple[Channel, ...] = ()
@@ -235,10 +236,12 @@ class Authenticated(msgspec.Struct, frozen=True, eq=False):
 
 
 class AccountChanged(msgspec.Struct, frozen=True, eq=False):
-    """The answer to a successful account command. ``registered`` says whether ``nick`` has a password now."""
+    """The answer to a successful account command. ``is_registered`` says whether ``nick`` has a
+    password now.
+    """
 
     nick: str
-    registered: bool
+    is_registered: bool
 
 
 class OperatorRights(msgspec.Struct, frozen=True, eq=False):
@@ -253,17 +256,17 @@ class OperatorRights(msgspec.Struct, frozen=True, eq=False):
 class TokenListItem(msgspec.Struct, frozen=True, eq=False):
     """A token in a list of tokens.
 
-    ``scope`` is its access: read or write. ``groups`` are the names of the groups to which the token is
-    limited, where ``lobby`` stands for the lobby; ``*`` alone means all conversations. ``made`` and
-    ``expires`` are the times at which the token was made and expires, in milliseconds since 1970; ``expires``
-    is None for a token that is valid until it is revoked.
+    ``scope`` is its access: read or write. ``conversation_names`` are the names of the groups to which the
+    token is limited, where ``lobby`` stands for the lobby; ``*`` alone means all conversations. ``made_at``
+    and ``expires_at`` are the times at which the token was made and expires, in milliseconds since 1970;
+    ``expires_at`` is None for a token that is valid until it is revoked.
     """
 
     name: str
     scope: str
-    groups: tuple[str, ...]
-    made: int
-    expires: int | None
+    conversation_names: tuple[str, ...]
+    made_at: int
+    expires_at: int | None
 
 
 class TokenMade(msgspec.Struct, frozen=True, eq=False):
@@ -283,16 +286,16 @@ class TokenList(msgspec.Struct, frozen=True, eq=False):
 class InvitationLinkListItem(msgspec.Struct, frozen=True, eq=False):
     """An invitation link in a list of the links of ``group``.
 
-    ``number`` identifies the link among those of the group, and ``maker`` is the nick of the user who made
-    it. ``made`` and ``expires`` are the times at which the link was made and expires, in milliseconds since
-    1970. ``use_count`` is the number of users who have joined by the link.
+    ``number`` identifies the link among those of the group, and ``maker_nick`` is the nick of the user who
+    made it. ``made_at`` and ``expires_at`` are the times at which the link was made and expires, in
+    milliseconds since 1970. ``use_count`` is the number of users who have joined by the link.
     """
 
     group: str
     number: int
-    maker: str
-    made: int
-    expires: int
+    maker_nick: str
+    made_at: int
+    expires_at: int
     use_count: int
 
 
@@ -344,15 +347,15 @@ class Clients(msgspec.Struct, frozen=True, eq=False):
 class Member(msgspec.Struct, frozen=True, eq=False):
     """A member in a list of a group's members.
 
-    ``role`` is owner, operator or member. ``online`` says whether the user is connected, ``registered``
+    ``role`` is owner, operator or member. ``is_online`` says whether the user is connected, ``is_registered``
     whether the nick has a password. A user who is not registered loses the role of owner or operator at the
     next login.
     """
 
     nick: str
     role: str
-    online: bool
-    registered: bool
+    is_online: bool
+    is_registered: bool
 
 
 class Members(msgspec.Struct, frozen=True, eq=False):
@@ -388,12 +391,12 @@ class GroupListItem(msgspec.Struct, frozen=True, eq=False):
 class Groups(msgspec.Struct, frozen=True, eq=False):
     """The list of the groups that the user who asks may see, sorted by name.
 
-    ``online_users`` is the number of users who are online, all of whom are in the lobby. ``at`` is the time
-    of the list, in milliseconds since 1970.
+    ``online_user_count`` is the number of users who are online, all of whom are in the lobby. ``at`` is the
+    time of the list, in milliseconds since 1970.
     """
 
-    groups: tuple[GroupListItem, ...]
-    online_users: int = 0
+    items: tuple[GroupListItem, ...]
+    online_user_count: int = 0
     at: int = 0
 
 
@@ -410,10 +413,10 @@ class Reaction(NamedTuple):
 class Page(msgspec.Struct, frozen=True, eq=False):
     """A page of the log of one conversation for the user ``reader``, oldest entry first.
 
-    If there are more entries than fit on the page, it has the first ones if ``forward`` is true, else the
-    last ones, and ``more`` is true. On a page around an entry or a time, entries may be missing on either
-    side. ``is_event_page`` is true for a page of a group's events. It is false for a page of messages, which
-    also contains events if the request asks for them.
+    If there are more entries than fit on the page, it has the first ones if ``reads_forward`` is true, else
+    the last ones, and ``has_more`` is true. On a page around an entry or a time, entries may be missing on
+    either side. ``is_event_page`` is true for a page of a group's events. It is false for a page of messages,
+    which also contains events if the request asks for them.
 
     ``last_seen_id`` is the reader's last seen id on a page that is sent at a login: the reader has missed the
     entries with larger ids. It is None on a page that answers a command. ``trimmed_up_to_id`` is the largest
@@ -423,8 +426,8 @@ class Page(msgspec.Struct, frozen=True, eq=False):
 
     conversation: Conversation
     entries: tuple[LogEntry, ...]
-    more: bool
-    forward: bool
+    has_more: bool
+    reads_forward: bool
     is_event_page: bool
     reader: User
     last_seen_id: int | None = None
@@ -435,14 +438,14 @@ class Page(msgspec.Struct, frozen=True, eq=False):
 class SearchResult(msgspec.Struct, frozen=True, eq=False):
     """The messages that a search of the user ``reader`` has found.
 
-    They are sorted with the newest first, or with the oldest first if ``forward`` is true. ``resume_id`` is
-    the id to continue the search with, as its ``before``, or as its ``after`` if ``forward`` is true. It is
-    None if everything was searched.
+    They are sorted with the newest first, or with the oldest first if ``searches_forward`` is true.
+    ``resume_id`` is the id to continue the search with, as its ``before``, or as its ``after`` if
+    ``searches_forward`` is true. It is None if everything was searched.
     """
 
     reader: User
     entries: tuple[LogEntry, ...]
-    forward: bool
+    searches_forward: bool
     resume_id: int | None
 
 
@@ -450,42 +453,43 @@ class ConversationListItem(msgspec.Struct, frozen=True, eq=False):
     """A conversation in a list of a user's conversations.
 
     ``kind`` is lobby, group or direct. ``name`` is the group's name, the other user's nick, or "lobby".
-    ``last_id`` is the id of the last entry, or 0 if there is none. ``read_mark`` is the user's read mark in
-    the conversation, or None if there is none. ``unread`` is the number of other users' messages after the
-    read mark, or after the user's last seen id if there is no mark; only the last 1,000 messages are counted.
+    ``last_id`` is the id of the last entry, or 0 if there is none. ``read_mark_id`` is the user's read mark
+    in the conversation, or None if there is none. ``unread_count`` is the number of other users' messages
+    after the read mark, or after the user's last seen id if there is no mark; only the last 1,000 messages
+    are counted.
     """
 
     kind: str
     name: str
     last_id: int
-    unread: int
-    read_mark: int | None
+    unread_count: int
+    read_mark_id: int | None
 
 
 class ReadMark(msgspec.Struct, frozen=True, eq=False):
     """The answer to ``markread``: the read mark of ``reader`` in ``conversation``.
 
-    ``id`` is the id of the last entry that is marked as read, or 0 if no entry is marked.
+    ``entry_id`` is the id of the last entry that is marked as read, or 0 if no entry is marked.
 
-    ``at`` is the same mark as a time, in milliseconds since 1970: the time that a client has given, or the
-    time of the last entry up to ``id``, whichever is later. ``at`` is None if there is no mark, or if the
-    command did not ask for the time.
+    ``mark_time`` is the same mark as a time, in milliseconds since 1970: the time that a client has given, or
+    the time of the last entry up to ``entry_id``, whichever is later. ``mark_time`` is None if there is no
+    mark, or if the command did not ask for the time.
     """
 
     reader: User
     conversation: Conversation
-    id: int
-    at: int | None = None
+    entry_id: int
+    mark_time: int | None = None
 
 
 class Conversations(msgspec.Struct, frozen=True, eq=False):
     """The list of a user's conversations, the most recent first.
 
-    ``more`` says whether the user has more conversations than the list.
+    ``has_more`` says whether the user has more conversations than the list.
     """
 
-    conversations: tuple[ConversationListItem, ...]
-    more: bool
+    items: tuple[ConversationListItem, ...]
+    has_more: bool
 
 
 class ActiveConversation(msgspec.Struct, frozen=True, eq=False):
@@ -504,11 +508,11 @@ class ActiveConversation(msgspec.Struct, frozen=True, eq=False):
 class ActiveConversations(msgspec.Struct, frozen=True, eq=False):
     """The list of a user's conversations whose last messages were sent between two times, the oldest first.
 
-    ``more`` says whether there are more such conversations than the list has.
+    ``has_more`` says whether there are more such conversations than the list has.
     """
 
-    conversations: tuple[ActiveConversation, ...]
-    more: bool
+    items: tuple[ActiveConversation, ...]
+    has_more: bool
 
 
 class HistoryHint(msgspec.Struct, frozen=True, eq=False):
@@ -536,7 +540,7 @@ class Goodbye(msgspec.Struct, frozen=True, eq=False):
 Answer = (
     PreparedAnswer
     | Ack
-    | Unchanged
+    | AlreadyInGroup
     | Welcome
     | Authenticated
     | AccountChanged

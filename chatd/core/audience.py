@@ -24,7 +24,7 @@ EVENT_KINDS_WITH_IGNORABLE_REASON: Final = frozenset(("kicked", "banned", "delet
 """The kinds of events that are sent without their reason to the users who ignore their author."""
 
 
-def audience(state: State, event: ChatEvent) -> Audience:
+def users_who_receive(state: State, event: ChatEvent) -> Audience:
     """Return the users to whom ``event`` is sent.
 
     Users who ignore the author of a message, an edit, a reaction or an invitation are left out.
@@ -95,5 +95,5 @@ def _addressed(state: State, event: ChatEvent) -> tuple[int, ...] | None:
     if event.kind == "deleted":
         return tuple(sorted({*group.members, subject.id}))
     if actor.id in group.members and subject.id in group.members:
-        return group.audience
+        return group.member_ids
     return tuple(sorted({*group.members, actor.id, subject.id}))

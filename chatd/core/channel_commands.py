@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from chatd.core.accounts import Secret
 from chatd.core.commands import Ban, DeleteMessage, ReactToMessage, TakeReactionBack
-from chatd.core.declarations import Command, FieldDeclaration, declare
+from chatd.core.declarations import Command, FieldDeclaration, declare_command
 
 _Name = Annotated[str, FieldDeclaration("name", "the name of a group, empty for the lobby")]
 _Nicks = Annotated[str, FieldDeclaration("note", "nicks, separated by blanks")]
@@ -36,7 +36,7 @@ _WatchChange = Annotated[
 ]
 
 
-@declare(
+@declare_command(
     "channel",
     required_role="identified",
     required_access="read",
@@ -53,7 +53,7 @@ class ShowChannel(Command, frozen=True):
     group: _Name = ""
 
 
-@declare(
+@declare_command(
     "enterlobby",
     required_role="identified",
     required_access="read",
@@ -69,7 +69,7 @@ class EnterLobby(Command, frozen=True):
     """
 
 
-@declare(
+@declare_command(
     "leavelobby",
     required_role="identified",
     required_access="read",
@@ -82,7 +82,7 @@ class LeaveLobby(Command, frozen=True):
     """The command by which this session leaves the lobby. Other sessions of the user stay in the lobby."""
 
 
-@declare(
+@declare_command(
     "users",
     required_role="identified",
     required_access="read",
@@ -100,7 +100,7 @@ class ShowUsers(Command, frozen=True):
     details: _Details = "groups"
 
 
-@declare(
+@declare_command(
     "find",
     required_role="identified",
     required_access="read",
@@ -116,7 +116,7 @@ class FindUsers(Command, frozen=True):
     mask: _Mask
 
 
-@declare(
+@declare_command(
     "watch",
     required_role="identified",
     required_access="read",
@@ -136,7 +136,7 @@ class WatchUsers(Command, frozen=True):
     nicks: _WatchList = ""
 
 
-@declare(
+@declare_command(
     "profile",
     required_role="identified",
     required_access="write",
@@ -161,7 +161,7 @@ class SetProfile(Command, frozen=True):
     ) = None
 
 
-@declare(
+@declare_command(
     "statistics",
     required_role="identified",
     required_access="read",
@@ -175,7 +175,7 @@ class ShowStatistics(Command, frozen=True):
     """
 
 
-@declare(
+@declare_command(
     "mark read until",
     required_role="identified",
     answer="read_time",
@@ -199,7 +199,7 @@ class MarkReadUntilTime(Command, frozen=True):
     time: _Time | None = None
 
 
-@declare(
+@declare_command(
     "authenticate",
     required_role="anyone",
     required_access="read",
@@ -222,7 +222,7 @@ class Authenticate(Command, frozen=True):
     password: _Password | None = None
 
 
-@declare(
+@declare_command(
     "ban account",
     required_role="operators",
     answer="ack",
@@ -235,7 +235,7 @@ class BanAccount(Ban, frozen=True):
     """The command to ban the user ``dest`` as `Ban` does, on condition that the user is registered."""
 
 
-@declare(
+@declare_command(
     "register before login",
     required_role="anyone",
     answer="authenticated",
@@ -255,7 +255,7 @@ class RegisterBeforeLogin(Command, frozen=True):
     password: _Password
 
 
-@declare(
+@declare_command(
     "oper",
     required_role="identified",
     answer="operator_rights",
@@ -272,7 +272,7 @@ class BecomeOperator(Command, frozen=True):
     password: _Password
 
 
-@declare(
+@declare_command(
     "resign",
     required_role="identified",
     answer="operator_rights",
@@ -284,7 +284,7 @@ class ResignOperator(Command, frozen=True):
     """The command to give up the rights that this session has got by `BecomeOperator`, if any."""
 
 
-@declare(
+@declare_command(
     "redact",
     required_role="authors",
     required_access="write",
@@ -304,7 +304,7 @@ class DeleteMessageInConversation(DeleteMessage, frozen=True):
     dest: _Friend | None = None
 
 
-@declare(
+@declare_command(
     "react in channel",
     required_role="identified",
     required_access="write",
@@ -325,7 +325,7 @@ class ReactInChannel(ReactToMessage, frozen=True):
     dest: _Friend | None = None
 
 
-@declare(
+@declare_command(
     "unreact in channel",
     required_role="identified",
     required_access="write",
@@ -346,7 +346,7 @@ class UnreactInChannel(TakeReactionBack, frozen=True):
     dest: _Friend | None = None
 
 
-@declare(
+@declare_command(
     "transient",
     required_role="identified",
     required_access="write",

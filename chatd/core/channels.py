@@ -27,13 +27,13 @@ from chatd.core.rules import require_group_member, user_with_open_account
 from chatd.core.state import NO_USER_IDS, Group, State
 from chatd.core.tokens import Token, token_covers
 
-ProfileOf = Callable[[User], Profile | None]
+GetProfileFunction = Callable[[User], Profile | None]
 """A function that returns the profile of a user, or None if the user is not online."""
 
 ChannelQuery = ShowChannel | ShowUsers | FindUsers | ShowStatistics
 """The commands that are answered from here."""
 
-EarlierProfilesOf = Callable[[User], tuple[Profile, ...]]
+GetEarlierProfilesFunction = Callable[[User], tuple[Profile, ...]]
 """A function that returns the profiles of ended sessions of a user, the latest first."""
 
 MAX_WATCHED_USERS: Final = 100
@@ -46,7 +46,7 @@ MAX_SHOWN_USERS: Final = 256
 def show_channel(
     state: State,
     online: Iterable[User],
-    profile_of: ProfileOf,
+    profile_of: GetProfileFunction,
     reader: User,
     name: str,
     token: Token | None = None,
@@ -69,7 +69,7 @@ def show_channel(
 
 def channel_of_group(
     state: State,
-    profile_of: ProfileOf,
+    profile_of: GetProfileFunction,
     reader: User,
     group: Group,
     operator_ids: AbstractSet[int] = NO_USER_IDS,
@@ -89,14 +89,14 @@ def channel_of_group(
         group.topic_at,
         group.created_at,
         _members(state, group.members.values(), profile_of, group, operator_ids) if is_member else (),
-        tuple(state.users[id].nick for id in sorted(group.banned)) if is_member else (),
+        tuple(state.users[id].nick for id in sorted(group.banned_user_ids)) if is_member else (),
     )
 
 
 def channels_of(
     state: State,
     online: Iterable[User],
-    profile_of: ProfileOf,
+    profile_of: GetProfileFunction,
     reader: User,
     token: Token | None,
     in_lobby: bool,
@@ -110,11 +110,12 @@ def channels_of(
     shown: list[Channel] = []
     if in_lobby and token_covers(token, LOBBY):
         lobby = show_channel(state, online, profile_of, reader, "")
-        shown.append(replace(lobby, read_at=read_times.get(LOBBY.id)))
+        shown.append(replace(lobby, read_mark_time=read_times.get(LOBBY.id)))
     groups = (state.group_of(one) for one in state.direct_and_group_conversations_of(reader) if not one.pair)
     shown += [
         replace(
-            channel_of_group(state, profile_of, reader, group), read_at=read_times.get(group.conversation.id)
+            channel_of_group(state, profile_of, reader, group),
+            read_mark_time=read_times.get(group.conversation.id),
         )
         for group in groups
         if group is not None and token_covers(token, group.conversation)
@@ -124,8 +125,8 @@ def channels_of(
 
 def show_users(
     state: State,
-    profile_of: ProfileOf,
-    earlier_profiles_of: EarlierProfilesOf,
+    profile_of: GetProfileFunction,
+    earlier_profiles_of: GetEarlierProfilesFunction,
     reader: User,
     command: ShowUsers,
     token: Token | None,
@@ -145,7 +146,9 @@ def show_users(
         one = describe_user(state, profile_of, user, operator_ids)
         if command.details == "groups":
             groups = tuple(_shown_groups(state, reader, user, token))
-            one = replace(one, channels=groups, earlier_profiles=earlier_profiles_of(user))
+            one = replace(
+                one, group_names_with_operator_flag=groups, earlier_profiles=earlier_profiles_of(user)
+            )
         found.append(one)
     return UserDescriptions(tuple(found))
 
@@ -153,7 +156,7 @@ def show_users(
 def find_users(
     state: State,
     online: Iterable[User],
-    profile_of: ProfileOf,
+    profile_of: GetProfileFunction,
     command: FindUsers,
     operator_ids: AbstractSet[int],
 ) -> UserDescriptions:
@@ -163,12 +166,16 @@ def find_users(
     """
     matches = compile_mask(command.mask).fullmatch
     return UserDescriptions(
-        tuple(describe_user(state, profile_of, user, operator_ids) for user in online if matches(user.key))
+        tuple(
+            describe_user(state, profile_of, user, operator_ids)
+            for user in online
+            if matches(user.normalized_nick)
+        )
     )
 
 
 def describe_user(
-    state: State, profile_of: ProfileOf, user: User, operator_ids: AbstractSet[int] = NO_USER_IDS
+    state: State, profile_of: GetProfileFunction, user: User, operator_ids: AbstractSet[int] = NO_USER_IDS
 ) -> UserDescription:
     """Return what every user may know of ``user``, without groups.
 
@@ -206,11 +213,11 @@ def resolve_transient_receivers(
         return LOBBY, None, ignoring or None
     group = require_group_member(state, sender, command.group)
     if command.receivers == "operators":
-        operators = {*group.operators, *(() if group.owner is None else (group.owner.id,))}
-        return group.conversation, None, tuple(id for id in group.audience if id in operators - ignoring)
+        operators = {*group.operator_ids, *(() if group.owner is None else (group.owner.id,))}
+        return group.conversation, None, tuple(id for id in group.member_ids if id in operators - ignoring)
     if not ignoring:
-        return group.conversation, None, group.audience
-    return group.conversation, None, tuple(id for id in group.audience if id not in ignoring)
+        return group.conversation, None, group.member_ids
+    return group.conversation, None, tuple(id for id in group.member_ids if id not in ignoring)
 
 
 def _shown_groups(state: State, reader: User, user: User, token: Token | None) -> Iterable[tuple[str, bool]]:
@@ -226,7 +233,7 @@ def _shown_groups(state: State, reader: User, user: User, token: Token | None) -
 def _members(
     state: State,
     users: Iterable[User],
-    profile_of: ProfileOf,
+    profile_of: GetProfileFunction,
     group: Group | None,
     operator_ids: AbstractSet[int],
 ) -> tuple[ChannelMember, ...]:
@@ -234,7 +241,7 @@ def _members(
     for user in users:
         profile = profile_of(user)
         if profile is not None:
-            is_operator = group is not None and (user.id in group.operators or group.is_owner(user))
+            is_operator = group is not None and (user.id in group.operator_ids or group.is_owner(user))
             registered = state.is_registered(user)
             found.append(ChannelMember(user, profile, is_operator, registered, user.id in operator_ids))
     return tuple(found)

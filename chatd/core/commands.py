@@ -14,12 +14,12 @@ from chatd.core.declarations import COMMANDS as COMMANDS
 from chatd.core.declarations import COMMANDS_BY_CLASS as COMMANDS_BY_CLASS
 from chatd.core.declarations import COMMANDS_BY_JSON_ACTION as COMMANDS_BY_JSON_ACTION
 from chatd.core.declarations import Command as Command
-from chatd.core.declarations import FieldDeclaration, declare
+from chatd.core.declarations import FieldDeclaration, declare_command
 from chatd.core.events import EventKind, is_action
 from chatd.core.language import N_
 from chatd.core.search import split_search_operators
 
-SENDER_KEYS: Final = ("from", "sender", "name")
+SENDER_JSON_KEYS: Final = ("from", "sender", "name")
 """The JSON keys under which a client may send its own nick. The first key that is present counts."""
 
 
@@ -54,7 +54,9 @@ def _names(name: str, value: object) -> object:
 
 
 # The types of the fields of commands, each with the `FieldDeclaration` that declares it.
-_Nick = Annotated[str, FieldDeclaration("name", "the user's nick", SENDER_KEYS, is_sender=True)]
+_Nick = Annotated[
+    str, FieldDeclaration("name", "the user's nick", SENDER_JSON_KEYS, accepts_sender_keys=True)
+]
 _KnownNick = Annotated[str, FieldDeclaration("name", "the nick of a known user", ("to", "with"))]
 _GroupName = Annotated[str, FieldDeclaration("name", "the name of a group", ("groupe",))]
 _MessageText = Annotated[str, FieldDeclaration("text", "the text to send", ("message",))]
@@ -315,7 +317,7 @@ _GROUP = "no_such_group not_member"
 _ON_MEMBER = f"{_GROUP} not_operator no_such_user is_owner"
 
 
-@declare(
+@declare_command(
     "hello",
     json_actions=("client-hello", "client-connection", "connection"),
     text_verb="IAM nick",
@@ -346,7 +348,7 @@ class Hello(Command, frozen=True):
     realname: _ProfileText = ""
 
 
-@declare(
+@declare_command(
     "password",
     text_verb="PWD password",
     required_role="anyone",
@@ -364,7 +366,7 @@ class PasswordBeforeHello(Command, frozen=True):
     password: _Password
 
 
-@declare(
+@declare_command(
     "identify",
     json_actions=("identify",),
     semicolon_word="identify",
@@ -387,7 +389,7 @@ class Identify(Command, frozen=True):
     password: _Password
 
 
-@declare(
+@declare_command(
     "quit",
     json_actions=("client-quit", "quit", "client-error"),
     text_verb="BYE",
@@ -402,7 +404,7 @@ class Quit(Command, frozen=True):
     """The command to end the session. The answer is the last frame that the client is sent."""
 
 
-@declare(
+@declare_command(
     "clients",
     json_actions=("client-list-clients", "list"),
     text_verb="WHO",
@@ -422,7 +424,7 @@ class ListClients(Command, frozen=True):
     skip: _SkipCount = 0
 
 
-@declare(
+@declare_command(
     "broadcast",
     json_actions=("client-broadcast", "broadcast"),
     text_verb="MSG msg",
@@ -446,7 +448,7 @@ class SendToLobby(Command, frozen=True):
     reply_to: _AnsweredId | None = None
 
 
-@declare(
+@declare_command(
     "send",
     json_actions=("client-send", "send", "sendTo"),
     text_verb="PRV dest msg",
@@ -472,7 +474,7 @@ class SendToUser(Command, frozen=True):
     reply_to: _AnsweredId | None = None
 
 
-@declare(
+@declare_command(
     "cgroupe",
     json_actions=("cgroupe", "cgroup", "cgroupeprive", "cgroupeprivé"),
     semicolon_word="cg",
@@ -494,7 +496,7 @@ class CreateGroup(Command, frozen=True):
     visibility: _Visibility = "public"
 
 
-@declare(
+@declare_command(
     "join",
     json_actions=("join", "joinpr"),
     semicolon_word="j",
@@ -511,7 +513,7 @@ class Join(Command, frozen=True):
     group: _GroupName
 
 
-@declare(
+@declare_command(
     "enter",
     slash_word="join",
     required_role="identified",
@@ -533,7 +535,7 @@ class EnterGroup(Command, frozen=True):
     missing: _IfGroupMissing = "refuse"
 
 
-@declare(
+@declare_command(
     "gbroadcast",
     json_actions=("gbroadcast", "bgroup"),
     semicolon_word="bg",
@@ -557,7 +559,7 @@ class SendToGroup(Command, frozen=True):
     reply_to: _AnsweredId | None = None
 
 
-@declare(
+@declare_command(
     "members",
     json_actions=("members",),
     semicolon_word="members",
@@ -580,7 +582,7 @@ class ListMembers(Command, frozen=True):
     skip: _SkipCount = 0
 
 
-@declare(
+@declare_command(
     "msgs",
     json_actions=("msgs", "messages"),
     semicolon_word="messages",
@@ -604,7 +606,7 @@ class ListGroupMessages(Command, frozen=True):
     after: _AfterId | None = None
 
 
-@declare(
+@declare_command(
     "groups",
     json_actions=("groups",),
     semicolon_word="groups",
@@ -624,7 +626,7 @@ class ListGroups(Command, frozen=True):
     skip: _SkipCount = 0
 
 
-@declare(
+@declare_command(
     "leave",
     json_actions=("leave",),
     semicolon_word="leave",
@@ -645,7 +647,7 @@ class Leave(Command, frozen=True):
     group: _GroupName
 
 
-@declare(
+@declare_command(
     "invite",
     json_actions=("invite",),
     semicolon_word="invite",
@@ -664,7 +666,7 @@ class Invite(Command, frozen=True):
     dest: _KnownNick
 
 
-@declare(
+@declare_command(
     "invitelink",
     json_actions=("invitelink",),
     semicolon_word="invitelink",
@@ -686,7 +688,7 @@ class MakeInvitationLink(Command, frozen=True):
     lifetime: _LinkLifetimeSeconds | None = None
 
 
-@declare(
+@declare_command(
     "uselink",
     json_actions=("uselink",),
     semicolon_word="uselink",
@@ -704,7 +706,7 @@ class UseInvitationLink(Command, frozen=True):
     link: _InvitationLink
 
 
-@declare(
+@declare_command(
     "links",
     json_actions=("links",),
     semicolon_word="links",
@@ -724,7 +726,7 @@ class ListInvitationLinks(Command, frozen=True):
     group: _GroupName
 
 
-@declare(
+@declare_command(
     "revokelink",
     json_actions=("revokelink",),
     semicolon_word="revokelink",
@@ -744,7 +746,7 @@ class RevokeInvitationLink(Command, frozen=True):
     number: _LinkNumber
 
 
-@declare(
+@declare_command(
     "uninvite",
     json_actions=("uninvite",),
     semicolon_word="uninvite",
@@ -765,7 +767,7 @@ class Uninvite(Command, frozen=True):
     dest: _KnownNick
 
 
-@declare(
+@declare_command(
     "decline",
     json_actions=("decline",),
     semicolon_word="decline",
@@ -782,7 +784,7 @@ class Decline(Command, frozen=True):
     group: _GroupName
 
 
-@declare(
+@declare_command(
     "kick",
     json_actions=("kick",),
     semicolon_word="kick",
@@ -804,7 +806,7 @@ class Kick(Command, frozen=True):
     reason: _Reason = ""
 
 
-@declare(
+@declare_command(
     "ban",
     json_actions=("ban",),
     semicolon_word="ban",
@@ -826,7 +828,7 @@ class Ban(Command, frozen=True):
     reason: _Reason = ""
 
 
-@declare(
+@declare_command(
     "unban",
     json_actions=("unban",),
     semicolon_word="unban",
@@ -847,7 +849,7 @@ class Unban(Command, frozen=True):
     dest: _KnownNick
 
 
-@declare(
+@declare_command(
     "states",
     json_actions=("states",),
     semicolon_word="states",
@@ -871,7 +873,7 @@ class ListGroupEvents(Command, frozen=True):
     after: _AfterId | None = None
 
 
-@declare(
+@declare_command(
     "promote",
     json_actions=("promote",),
     semicolon_word="promote",
@@ -889,7 +891,7 @@ class Promote(Command, frozen=True):
     dest: _KnownNick
 
 
-@declare(
+@declare_command(
     "demote",
     json_actions=("demote",),
     semicolon_word="demote",
@@ -907,7 +909,7 @@ class Demote(Command, frozen=True):
     dest: _KnownNick
 
 
-@declare(
+@declare_command(
     "visibility",
     json_actions=("visibility",),
     semicolon_word="visibility",
@@ -925,7 +927,7 @@ class SetVisibility(Command, frozen=True):
     visibility: _Visibility
 
 
-@declare(
+@declare_command(
     "topic",
     json_actions=("topic",),
     semicolon_word="topic",
@@ -943,7 +945,7 @@ class SetTopic(Command, frozen=True):
     topic: _Topic = ""
 
 
-@declare(
+@declare_command(
     "sethistory",
     json_actions=("sethistory",),
     semicolon_word="sethistory",
@@ -963,7 +965,7 @@ class SetHistoryVisibility(Command, frozen=True):
     mode: _HistoryVisibility
 
 
-@declare(
+@declare_command(
     "setkeep",
     json_actions=("setkeep",),
     semicolon_word="setkeep",
@@ -985,7 +987,7 @@ class SetRetention(Command, frozen=True):
     age: _MessageAgeSeconds | None = None
 
 
-@declare(
+@declare_command(
     "history",
     json_actions=("history",),
     semicolon_word="history",
@@ -1030,7 +1032,7 @@ class ReadHistory(Command, frozen=True):
     whole_milliseconds: _WholeMilliseconds = "no"
 
 
-@declare(
+@declare_command(
     "search",
     json_actions=("search",),
     semicolon_word="search",
@@ -1066,7 +1068,7 @@ class Search(Command, frozen=True):
     limit: _ListLimit | None = None
 
 
-@declare(
+@declare_command(
     "conversations",
     json_actions=("conversations",),
     semicolon_word="conversations",
@@ -1094,7 +1096,7 @@ class ListConversations(Command, frozen=True):
     limit: _ListLimit | None = None
 
 
-@declare(
+@declare_command(
     "markread",
     json_actions=("markread",),
     semicolon_word="markread",
@@ -1119,7 +1121,7 @@ class MarkRead(Command, frozen=True):
     dest: _KnownNick | None = None
 
 
-@declare(
+@declare_command(
     "ignore",
     json_actions=("ignore",),
     semicolon_word="ignore",
@@ -1139,7 +1141,7 @@ class IgnoreUser(Command, frozen=True):
     dest: _KnownNick
 
 
-@declare(
+@declare_command(
     "unignore",
     json_actions=("unignore",),
     semicolon_word="unignore",
@@ -1158,7 +1160,7 @@ class UnignoreUser(Command, frozen=True):
     dest: _KnownNick
 
 
-@declare(
+@declare_command(
     "ignored",
     json_actions=("ignored",),
     semicolon_word="ignored",
@@ -1172,7 +1174,7 @@ class ListIgnored(Command, frozen=True):
     """The command to list the users whom the user ignores, sorted by nick."""
 
 
-@declare(
+@declare_command(
     "register",
     json_actions=("register",),
     semicolon_word="register",
@@ -1190,7 +1192,7 @@ class Register(Command, frozen=True):
     password: _Password
 
 
-@declare(
+@declare_command(
     "passwd",
     json_actions=("passwd",),
     semicolon_word="passwd",
@@ -1212,7 +1214,7 @@ class ChangePassword(Command, frozen=True):
     new: _NewPassword
 
 
-@declare(
+@declare_command(
     "unregister",
     json_actions=("unregister",),
     semicolon_word="unregister",
@@ -1233,7 +1235,7 @@ class Unregister(Command, frozen=True):
     password: _Password
 
 
-@declare(
+@declare_command(
     "regain",
     json_actions=("regain",),
     semicolon_word="regain",
@@ -1248,7 +1250,7 @@ class EndOtherSessions(Command, frozen=True):
     """The command to end all other sessions of the user, who must be registered."""
 
 
-@declare(
+@declare_command(
     "maketoken",
     json_actions=("maketoken",),
     semicolon_word="maketoken",
@@ -1274,7 +1276,7 @@ class MakeToken(Command, frozen=True):
     duration: _DurationSeconds | None = None
 
 
-@declare(
+@declare_command(
     "tokens",
     json_actions=("tokens",),
     semicolon_word="tokens",
@@ -1288,7 +1290,7 @@ class ListTokens(Command, frozen=True):
     """The command to list the user's tokens, the oldest first, without their secrets."""
 
 
-@declare(
+@declare_command(
     "revoketoken",
     json_actions=("revoketoken",),
     semicolon_word="revoketoken",
@@ -1307,7 +1309,7 @@ class RevokeToken(Command, frozen=True):
     token: _TokenName
 
 
-@declare(
+@declare_command(
     "mute",
     json_actions=("mute",),
     semicolon_word="mute",
@@ -1330,7 +1332,7 @@ class Mute(Command, frozen=True):
     reason: _Reason = ""
 
 
-@declare(
+@declare_command(
     "unmute",
     json_actions=("unmute",),
     semicolon_word="unmute",
@@ -1347,7 +1349,7 @@ class Unmute(Command, frozen=True):
     dest: _KnownNick
 
 
-@declare(
+@declare_command(
     "disconnect",
     json_actions=("disconnect",),
     semicolon_word="disconnect",
@@ -1365,7 +1367,7 @@ class DisconnectUser(Command, frozen=True):
     reason: _Reason = ""
 
 
-@declare(
+@declare_command(
     "block",
     json_actions=("block",),
     semicolon_word="block",
@@ -1389,7 +1391,7 @@ class Block(Command, frozen=True):
     reason: _Reason = ""
 
 
-@declare(
+@declare_command(
     "blockaddress",
     json_actions=("blockaddress",),
     semicolon_word="blockaddress",
@@ -1409,7 +1411,7 @@ class BlockAddressesOfUser(Command, frozen=True):
     reason: _Reason = ""
 
 
-@declare(
+@declare_command(
     "unblock",
     json_actions=("unblock",),
     semicolon_word="unblock",
@@ -1426,7 +1428,7 @@ class Unblock(Command, frozen=True):
     target: _BlockTarget
 
 
-@declare(
+@declare_command(
     "give",
     json_actions=("give",),
     semicolon_word="give",
@@ -1444,7 +1446,7 @@ class AssignGroupOwner(Command, frozen=True):
     dest: _KnownNick
 
 
-@declare(
+@declare_command(
     "close",
     json_actions=("close",),
     semicolon_word="close",
@@ -1465,7 +1467,7 @@ class CloseGroup(Command, frozen=True):
     reason: _Reason = ""
 
 
-@declare(
+@declare_command(
     "delete",
     json_actions=("delete",),
     semicolon_word="delete",
@@ -1488,7 +1490,7 @@ class DeleteMessage(Command, frozen=True):
     reason: _Reason = ""
 
 
-@declare(
+@declare_command(
     "edit",
     json_actions=("edit",),
     semicolon_word="edit",
@@ -1508,7 +1510,7 @@ class EditMessage(Command, frozen=True):
     msg: _MessageText
 
 
-@declare(
+@declare_command(
     "reply",
     json_actions=("reply",),
     semicolon_word="reply",
@@ -1530,7 +1532,7 @@ class ReplyToMessage(Command, frozen=True):
     msg: _MessageText
 
 
-@declare(
+@declare_command(
     "react",
     json_actions=("react",),
     semicolon_word="react",
@@ -1550,7 +1552,7 @@ class ReactToMessage(Command, frozen=True):
     reaction: _Reaction
 
 
-@declare(
+@declare_command(
     "unreact",
     json_actions=("unreact",),
     semicolon_word="unreact",
@@ -1570,7 +1572,7 @@ class TakeReactionBack(Command, frozen=True):
     reaction: _Reaction
 
 
-@declare(
+@declare_command(
     "typing",
     json_actions=("typing",),
     required_role="identified",
@@ -1592,7 +1594,7 @@ class SendTyping(Command, frozen=True):
     state: _TypingState = "active"
 
 
-@declare(
+@declare_command(
     "announce",
     json_actions=("announce",),
     semicolon_word="announce",
@@ -1609,7 +1611,7 @@ class Announce(Command, frozen=True):
     msg: _AnnouncementText
 
 
-@declare(
+@declare_command(
     "resetpassword",
     json_actions=("resetpassword",),
     semicolon_word="resetpassword",
@@ -1631,7 +1633,7 @@ class ResetPassword(Command, frozen=True):
     new: _NewPassword
 
 
-@declare(
+@declare_command(
     "usertokens",
     json_actions=("usertokens",),
     semicolon_word="usertokens",
@@ -1648,7 +1650,7 @@ class ListUserTokens(Command, frozen=True):
     dest: _KnownNick
 
 
-@declare(
+@declare_command(
     "revokeusertoken",
     json_actions=("revokeusertoken",),
     semicolon_word="revokeusertoken",
@@ -1667,7 +1669,7 @@ class RevokeUserToken(Command, frozen=True):
     token: _TokenName
 
 
-@declare(
+@declare_command(
     "modlog",
     json_actions=("modlog",),
     semicolon_word="modlog",
@@ -1687,7 +1689,7 @@ class ListModerations(Command, frozen=True):
     skip: _SkipCount = 0
 
 
-@declare(
+@declare_command(
     "help",
     json_actions=("help",),
     text_verb="HELP",

@@ -14,7 +14,7 @@ import msgspec
 
 from chatd.core.accounts import Secret
 from chatd.core.limits import Limits
-from chatd.core.refusals import REFUSAL_SENTENCES, Refusal, TranslatableText, refusal_reason
+from chatd.core.refusals import REFUSAL_SENTENCES, Refusal, TranslatableText, translatable_reason
 from chatd.core.times import parse_rfc3339
 
 RequiredRole = Literal[
@@ -63,33 +63,33 @@ AnswerName = Literal[
     "none",
 ]
 
-DURATION_MAX_SECONDS: Final = 10 * 365 * 86_400
+MAX_DURATION_SECONDS: Final = 10 * 365 * 86_400
 """The longest duration of a mute, a block or a token, in seconds: ten years."""
 
-ID_MAX: Final = 2**63 - 1
+MAX_ID_VALUE: Final = 2**63 - 1
 """The largest id: ids are SQLite integers."""
 
 
 class FieldDeclaration(msgspec.Struct, frozen=True):
     """The declaration of a field of a command.
 
-    ``kind`` is ``name`` (a nick or a group), ``text`` (a message), ``note`` (a reason, a topic or a list of
-    names), ``choice`` (one of ``choices``), ``id`` (0 … 2**63-1), ``count`` (1 … 2**63-1), ``secret`` (a
-    password or a link), ``duration`` (see `parse_duration`) or ``time`` (see `parse_time`). ``doc`` describes
-    the field. ``aliases`` are other names under which JSON clients send the field. If ``is_typeable`` is
-    false, only programs can set the field: the commands that people type leave it out.
+    ``value_kind`` is ``name`` (a nick or a group), ``text`` (a message), ``note`` (a reason, a topic or a
+    list of names), ``choice`` (one of ``choices``), ``id`` (0 … 2**63-1), ``count`` (1 … 2**63-1), ``secret``
+    (a password or a link), ``duration`` (see `parse_duration`) or ``time`` (see `parse_time`).
+    ``description`` describes the field. ``aliases`` are other names under which JSON clients send the field.
+    If ``is_typeable`` is false, only programs can set the field: the commands that people type leave it out.
 
-    ``is_sender`` is true for the field with the nick under which a user logs in. In JSON, a client may send
-    this field under the key that names the sender of a request. ``normalize(name, value)``, if not None,
-    converts the value that a JSON client has sent under the key ``name`` to a value for `check`.
+    ``accepts_sender_keys`` is true for the field with the nick under which a user logs in. In JSON, a client
+    may send this field under the key that names the sender of a request. ``normalize(name, value)``, if not
+    None, converts the value that a JSON client has sent under the key ``name`` to a value for `check`.
     """
 
-    kind: Literal["name", "text", "note", "choice", "id", "count", "secret", "duration", "time"]
-    doc: str
+    value_kind: Literal["name", "text", "note", "choice", "id", "count", "secret", "duration", "time"]
+    description: str
     aliases: tuple[str, ...] = ()
     choices: tuple[str, ...] = ()
     is_typeable: bool = True
-    is_sender: bool = False
+    accepts_sender_keys: bool = False
     normalize: Callable[[str, object], object] | None = None
 
     def check(self, name: str, value: object, limits: Limits, image: bool = False) -> str | int:
@@ -100,34 +100,35 @@ class FieldDeclaration(msgspec.Struct, frozen=True):
         ``image`` is true, a text may be as long as an image. Raises `Refusal` ``too_long``, ``empty`` for a
         blank text, or ``bad_request`` for any other fault.
         """
-        if self.kind == "duration":
+        if self.value_kind == "duration":
             return parse_duration(name, value)
-        if self.kind == "time":
+        if self.value_kind == "time":
             return parse_time(name, value)
-        if self.kind in ("id", "count"):
+        if self.value_kind in ("id", "count"):
             return self._number(name, value)
         if not isinstance(value, str):
-            raise Refusal("bad_request", why=refusal_reason("no_string", name=TranslatableText(name)))
-        if self.kind == "text":
-            return check_size(value, name, limits.image if image else limits.message, allow_blank=False)
-        if self.kind == "note":
-            return check_size(value, name, limits.note)
-        if self.kind == "secret":
-            return _secret(name, check_size(value, name, limits.password))
-        if self.kind == "choice" and value not in self.choices:
+            raise Refusal("bad_request", why=translatable_reason("no_string", name=TranslatableText(name)))
+        if self.value_kind == "text":
+            return check_text_size(value, name, limits.image if image else limits.message, allow_blank=False)
+        if self.value_kind == "note":
+            return check_text_size(value, name, limits.note)
+        if self.value_kind == "secret":
+            return _secret(name, check_text_size(value, name, limits.password))
+        if self.value_kind == "choice" and value not in self.choices:
             choices = ", ".join(self.choices)
             raise Refusal(
-                "bad_request", why=refusal_reason("no_choice", name=TranslatableText(name), choices=choices)
+                "bad_request",
+                why=translatable_reason("no_choice", name=TranslatableText(name), choices=choices),
             )
         return value
 
     def _number(self, name: str, value: object) -> int:
-        low = 0 if self.kind == "id" else 1
+        low = 0 if self.value_kind == "id" else 1
         if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20:
             value = int(value)
-        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= ID_MAX:
+        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= MAX_ID_VALUE:
             raise Refusal(
-                "bad_request", why=refusal_reason("no_number", name=TranslatableText(name), low=low)
+                "bad_request", why=translatable_reason("no_number", name=TranslatableText(name), low=low)
             )
         return value
 
@@ -144,14 +145,14 @@ def parse_duration(name: str, value: object) -> int:
     ``h``, ``d`` and ``w``, such as ``90``, ``10m`` or ``7d``. ``name`` is the name of the duration in a
     refusal.
 
-    Raises `Refusal` ``bad_request`` for any other value, for 0, and above `DURATION_MAX_SECONDS`.
+    Raises `Refusal` ``bad_request`` for any other value, for 0, and above `MAX_DURATION_SECONDS`.
     """
     found = _DURATION.fullmatch(str(value)) if isinstance(value, str | int) else None
     seconds = 0 if found is None or isinstance(value, bool) else int(found[1]) * _UNITS[found[2]]
-    if not 0 < seconds <= DURATION_MAX_SECONDS:
-        limit = DURATION_MAX_SECONDS // _UNITS["d"]
+    if not 0 < seconds <= MAX_DURATION_SECONDS:
+        limit = MAX_DURATION_SECONDS // _UNITS["d"]
         raise Refusal(
-            "bad_request", why=refusal_reason("no_duration", name=TranslatableText(name), limit=limit)
+            "bad_request", why=translatable_reason("no_duration", name=TranslatableText(name), limit=limit)
         )
     return seconds
 
@@ -165,18 +166,20 @@ def parse_time(name: str, value: object) -> int:
     try:
         return parse_rfc3339(value if isinstance(value, str) else "")
     except ValueError:
-        raise Refusal("bad_request", why=refusal_reason("no_time", name=TranslatableText(name))) from None
+        raise Refusal(
+            "bad_request", why=translatable_reason("no_time", name=TranslatableText(name))
+        ) from None
 
 
 def _secret(name: str, value: str) -> Secret:
     """Return the password in ``value``, normalized. Raises `Refusal` ``bad_request``."""
     secret = Secret.parse(value)
     if secret is None:
-        raise Refusal("bad_request", why=refusal_reason("bad_secret", name=TranslatableText(name)))
+        raise Refusal("bad_request", why=translatable_reason("bad_secret", name=TranslatableText(name)))
     return secret
 
 
-def check_size(text: str, what: str, limit: int, allow_blank: bool = True) -> str:
+def check_text_size(text: str, what: str, limit: int, allow_blank: bool = True) -> str:
     """Check the size of ``text`` and return it unchanged. ``what`` is the name of the text in a refusal.
 
     Raises `Refusal` ``too_long`` if the text has more than ``limit`` bytes of UTF-8, and ``empty`` if it is
@@ -213,7 +216,7 @@ class CommandDeclaration(msgspec.Struct, frozen=True, eq=False):
     command, if the session has logged in with a token. ``answer`` is the kind of the answer.
     ``refusal_codes`` are the codes of the refusals that are particular to the command. ``help`` is its line
     in the answer to ``help``, ``example`` a typed line. ``fields`` are in the order in which they are typed;
-    the fields in ``required`` have no default.
+    the fields in ``required_fields`` have no default.
     """
 
     command: type[Command]
@@ -233,7 +236,7 @@ class CommandDeclaration(msgspec.Struct, frozen=True, eq=False):
     help: str
     example: str
     fields: dict[str, FieldDeclaration]
-    required: frozenset[str]
+    required_fields: frozenset[str]
 
     def build(self, values: Mapping[str, object], limits: Limits) -> Command:
         """Return the command with ``values``, which maps field names to unchecked values.
@@ -248,10 +251,10 @@ class CommandDeclaration(msgspec.Struct, frozen=True, eq=False):
             value = values.get(name)
             if value is not None:
                 checked[name] = field.check(name, value, limits, image)
-            elif name in self.required:
+            elif name in self.required_fields:
                 raise Refusal(
                     "bad_request",
-                    why=refusal_reason("missing", command=self.name, name=TranslatableText(name)),
+                    why=translatable_reason("missing", command=self.name, name=TranslatableText(name)),
                 )
         return self.command(**checked)
 
@@ -286,7 +289,9 @@ class CommandDeclaration(msgspec.Struct, frozen=True, eq=False):
         Examples are ``kick;group;dest[;reason]``, ``IAM nick`` and ``/join group``.
         """
         if self.semicolon_word:
-            parts = [f";{name}" if name in self.required else f"[;{name}]" for name in self.typeable_fields]
+            parts = [
+                f";{name}" if name in self.required_fields else f"[;{name}]" for name in self.typeable_fields
+            ]
             return self.semicolon_word + ("".join(parts) or ";")
         return self.text_verb_usage or self.slash_usage
 
@@ -305,10 +310,10 @@ class CommandDeclaration(msgspec.Struct, frozen=True, eq=False):
         return self.translated_slash_usage(str)
 
     def translated_slash_usage(self, translate: Callable[[str], str]) -> str:
-        """Return `slash_usage` with the names of the fields translated by ``translate``."""
+        """Return `slash_usage_in_conversation` with the names of the fields translated by ``translate``."""
         if not self.slash_word:
             return ""
-        needed = self.required - {"group"} if self.group_defaults_to_room else self.required
+        needed = self.required_fields - {"group"} if self.group_defaults_to_room else self.required_fields
         parts = [
             f" {translate(name)}" if name in needed else f" [{translate(name)}]"
             for name in self.typeable_fields
@@ -329,7 +334,7 @@ COMMANDS_BY_JSON_ACTION: Final[dict[str, CommandDeclaration]] = {}
 """The declarations of all commands by each of their names in JSON."""
 
 
-def declare(
+def declare_command(
     name: str,
     *,
     required_role: RequiredRole,
@@ -377,7 +382,7 @@ def declare(
             help=help,
             example=example,
             fields=fields,
-            required=frozenset(f.name for f in msgspec.structs.fields(command) if f.required),
+            required_fields=frozenset(f.name for f in msgspec.structs.fields(command) if f.required),
         )
         COMMANDS_BY_CLASS[command] = row
         if json_actions or semicolon_word or text_verb or slash_word:

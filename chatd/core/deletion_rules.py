@@ -7,7 +7,11 @@ from __future__ import annotations
 
 from chatd.core import commands as c
 from chatd.core.events import ChatEvent, LogEntry, User
-from chatd.core.message_rules import check_conversation_of, is_certain_author, no_such_message_refusal
+from chatd.core.message_rules import (
+    check_may_read_conversation_of,
+    is_certain_author,
+    no_such_message_refusal,
+)
 from chatd.core.moderation import MessageTextDeleted
 from chatd.core.refusals import Refusal
 from chatd.core.rules import Decision
@@ -49,7 +53,7 @@ def delete_as_user(
     user may read but not delete, raises ``out_of_scope`` with a token, else ``not_operator`` in a group, else
     ``not_server_operator``.
     """
-    check_conversation_of(state, user, message, token)
+    check_may_read_conversation_of(state, user, message, token)
     decision = _deletion(user, message, command)
     if is_certain_author(state, user, message, last_id_at_login):
         return decision

@@ -7,7 +7,11 @@ from __future__ import annotations
 
 from chatd.core import commands as c
 from chatd.core.events import ChatEvent, EventKind, LogEntry, User, is_action
-from chatd.core.message_rules import check_conversation_of, is_certain_author, no_such_message_refusal
+from chatd.core.message_rules import (
+    check_may_read_conversation_of,
+    is_certain_author,
+    no_such_message_refusal,
+)
 from chatd.core.refusals import Refusal
 from chatd.core.rules import Decision
 from chatd.core.state import State
@@ -32,7 +36,7 @@ def edit_message(
     conversation that the user may not read or that is outside the scope of ``token``; else ``not_author``,
     ``not_editable`` for an image, and ``same_text`` if nothing would change.
     """
-    check_conversation_of(state, user, message, token)
+    check_may_read_conversation_of(state, user, message, token)
     said = message.event
     if not said.is_message or said.is_tombstone:
         raise no_such_message_refusal(message.id)

@@ -33,11 +33,11 @@ def check_may_erase(user: User, policy: AccountPolicy) -> None:
     Otherwise the next user who takes the freed nick would be a server operator. Raises `Refusal`
     ``configured_operator``.
     """
-    if is_configured_operator(user.key, policy):
+    if is_configured_operator(user.normalized_nick, policy):
         raise Refusal("configured_operator", nick=user.nick)
 
 
-def erase(state: State, user: User, now: int) -> Decision:
+def decide_erasure(state: State, user: User, now: int) -> Decision:
     """Return the changes (a `Decision`) that begin the erasure of ``user``. The user must have no session.
 
     The user gets a neutral nick that nobody can log in with, leaves all groups, and declines all invitations.
@@ -49,7 +49,7 @@ def erase(state: State, user: User, now: int) -> Decision:
     acts = tuple(_without(state, user, renamed))
     record = state.build_moderation_entry(CONSOLE, "erase", "", now)
     records: list[RecordedChange] = [UserErased(renamed, acts), record]
-    if user.key in state.appointed:
+    if user.normalized_nick in state.appointed_operator_nicks:
         dismissal = state.build_moderation_entry(CONSOLE, "dismiss", renamed.nick, now)
         records.append(replace(dismissal, id=record.id + 1))
     return Decision(tuple(_leaving_events(state, user)), tuple(records))
@@ -62,7 +62,7 @@ def _leaving_events(state: State, user: User) -> Iterator[ChatEvent]:
             yield ChatEvent("topic", group.conversation, CONSOLE)
         if user.id in group.members:
             yield from decide(state, user, c.Leave(group.name)).events
-        elif user.id in group.invited:
+        elif user.id in group.invitations:
             yield ChatEvent("declined", group.conversation, user)
 
 
@@ -75,7 +75,7 @@ def _without(state: State, user: User, renamed: User) -> Iterator[ModerationEntr
     for act in state.moderations:
         words = act.target.split(" ")
         place = _place_of_nick(act)
-        if place is not None and parse_nick(words[place]).key == user.key:
+        if place is not None and parse_nick(words[place]).normalized == user.normalized_nick:
             words[place] = renamed.nick
             if act.kind == "revokeusertoken":
                 del words[1:]  # the user has named the token

@@ -52,28 +52,28 @@ ACTION_PREFIX: Final = "/me "
 
 def is_action(text: str) -> bool:
     """Return whether the message text ``text`` is an action: `ACTION_PREFIX` and a text that is not blank."""
-    return text.startswith(ACTION_PREFIX) and bool(action_text(text).strip())
+    return text.startswith(ACTION_PREFIX) and bool(action_text_without_prefix(text).strip())
 
 
-def action_text(body: str) -> str:
+def action_text_without_prefix(body: str) -> str:
     """Return the text of an action without its prefix: ``waves`` for the body ``/me waves``."""
     return body.removeprefix(ACTION_PREFIX)
 
 
-MEMBERSHIP_END_KINDS: Final[frozenset[EventKind]] = frozenset(("left", "kicked", "banned", "closed"))
+MEMBERSHIP_END_EVENT_KINDS: Final[frozenset[EventKind]] = frozenset(("left", "kicked", "banned", "closed"))
 """The kinds of events that end memberships: ``closed`` ends all memberships of a group, the others one."""
 
 
 class User(msgspec.Struct, frozen=True, eq=False):
     """A user, connected or not.
 
-    ``nick`` is the name as it is shown, and ``key`` is the normalized nick, which identifies the user.
-    ``colour`` is the colour of the nick, as ``#rrggbb``.
+    ``nick`` is the name as it is shown, and ``normalized_nick`` is the normalized nick, which identifies the
+    user. ``colour`` is the colour of the nick, as ``#rrggbb``.
     """
 
     id: int
     nick: str
-    key: str
+    normalized_nick: str
     colour: str
 
 
@@ -125,11 +125,11 @@ LOBBY = Conversation(1, "lobby")
 
 
 class AnsweredMessage(NamedTuple):
-    """The message that another message answers, or that a reaction belongs to: its log id ``id`` and its
-    ``author``.
+    """The message that another message answers, or that a reaction belongs to: its log id ``message_id`` and
+    its ``author``.
     """
 
-    id: int
+    message_id: int
     author: User
 
 
@@ -142,18 +142,18 @@ class ChatEvent(msgspec.Struct, frozen=True, eq=False):
     the conversation of the edited message; its actor is the author of the message, its subject the receiver
     of a direct message.
 
-    ``answered`` is the message that this one answers, or that a reaction belongs to; else None. ``is_edited``
-    says whether the text of the message has been changed. Both are stored.
+    ``check_may_answer`` is the message that this one answers, or that a reaction belongs to; else None.
+    ``is_edited`` says whether the text of the message has been changed. Both are stored.
 
     The following attributes are known when the event is decided, and are not stored:
 
-    - ``was_member``: whether a ``banned`` event has removed a member.
+    - ``subject_was_member``: whether a ``banned`` event has removed a member.
     - ``actor_is_registered``: whether the author had a password. For an event that is read from the log, it
       says whether the author has a password at that time.
     - ``actor_is_bot``: whether the session in which the event was decided is a program's.
-    - ``realname``, ``away``, ``actor_is_offline``: the profile of the new member in a ``created`` or
-      ``joined`` event. ``away`` is empty if the member is not away. ``actor_is_offline`` is true if no client
-      of that user is connected.
+    - ``actor_realname``, ``actor_away_reason``, ``actor_is_offline``: the profile of the new member in a
+      ``created`` or ``joined`` event. ``actor_away_reason`` is empty if the member is not away.
+      ``actor_is_offline`` is true if no client of that user is connected.
     - ``former_owner``: the owner before a ``promoted`` event that makes a new owner, if that user is still a
       member.
     - ``client_tags``: the tags that an IRC client has given to a message for other IRC clients, as pairs of a
@@ -188,16 +188,16 @@ class ChatEvent(msgspec.Struct, frozen=True, eq=False):
     actor: User
     subject: User | None = None
     body: str = ""
-    was_member: bool = False
+    subject_was_member: bool = False
     actor_is_registered: bool = False
     actor_is_bot: bool = False
-    realname: str = ""
-    away: str = ""
+    actor_realname: str = ""
+    actor_away_reason: str = ""
     actor_is_offline: bool = False
     former_owner: User | None = None
     client_tags: tuple[tuple[str, str], ...] = ()
     part_message: str = ""
-    answered: AnsweredMessage | None = None
+    answered_message: AnsweredMessage | None = None
     is_edited: bool = False
 
     @property
@@ -217,7 +217,11 @@ class ChatEvent(msgspec.Struct, frozen=True, eq=False):
         Only events of `MESSAGE_CHANGE_KINDS` have such an id. The attribute must not be read for other
         events.
         """
-        return int(self.body.partition(" ")[0]) if self.answered is None else self.answered.id
+        return (
+            int(self.body.partition(" ")[0])
+            if self.answered_message is None
+            else self.answered_message.message_id
+        )
 
     @property
     def edited_kind_and_text(self) -> tuple[EventKind, str]:
@@ -252,13 +256,13 @@ class LogEntry(msgspec.Struct, frozen=True, eq=False, weakref=True):
 class UserArrived(msgspec.Struct, frozen=True, eq=False, weakref=True):
     """A notice, never stored, that ``user`` has come online.
 
-    ``returning`` is true if the user was known before. ``at`` is the time in milliseconds since 1970-01-01
-    UTC. ``realname`` is the realname in the client's profile, and ``is_registered`` says whether the nick has
-    a password.
+    ``is_returning_user`` is true if the user was known before. ``at`` is the time in milliseconds since
+    1970-01-01 UTC. ``realname`` is the realname in the client's profile, and ``is_registered`` says whether
+    the nick has a password.
     """
 
     user: User
-    returning: bool
+    is_returning_user: bool
     at: int
     realname: str = ""
     is_registered: bool = False
@@ -292,12 +296,12 @@ class TransientMessage(msgspec.Struct, frozen=True, eq=False, weakref=True):
 
     Examples are a typing notice, a reaction of an IRC client, and a question of one client to another (CTCP).
     If ``dest`` is given, only that user receives the message. Otherwise everyone in ``conversation`` does:
-    the members of its group, or everyone if it is the lobby. If ``for_operators`` is true, only the owner and
-    the operators of the group do.
+    the members of its group, or everyone if it is the lobby. If ``is_for_operators_only`` is true, only the
+    owner and the operators of the group do.
 
     ``tags`` are IRC tags, as pairs of a key and a value. ``text`` is the text of a message or a notice, as
     ``kind`` says; it is empty if there are only tags. ``at`` is the time in milliseconds since 1970-01-01
-    UTC. ``number`` identifies the message among all transient messages since the daemon started.
+    UTC. ``serial_number`` identifies the message among all transient messages since the daemon started.
     """
 
     kind: Literal["tags", "message", "notice"]
@@ -307,8 +311,8 @@ class TransientMessage(msgspec.Struct, frozen=True, eq=False, weakref=True):
     tags: tuple[tuple[str, str], ...]
     text: str
     at: int
-    number: int = 0
-    for_operators: bool = False
+    serial_number: int = 0
+    is_for_operators_only: bool = False
 
 
 TYPING_TAG: Final = "+typing"
@@ -370,7 +374,7 @@ class OperatorAnnouncement(msgspec.Struct, frozen=True, eq=False, weakref=True):
     at: int
 
 
-ENTERING_EVENT_KINDS: Final[frozenset[EventKind]] = frozenset(("created", "joined"))
+JOINING_EVENT_KINDS: Final[frozenset[EventKind]] = frozenset(("created", "joined"))
 """The kinds of events by which their actor becomes a member of a group."""
 
 DELIVERY_TYPES_FOR_CHANNEL_CLIENTS: Final = (
@@ -397,8 +401,8 @@ MultiUserDelivery = (
 class ReadMarkMoved(msgspec.Struct, frozen=True, eq=False, weakref=True):
     """A notice, never stored in the log, to the other sessions of ``user`` that a read mark has moved.
 
-    The read mark in ``conversation`` is now at the entry id ``id``. ``at`` is the mark as a time in
-    milliseconds since 1970, for clients that show times. It is None if no other session needs the time.
+    The read mark in ``conversation`` is now at the entry id ``entry_id``. ``mark_time`` is the mark as a time
+    in milliseconds since 1970, for clients that show times. It is None if no other session needs the time.
 
     The notice is not sent to other users, and no log file mentions it, because it is private what a user has
     read.
@@ -406,8 +410,8 @@ class ReadMarkMoved(msgspec.Struct, frozen=True, eq=False, weakref=True):
 
     user: User
     conversation: Conversation
-    id: int
-    at: int | None = None
+    entry_id: int
+    mark_time: int | None = None
 
 
 Delivery = MultiUserDelivery | ReadMarkMoved

@@ -6,7 +6,7 @@ from chatd.core import commands as c
 from chatd.core.events import User
 from chatd.core.limits import Limits
 from chatd.core.moderation import IgnoreChanged
-from chatd.core.refusals import Refusal, refusal_reason
+from chatd.core.refusals import Refusal, translatable_reason
 from chatd.core.rules import Decision
 from chatd.core.state import State
 
@@ -23,7 +23,7 @@ def decide_ignore(
     ignored = state.ignored_user_ids(user)
     ignores = isinstance(command, c.IgnoreUser)
     if other.id == user.id:
-        raise Refusal("bad_request", why=refusal_reason("own_nick"))
+        raise Refusal("bad_request", why=translatable_reason("own_nick"))
     if (other.id in ignored) is ignores:
         return Decision()
     if ignores and len(ignored) >= limits.ignored:

@@ -15,14 +15,14 @@ from msgspec.structs import replace
 from chatd.core import commands as c
 from chatd.core.accounts import Secret
 from chatd.core.answers import InvitationLinkList, InvitationLinkListItem
-from chatd.core.events import MEMBERSHIP_END_KINDS, ChatEvent, User
+from chatd.core.events import MEMBERSHIP_END_EVENT_KINDS, ChatEvent, User
 from chatd.core.limits import Limits
-from chatd.core.links import InvitationLink, InvitationLinkDeleted, link_digest
-from chatd.core.refusals import Refusal, refusal_reason
+from chatd.core.links import InvitationLink, InvitationLinkDeleted, invitation_link_digest
+from chatd.core.refusals import Refusal, translatable_reason
 from chatd.core.rules import Decision, require_group_member
 from chatd.core.state import Group, State
 
-LINK_LIFETIME_MAX_DAYS: Final = 365
+MAX_INVITATION_LINK_LIFETIME_DAYS: Final = 365
 """The longest lifetime of a link, in days."""
 
 _DAY_SECONDS: Final = 86_400
@@ -39,11 +39,13 @@ def make_invitation_link(
     lifetime that is too long, or ``too_many_links``.
     """
     group = require_group_member(state, user, command.group)
-    days = min(limits.invitation_days, LINK_LIFETIME_MAX_DAYS)
+    days = min(limits.invitation_days, MAX_INVITATION_LINK_LIFETIME_DAYS)
     lifetime = days * _DAY_SECONDS if command.lifetime is None else command.lifetime
-    if lifetime > LINK_LIFETIME_MAX_DAYS * _DAY_SECONDS:
-        raise Refusal("bad_request", why=refusal_reason("long_lifetime", limit=LINK_LIFETIME_MAX_DAYS))
-    links = state.links_of(group.conversation)
+    if lifetime > MAX_INVITATION_LINK_LIFETIME_DAYS * _DAY_SECONDS:
+        raise Refusal(
+            "bad_request", why=translatable_reason("long_lifetime", limit=MAX_INVITATION_LINK_LIFETIME_DAYS)
+        )
+    links = state.invitation_links_of(group.conversation)
     expired = [link for link in links if link.has_expired(now)]
     if len(links) - len(expired) >= limits.links_per_group:
         raise Refusal("too_many_links", group=group.name, limit=limits.links_per_group)
@@ -61,11 +63,11 @@ def use_invitation_link(state: State, user: User, command: c.UseInvitationLink, 
     Raises `Refusal` ``bad_link`` if the link is unknown, expired or deleted, without telling which;
     ``already_member``; ``banned``.
     """
-    link = state.links.get(link_digest(command.link))
+    link = state.invitation_links.get(invitation_link_digest(command.link))
     group = None if link is None or link.has_expired(now) else state.group_of(link.conversation)
     if link is None or group is None:
         raise Refusal("bad_link")
-    for code, held in (("already_member", group.members), ("banned", group.banned)):
+    for code, held in (("already_member", group.members), ("banned", group.banned_user_ids)):
         if user.id in held:
             raise Refusal(code, nick=user.nick, group=group.name)
     invited = ChatEvent("invited", group.conversation, state.users[link.maker_id], user)
@@ -81,15 +83,16 @@ def list_invitation_links(state: State, user: User, name: str, now: int) -> Invi
     """
     group = require_group_member(state, user, name)
     return InvitationLinkList(
-        group.name, tuple(link_list_item(state, link) for link in _visible_links(state, user, group, now))
+        group.name,
+        tuple(invitation_link_list_item(state, link) for link in _visible_links(state, user, group, now)),
     )
 
 
-def link_list_item(state: State, link: InvitationLink) -> InvitationLinkListItem:
+def invitation_link_list_item(state: State, link: InvitationLink) -> InvitationLinkListItem:
     """Return the invitation ``link`` as an item of a list of links, without its secret."""
     maker = state.users[link.maker_id].nick
     return InvitationLinkListItem(
-        link.conversation.name, link.number, maker, link.made, link.expires, link.use_count
+        link.conversation.name, link.number, maker, link.made_at, link.expires_at, link.use_count
     )
 
 
@@ -107,26 +110,30 @@ def revoke_invitation_link(state: State, user: User, command: c.RevokeInvitation
     raise Refusal("no_such_link", number=command.number, group=group.name)
 
 
-def link_deletions_by(state: State, events: Iterable[ChatEvent]) -> Iterator[InvitationLinkDeleted]:
+def invitation_link_deletions_after(
+    state: State, events: Iterable[ChatEvent]
+) -> Iterator[InvitationLinkDeleted]:
     """Yield the records that delete the invitation links that end with ``events``.
 
     ``events`` are not applied to ``state`` yet. A link ends when its maker leaves the group or is removed
     from it. When a group is closed, all its links end.
     """
     for event in events:
-        if event.kind in MEMBERSHIP_END_KINDS:
+        if event.kind in MEMBERSHIP_END_EVENT_KINDS:
             former = (event.subject or event.actor).id
-            for link in state.links_of(event.conversation):
+            for link in state.invitation_links_of(event.conversation):
                 if event.kind == "closed" or link.maker_id == former:
                     yield InvitationLinkDeleted(link)
 
 
-def delete_expired_links(state: State, now: int, limit: int) -> Decision:
+def delete_expired_invitation_links(state: State, now: int, limit: int) -> Decision:
     """Return the changes (a `Decision`) that delete expired invitation links, at most ``limit`` of them.
 
     ``now`` is in milliseconds since 1970.
     """
-    expired = (InvitationLinkDeleted(link) for link in state.links.values() if link.has_expired(now))
+    expired = (
+        InvitationLinkDeleted(link) for link in state.invitation_links.values() if link.has_expired(now)
+    )
     return Decision(records=tuple(islice(expired, limit)))
 
 
@@ -136,5 +143,5 @@ def _visible_links(state: State, user: User, group: Group, now: int) -> list[Inv
     The owner and the operators see all links, other members only their own.
     """
     sees_all = group.role(user) != "member"
-    links = state.links_of(group.conversation)
+    links = state.invitation_links_of(group.conversation)
     return [link for link in links if not link.has_expired(now) and (sees_all or link.maker_id == user.id)]

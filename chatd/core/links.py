@@ -13,18 +13,18 @@ import msgspec
 from chatd.core.accounts import Secret
 from chatd.core.events import Conversation
 
-LINK_SECRET_BYTES: Final = 20
+INVITATION_LINK_SECRET_BYTES: Final = 20
 """The number of random bytes in a link: 160 bits, which nobody guesses."""
 
 
-def link_secret(random_bytes: bytes) -> Secret:
-    """Return an invitation link made of `LINK_SECRET_BYTES` random bytes: ``invite_`` and hexadecimal
-    digits.
+def make_invitation_link_secret(random_bytes: bytes) -> Secret:
+    """Return an invitation link made of `INVITATION_LINK_SECRET_BYTES` random bytes: ``invite_`` and
+    hexadecimal digits.
     """
     return Secret(f"invite_{random_bytes.hex()}")
 
 
-def link_digest(secret: Secret) -> Secret:
+def invitation_link_digest(secret: Secret) -> Secret:
     """Return the SHA-256 digest of the ``secret`` of an invitation link, in hexadecimal.
 
     Only the digest is stored.
@@ -40,22 +40,22 @@ class InvitationLink(msgspec.Struct, frozen=True, eq=False):
     ``digest``, the digest of its secret, identifies it.
 
     ``number`` identifies the link among those of the group. ``maker_id`` is the id of the user who has made
-    the link. The maker is a member, because the link is deleted when the maker leaves. ``made`` and
-    ``expires`` are times in milliseconds since 1970. ``use_count`` is the number of users who have joined by
-    the link.
+    the link. The maker is a member, because the link is deleted when the maker leaves. ``made_at`` and
+    ``expires_at`` are times in milliseconds since 1970. ``use_count`` is the number of users who have joined
+    by the link.
     """
 
     digest: Secret
     conversation: Conversation
     number: int
     maker_id: int
-    made: int
-    expires: int
+    made_at: int
+    expires_at: int
     use_count: int = 0
 
     def has_expired(self, now: int) -> bool:
         """Return whether the link has expired at the time ``now``, in milliseconds since 1970."""
-        return self.expires <= now
+        return self.expires_at <= now
 
 
 class InvitationLinkDeleted(msgspec.Struct, frozen=True, eq=False):

@@ -12,8 +12,8 @@ import msgspec
 from chatd.core.accounts import CLOSED_ACCOUNT_HASH, Credential, same_password_hash
 from chatd.core.commands import Hello
 from chatd.core.events import ChatEvent, User
-from chatd.core.names import BadName, Name, check_new_nick, check_reserved, parse_nick
-from chatd.core.refusals import Refusal, refusal_reason
+from chatd.core.names import BadName, Name, check_new_nick, check_not_reserved, parse_nick
+from chatd.core.refusals import Refusal, translatable_reason
 from chatd.core.rules import Decision
 from chatd.core.state import State
 from chatd.core.tokens import Token
@@ -22,13 +22,13 @@ from chatd.core.tokens import Token
 class Login(msgspec.Struct, frozen=True, eq=False):
     """The result of an accepted login command: the client may log in as ``user``.
 
-    ``returning`` says whether the user was known before, and ``has_other_session`` whether another session of
-    the user is open. ``decision`` holds what the login changes: a record for a new user; a ``demoted`` event
-    for each role that a returning, unregistered user loses; else nothing.
+    ``is_returning_user`` says whether the user was known before, and ``has_other_session`` whether another
+    session of the user is open. ``decision`` holds what the login changes: a record for a new user; a
+    ``demoted`` event for each role that a returning, unregistered user loses; else nothing.
     """
 
     user: User
-    returning: bool
+    is_returning_user: bool
     has_other_session: bool
     decision: Decision
 
@@ -57,7 +57,7 @@ def decide_login(
     belongs to another user, or was replaced or deleted since it was verified.
     """
     name = _requested_name(state, hello.nick) if hello.nick else _guest_name(state)
-    known, online = state.find_user(name), name.key in nick_keys_in_use
+    known, online = state.find_user(name), name.normalized in nick_keys_in_use
     credential = None if known is None else state.credentials.get(known.id)
     if isinstance(verified_credential, Token):
         if (
@@ -92,7 +92,7 @@ def check_claimed_sender(user: User, sender: str) -> None:
     Spellings that differ in case or width are the same nick. Raises `Refusal` ``not_you``.
     """
     try:
-        if sender == user.nick or parse_nick(sender).key == user.key:
+        if sender == user.nick or parse_nick(sender).normalized == user.normalized_nick:
             return
     except BadName:
         pass
@@ -154,12 +154,12 @@ def _requested_name(state: State, nick: str) -> Name:
     """Return the name that ``nick`` spells, if a user may log in with it. Raises `Refusal` ``bad_nick``."""
     try:
         name = parse_nick(nick)
-        check_reserved(name)
+        check_not_reserved(name)
         if state.find_user(name) is None:
             check_new_nick(name)
             alike = state.find_similar_user(name)
             if alike is not None:
-                raise BadName(refusal_reason("look_alike", name=alike.nick))
+                raise BadName(translatable_reason("look_alike", name=alike.nick))
         return name
     except BadName as bad:
         raise Refusal("bad_nick", nick=nick, why=bad.reason) from None

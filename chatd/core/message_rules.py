@@ -13,7 +13,7 @@ def no_such_message_refusal(id: int) -> Refusal:
     return Refusal("no_such_message", id=id)
 
 
-def check_conversation_of(state: State, user: User, message: LogEntry, token: Token | None) -> None:
+def check_may_read_conversation_of(state: State, user: User, message: LogEntry, token: Token | None) -> None:
     """Check that ``user`` may read the conversation of the log entry ``message``.
 
     The conversation must also be in the scope of ``token``, the session's token, if there is one. Raises

@@ -57,13 +57,13 @@ class BannedNetworks(msgspec.Struct, frozen=True, eq=False):
 
 
 class IgnoreChanged(msgspec.Struct, frozen=True, eq=False):
-    """A record that ``user`` ignores the user ``other`` from now on, or stops ignoring if ``ignored`` is
-    false.
+    """A record that ``user`` ignores the user ``other_user`` from now on, or stops ignoring if ``is_ignored``
+    is false.
     """
 
     user: User
-    other: User
-    ignored: bool
+    other_user: User
+    is_ignored: bool
 
 
 class ConversationTrimmed(msgspec.Struct, frozen=True, eq=False):
@@ -86,14 +86,14 @@ class UserErased(msgspec.Struct, frozen=True, eq=False):
 
 class TextsErased(msgspec.Struct, frozen=True, eq=False):
     """A record that erases texts of ``user``, a user under erasure, from the log entries with the ids
-    ``ids``.
+    ``entry_ids``.
 
     There is at least one id, and they are in ascending order. After the record is stored, no log entry with
-    an id up to the last one of ``ids`` has a text of the user.
+    an id up to the last one of ``entry_ids`` has a text of the user.
     """
 
     user: User
-    ids: tuple[int, ...]
+    entry_ids: tuple[int, ...]
 
 
 class ErasureCompleted(msgspec.Struct, frozen=True, eq=False):
@@ -154,14 +154,14 @@ class ServerOperator(msgspec.Struct, frozen=True):
     registered: bool
 
 
-def target_key(kind: Literal["mute", "block"], target: str) -> str:
+def mute_or_block_target_key(kind: Literal["mute", "block"], target: str) -> str:
     """Return the key that identifies the target of a mute or block, a nick or a network. Raises `BadName`.
 
     The key is the normalized nick or, for a block, the network in CIDR notation. If a nick looks like an
     address, a block means the address, and a mute means the nick.
     """
     network = parse_network(target) if kind == "block" else None
-    return network or parse_nick(target).key
+    return network or parse_nick(target).normalized
 
 
 def parse_network(text: str) -> str | None:

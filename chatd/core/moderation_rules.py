@@ -19,11 +19,11 @@ from chatd.core.moderation import (
     ModerationEntry,
     ServerOperator,
     is_in_network,
+    mute_or_block_target_key,
     parse_network,
-    target_key,
 )
-from chatd.core.names import BadName, check_reserved, parse_nick
-from chatd.core.refusals import Refusal, refusal_reason
+from chatd.core.names import BadName, check_not_reserved, parse_nick
+from chatd.core.refusals import Refusal, translatable_reason
 from chatd.core.rules import Decision, has_closed_account, user_with_open_account
 from chatd.core.state import State
 from chatd.core.token_rules import revoke_token
@@ -38,7 +38,9 @@ def is_server_operator(state: State, user: User, policy: AccountPolicy) -> bool:
     """
     if user.id == CONSOLE.id:
         return True
-    is_named = user.key in state.appointed or is_configured_operator(user.key, policy)
+    is_named = user.normalized_nick in state.appointed_operator_nicks or is_configured_operator(
+        user.normalized_nick, policy
+    )
     return is_named and user.id in state.credentials and not has_closed_account(state, user)
 
 
@@ -46,7 +48,7 @@ def is_configured_operator(key: str, policy: AccountPolicy) -> bool:
     """Return whether the configuration names the nick with the normalized form ``key`` as a server
     operator.
     """
-    return any(parse_nick(nick).key == key for nick in policy.operators)
+    return any(parse_nick(nick).normalized == key for nick in policy.operators)
 
 
 def appoint_server_operator(state: State, nick: str, policy: AccountPolicy, now: int) -> Decision:
@@ -57,15 +59,15 @@ def appoint_server_operator(state: State, nick: str, policy: AccountPolicy, now:
     """
     try:
         name = parse_nick(nick)
-        check_reserved(name)
+        check_not_reserved(name)
     except BadName as bad:
         raise Refusal("bad_nick", nick=nick, why=bad.reason) from None
-    if name.key in state.appointed or is_configured_operator(name.key, policy):
+    if name.normalized in state.appointed_operator_nicks or is_configured_operator(name.normalized, policy):
         raise Refusal("already_server_operator", nick=nick)
     known = state.find_user(name)
     if known is not None and has_closed_account(state, known):
         raise Refusal("no_such_user", nick=nick)
-    shown = name.shown if known is None else known.nick
+    shown = name.original if known is None else known.nick
     return Decision(records=(state.build_moderation_entry(CONSOLE, "appoint", shown, now),))
 
 
@@ -76,37 +78,44 @@ def dismiss_server_operator(state: State, nick: str, policy: AccountPolicy, now:
     the nick, else ``not_appointed``.
     """
     try:
-        key = parse_nick(nick).key
+        key = parse_nick(nick).normalized
     except BadName:
         raise Refusal("not_appointed", nick=nick) from None
-    if key not in state.appointed:
+    if key not in state.appointed_operator_nicks:
         raise Refusal(
             "configured_operator" if is_configured_operator(key, policy) else "not_appointed", nick=nick
         )
-    return Decision(records=(state.build_moderation_entry(CONSOLE, "dismiss", state.appointed[key], now),))
+    return Decision(
+        records=(state.build_moderation_entry(CONSOLE, "dismiss", state.appointed_operator_nicks[key], now),)
+    )
 
 
 def list_operators(state: State, policy: AccountPolicy) -> list[ServerOperator]:
     """Return the configured and the appointed server operators, sorted by the keys of their nicks."""
-    configured = {parse_nick(nick).key: nick for nick in policy.operators}
+    configured = {parse_nick(nick).normalized: nick for nick in policy.operators}
     operators = []
-    for key, nick in sorted({**configured, **state.appointed}.items()):
+    for key, nick in sorted({**configured, **state.appointed_operator_nicks}.items()):
         user = state.find_user(parse_nick(nick))
         in_force = user is not None and is_server_operator(state, user, policy)
         shown = nick if user is None else user.nick
-        operators.append(ServerOperator(shown, key in configured, key in state.appointed, in_force))
+        operators.append(
+            ServerOperator(shown, key in configured, key in state.appointed_operator_nicks, in_force)
+        )
     return operators
 
 
 def server_operator_ids(state: State, policy: AccountPolicy) -> set[int]:
     """Return the ids of all users who are server operators. `CONSOLE` is not among them."""
-    named = (state.find_user(parse_nick(nick)) for nick in (*policy.operators, *state.appointed.values()))
+    named = (
+        state.find_user(parse_nick(nick))
+        for nick in (*policy.operators, *state.appointed_operator_nicks.values())
+    )
     return {user.id for user in named if user is not None and is_server_operator(state, user, policy)}
 
 
 def check_not_muted(state: State, user: User, now: int) -> None:
     """Check that ``user`` is not muted. ``now`` is in milliseconds since 1970. Raises `Refusal` ``muted``."""
-    mute = state.latest_mute_or_block("mute", user.key)
+    mute = state.latest_mute_or_block("mute", user.normalized_nick)
     if mute is not None and mute.is_active(now):
         raise Refusal("muted", why=_why(mute), **_time_left(mute, now))
 
@@ -145,22 +154,22 @@ def decide_moderation(
     Raises `Refusal` with one of the codes in the command's declaration.
     """
     if isinstance(command, c.Mute):
-        target = user_to_moderate(state, command.dest, policy)
+        target = require_user_to_moderate(state, command.dest, policy)
         until = _end(command.duration, now)
         record = state.build_moderation_entry(operator, "mute", target.nick, now, until, command.reason)
         return Decision(records=(record,))
     if isinstance(command, c.Unmute):
         target = state.require_user(command.dest)
-        mute = state.latest_mute_or_block("mute", target.key)
+        mute = state.latest_mute_or_block("mute", target.normalized_nick)
         if mute is None or not mute.is_active(now):
             raise Refusal("not_muted", nick=target.nick)
         return Decision(records=(state.build_moderation_entry(operator, "unmute", target.nick, now),))
     if isinstance(command, c.DisconnectUser):
-        target = user_to_moderate(state, command.dest, policy)
+        target = require_user_to_moderate(state, command.dest, policy)
         record = state.build_moderation_entry(operator, "disconnect", target.nick, now, reason=command.reason)
         return Decision(records=(record,))
     if isinstance(command, c.Block):
-        return block(state, operator, [_block_target(state, command.target, policy)], command, now)
+        return decide_blocks(state, operator, [_block_target(state, command.target, policy)], command, now)
     if isinstance(command, c.Unblock):
         return _unblock(state, operator, command, now)
     if isinstance(command, c.CloseGroup):
@@ -172,7 +181,7 @@ def decide_moderation(
     return _give_group(state, operator, command, now)
 
 
-def block(
+def decide_blocks(
     state: State, operator: User, targets: Sequence[str], command: c.Block | c.BlockAddressesOfUser, now: int
 ) -> Decision:
     """Return the changes (a `Decision`) that block ``targets``, each a nick or a network in CIDR notation.
@@ -198,7 +207,7 @@ def reset_password(
     `Refusal` ``no_such_user`` if the user is unknown or the account is closed, ``is_server_operator``, or
     ``not_registered``.
     """
-    user = user_to_moderate(state, user_with_open_account(state, nick).nick, policy)
+    user = require_user_to_moderate(state, user_with_open_account(state, nick).nick, policy)
     since = require_credential(state, user).registered_at
     record = state.build_moderation_entry(operator, "resetpassword", user.nick, now)
     return Decision(records=(Credential(user, hashed, since), record))
@@ -213,7 +222,7 @@ def revoke_user_token(
     ``operator`` is the server operator who revokes it, and ``now`` is in milliseconds since 1970. Raises
     `Refusal` ``no_such_user``, ``is_server_operator`` for an operator's token, or ``no_such_token``.
     """
-    user = user_to_moderate(state, command.dest, policy)
+    user = require_user_to_moderate(state, command.dest, policy)
     (revoked,) = revoke_token(state, user, command.token).records
     assert isinstance(revoked, TokenDeleted)
     name = f"{user.nick} {revoked.token.name}"
@@ -221,7 +230,7 @@ def revoke_user_token(
     return Decision(records=(revoked, record))
 
 
-def user_to_moderate(state: State, nick: str, policy: AccountPolicy) -> User:
+def require_user_to_moderate(state: State, nick: str, policy: AccountPolicy) -> User:
     """Return the user called ``nick``, on whom a server operator may act: not another server operator.
 
     Raises `Refusal` ``no_such_user`` or ``is_server_operator``.
@@ -252,13 +261,13 @@ def _block_target(state: State, target: str, policy: AccountPolicy) -> str:
     except BadName as bad:
         raise Refusal("bad_nick", nick=target, why=bad.reason) from None
     known = state.find_user(name)
-    return name.shown if known is None else user_to_moderate(state, known.nick, policy).nick
+    return name.original if known is None else require_user_to_moderate(state, known.nick, policy).nick
 
 
 def _unblock(state: State, operator: User, command: c.Unblock, now: int) -> Decision:
     target = parse_network(command.target) or command.target
     try:
-        block = state.latest_mute_or_block("block", target_key("block", target))
+        block = state.latest_mute_or_block("block", mute_or_block_target_key("block", target))
     except BadName:
         block = None
     if block is None or not block.is_active(now):
@@ -295,7 +304,7 @@ def _end(duration: int | None, now: int) -> int | None:
 
 
 def _why(mute_or_block: ModerationEntry) -> str:
-    return mute_or_block.reason or refusal_reason("no_reason")
+    return mute_or_block.reason or translatable_reason("no_reason")
 
 
 def _time_left(mute_or_block: ModerationEntry, now: int) -> dict[str, int]:

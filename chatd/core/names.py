@@ -18,7 +18,7 @@ from precis_i18n import get_profile
 
 from chatd.core.confusables import CONFUSABLE_PROTOTYPES
 from chatd.core.language import N_
-from chatd.core.refusals import TranslatableText, refusal_reason
+from chatd.core.refusals import TranslatableText, translatable_reason
 
 MAX_NICK_CODE_POINTS = 32
 """The maximum length of a nick, in code points after NFC normalization."""
@@ -42,7 +42,7 @@ RESERVED_NAMES: Final = frozenset(
 )
 """The keys of the reserved names. `guest` with a number is reserved too: the daemon assigns such nicks."""
 
-MAX_MARKS_PER_LETTER: Final = 2
+MAX_COMBINING_MARKS_PER_LETTER: Final = 2
 """The maximum number of combining marks on a letter. Vietnamese and Thai need two.
 
 A tall stack of marks would overlap the lines above and below ("Zalgo" text).
@@ -120,12 +120,12 @@ class BadName(ValueError):
 class Name(NamedTuple):
     """A valid name of a user or a group.
 
-    ``shown`` is the name as it was written, in NFC. ``key`` is the normalized form, without differences of
-    case and character width. Names with equal keys are the same name.
+    ``original`` is the name as it was written, in NFC. ``normalized`` is the normalized form, without
+    differences of case and character width. Names with equal keys are the same name.
     """
 
-    shown: str
-    key: str
+    original: str
+    normalized: str
 
 
 def parse_nick(text: str) -> Name:
@@ -138,10 +138,10 @@ def parse_group(text: str) -> Name:
     return _parse(text, MAX_GROUP_NAME_CODE_POINTS)
 
 
-def check_reserved(name: Name) -> None:
+def check_not_reserved(name: Name) -> None:
     """Check that ``name`` is not reserved, in any case and character width. Raises `BadName`."""
-    if name.key in RESERVED_NAMES or _GUEST.fullmatch(name.key):
-        raise BadName(refusal_reason("reserved", name=name.key))
+    if name.normalized in RESERVED_NAMES or _GUEST.fullmatch(name.normalized):
+        raise BadName(translatable_reason("reserved", name=name.normalized))
 
 
 def check_new_name(name: Name) -> None:
@@ -149,16 +149,16 @@ def check_new_name(name: Name) -> None:
 
     A user or group of an older version of the daemon may still have a name that this function refuses.
     """
-    check_reserved(name)
+    check_not_reserved(name)
     for form in name:
         if form.startswith(_STARTS):
-            raise BadName(refusal_reason("start", char=form[0]))
-    _check_marks(name.shown)
-    for look in skeletons(name):
+            raise BadName(translatable_reason("start", char=form[0]))
+    _check_marks(name.original)
+    for look in confusable_skeletons(name):
         if word := _RESERVED_SKELETONS.get(look):
-            raise BadName(refusal_reason("look_alike", name=word))
+            raise BadName(translatable_reason("look_alike", name=word))
         if _LIKE_GUEST.fullmatch(look):
-            raise BadName(refusal_reason("look_alike", name="guest"))
+            raise BadName(translatable_reason("look_alike", name="guest"))
 
 
 def check_new_nick(name: Name) -> None:
@@ -169,11 +169,11 @@ def check_new_nick(name: Name) -> None:
     """
     for form in name:
         if form.startswith(_NICK_STARTS):
-            raise BadName(refusal_reason("start", char=form[0]))
+            raise BadName(translatable_reason("start", char=form[0]))
     check_new_name(name)
 
 
-def skeleton(text: str) -> str:
+def confusable_skeleton(text: str) -> str:
     """Return the skeleton of ``text`` (UTS 39, section 4). Texts that look alike have the same skeleton.
 
     Unlike in UTS 39, no characters are removed, because a name contains no ignorable characters. The mapping
@@ -186,7 +186,7 @@ def skeleton(text: str) -> str:
     return text
 
 
-def skeletons(name: Name) -> set[str]:
+def confusable_skeletons(name: Name) -> set[str]:
     """Return the skeletons of ``name`` (UTS 39). Two names that share a skeleton look alike.
 
     The skeletons are those of the shown form, of the key, and of the key in capitals. The skeletons of the
@@ -195,15 +195,15 @@ def skeletons(name: Name) -> set[str]:
     that `Ilse` and `Lise` do not look alike.
     """
     shown, key = name
-    found = {skeleton(skeleton(key).casefold()), skeleton(key.upper())}
+    found = {confusable_skeleton(confusable_skeleton(key).casefold()), confusable_skeleton(key.upper())}
     if shown != key:
-        as_shown = skeleton(shown)
-        found.update((as_shown, skeleton(as_shown.casefold())))
+        as_shown = confusable_skeleton(shown)
+        found.update((as_shown, confusable_skeleton(as_shown.casefold())))
     return found
 
 
 _RESERVED_SKELETONS: Final = {
-    look: word for word in sorted(RESERVED_NAMES) for look in skeletons(Name(word, word))
+    look: word for word in sorted(RESERVED_NAMES) for look in confusable_skeletons(Name(word, word))
 }
 
 
@@ -211,7 +211,7 @@ _RESERVED_SKELETONS: Final = {
 @lru_cache(MAX_CACHED_NAMES)
 def _parse(text: str, limit: int) -> Name:
     if not text:
-        raise BadName(refusal_reason("no_name"))
+        raise BadName(translatable_reason("no_name"))
     if len(text) > limit * _SHRINKS_AT_MOST:
         raise _too_long(limit)
     plain = _PLAIN.fullmatch(text)
@@ -238,7 +238,7 @@ def _identity(shown: str) -> str:
         mapped = _PRECIS.enforce(shown)
     except UnicodeEncodeError as refusal:
         culprits = ", ".join(map(_spell, refusal.object[refusal.start : refusal.end]))
-        raise BadName(refusal_reason("precis", chars=culprits)) from None
+        raise BadName(translatable_reason("precis", chars=culprits)) from None
     return normalize("NFC", mapped.casefold())
 
 
@@ -257,18 +257,19 @@ def _check_characters(shown: str) -> None:
                 wrong = "blank"
             elif not (wrong := _REFUSED_CATEGORIES.get(category(meant), "")):
                 continue
-            raise BadName(refusal_reason(wrong, char=_spell(char), syntax=" ".join(_SYNTAX)))
+            raise BadName(translatable_reason(wrong, char=_spell(char), syntax=" ".join(_SYNTAX)))
 
 
 def _check_start(form: str) -> None:
     if form.startswith("#"):
-        raise BadName(refusal_reason("start", char="#"))
+        raise BadName(translatable_reason("start", char="#"))
     if category(form[0]).startswith("M"):
-        raise BadName(refusal_reason("combining", char=_spell(form[0])))
+        raise BadName(translatable_reason("combining", char=_spell(form[0])))
 
 
 def _check_marks(shown: str) -> None:
-    """Check that a letter has at most `MAX_MARKS_PER_LETTER` combining marks, and that all marks are visible.
+    """Check that a letter has at most `MAX_COMBINING_MARKS_PER_LETTER` combining marks, and that all marks
+    are visible.
 
     Invisible are marks of another alphabet and a second dot on an i. Marks with a width of their own, such as
     vowel signs of Indian scripts, are not counted. Raises `BadName`.
@@ -279,19 +280,21 @@ def _check_marks(shown: str) -> None:
         if not kind.startswith("M"):
             base = char
         elif char == _DOT_ABOVE and base in _SOFT_DOTTED:
-            raise BadName(refusal_reason("hidden_mark", char=_spell(char)))
+            raise BadName(translatable_reason("hidden_mark", char=_spell(char)))
     for char in shown:
         kind = category(char)
         if kind in ("Mn", "Me"):
             marks += 1
-            if marks > MAX_MARKS_PER_LETTER:
-                raise BadName(refusal_reason("marks", limit=MAX_MARKS_PER_LETTER, char=_spell(char)))
+            if marks > MAX_COMBINING_MARKS_PER_LETTER:
+                raise BadName(
+                    translatable_reason("marks", limit=MAX_COMBINING_MARKS_PER_LETTER, char=_spell(char))
+                )
         elif kind != "Mc":
             marks = 0
     alphabets = _alphabets(shown)
     for char in shown:
         if category(char).startswith("M") and _alphabet(char) not in alphabets | _MIXES | _ANY_LETTER:
-            raise BadName(refusal_reason("hidden_mark", char=_spell(char)))
+            raise BadName(translatable_reason("hidden_mark", char=_spell(char)))
 
 
 def _check_alphabets(key: str) -> None:
@@ -304,7 +307,7 @@ def _check_alphabets(key: str) -> None:
     if len(alphabets) > 1:
         *others, last = sorted(alphabet.capitalize() for alphabet in alphabets)
         other: object = TranslatableText(others[0]) if len(others) == 1 else ", ".join(others)
-        raise BadName(refusal_reason("alphabets", others=other, last=TranslatableText(last)))
+        raise BadName(translatable_reason("alphabets", others=other, last=TranslatableText(last)))
 
 
 def _alphabets(text: str) -> set[str]:
@@ -321,7 +324,7 @@ def _alphabet(char: str) -> str:
 
 
 def _too_long(limit: int) -> BadName:
-    return BadName(refusal_reason("long_name", limit=limit))
+    return BadName(translatable_reason("long_name", limit=limit))
 
 
 def _spell(char: str) -> str:

@@ -27,7 +27,8 @@ def make_profile(nick: str, username: str = "", realname: str = "") -> Profile:
     An empty ``username`` or ``realname`` is replaced by the nick.
     """
     return Profile(
-        clean_text(username, MAX_USERNAME_BYTES) or nick, clean_text(realname, MAX_REALNAME_BYTES) or nick
+        clean_profile_text(username, MAX_USERNAME_BYTES) or nick,
+        clean_profile_text(realname, MAX_REALNAME_BYTES) or nick,
     )
 
 
@@ -35,14 +36,14 @@ def changed_profile(profile: Profile, command: SetProfile) -> Profile:
     """Return ``profile`` with the changes of ``command``. A blank realname changes nothing."""
     realname, away = profile.realname, profile.away
     if command.realname is not None:
-        realname = clean_text(command.realname, MAX_REALNAME_BYTES) or realname
+        realname = clean_profile_text(command.realname, MAX_REALNAME_BYTES) or realname
     if command.away is not None:
-        away = clean_text(command.away, MAX_AWAY_BYTES)
+        away = clean_profile_text(command.away, MAX_AWAY_BYTES)
     is_bot = profile.is_bot if command.is_bot is None else command.is_bot == "yes"
     return Profile(profile.username, realname, away, profile.quit_message, is_bot)
 
 
-def clean_text(text: str, max_bytes: int) -> str:
+def clean_profile_text(text: str, max_bytes: int) -> str:
     """Return ``text`` cleaned for a profile, and cut between two characters to at most ``max_bytes`` of
     UTF-8.
 

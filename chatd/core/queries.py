@@ -1,6 +1,6 @@
 """Queries: pure functions that answer the commands which list what the daemon has in memory.
 
-`answer_list_command` answers the commands in `LIST_QUERIES`. `requested_conversation` returns the
+`answer_list_command` answers the commands in `LIST_QUERIES`. `conversation_of_command` returns the
 conversation that a command reads or marks as read, `page_request_of` which part of its log a command reads.
 """
 
@@ -32,20 +32,20 @@ from chatd.core.channel_commands import (
 )
 from chatd.core.events import LOBBY, Conversation, User
 from chatd.core.records import PageContents
-from chatd.core.refusals import Refusal, TranslatableText, refusal_reason
+from chatd.core.refusals import Refusal, TranslatableText, translatable_reason
 from chatd.core.rules import require_group_member
 from chatd.core.search import SearchTerm, parse_search_terms
 from chatd.core.state import Group, State
 from chatd.core.token_rules import is_search_in_lobby, list_tokens
 from chatd.core.tokens import Token, token_covers
 
-OnlineUsers = Mapping[str, User]
+OnlineUsersByNick = Mapping[str, User]
 """The users who are logged in, in the order of arrival, by their key."""
 
 
 def answer_list_command(
     state: State,
-    presence: OnlineUsers,
+    presence: OnlineUsersByNick,
     reader: User | None,
     command: c.Command,
     now: int,
@@ -62,7 +62,7 @@ def answer_list_command(
     return LIST_QUERIES[type(command)](state, presence, reader, token, now, command)
 
 
-def requested_conversation(
+def conversation_of_command(
     state: State,
     reader: User,
     command: c.ListGroupMessages
@@ -109,7 +109,7 @@ class PageRequest(msgspec.Struct, frozen=True, eq=False):
     after_time: int | None = None
     around_time: int | None = None
     contents: PageContents = "messages"
-    forward: bool = False
+    reads_forward: bool = False
     whole_milliseconds: bool = False
 
 
@@ -122,16 +122,21 @@ def page_request_of(command: c.ListGroupMessages | c.ListGroupEvents | c.ReadHis
     if not isinstance(command, c.ReadHistory):
         contents: PageContents = "events" if isinstance(command, c.ListGroupEvents) else "messages"
         forward = command.after is not None and command.before is None
-        return PageRequest(command.limit, command.before, command.after, contents=contents, forward=forward)
+        return PageRequest(
+            command.limit, command.before, command.after, contents=contents, reads_forward=forward
+        )
     bounds = {name: getattr(command, name) for name in _BOUNDS}
     given = [name for name, bound in bounds.items() if bound is not None]
     if len(given) > 1 and given[-1] in _CENTRES:
-        raise Refusal("bad_request", why=refusal_reason("around_alone", name=TranslatableText(given[-1])))
+        raise Refusal(
+            "bad_request", why=translatable_reason("around_alone", name=TranslatableText(given[-1]))
+        )
     return PageRequest(
         command.limit,
         **bounds,
         contents="all" if command.events == "all" else "messages",
-        forward=command.order == "oldest" or (command.order is None and bool(given) and set(given) <= _LOWER),
+        reads_forward=command.order == "oldest"
+        or (command.order is None and bool(given) and set(given) <= _LOWER),
         whole_milliseconds=command.whole_milliseconds == "yes",
     )
 
@@ -150,7 +155,7 @@ class SearchRequest(msgspec.Struct, frozen=True, eq=False):
     page: PageRequest
 
 
-def requested_search(state: State, reader: User, command: c.Search) -> SearchRequest:
+def search_request_of(state: State, reader: User, command: c.Search) -> SearchRequest:
     """Return the criteria of the search that ``command`` of the user ``reader`` asks for.
 
     Raises `Refusal` ``no_such_group``, ``not_member``, ``no_such_user``, or ``bad_request`` if the command
@@ -160,11 +165,12 @@ def requested_search(state: State, reader: User, command: c.Search) -> SearchReq
     if is_search_in_lobby(command):
         conversation = LOBBY
     elif command.group is not None or command.dest is not None:
-        conversation = requested_conversation(state, reader, command)
+        conversation = conversation_of_command(state, reader, command)
     author = None if command.author is None else state.require_user(command.author)
     if not command.words and conversation is None and author is None:
         raise Refusal(
-            "bad_request", why=refusal_reason("missing", command="search", name=TranslatableText("words"))
+            "bad_request",
+            why=translatable_reason("missing", command="search", name=TranslatableText("words")),
         )
     bounds = {
         name: getattr(command, name)
@@ -175,7 +181,7 @@ def requested_search(state: State, reader: User, command: c.Search) -> SearchReq
         parse_search_terms(command.words) if command.words else (),
         conversation,
         author,
-        PageRequest(command.limit, **bounds, forward=bool(bounds) and bounds.keys() <= _LOWER),
+        PageRequest(command.limit, **bounds, reads_forward=bool(bounds) and bounds.keys() <= _LOWER),
     )
 
 
@@ -185,27 +191,44 @@ _BOUNDS: Final = ("before", "after", "before_time", "after_time", *_CENTRES)
 
 
 def _clients(
-    state: State, presence: OnlineUsers, reader: User, token: Token | None, now: int, command: c.ListClients
+    state: State,
+    presence: OnlineUsersByNick,
+    reader: User,
+    token: Token | None,
+    now: int,
+    command: c.ListClients,
 ) -> Clients:
     return Clients(tuple(user.nick for user in list(presence.values())[command.skip :]))
 
 
 def _members(
-    state: State, presence: OnlineUsers, reader: User, token: Token | None, now: int, command: c.ListMembers
+    state: State,
+    presence: OnlineUsersByNick,
+    reader: User,
+    token: Token | None,
+    now: int,
+    command: c.ListMembers,
 ) -> Members:
     group = require_group_member(state, reader, command.group)
     members = list(group.members.values())[command.skip :]
     return Members(
         group.name,
         tuple(
-            Member(user.nick, group.role(user), user.key in presence, user.id in state.credentials)
+            Member(
+                user.nick, group.role(user), user.normalized_nick in presence, user.id in state.credentials
+            )
             for user in members
         ),
     )
 
 
 def _groups(
-    state: State, presence: OnlineUsers, reader: User, token: Token | None, now: int, command: c.ListGroups
+    state: State,
+    presence: OnlineUsersByNick,
+    reader: User,
+    token: Token | None,
+    now: int,
+    command: c.ListGroups,
 ) -> Groups:
     groups = [one for one in state.groups_visible_to(reader) if token_covers(token, one.conversation)]
     lines = tuple(_group_line(state, reader, group) for group in groups[command.skip :])
@@ -230,7 +253,7 @@ def _group_line(state: State, reader: User, group: Group) -> GroupListItem:
 
 def _moderations(
     state: State,
-    presence: OnlineUsers,
+    presence: OnlineUsersByNick,
     reader: User,
     token: Token | None,
     now: int,
@@ -239,26 +262,36 @@ def _moderations(
     return ModerationLog(tuple(state.moderations[::-1][command.skip :]))
 
 
-def list_ignored(state: State, user: User) -> IgnoredUsers:
+def list_ignored_users(state: State, user: User) -> IgnoredUsers:
     """Return the list of the users whom ``user`` ignores."""
     return IgnoredUsers(tuple(sorted(state.users[id].nick for id in state.ignored_user_ids(user))))
 
 
 def _ignored(
-    state: State, presence: OnlineUsers, reader: User, token: Token | None, now: int, command: c.ListIgnored
+    state: State,
+    presence: OnlineUsersByNick,
+    reader: User,
+    token: Token | None,
+    now: int,
+    command: c.ListIgnored,
 ) -> IgnoredUsers:
-    return list_ignored(state, reader)
+    return list_ignored_users(state, reader)
 
 
 def _tokens(
-    state: State, presence: OnlineUsers, reader: User, token: Token | None, now: int, command: c.ListTokens
+    state: State,
+    presence: OnlineUsersByNick,
+    reader: User,
+    token: Token | None,
+    now: int,
+    command: c.ListTokens,
 ) -> TokenList:
     return list_tokens(state, reader)
 
 
 def _user_tokens(
     state: State,
-    presence: OnlineUsers,
+    presence: OnlineUsersByNick,
     reader: User,
     token: Token | None,
     now: int,
@@ -269,7 +302,7 @@ def _user_tokens(
 
 def _help(
     state: State,
-    presence: OnlineUsers,
+    presence: OnlineUsersByNick,
     reader: User | None,
     token: Token | None,
     now: int,
@@ -279,10 +312,10 @@ def _help(
 
 
 # Each query takes the command class of its own line, which the type of a dict cannot express.
-_Query = Callable[[State, OnlineUsers, Any, Token | None, int, Any], Answer]
+_Query = Callable[[State, OnlineUsersByNick, Any, Token | None, int, Any], Answer]
 
 LIST_QUERIES: Final[
-    dict[type[c.Command], Callable[[State, OnlineUsers, Any, Token | None, int, Any], Answer]]
+    dict[type[c.Command], Callable[[State, OnlineUsersByNick, Any, Token | None, int, Any], Answer]]
 ] = {
     c.ListClients: _clients,
     c.ListMembers: _members,

@@ -13,7 +13,7 @@ from unicodedata import category, normalize
 
 from chatd.core import commands as c
 from chatd.core.events import AnsweredMessage, ChatEvent, EventKind, LogEntry, User
-from chatd.core.message_rules import check_conversation_of, no_such_message_refusal
+from chatd.core.message_rules import check_may_read_conversation_of, no_such_message_refusal
 from chatd.core.refusals import Refusal
 from chatd.core.rules import Decision
 from chatd.core.state import State
@@ -38,7 +38,7 @@ _INVISIBLE: Final = re.compile(
     "\U00016fe4\U0001d159\U000e0000-\U000e0fff]"
 )
 
-StoredReactions = Sequence[tuple[str, int]]
+ReactionsWithUserIds = Sequence[tuple[str, int]]
 """The reactions to a message that were not taken back: each with the id of the user."""
 
 
@@ -48,7 +48,7 @@ def decide_reaction(
     message: LogEntry,
     command: c.ReactToMessage | c.TakeReactionBack,
     token: Token | None,
-    reactions: StoredReactions,
+    reactions: ReactionsWithUserIds,
 ) -> Decision:
     """Return the changes (a `Decision`) by which ``user`` reacts to ``message``, or removes a reaction to it.
 
@@ -58,7 +58,7 @@ def decide_reaction(
     scope of the token, or is by an author whom the user ignores; ``bad_reaction``, ``already_reacted``,
     ``no_such_reaction`` or ``too_many_reactions``.
     """
-    check_conversation_of(state, user, message, token)
+    check_may_read_conversation_of(state, user, message, token)
     said = message.event
     author = said.actor
     if not said.is_message or said.is_tombstone or author.id in state.ignored_user_ids(user):
@@ -77,7 +77,7 @@ def decide_reaction(
     conversation = said.conversation
     receiver = conversation.other_user(user) if conversation.pair else None
     answered = AnsweredMessage(message.id, author)
-    return Decision((ChatEvent(kind, conversation, user, receiver, reaction, answered=answered),))
+    return Decision((ChatEvent(kind, conversation, user, receiver, reaction, answered_message=answered),))
 
 
 def parse_reaction(text: str) -> str:
@@ -105,7 +105,7 @@ def parse_reaction(text: str) -> str:
     return reaction
 
 
-def _check_room(message: LogEntry, reaction: str, reactions: StoredReactions) -> None:
+def _check_room(message: LogEntry, reaction: str, reactions: ReactionsWithUserIds) -> None:
     """Check that ``message``, which has ``reactions``, may have ``reaction`` as well.
 
     Raises `Refusal` ``too_many_reactions``.

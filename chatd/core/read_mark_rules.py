@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from chatd.core.accounts import UserRenamed
-from chatd.core.events import MEMBERSHIP_END_KINDS, Conversation, User
+from chatd.core.events import MEMBERSHIP_END_EVENT_KINDS, Conversation, User
 from chatd.core.moderation import UserErased
 from chatd.core.read_marks import ReadMarksDeleted
 from chatd.core.refusals import Refusal
@@ -16,7 +16,7 @@ from chatd.core.rules import Decision, has_closed_account, require_group_member
 from chatd.core.state import State
 
 
-def check_may_mark(state: State, user: User, conversation: Conversation) -> None:
+def check_may_mark_as_read(state: State, user: User, conversation: Conversation) -> None:
     """Check that ``user`` may still mark ``conversation`` as read when the journal has completed earlier
     tasks.
 
@@ -29,7 +29,7 @@ def check_may_mark(state: State, user: User, conversation: Conversation) -> None
         require_group_member(state, user, conversation.name)
 
 
-def read_mark_deletions_by(decision: Decision) -> Iterator[ReadMarksDeleted]:
+def read_mark_deletions_after(decision: Decision) -> Iterator[ReadMarksDeleted]:
     """Yield the records that delete the read marks that are no longer needed after ``decision``.
 
     A read mark in a group is deleted when the membership ends. All read marks of a user are deleted when the
@@ -39,6 +39,6 @@ def read_mark_deletions_by(decision: Decision) -> Iterator[ReadMarksDeleted]:
         if isinstance(record, UserRenamed | UserErased):
             yield ReadMarksDeleted(record.user, None)
     for event in decision.events:
-        if event.kind in MEMBERSHIP_END_KINDS:
+        if event.kind in MEMBERSHIP_END_EVENT_KINDS:
             former = None if event.kind == "closed" else event.subject or event.actor
             yield ReadMarksDeleted(former, event.conversation)

@@ -12,22 +12,24 @@ from chatd.core.events import Conversation, User
 class ReadMarkPosition(NamedTuple):
     """A read mark: how far a user has read in a conversation.
 
-    Entries with ids up to ``id`` are read; 0 means that no entry is. ``at`` is the latest time that a client
-    has given instead of an id, in milliseconds since 1970; 0 means that no client has given one. Some clients
-    show a mark as a time. This is ``at`` or the time of the entry ``id``, whichever is later.
+    Entries with ids up to ``entry_id`` are read; 0 means that no entry is. ``client_time`` is the latest time
+    that a client has given instead of an id, in milliseconds since 1970; 0 means that no client has given
+    one. Some clients show a mark as a time. This is ``client_time`` or the time of the entry ``entry_id``,
+    whichever is later.
     """
 
-    id: int
-    at: int
+    entry_id: int
+    client_time: int
 
     def moved_to(self, id: int, at: int) -> ReadMarkPosition:
-        """Return the mark after a client has marked all entries up to ``id`` as read.
+        """Return the mark after a client has marked all entries up to ``entry_id`` as read.
 
-        ``at`` is the time that the client has given instead of an id, in milliseconds since 1970, or 0. A
-        mark moves if ``id`` is larger, or if ``id`` is the same and ``at`` is later. Neither its id nor its
-        time ever becomes smaller. If the mark does not move, return the same object.
+        ``client_time`` is the time that the client has given instead of an id, in milliseconds since 1970, or
+        0. A mark moves if ``entry_id`` is larger, or if ``entry_id`` is the same and ``client_time`` is
+        later. Neither its id nor its time ever becomes smaller. If the mark does not move, return the same
+        object.
         """
-        return ReadMarkPosition(id, max(at, self.at)) if (id, at) > self else self
+        return ReadMarkPosition(id, max(at, self.client_time)) if (id, at) > self else self
 
 
 NO_READ_MARK: Final = ReadMarkPosition(0, 0)

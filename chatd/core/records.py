@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from chatd.core.events import AnsweredMessage, ChatEvent, Conversation, LogEntry
 from chatd.core.read_marks import ReadMarkPosition
 from chatd.core.search import SearchTerm
-from chatd.core.state import NO_FILTER as NO_FILTER
+from chatd.core.state import NO_LOG_FILTER as NO_LOG_FILTER
 from chatd.core.state import LogFilter as LogFilter
 from chatd.core.state import RecordedChange, State
 
@@ -43,7 +43,7 @@ class Snapshot(msgspec.Struct, frozen=True, eq=False):
     """A copy of all data that the daemon keeps in memory, read from the database in one transaction.
 
     ``last_id`` is the id of the last log entry, and ``last_at`` its time in milliseconds since 1970; both are
-    0 if the log is empty. ``seqs`` maps the id of each conversation to the seq of its last entry, and
+    0 if the log is empty. ``last_seqs`` maps the id of each conversation to the seq of its last entry, and
     ``last_ids`` to the id of that entry. ``last_seen_ids`` maps the id of each user to the user's last seen
     id, which is the id of the last entry that was sent to the user. ``read_marks`` maps user ids to the
     user's read marks, by conversation id; users without read marks are left out. ``database_bytes`` is the
@@ -53,7 +53,7 @@ class Snapshot(msgspec.Struct, frozen=True, eq=False):
     state: State
     last_id: int
     last_at: int
-    seqs: dict[int, int]
+    last_seqs: dict[int, int]
     last_ids: dict[int, int]
     last_seen_ids: dict[int, int]
     read_marks: dict[int, dict[int, ReadMarkPosition]]
@@ -63,11 +63,11 @@ class Snapshot(msgspec.Struct, frozen=True, eq=False):
 class UnreadRange(NamedTuple):
     """The range of ids in which the unread messages of ``conversation`` are counted.
 
-    A message is in the range if ``after`` < id <= ``max_id``.
+    A message is in the range if ``after_id`` < id <= ``max_id``.
     """
 
     conversation: Conversation
-    after: int
+    after_id: int
     max_id: int
 
 
@@ -76,7 +76,7 @@ class PageIdWindow(msgspec.Struct, frozen=True, eq=False):
 
     ``contents`` says whether the page has messages, events or both. Their ids lie between ``after`` and
     ``before``, both excluded. If there are more than ``limit`` entries, the page has the first ones if
-    ``forward`` is true, else the last ones.
+    ``reads_forward`` is true, else the last ones.
 
     If ``whole_milliseconds`` is true and the page would end between entries with the same time, it goes on to
     the last of them. For this purpose it may have up to `MAX_SAME_MILLISECOND_ENTRIES` entries more than
@@ -87,7 +87,7 @@ class PageIdWindow(msgspec.Struct, frozen=True, eq=False):
     before: int | None = None
     after: int | None = None
     contents: PageContents = "messages"
-    forward: bool = False
+    reads_forward: bool = False
     whole_milliseconds: bool = False
 
 
@@ -114,11 +114,11 @@ class SearchStep(msgspec.Struct, frozen=True, eq=False):
     ``resume_id`` is the id at which the next step continues, or None if everything was searched.
     """
 
-    ids: list[int]
+    message_ids: list[int]
     resume_id: int | None
 
 
-EntryRow = tuple[int, int, int, int, Any, int, int | None, str | None, str]
+LogTableRow = tuple[int, int, int, int, Any, int, int | None, str | None, str]
 """A row of the log table: id, conversation, seq, at, kind, actor, subject, changes, body.
 
 The conversation and the users are given by their ids. ``changes`` is None for most entries. Else it is a JSON
@@ -132,7 +132,7 @@ _decode_changes = msgspec.json.Decoder(tuple[int | None, int | None, int | None]
 class EntrySlice(msgspec.Struct, frozen=True, eq=False):
     """A part of the log that a query has read: its rows, one for each log entry, in ascending order of ids.
 
-    A query stops at a limit of rows, of bytes or of examined entries. ``more`` says whether there may be
+    A query stops at a limit of rows, of bytes or of examined entries. ``has_more`` says whether there may be
     further rows. If the limit of examined entries was reached, ``resume_id`` is the id of the last examined
     entry, and the next query continues from there. Otherwise ``resume_id`` is None.
 
@@ -140,13 +140,13 @@ class EntrySlice(msgspec.Struct, frozen=True, eq=False):
     the reaction and the id of the user.
     """
 
-    rows: list[EntryRow]
-    more: bool
+    rows: list[LogTableRow]
+    has_more: bool
     resume_id: int | None = None
     reactions: dict[int, list[tuple[str, int]]] = {}
 
 
-def entry_from_row(state: State, row: EntryRow) -> LogEntry:
+def entry_from_row(state: State, row: LogTableRow) -> LogEntry:
     """Return the log entry for ``row``, a row of the database's table ``log``.
 
     The users and the conversation are taken from ``state`` by their ids. Raises `KeyError` if ``state`` does
@@ -160,7 +160,7 @@ def entry_from_row(state: State, row: EntryRow) -> LogEntry:
     if changes is not None:
         answered, answered_author, edited = _decode_changes(changes)
         message = _answered_message(state, answered, answered_author)
-        event = replace(event, answered=message, is_edited=edited is not None)
+        event = replace(event, answered_message=message, is_edited=edited is not None)
     return LogEntry(id, seq, at, event)
 
 

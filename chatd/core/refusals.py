@@ -165,7 +165,7 @@ RETRY_AFTER_SECONDS_BY_CODE: Final[dict[str, float]] = {
 }
 """The seconds after which a client may repeat a refused request, for each code of a temporary refusal."""
 
-DETAIL_MAX_CHARACTERS: Final = 256
+MAX_REFUSAL_DETAIL_CHARACTERS: Final = 256
 """The maximum number of characters of a value that is inserted into a refusal's sentence."""
 
 
@@ -174,7 +174,7 @@ class TranslatableText(str):
 
     The string itself is the English sentence with its details. ``template`` is the sentence with
     placeholders, as the translation catalogues contain it. ``details`` are the values for the placeholders,
-    each cut to `DETAIL_MAX_CHARACTERS`.
+    each cut to `MAX_REFUSAL_DETAIL_CHARACTERS`.
     """
 
     __slots__ = ("details", "template")
@@ -198,7 +198,7 @@ class TranslatableText(str):
         return _filled(self.template, self.details, translate)
 
 
-def refusal_reason(key: str, **details: object) -> TranslatableText:
+def translatable_reason(key: str, **details: object) -> TranslatableText:
     """Return the sentence that `REASON_SENTENCES` has for ``key``, with ``details`` filled in."""
     return TranslatableText(REASON_SENTENCES[key], **details)
 
@@ -207,7 +207,7 @@ class Refusal(Exception):
     """The refusal of a request: the client made an error, or the state of the chat does not allow it.
 
     A refusal also tells a client why the daemon ends its session. ``code`` is a key of `REFUSAL_SENTENCES`.
-    ``details`` are the values for the sentence's placeholders, each cut to `DETAIL_MAX_CHARACTERS`.
+    ``details`` are the values for the sentence's placeholders, each cut to `MAX_REFUSAL_DETAIL_CHARACTERS`.
     """
 
     def __init__(self, code: str, **details: object) -> None:
@@ -270,7 +270,7 @@ def _cut(value: object) -> object:
     if (
         isinstance(value, TranslatableText)
         or not isinstance(value, str)
-        or len(value) <= DETAIL_MAX_CHARACTERS
+        or len(value) <= MAX_REFUSAL_DETAIL_CHARACTERS
     ):
         return value
-    return f"{value[:DETAIL_MAX_CHARACTERS]}…"
+    return f"{value[:MAX_REFUSAL_DETAIL_CHARACTERS]}…"

@@ -15,7 +15,7 @@ from chatd.core.accounts import CLOSED_ACCOUNT_HASH
 from chatd.core.channel_commands import BanAccount
 from chatd.core.events import LOBBY, ChatEvent, User
 from chatd.core.names import BadName, Name, check_new_name, parse_group
-from chatd.core.refusals import Refusal, refusal_reason
+from chatd.core.refusals import Refusal, translatable_reason
 from chatd.core.state import Group, RecordedChange, State
 
 
@@ -142,11 +142,13 @@ def _create(state: State, actor: User, command: c.CreateGroup) -> Decision:
         if alike is not None:
             seen = alike.is_visible_to(actor)
             raise BadName(
-                refusal_reason("look_alike", name=alike.name) if seen else refusal_reason("look_taken")
+                translatable_reason("look_alike", name=alike.name)
+                if seen
+                else translatable_reason("look_taken")
             )
     except BadName as bad:
         raise Refusal("bad_group", group=command.group, why=bad.reason) from None
-    conversation = state.build_conversation("group", name.shown)
+    conversation = state.build_conversation("group", name.original)
     event = ChatEvent("created", conversation, actor, None, command.visibility)
     return Decision((event,), (conversation,))
 
@@ -159,10 +161,10 @@ def _join(state: State, actor: User, command: c.Join) -> Decision:
         raise Refusal("no_such_group", group=command.group)
     if actor.id in group.members:
         raise Refusal("already_member", nick=actor.nick, group=group.name)
-    if actor.id in group.banned:
+    if actor.id in group.banned_user_ids:
         raise Refusal("banned", nick=actor.nick, group=command.group)
     # An owner is no member only while the group is empty, and needs no invitation to return.
-    invited = actor.id in group.invited or group.is_owner(actor)
+    invited = actor.id in group.invitations or group.is_owner(actor)
     if group.visibility == "private" and not invited:
         raise Refusal("not_invited", group=command.group)
     joined = ChatEvent("joined", group.conversation, actor)
@@ -196,8 +198,8 @@ def _invite(state: State, actor: User, command: c.Invite) -> Decision:
     guest = user_with_open_account(state, command.dest)
     for code, held in (
         ("already_member", group.members),
-        ("banned", group.banned),
-        ("already_invited", group.invited),
+        ("banned", group.banned_user_ids),
+        ("already_invited", group.invitations),
     ):
         if guest.id in held:
             raise Refusal(code, nick=guest.nick, group=group.name)
@@ -207,7 +209,7 @@ def _invite(state: State, actor: User, command: c.Invite) -> Decision:
 def _uninvite(state: State, actor: User, command: c.Uninvite) -> Decision:
     group = require_group_member(state, actor, command.group)
     guest = state.require_user(command.dest)
-    invitation = group.invited.get(guest.id)
+    invitation = group.invitations.get(guest.id)
     if invitation is None:
         raise Refusal("no_such_invitation", nick=guest.nick, group=group.name)
     if invitation.inviter_id != actor.id:
@@ -217,7 +219,7 @@ def _uninvite(state: State, actor: User, command: c.Uninvite) -> Decision:
 
 def _decline(state: State, actor: User, command: c.Decline) -> Decision:
     group = state.require_visible_group(command.group, actor)
-    if actor.id not in group.invited:
+    if actor.id not in group.invitations:
         raise Refusal("no_such_invitation", nick=actor.nick, group=group.name)
     return Decision((ChatEvent("declined", group.conversation, actor),))
 
@@ -233,7 +235,7 @@ def _kick(state: State, actor: User, command: c.Kick) -> Decision:
 def _ban(state: State, actor: User, command: c.Ban) -> Decision:
     group = require_group_operator(state, actor, command.group)
     subject = _user_except_owner(state, group, command.dest)
-    if subject.id in group.banned:
+    if subject.id in group.banned_user_ids:
         raise Refusal("already_banned", nick=subject.nick, group=group.name)
     was_member = subject.id in group.members
     banned = ChatEvent("banned", group.conversation, actor, subject, command.reason, was_member)
@@ -251,7 +253,7 @@ def _ban_account(state: State, actor: User, command: BanAccount) -> Decision:
 def _unban(state: State, actor: User, command: c.Unban) -> Decision:
     group = require_group_operator(state, actor, command.group)
     subject = state.require_user(command.dest)
-    if subject.id not in group.banned:
+    if subject.id not in group.banned_user_ids:
         raise Refusal("not_banned", nick=subject.nick, group=group.name)
     return Decision((ChatEvent("unbanned", group.conversation, actor, subject),))
 
@@ -261,7 +263,7 @@ def _promote(state: State, actor: User, command: c.Promote) -> Decision:
     subject = _user_except_owner(state, group, command.dest)
     if subject.id not in group.members:
         raise Refusal("no_such_member", nick=subject.nick, group=group.name)
-    if subject.id in group.operators:
+    if subject.id in group.operator_ids:
         raise Refusal("already_operator", nick=subject.nick, group=group.name)
     return Decision((ChatEvent("promoted", group.conversation, actor, subject),))
 
@@ -269,7 +271,7 @@ def _promote(state: State, actor: User, command: c.Promote) -> Decision:
 def _demote(state: State, actor: User, command: c.Demote) -> Decision:
     group = require_group_owner(state, actor, command.group)
     subject = _user_except_owner(state, group, command.dest)
-    if subject.id not in group.operators:
+    if subject.id not in group.operator_ids:
         raise Refusal("no_such_operator", nick=subject.nick, group=group.name)
     return Decision((ChatEvent("demoted", group.conversation, actor, subject),))
 

@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from chatd.core.refusals import Refusal, TranslatableText, refusal_reason
+from chatd.core.refusals import Refusal, TranslatableText, translatable_reason
 
 MAX_SEARCH_WORDS: Final = 32
 """The maximum number of words of one search, those in phrases among them.
@@ -58,9 +58,9 @@ def parse_search_terms(words: str) -> tuple[SearchTerm, ...]:
         if count:
             terms.append(SearchTerm(text.rstrip("*"), phrase is None and text.endswith("*")))
     if not terms:
-        raise Refusal("bad_request", why=refusal_reason("no_words", name=TranslatableText("words")))
+        raise Refusal("bad_request", why=translatable_reason("no_words", name=TranslatableText("words")))
     if word_count > MAX_SEARCH_WORDS:
-        raise Refusal("bad_request", why=refusal_reason("many_words", limit=MAX_SEARCH_WORDS))
+        raise Refusal("bad_request", why=translatable_reason("many_words", limit=MAX_SEARCH_WORDS))
     return tuple(terms)
 
 

@@ -15,7 +15,7 @@ import msgspec
 from msgspec.structs import replace
 
 from chatd.core.accounts import CLOSED_ACCOUNT_HASH, Credential, UserRenamed
-from chatd.core.colours import colour_of
+from chatd.core.colours import nick_colour_of
 from chatd.core.events import CONSOLE, LOBBY, MESSAGE_CHANGE_KINDS, ChatEvent, Conversation, User
 from chatd.core.links import InvitationLink, InvitationLinkDeleted
 from chatd.core.moderation import (
@@ -28,10 +28,10 @@ from chatd.core.moderation import (
     ModerationKind,
     TextsErased,
     UserErased,
+    mute_or_block_target_key,
     parse_network,
-    target_key,
 )
-from chatd.core.names import BadName, Name, parse_group, parse_nick, skeletons
+from chatd.core.names import BadName, Name, confusable_skeletons, parse_group, parse_nick
 from chatd.core.read_marks import ReadMarksDeleted
 from chatd.core.refusals import Refusal
 from chatd.core.tokens import Token, TokenDeleted
@@ -54,30 +54,30 @@ class LogFilter(msgspec.Struct, frozen=True, eq=False):
     conversation_ids_readable_since_joining: frozenset[int] = frozenset()
 
 
-NO_FILTER: Final = LogFilter()
+NO_LOG_FILTER: Final = LogFilter()
 """The filter that hides nothing."""
 
 
 class Invitation(msgspec.Struct, frozen=True, eq=False):
     """An invitation to a group, made by the user with the id ``inviter_id``.
 
-    ``at`` is the time at which it was made, in milliseconds since 1970.
+    ``made_at`` is the time at which it was made, in milliseconds since 1970.
     """
 
     inviter_id: int
-    at: int
+    made_at: int
 
 
 class Group:
     """The state of one group.
 
-    ``members`` maps user ids to users in the order of joining. ``operators`` and ``banned`` hold user ids.
-    ``invited`` maps user ids to invitations, and ``banned_networks`` maps the ids of banned users to the
-    networks that their bans apply to. ``topic_author`` is the id of the user who has set the topic, or None
-    if it was never set. ``topic_at`` and ``created_at`` are the times at which the topic was set and the
-    group was created, in milliseconds since 1970. ``visibility`` is public or private. ``history`` says
-    whether members read ``all`` of the log, or only the entries ``since_joining``. Messages older than
-    ``retention_seconds`` are deleted; None means that the group sets no such age.
+    ``members`` maps user ids to users in the order of joining. ``operator_ids`` and ``banned_user_ids`` hold
+    user ids. ``invitations`` maps user ids to invitations, and ``banned_networks`` maps the ids of banned
+    users to the networks that their bans apply to. ``topic_author`` is the id of the user who has set the
+    topic, or None if it was never set. ``topic_at`` and ``created_at`` are the times at which the topic was
+    set and the group was created, in milliseconds since 1970. ``visibility`` is public or private.
+    ``history`` says whether members read ``all`` of the log, or only the entries ``since_joining``. Messages
+    older than ``retention_seconds`` are deleted; None means that the group sets no such age.
 
     ``owner`` is None if an unregistered owner has lost the group by logging in again, and while the group is
     closed. ``closed`` says that a server operator has closed the group, until a user is made its owner. A
@@ -86,15 +86,15 @@ class Group:
 
     __slots__ = (
         "_audience",
-        "banned",
         "banned_networks",
+        "banned_user_ids",
         "closed",
         "conversation",
         "created_at",
         "history",
-        "invited",
+        "invitations",
         "members",
-        "operators",
+        "operator_ids",
         "owner",
         "retention_seconds",
         "topic",
@@ -115,9 +115,9 @@ class Group:
         self.topic_at = 0
         self.created_at = 0
         self.members: dict[int, User] = {}
-        self.operators: set[int] = set()
-        self.invited: dict[int, Invitation] = {}
-        self.banned: set[int] = set()
+        self.operator_ids: set[int] = set()
+        self.invitations: dict[int, Invitation] = {}
+        self.banned_user_ids: set[int] = set()
         self.banned_networks: dict[int, tuple[str, ...]] = {}
         self._audience: tuple[int, ...] | None = None
 
@@ -127,7 +127,7 @@ class Group:
         return self.conversation.name
 
     @property
-    def audience(self) -> tuple[int, ...]:
+    def member_ids(self) -> tuple[int, ...]:
         """The ids of the members, in ascending order.
 
         The tuple object is identical until the group changes.
@@ -151,8 +151,8 @@ class Group:
         if user.id in self.members:
             if self.is_owner(user):
                 return "owner"
-            return "operator" if user.id in self.operators else "member"
-        return "invited" if user.id in self.invited else ""
+            return "operator" if user.id in self.operator_ids else "member"
+        return "invited" if user.id in self.invitations else ""
 
     @property
     def is_public(self) -> bool:
@@ -161,7 +161,7 @@ class Group:
 
     def is_visible_to(self, user: User) -> bool:
         """Return whether ``user`` may know that the group exists."""
-        return self.is_public or user.id in self.members or user.id in self.invited
+        return self.is_public or user.id in self.members or user.id in self.invitations
 
     def is_banned_network(self, client_network: str | None) -> bool:
         """Return whether a ban of an unregistered user applies to clients in the network ``client_network``.
@@ -176,7 +176,7 @@ class Group:
         The next owner is the operator who joined first or, without operators, the member who joined first.
         """
         others = [user for user in self.members.values() if not self.is_owner(user)]
-        operators = [user for user in others if user.id in self.operators]
+        operators = [user for user in others if user.id in self.operator_ids]
         return next(iter(operators or others), None)
 
     def apply(self, event: ChatEvent, at: int) -> None:
@@ -186,7 +186,7 @@ class Group:
         ``at`` is the time of the event in milliseconds since 1970.
         """
         if event.kind == "invited" and event.subject is not None:
-            self.invited[event.subject.id] = Invitation(event.actor.id, at)
+            self.invitations[event.subject.id] = Invitation(event.actor.id, at)
             return
         if event.kind == "created":
             self.created_at = at
@@ -213,30 +213,30 @@ class Group:
 
     def _remove(self, event: ChatEvent, user: User) -> None:
         self.members.pop(user.id, None)
-        self.operators.discard(user.id)
+        self.operator_ids.discard(user.id)
         self._end_invitation(event, user)
 
     def _end_invitation(self, event: ChatEvent, user: User) -> None:
-        self.invited.pop(user.id, None)
+        self.invitations.pop(user.id, None)
 
     def _ban(self, event: ChatEvent, user: User) -> None:
         self._remove(event, user)
-        self.banned.add(user.id)
+        self.banned_user_ids.add(user.id)
 
     def _unban(self, event: ChatEvent, user: User) -> None:
-        self.banned.discard(user.id)
+        self.banned_user_ids.discard(user.id)
 
     def _promote(self, event: ChatEvent, user: User) -> None:
         if event.body == "owner":
             self.owner = user
-            self.operators.discard(user.id)
+            self.operator_ids.discard(user.id)
         else:
-            self.operators.add(user.id)
+            self.operator_ids.add(user.id)
 
     def _demote(self, event: ChatEvent, user: User) -> None:
         if event.body == "owner":
             self.owner = None
-        self.operators.discard(user.id)
+        self.operator_ids.discard(user.id)
 
     def _set_visibility(self, event: ChatEvent, user: User) -> None:
         self.visibility = event.body
@@ -255,8 +255,8 @@ class Group:
         self.closed = True
         self.owner = None
         self.members.clear()
-        self.operators.clear()
-        self.invited.clear()
+        self.operator_ids.clear()
+        self.invitations.clear()
 
 
 _CHANGES: dict[str, Callable[[Group, ChatEvent, User], None]] = {
@@ -309,17 +309,18 @@ class State:
     - ``users`` and ``conversations`` map ids, in ascending order, to users and conversations. `CONSOLE` is
       not among the users, but `user_by_id` returns it.
     - ``credentials`` maps the ids of the registered users to their credentials.
-    - ``tokens`` maps the digest of each token to the token, ``links`` the digest of each invitation link to
-      the link.
+    - ``tokens`` maps the digest of each token to the token, ``invitation_links`` the digest of each
+      invitation link to the link.
     - ``trimmed_up_to_ids`` maps the ids of conversations to the id up to which old messages were deleted.
     - ``moderations`` is the moderation log, oldest entry first.
     - ``mutes_and_blocks`` maps pairs of a kind (``mute`` or ``block``) and the key of a target (see
-      `target_key`) to the moderation log's last entry of that kind for the target. Lifted mutes and blocks
-      are left out; expired ones are not.
+      `mute_or_block_target_key`) to the moderation log's last entry of that kind for the target. Lifted mutes
+      and blocks are left out; expired ones are not.
     - ``blocked_networks`` maps networks in CIDR notation to the moderation log's entries of their blocks.
-    - ``appointed`` maps the keys of the nicks that are appointed as server operators to the nicks.
-    - ``erasing`` maps the id of each user whose erasure is under way to the id of the last log entry whose
-      text was erased, or 0 before the first one.
+    - ``appointed_operator_nicks`` maps the keys of the nicks that are appointed as server operators to the
+      nicks.
+    - ``erased_up_to_ids`` maps the id of each user whose erasure is under way to the id of the last log entry
+      whose text was erased, or 0 before the first one.
     - ``invitation_times`` is a heap of the invitations that have not expired, even if they were used. An item
       is the time, the id of the group's conversation, and the id of the invited user.
     - ``ignored_by`` maps the id of each ignored user to the ids of the users who ignore that user. Such a set
@@ -331,13 +332,13 @@ class State:
         self.conversations: dict[int, Conversation] = {LOBBY.id: LOBBY}
         self.credentials: dict[int, Credential] = {}
         self.tokens: dict[str, Token] = {}
-        self.links: dict[str, InvitationLink] = {}
+        self.invitation_links: dict[str, InvitationLink] = {}
         self.trimmed_up_to_ids: dict[int, int] = {}
         self.moderations: list[ModerationEntry] = []
         self.blocked_networks: dict[str, ModerationEntry] = {}
         self.mutes_and_blocks: dict[tuple[str, str], ModerationEntry] = {}
-        self.appointed: dict[str, str] = {}
-        self.erasing: dict[int, int] = {}
+        self.appointed_operator_nicks: dict[str, str] = {}
+        self.erased_up_to_ids: dict[int, int] = {}
         # The tokens of each user by their digests, in the order in which they were made.
         self._tokens_of: dict[int, dict[str, Token]] = {}
         # The links to each conversation by their numbers.
@@ -393,19 +394,19 @@ class State:
         elif isinstance(change, TokenDeleted):
             self._delete_token(change.token)
         elif isinstance(change, InvitationLink):
-            self.links[change.digest] = change
+            self.invitation_links[change.digest] = change
             self._links_of.setdefault(change.conversation.id, {})[change.number] = change
         elif isinstance(change, InvitationLinkDeleted):
-            self.links.pop(change.link.digest, None)
+            self.invitation_links.pop(change.link.digest, None)
             self._links_of.get(change.link.conversation.id, {}).pop(change.link.number, None)
         elif isinstance(change, UserRenamed):
             self._rename(self.users[change.user.id], change.user)
         elif isinstance(change, UserErased):
             self._erase(change)
         elif isinstance(change, TextsErased):
-            self.erasing[change.user.id] = change.ids[-1]
+            self.erased_up_to_ids[change.user.id] = change.entry_ids[-1]
         elif isinstance(change, ErasureCompleted):
-            self.erasing.pop(change.user.id, None)
+            self.erased_up_to_ids.pop(change.user.id, None)
 
     def is_registered(self, user: User) -> bool:
         """Return whether the nick of ``user`` has a password, and the account is not closed."""
@@ -413,8 +414,8 @@ class State:
         return credential is not None and credential.hash != CLOSED_ACCOUNT_HASH
 
     def _add_user(self, user: User) -> None:
-        self.users[user.id] = self._user_keys[user.key] = user
-        for look in skeletons(Name(user.nick, user.key)):
+        self.users[user.id] = self._user_keys[user.normalized_nick] = user
+        for look in confusable_skeletons(Name(user.nick, user.normalized_nick)):
             self._users_by_skeleton.setdefault(look, user)
 
     def _apply_credential(self, credential: Credential) -> None:
@@ -430,7 +431,7 @@ class State:
         """Return the tokens of ``user``, the oldest first. Some may have expired."""
         return list(self._tokens_of.get(user.id, {}).values())
 
-    def links_of(self, conversation: Conversation) -> list[InvitationLink]:
+    def invitation_links_of(self, conversation: Conversation) -> list[InvitationLink]:
         """Return the invitation links to ``conversation`` in the order of their numbers.
 
         Some may have expired.
@@ -453,12 +454,12 @@ class State:
         elif act.kind in ("block", "unblock"):
             self._apply_mute_or_block("block", act)
         elif act.kind == "appoint":
-            self.appointed[parse_nick(act.target).key] = act.target
+            self.appointed_operator_nicks[parse_nick(act.target).normalized] = act.target
         elif act.kind == "dismiss":
-            self.appointed.pop(parse_nick(act.target).key, None)
+            self.appointed_operator_nicks.pop(parse_nick(act.target).normalized, None)
 
     def _apply_mute_or_block(self, kind: Literal["mute", "block"], act: ModerationEntry) -> None:
-        key = target_key(kind, act.target)
+        key = mute_or_block_target_key(kind, act.target)
         self.mutes_and_blocks.pop((kind, key), None)
         if kind == "block":
             self.blocked_networks.pop(key, None)
@@ -468,9 +469,9 @@ class State:
                 self.blocked_networks[key] = act
 
     def _apply_ignore(self, change: IgnoreChanged) -> None:
-        user, other = change.user.id, change.other.id
+        user, other = change.user.id, change.other_user.id
         ignored, ignored_by = self._ignored.setdefault(user, set()), self.ignored_by.get(other, NO_USER_IDS)
-        if change.ignored:
+        if change.is_ignored:
             ignored.add(other)
             self.ignored_by[other] = ignored_by | {user}
         else:
@@ -486,7 +487,8 @@ class State:
         return LogFilter(user.id, tuple(self._ignored.get(user.id, ())), frozenset(self._since_joining))
 
     def latest_mute_or_block(self, kind: Literal["mute", "block"], key: str) -> ModerationEntry | None:
-        """Return the last mute or block of the target with the key ``key`` (see `target_key`), or None.
+        """Return the last mute or block of the target with the key ``key`` (see `mute_or_block_target_key`),
+        or None.
 
         A mute or block that was lifted by ``unmute`` or ``unblock`` is not returned. An expired one is
         returned: see `ModerationEntry.is_active`.
@@ -494,8 +496,8 @@ class State:
         return self.mutes_and_blocks.get((kind, key))
 
     def _rename(self, old: User, new: User) -> None:
-        del self._user_keys[old.key]
-        for look in skeletons(Name(old.nick, old.key)):
+        del self._user_keys[old.normalized_nick]
+        for look in confusable_skeletons(Name(old.nick, old.normalized_nick)):
             if self._users_by_skeleton.get(look) is old:
                 del self._users_by_skeleton[look]
         self._add_user(new)
@@ -523,7 +525,7 @@ class State:
         for id in self.ignored_by.pop(user.id, ()):
             self._ignored[id].discard(user.id)
         self._replace_moderations(change.redacted_entries)
-        self.erasing[user.id] = 0
+        self.erased_up_to_ids[user.id] = 0
 
     def _replace_moderations(self, acts: Sequence[ModerationEntry]) -> None:
         """Replace the entries of the moderation log that have the ids of ``acts`` by ``acts``.
@@ -535,7 +537,7 @@ class State:
             return
         replaced = {act.id: replace(act, operator=self.user_by_id(act.operator.id)) for act in acts}
         log, self.moderations = self.moderations, []
-        for derived in (self.mutes_and_blocks, self.blocked_networks, self.appointed):
+        for derived in (self.mutes_and_blocks, self.blocked_networks, self.appointed_operator_nicks):
             derived.clear()
         for act in log:
             self._apply_moderation(replaced.get(act.id, act))
@@ -544,15 +546,15 @@ class State:
         if event.kind == "created":
             group = Group(event.conversation, event.actor)
             name = parse_group(group.name)
-            self._group_ids[event.conversation.id] = self._groups[name.key] = group
-            for look in skeletons(name):
+            self._group_ids[event.conversation.id] = self._groups[name.normalized] = group
+            for look in confusable_skeletons(name):
                 self._groups_by_skeleton.setdefault(look, group)
         group = self._group_ids[event.conversation.id]
         if event.kind == "closed":
             self._close_group(group, event, at)
             return
         who = event.subject or event.actor
-        owner, was_invited = group.owner, who.id in group.invited
+        owner, was_invited = group.owner, who.id in group.invitations
         group.apply(event, at)
         if event.kind == "history":
             (self._since_joining.add if event.body == "since_joining" else self._since_joining.discard)(
@@ -567,7 +569,7 @@ class State:
                 lost.discard(event.conversation.id)
         if group.owner is not None:
             self._owned.setdefault(group.owner.id, {})[event.conversation.id] = group
-        self._invitations[who.id] += (who.id in group.invited) - was_invited
+        self._invitations[who.id] += (who.id in group.invitations) - was_invited
         if event.kind == "invited":
             heappush(self.invitation_times, (at, event.conversation.id, who.id))
         groups = self._groups_of.setdefault(who.id, {})
@@ -579,7 +581,7 @@ class State:
     def _close_group(self, group: Group, event: ChatEvent, at: int) -> None:
         for id in group.members:
             del self._groups_of[id][group.conversation.id]
-        for id in group.invited:
+        for id in group.invitations:
             self._invitations[id] -= 1
         if group.owner is not None:
             del self._owned[group.owner.id][group.conversation.id]
@@ -587,20 +589,20 @@ class State:
 
     def find_user(self, name: Name) -> User | None:
         """Return the user with the name ``name``, in any spelling, or None if there is no such user."""
-        return self._user_keys.get(name.key)
+        return self._user_keys.get(name.normalized)
 
     def find_similar_user(self, name: Name) -> User | None:
         """Return the user whose name is, or looks like, ``name``, or None.
 
         Of several, return the one with the lowest id.
         """
-        alike = filter(None, map(self._users_by_skeleton.get, skeletons(name)))
+        alike = filter(None, map(self._users_by_skeleton.get, confusable_skeletons(name)))
         return min(alike, key=lambda user: user.id, default=None)
 
     def require_user(self, nick: str) -> User:
         """Return the user called ``nick``. Raises `Refusal` ``no_such_user`` if there is none."""
         try:
-            return self._user_keys[parse_nick(nick).key]
+            return self._user_keys[parse_nick(nick).normalized]
         except (BadName, KeyError):
             raise Refusal("no_such_user", nick=nick) from None
 
@@ -617,7 +619,7 @@ class State:
         The user is added to the state by `apply`.
         """
         number = next(reversed(self.users), 0) + 1
-        return User(number, name.shown, name.key, colour_of(number))
+        return User(number, name.original, name.normalized, nick_colour_of(number))
 
     def require_visible_group(self, name: str, viewer: User) -> Group:
         """Return the group called ``name``, if ``viewer`` may see it. Raises `Refusal` ``no_such_group``."""
@@ -629,7 +631,7 @@ class State:
     def find_group(self, name: str) -> Group | None:
         """Return the group called ``name``, visible or not, or None if there is no such group."""
         try:
-            return self._groups.get(parse_group(name).key)
+            return self._groups.get(parse_group(name).normalized)
         except BadName:
             return None
 
@@ -646,7 +648,7 @@ class State:
 
     def find_similar_group(self, name: Name) -> Group | None:
         """Return the oldest group, visible or not, whose name is, or looks like, ``name``, or None."""
-        alike = filter(None, map(self._groups_by_skeleton.get, skeletons(name)))
+        alike = filter(None, map(self._groups_by_skeleton.get, confusable_skeletons(name)))
         return min(alike, key=lambda group: group.conversation.id, default=None)
 
     def groups_owned_by(self, user: User) -> list[Group]:
@@ -664,7 +666,7 @@ class State:
     def groups_operated_by(self, user: User) -> list[Group]:
         """Return the groups of which ``user`` is an operator, but not the owner."""
         groups = map(self._group_ids.__getitem__, self._groups_of.get(user.id, ()))
-        return [group for group in groups if user.id in group.operators]
+        return [group for group in groups if user.id in group.operator_ids]
 
     def count_invitations_to(self, user: User) -> int:
         """Return the number of groups that ``user`` is invited to and has not joined."""
@@ -675,9 +677,9 @@ class State:
         while self.invitation_times and self.invitation_times[0][0] < before:
             at, conversation, user = heappop(self.invitation_times)
             group = self._group_ids[conversation]
-            invitation = group.invited.get(user)
-            if invitation is not None and invitation.at == at:
-                del group.invited[user]
+            invitation = group.invitations.get(user)
+            if invitation is not None and invitation.made_at == at:
+                del group.invitations[user]
                 self._invitations[user] -= 1
 
     def may_read(self, user: User, conversation: Conversation) -> bool:

@@ -63,13 +63,13 @@ def make_token(
     name = _parse_name(command.token)
     expired = [token for token in state.tokens_of(user) if token.has_expired(now)]
     kept = [token for token in state.tokens_of(user) if not token.has_expired(now)]
-    if any(parse_group(token.name).key == name.key for token in kept):
-        raise Refusal("token_exists", name=name.shown)
+    if any(parse_group(token.name).normalized == name.normalized for token in kept):
+        raise Refusal("token_exists", name=name.original)
     if len(kept) >= limits.tokens_per_user:
         raise Refusal("too_many_tokens", limit=limits.tokens_per_user)
     token = Token(
         user,
-        name.shown,
+        name.original,
         digest,
         command.scope,
         _conversations(state, user, command.groups),
@@ -85,11 +85,11 @@ def revoke_token(state: State, user: User, name: str) -> Decision:
     Raises `Refusal` ``no_such_token``.
     """
     try:
-        key = parse_group(name).key
+        key = parse_group(name).normalized
     except BadName:
         key = ""
     for token in state.tokens_of(user):
-        if parse_group(token.name).key == key:
+        if parse_group(token.name).normalized == key:
             return Decision(records=(TokenDeleted(token),))
     raise Refusal("no_such_token", name=name)
 
@@ -102,10 +102,10 @@ def list_tokens(state: State, user: User) -> TokenList:
 def token_list_item(state: State, token: Token) -> TokenListItem:
     """Return ``token`` as an item of a list of tokens, with the names of its groups."""
     places: tuple[str, ...] = (ALL_CONVERSATIONS_NAME,)
-    if token.conversations is not None:
-        found = (state.conversations[id] for id in sorted(token.conversations))
+    if token.conversation_ids is not None:
+        found = (state.conversations[id] for id in sorted(token.conversation_ids))
         places = tuple(conversation.name or LOBBY_NAME for conversation in found)
-    return TokenListItem(token.name, token.access, places, token.made, token.expires)
+    return TokenListItem(token.name, token.access, places, token.made_at, token.expires_at)
 
 
 def session_end_reason(state: State, token: Token, now: int) -> Refusal | None:

@@ -14,7 +14,7 @@ import msgspec
 from chatd.core.accounts import Secret
 from chatd.core.events import Conversation, User
 
-Access = Literal["read", "write"]
+TokenAccess = Literal["read", "write"]
 """What a token allows: to read, or to read and to write messages."""
 
 TOKEN_SECRET_BYTES: Final = 20
@@ -23,7 +23,7 @@ TOKEN_SECRET_BYTES: Final = 20
 _SECRET: Final = re.compile(rf"chatd_[0-9a-f]{{{2 * TOKEN_SECRET_BYTES}}}")
 
 
-def token_secret(random_bytes: bytes) -> Secret:
+def make_token_secret(random_bytes: bytes) -> Secret:
     """Return the secret of a token, made of `TOKEN_SECRET_BYTES` random bytes: ``chatd_`` and hexadecimal
     digits.
 
@@ -49,32 +49,32 @@ class Token(msgspec.Struct, frozen=True, eq=False):
     """A token, by which a program logs in as ``user`` without a password.
 
     ``digest``, the digest of its secret, identifies it, and ``name`` identifies it among the user's tokens.
-    ``access`` and ``conversations`` are its scope. ``access`` says whether the token can only read.
-    ``conversations`` are the ids of the conversations in which it can be used, or None for all in which the
-    user takes part. ``made`` and ``expires`` are times in milliseconds since 1970; a token without
-    ``expires`` is valid until it is revoked.
+    ``access`` and ``conversation_ids`` are its scope. ``access`` says whether the token can only read.
+    ``conversation_ids`` are the ids of the conversations in which it can be used, or None for all in which
+    the user takes part. ``made_at`` and ``expires_at`` are times in milliseconds since 1970; a token without
+    ``expires_at`` is valid until it is revoked.
     """
 
     user: User
     name: str
     digest: Secret
-    access: Access
-    conversations: frozenset[int] | None
-    made: int
-    expires: int | None = None
+    access: TokenAccess
+    conversation_ids: frozenset[int] | None
+    made_at: int
+    expires_at: int | None = None
 
     @property
     def is_limited_to_conversations(self) -> bool:
         """Whether the token can be used for some conversations only."""
-        return self.conversations is not None
+        return self.conversation_ids is not None
 
     def covers(self, conversation: int) -> bool:
         """Return whether the token can be used in the conversation with the id ``conversation``."""
-        return self.conversations is None or conversation in self.conversations
+        return self.conversation_ids is None or conversation in self.conversation_ids
 
     def has_expired(self, now: int) -> bool:
         """Return whether the token has expired at the time ``now``, in milliseconds since 1970."""
-        return self.expires is not None and self.expires <= now
+        return self.expires_at is not None and self.expires_at <= now
 
 
 class TokenDeleted(msgspec.Struct, frozen=True, eq=False):

@@ -18,7 +18,7 @@ from chatd.core.commands import COMMANDS
 from chatd.core.declarations import CommandDeclaration
 from chatd.core.events import ACTION_PREFIX
 from chatd.core.language import N_
-from chatd.core.refusals import Refusal, refusal_reason
+from chatd.core.refusals import Refusal, translatable_reason
 
 COMMANDS_BY_SEMICOLON_WORD: Final[dict[str, CommandDeclaration]] = {
     row.semicolon_word: row for row in COMMANDS.values() if row.semicolon_word
@@ -80,7 +80,9 @@ class SlashLine(msgspec.Struct, frozen=True):
         if self.word.lower() != ME_SLASH_WORD:
             return None
         if not self.rest.strip():
-            raise Refusal("bad_request", why=refusal_reason("usage", usage=translated_me_usage(translate)))
+            raise Refusal(
+                "bad_request", why=translatable_reason("usage", usage=translated_me_usage(translate))
+            )
         return f"{ACTION_PREFIX}{self.rest}"
 
 
@@ -97,7 +99,7 @@ def parse_semicolon_command(line: str) -> tuple[CommandDeclaration, dict[str, ob
     values: dict[str, object] = {}
     parts = rest.split(";", max(0, len(row.typeable_fields) - 1))
     for (name, field), part in zip(row.typeable_fields.items(), parts, strict=False):
-        if field.kind == "text":
+        if field.value_kind == "text":
             values[name] = part
         elif part.strip():
             values[name] = part.strip()
@@ -131,7 +133,7 @@ def parse_slash_fields(declaration: CommandDeclaration, rest: str) -> dict[str, 
     """
     parts = rest.split(None, max(0, len(declaration.typeable_fields) - 1))
     values: dict[str, object] = {
-        name: part if field.kind == "text" else part.strip()
+        name: part if field.value_kind == "text" else part.strip()
         for (name, field), part in zip(declaration.typeable_fields.items(), parts, strict=False)
     }
     return _converted(declaration, values)
@@ -154,12 +156,12 @@ def parse_text_verb_fields(declaration: CommandDeclaration, rest: str) -> dict[s
     parts = [rest] if len(names) == 1 else rest.lstrip().split(" ", len(names) - 1)
     values: dict[str, object] = {}
     for name, part in zip(names, parts, strict=False):
-        if declaration.fields[name].kind == "text":
+        if declaration.fields[name].value_kind == "text":
             values[name] = part
         elif part.strip():
             values[name] = part.strip()
-    if not set(names) <= values.keys() | declaration.required:
-        raise Refusal("bad_request", why=refusal_reason("usage", usage=declaration.text_verb_usage))
+    if not set(names) <= values.keys() | declaration.required_fields:
+        raise Refusal("bad_request", why=translatable_reason("usage", usage=declaration.text_verb_usage))
     return values
 
 
@@ -182,6 +184,6 @@ def is_command_with_secret(line: str) -> bool:
         row = COMMANDS_BY_TEXT_VERB.get(verb) if blank else None
     return (
         row is not None
-        and any(field.kind == "secret" for field in row.fields.values())
+        and any(field.value_kind == "secret" for field in row.fields.values())
         and (row.name != "hello")
     )

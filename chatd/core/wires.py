@@ -28,16 +28,16 @@ class Wire(msgspec.Struct, frozen=True, eq=False):
 
     ``name`` is the name of the wire in the configuration of an endpoint. Wires with the same name share a
     port: a client gets the first of them with an opening (in ``openings``) that its first bytes match, or the
-    first wire if none matches. ``carrier`` is a key of `chatd.daemon.wires.CARRIERS`. ``make_dialect(limits,
-    **settings)`` creates the dialect; its ``settings`` are the parsed sections of chatd.toml that
-    ``config_sections`` names, such as ``irc``, an `IrcPolicy`.
+    first wire if none matches. ``carrier_name`` is a key of `chatd.daemon.wires.CARRIERS`.
+    ``make_dialect(limits, **settings)`` creates the dialect; its ``settings`` are the parsed sections of
+    chatd.toml that ``config_sections`` names, such as ``irc``, an `IrcPolicy`.
 
     ``subprotocol`` is the WebSocket subprotocol by which a client asks for the wire, or empty for a wire that
     is not spoken on a WebSocket.
     """
 
     name: str
-    carrier: str
+    carrier_name: str
     make_dialect: Callable[..., Dialect]
     openings: tuple[OpeningBytes, ...] = ()
     subprotocol: str = ""

@@ -15,9 +15,9 @@ import msgspec
 
 from chatd.core.control_commands import CONTROL_COMMANDS
 from chatd.core.terminal import replace_controls
-from chatd.ctl.connection import NoDaemon, ask, ask_for_lines
+from chatd.ctl.connection import NoDaemon, request_lines, request_objects
 from chatd.ctl.offline import find_database_problems, restore_database, transfer_database
-from chatd.ctl.options import DEFAULT_CONFIG_FILE, parse
+from chatd.ctl.options import DEFAULT_CONFIG_FILE, parse_arguments
 from chatd.ctl.render import render_answer_lines
 from chatd.daemon.config import Config, ConfigError, control_socket_path, read_config
 from chatd.files import open_private
@@ -38,7 +38,7 @@ EXIT_NO_DAEMON: Final = 3
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the ``chatctl`` command on the command line, and return the exit code of the process."""
     try:
-        options = parse(sys.argv[1:] if arguments is None else arguments)
+        options = parse_arguments(sys.argv[1:] if arguments is None else arguments)
         config = _configuration(options)
         if options.command == "restore":
             return _restore(options, config)
@@ -79,7 +79,7 @@ def _configuration(options: argparse.Namespace) -> Config:
 
 
 def _ask(options: argparse.Namespace, config: Config) -> Iterable[dict[str, Any]]:
-    return ask(*_request(options, config))
+    return request_objects(*_request(options, config))
 
 
 def _request(options: argparse.Namespace, config: Config) -> tuple[Path, dict[str, Any], bool]:
@@ -131,7 +131,7 @@ def _check(options: argparse.Namespace, config: Config) -> int:
 
 def _export(options: argparse.Namespace, config: Config) -> int:
     """Write the lines of an export, and return the exit code. A file that is incomplete is removed."""
-    lines = ask_for_lines(*_request(options, config))
+    lines = request_lines(*_request(options, config))
     if options.output is None:
         code = _write_export(lines, sys.stdout.buffer)
         if code:  # the output may be closed: Python must not try to write the rest to it

@@ -20,14 +20,14 @@ class NoDaemon(Exception):
     """
 
 
-def ask(path: Path, request: Mapping[str, object], is_slow: bool) -> Iterator[dict[str, Any]]:
+def request_objects(path: Path, request: Mapping[str, object], is_slow: bool) -> Iterator[dict[str, Any]]:
     """Send ``request`` to the control socket at ``path``, and yield the objects of the answer as they arrive.
 
     Nothing is sent before the first object is requested from the iterator, which ends when the daemon closes
     the connection. If ``is_slow`` is true, there is no time limit for the answer. Raises `NoDaemon` if no
     daemon listens at ``path``, if it does not answer in time or at all, or if the answer is not JSON.
     """
-    for line in ask_for_lines(path, request, is_slow):
+    for line in request_lines(path, request, is_slow):
         try:
             answer: dict[str, Any] = json.loads(line)
         except ValueError as error:
@@ -35,7 +35,7 @@ def ask(path: Path, request: Mapping[str, object], is_slow: bool) -> Iterator[di
         yield answer
 
 
-def ask_for_lines(path: Path, request: Mapping[str, object], is_slow: bool) -> Iterator[bytes]:
+def request_lines(path: Path, request: Mapping[str, object], is_slow: bool) -> Iterator[bytes]:
     """Send ``request`` to the control socket at ``path``, and yield the lines of the answer unparsed.
 
     If ``is_slow`` is true, there is no time limit for the answer. Raises `NoDaemon` as `ask` does.

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from chatd.store import postgresql
-from chatd.store.backup import RestoreResult, restore
+from chatd.store.backup import RestoreResult, restore_backup
 from chatd.store.check import find_file_problems
 from chatd.store.errors import StoreError
 from chatd.store.schema import DatabaseLock
@@ -66,7 +66,7 @@ def restore_database(backup: Path, database: str) -> RestoreResult:
         raise StoreError(PG_RESTORE_SENTENCE)
     path = Path(database)
     drop_privileges_to_owner_of(path.absolute().parent)
-    return restore(backup, path)
+    return restore_backup(backup, path)
 
 
 def drop_privileges_to_owner_of(folder: Path) -> None:

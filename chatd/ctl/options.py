@@ -20,7 +20,7 @@ _DESCRIPTION: Final = (
 )
 
 
-def parse(arguments: Sequence[str]) -> argparse.Namespace:
+def parse_arguments(arguments: Sequence[str]) -> argparse.Namespace:
     """Return the options of ``chatctl`` in ``arguments``.
 
     The result has ``command``, ``socket``, ``config``, ``database`` and ``json``, and ``fields``: the names
@@ -71,16 +71,16 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     for name, row in server_operator_commands().items():
         sub = commands.add_parser(name, help=row.help, description=row.help)
         fields = row.typeable_fields
-        secrets = tuple(field for field in fields if fields[field].kind == "secret")
+        secrets = tuple(field for field in fields if fields[field].value_kind == "secret")
         for field in fields:
             if field not in secrets:
-                _add_field(sub, field, fields[field], field in row.required)
+                _add_field(sub, field, fields[field], field in row.required_fields)
         sub.set_defaults(fields=tuple(field for field in fields if field not in secrets), secrets=secrets)
     return parser.parse_args(arguments)
 
 
 def _add_field(sub: argparse.ArgumentParser, name: str, field: FieldDeclaration, required: bool) -> None:
-    help = field.doc.replace("%", "%%")
+    help = field.description.replace("%", "%%")
     choices = field.choices or None
     if required:
         sub.add_argument(name, metavar=name.upper(), choices=choices, help=help)

@@ -19,7 +19,7 @@ from zope.interface import implementer
 
 from chatd.daemon.config import ConfigError
 
-CIPHERS: Final = AcceptableCiphers.fromOpenSSLCipherString("ECDHE+AESGCM:ECDHE+CHACHA20")
+TLS_CIPHERS: Final = AcceptableCiphers.fromOpenSSLCipherString("ECDHE+AESGCM:ECDHE+CHACHA20")
 """The accepted TLS ciphers. All are authenticated and forward secret, as all ciphers of TLS 1.3 are;
 Twisted's default would also allow RSA key exchange.
 """
@@ -94,7 +94,7 @@ def read_tls_options(path: Path, key: Path) -> CertificateOptions:
             own,  # type: ignore[arg-type]
             extraCertChain=chain,  # type: ignore[arg-type]
             raiseMinimumTo=TLSVersion.TLSv1_2,
-            acceptableCiphers=CIPHERS,
+            acceptableCiphers=TLS_CIPHERS,
         )
         options.getContext()  # raises if the key does not match the certificate
     except Mismatch:

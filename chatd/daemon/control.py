@@ -36,7 +36,7 @@ from chatd.connections.factory import Sessions
 from chatd.core.answers import Answer
 from chatd.core.control_commands import CONTROL_COMMANDS, CONTROL_ERROR_SENTENCES, server_operator_commands
 from chatd.core.events import CONSOLE
-from chatd.core.refusals import Refusal, TranslatableText, refusal_reason
+from chatd.core.refusals import Refusal, TranslatableText, translatable_reason
 from chatd.core.requests import Request
 from chatd.daemon.config import ConfigError
 from chatd.daemon.exports import ExportLines
@@ -50,13 +50,13 @@ from chatd.json_wire.objects import encode
 from chatd.store.errors import MaintenanceInProgress, NotSupported, ReadFailed, StoreError
 from chatd.store.store import Store
 
-MAX_REQUEST_BYTES: Final = 16 * 1024
+MAX_CONTROL_REQUEST_BYTES: Final = 16 * 1024
 """The maximum number of bytes in a request, without the newline."""
 
-MAX_CONNECTIONS: Final = 16
+MAX_CONTROL_CONNECTIONS: Final = 16
 """The maximum number of connections to the control socket."""
 
-CLIENT_TIMEOUT_SECONDS: Final = 10.0
+CONTROL_CLIENT_TIMEOUT_SECONDS: Final = 10.0
 """Seconds that a client has to send its request, and again to read the answer."""
 
 EXPORT_PAUSE_SECONDS: Final = 0.005
@@ -68,7 +68,7 @@ EXPORT_STALL_TIMEOUT_SECONDS: Final = 600.0
 After that the connection is aborted.
 """
 
-MAX_ITEMS_PER_LINE: Final = 500
+MAX_LIST_ITEMS_PER_ANSWER_LINE: Final = 500
 """The maximum number of items of a list that are sent in one line, in one iteration of the reactor."""
 
 
@@ -94,7 +94,7 @@ class ControlError(Exception):
 class ListResult(NamedTuple):
     """An answer on the control socket that is a list: its key in the JSON object, and its items."""
 
-    key: str
+    json_key: str
     items: Iterator[object]
 
 
@@ -164,7 +164,7 @@ class ControlSocket:
         port, self._port = self._port, None
         return None if port is None else port.stopListening()
 
-    def close(self) -> None:
+    def close_connections(self) -> None:
         """Close the open connections to the control socket."""
         for connection in list(self.connections):
             connection.transport.loseConnection()
@@ -227,7 +227,7 @@ class ControlConnection(LineOnlyReceiver, TimeoutMixin):
 
     transport: Any
     delimiter = b"\n"
-    MAX_LENGTH = MAX_REQUEST_BYTES
+    MAX_LENGTH = MAX_CONTROL_REQUEST_BYTES
 
     user = CONSOLE
     token = None
@@ -250,8 +250,8 @@ class ControlConnection(LineOnlyReceiver, TimeoutMixin):
         """
         connections = self._control.connections
         connections.add(self)
-        self.setTimeout(CLIENT_TIMEOUT_SECONDS)
-        if len(connections) > MAX_CONNECTIONS:
+        self.setTimeout(CONTROL_CLIENT_TIMEOUT_SECONDS)
+        if len(connections) > MAX_CONTROL_CONNECTIONS:
             self._has_request = True
             self._fail(ControlError("too_many_connections"))
 
@@ -324,7 +324,7 @@ class ControlConnection(LineOnlyReceiver, TimeoutMixin):
         if not self._has_request:
             self._has_request = True
             self.refuse(
-                None, Refusal("too_long", what=TranslatableText("a request"), limit=MAX_REQUEST_BYTES)
+                None, Refusal("too_long", what=TranslatableText("a request"), limit=MAX_CONTROL_REQUEST_BYTES)
             )
 
     async def _serve(self, line: bytes) -> None:
@@ -344,11 +344,11 @@ class ControlConnection(LineOnlyReceiver, TimeoutMixin):
                 if not isinstance(request_object.get(field), str) or not request_object[field]:
                     raise Refusal(
                         "bad_request",
-                        why=refusal_reason("missing", command=self._name, name=TranslatableText(field)),
+                        why=translatable_reason("missing", command=self._name, name=TranslatableText(field)),
                     )
                 choices = command.choices.get(field, (request_object[field],))
                 if request_object[field] not in choices:
-                    why = refusal_reason(
+                    why = translatable_reason(
                         "no_choice", name=TranslatableText(field), choices=", ".join(choices)
                     )
                     raise Refusal("bad_request", why=why)
@@ -374,15 +374,15 @@ class ControlConnection(LineOnlyReceiver, TimeoutMixin):
             await self._send_export(head, result)
         elif isinstance(result, ListResult):
             page, rest = (
-                list(islice(result.items, MAX_ITEMS_PER_LINE)),
-                [*islice(result.items, MAX_ITEMS_PER_LINE)],
+                list(islice(result.items, MAX_LIST_ITEMS_PER_ANSWER_LINE)),
+                [*islice(result.items, MAX_LIST_ITEMS_PER_ANSWER_LINE)],
             )
             while rest:
-                self._write(encode({**head, result.key: page, "more": True}))
+                self._write(encode({**head, result.json_key: page, "more": True}))
                 # A long list must not keep the clients of the chat waiting.
                 await deferLater(self._control.reactor, 0)
-                page, rest = rest, [*islice(result.items, MAX_ITEMS_PER_LINE)]
-            self._write(encode({**head, result.key: page}))
+                page, rest = rest, [*islice(result.items, MAX_LIST_ITEMS_PER_ANSWER_LINE)]
+            self._write(encode({**head, result.json_key: page}))
         else:
             self._write(encode({**head, **result}))
         if self._name != "shutdown":  # that connection ends with the daemon
@@ -445,7 +445,7 @@ class ControlConnection(LineOnlyReceiver, TimeoutMixin):
     def _end(self) -> None:
         """Close the connection when the answer is written. Cut it if the client does not read."""
         if self in self._control.connections:
-            self.setTimeout(CLIENT_TIMEOUT_SECONDS)
+            self.setTimeout(CONTROL_CLIENT_TIMEOUT_SECONDS)
             self.transport.loseConnection()
 
 
@@ -470,7 +470,7 @@ async def _status(control: ControlSocket, request_object: JsonObject) -> Control
 async def _who(control: ControlSocket, request_object: JsonObject) -> ControlResult:
     def items() -> Iterator[object]:
         now = control.reactor.seconds()
-        for session in control.sessions.all():
+        for session in control.sessions.all_sessions():
             user = session.user
             if user is not None:
                 yield {
@@ -519,7 +519,7 @@ async def _export(control: ControlSocket, request_object: JsonObject) -> Control
 
 
 async def _erase(control: ControlSocket, request_object: JsonObject) -> ControlResult:
-    erasure = await control.chat.eraser.erase(request_object["nick"])
+    erasure = await control.chat.eraser.erase_user(request_object["nick"])
     return {**structs.asdict(erasure), "outside": NOT_ERASED_SENTENCE}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chatd.chat.log_lines import format_delivery
+from chatd.chat.log_lines import format_delivery_line
 from chatd.core.events import MultiUserDelivery
 from chatd.daemon.logs import LogFile
 from chatd.dialects.timestamps import format_rfc3339
@@ -23,4 +23,4 @@ class ConversationLog:
         conversation.
         """
         if self._all or not private:
-            self._file.append(f"{format_rfc3339(delivery.at)} {format_delivery(delivery, private)}")
+            self._file.append(f"{format_rfc3339(delivery.at)} {format_delivery_line(delivery, private)}")

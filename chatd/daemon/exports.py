@@ -11,11 +11,11 @@ from msgspec.structs import asdict
 from chatd import __version__
 from chatd.chat.export import Export
 from chatd.core.events import Conversation, LogEntry, User
-from chatd.core.link_rules import link_list_item
+from chatd.core.link_rules import invitation_link_list_item
 from chatd.core.links import InvitationLink
 from chatd.core.rules import has_closed_account
 from chatd.core.state import Group, State
-from chatd.dialects.json_entries import event_object, history_message_object, link_object
+from chatd.dialects.json_entries import event_object, history_message_object, invitation_link_object
 from chatd.dialects.timestamps import format_rfc3339
 from chatd.json_wire import objects
 
@@ -90,13 +90,13 @@ class ExportLines:
             for group in state.all_groups():
                 if role := group.role(user):
                     yield {"membership": {"group": group.name, "visibility": group.visibility, "role": role}}
-            for link in state.links.values():
+            for link in state.invitation_links.values():
                 if link.maker_id == user.id:
                     yield {"link": {"group": link.conversation.name, **_link(state, link)}}
         group_of = None if conversation is None else state.group_of(conversation)
         if group_of is not None:
             yield {"settings": _settings(group_of)}
-            for link in state.links_of(group_of.conversation):
+            for link in state.invitation_links_of(group_of.conversation):
                 yield {"link": _link(state, link)}
             for member in list(group_of.members.values()):
                 registered = member.id in state.credentials
@@ -107,7 +107,7 @@ class ExportLines:
 
 def _link(state: State, link: InvitationLink) -> dict[str, object]:
     """Return what an export tells of an invitation link: all but its digest."""
-    return asdict(link_object(link_list_item(state, link)))
+    return asdict(invitation_link_object(invitation_link_list_item(state, link)))
 
 
 def _settings(group: Group) -> dict[str, object]:

@@ -32,7 +32,7 @@ from chatd.daemon.reload import ConfigReloader
 from chatd.store.errors import StoreError
 from chatd.store.store import Store
 
-NEW_OBJECTS_BEFORE_COLLECTION: Final = 10_000
+NEW_OBJECTS_BEFORE_GARBAGE_COLLECTION: Final = 10_000
 """The number of new objects after which Python looks for garbage among them; its own default is 700.
 
 A login makes some hundred objects that stay, and hardly anything here needs the collector to be freed. With
@@ -152,7 +152,7 @@ class Daemon(Service):
         handlers are set when the reactor runs. Raises `CannotStart` if the database is not accessible or the
         control socket can't be opened.
         """
-        gc.set_threshold(NEW_OBJECTS_BEFORE_COLLECTION)
+        gc.set_threshold(NEW_OBJECTS_BEFORE_GARBAGE_COLLECTION)
         try:
             # A .tac file may set a user of its own, which was not known when the database was opened.
             self._store.check_access()
@@ -223,7 +223,7 @@ class Daemon(Service):
             closing.append(self._control.stop_listening)
         await gatherResults([Deferred.fromCoroutine(self._close(stop)) for stop in closing])
         self._passwords.stop()
-        finished = self._chat.drain()
+        finished = self._chat.refuse_new_and_drain()
         finished.addTimeout(
             DRAIN_TIMEOUT_SECONDS,
             self._reactor,
@@ -234,7 +234,7 @@ class Daemon(Service):
         await self._chat.close()
         self._store.unlock()
         if self._control is not None:
-            self._control.close()
+            self._control.close_connections()
         self._log.info("all that was accepted is on disk")
 
     async def _close(self, stop_listening: Callable[[], Deferred[None] | None]) -> None:

@@ -27,10 +27,10 @@ from chatd.core.limits import Limits
 from chatd.core.refusals import REFUSAL_SENTENCES
 from twisted import __version__ as twisted_version
 
-LAG_INTERVAL_SECONDS: Final = 1.0
+REACTOR_LAG_MEASUREMENT_INTERVAL_SECONDS: Final = 1.0
 """Seconds between two measurements of the reactor's lag."""
 
-LAG_SECONDS_BOUNDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
+REACTOR_LAG_BUCKET_BOUNDS_SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0)
 """The upper bounds of the buckets that the reactor's lag is counted in, in seconds."""
 
 CONVERSATION_KINDS: Final = ("lobby", "group", "direct")
@@ -41,15 +41,15 @@ class ReactorLag:
     """Measures, once a second, how late the reactor calls a timer. Every client has to wait as long."""
 
     def __init__(self, clock: Clock) -> None:
-        self.seconds = Histogram(LAG_SECONDS_BOUNDS)
+        self.seconds = Histogram(REACTOR_LAG_BUCKET_BOUNDS_SECONDS)
         self._clock = clock
         self._due = 0.0
         self._timer: IDelayedCall | None = None
 
     def start(self) -> None:
         """Start the measurements."""
-        self._due = self._clock.seconds() + LAG_INTERVAL_SECONDS
-        self._timer = self._clock.callLater(LAG_INTERVAL_SECONDS, self._measure)
+        self._due = self._clock.seconds() + REACTOR_LAG_MEASUREMENT_INTERVAL_SECONDS
+        self._timer = self._clock.callLater(REACTOR_LAG_MEASUREMENT_INTERVAL_SECONDS, self._measure)
 
     def stop(self) -> None:
         """Stop the measurements."""

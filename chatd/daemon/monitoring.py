@@ -26,10 +26,10 @@ from chatd.chat.fair_queue import FairQueue
 from chatd.daemon.health import Health
 from chatd.daemon.metrics import MetricsCollector, MonitoredParts
 
-MAX_CONNECTIONS: Final = 32
+MAX_MONITORING_CONNECTIONS: Final = 32
 """Connections to the monitoring endpoint at the same time. More are closed at once."""
 
-IDLE_TIMEOUT_SECONDS: Final = 10
+MONITORING_IDLE_TIMEOUT_SECONDS: Final = 10
 """Seconds of silence after which a connection to the monitoring endpoint is closed."""
 
 
@@ -146,7 +146,7 @@ class MonitoringFactory(WrappingFactory):
         site = MonitoringSite(
             MonitoringPages(registry, health, monitored, FairQueue(reactor)),
             BodylessRequest,
-            timeout=IDLE_TIMEOUT_SECONDS,
+            timeout=MONITORING_IDLE_TIMEOUT_SECONDS,
             reactor=reactor,
         )
         site.noisy = False
@@ -169,4 +169,4 @@ class MonitoringFactory(WrappingFactory):
 
         Return None, which closes it, if there are too many.
         """
-        return super().buildProtocol(addr) if len(self.protocols) < MAX_CONNECTIONS else None
+        return super().buildProtocol(addr) if len(self.protocols) < MAX_MONITORING_CONNECTIONS else None

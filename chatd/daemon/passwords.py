@@ -18,11 +18,11 @@ from twisted.python.threadpool import ThreadPool
 
 from chatd.core.accounts import AccountPolicy, Secret
 from chatd.core.limits import Limits
-from chatd.core.refusals import Refusal, rate_limited_refusal, refusal_reason
+from chatd.core.refusals import Refusal, rate_limited_refusal, translatable_reason
 
 T = TypeVar("T")
 
-RETRY_AFTER_SECONDS = 2
+PASSWORD_RETRY_AFTER_SECONDS = 2
 """The seconds after which a client may try again if its password was refused because too many wait."""
 
 PasswordJob = tuple[Callable[[], Any], Deferred[Any]]
@@ -111,7 +111,9 @@ class PasswordHashQueue:
             _, refused = self._waiting[longest].pop()
             if not self._waiting[longest]:
                 del self._waiting[longest]
-            refused.errback(rate_limited_refusal(refusal_reason("many_passwords"), RETRY_AFTER_SECONDS))
+            refused.errback(
+                rate_limited_refusal(translatable_reason("many_passwords"), PASSWORD_RETRY_AFTER_SECONDS)
+            )
         self._go_on()
         return done
 

@@ -49,10 +49,10 @@ WEB_WIRE_NAME: Final = "web"
 DEFAULT_SUBPROTOCOL: Final = "chatd.json"
 """The subprotocol of a client that opens a WebSocket without naming one."""
 
-MakeHttpProtocol = Callable[[Detector], HttpProtocol]
+MakeHttpProtocolFunction = Callable[[Detector], HttpProtocol]
 """A function that makes the Twisted protocol of a connection that begins with HTTP."""
 
-MakeProtocol = Callable[[Sessions], Protocol]
+MakeProtocolFunction = Callable[[Sessions], Protocol]
 """A function that makes the Twisted protocol of a new connection."""
 
 
@@ -97,16 +97,16 @@ def choices_by_subprotocol(limits: Limits, irc: IrcPolicy = DEFAULT_IRC_POLICY) 
 def _choice(wire: Wire, limits: Limits, irc: IrcPolicy) -> WireChoice:
     sections = {"irc": irc}
     dialect = wire.make_dialect(limits, **{name: sections[name] for name in wire.config_sections})
-    return WireChoice(wire.openings, CARRIERS[wire.carrier], dialect)
+    return WireChoice(wire.openings, CARRIERS[wire.carrier_name], dialect)
 
 
 def protocol_maker(
     wire: str,
     choices: dict[str, list[WireChoice]],
-    http: MakeHttpProtocol,
+    http: MakeHttpProtocolFunction,
     certificate: IOpenSSLContextFactory | None = None,
     tls_only: bool = False,
-) -> MakeProtocol:
+) -> MakeProtocolFunction:
     """Return the function that makes the Twisted protocol of a new connection to a port of the wire ``wire``.
 
     ``choices`` is the result of `choices_by_wire`. ``http`` makes the protocol of a client that speaks HTTP.

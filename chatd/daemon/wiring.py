@@ -50,7 +50,7 @@ from chatd.daemon.passwords import PasswordHashQueue
 from chatd.daemon.reload import ConfigReloader
 from chatd.daemon.wires import (
     WEB_WIRE_NAME,
-    MakeHttpProtocol,
+    MakeHttpProtocolFunction,
     choices_by_subprotocol,
     choices_by_wire,
     declared_wires,
@@ -154,7 +154,7 @@ def _acting_as(user: tuple[int, int] | None) -> Iterator[None]:
         os.setgroups(groups)
 
 
-def assemble(
+def build_daemon(
     config: Config,
     reactor: Any,
     run_as: tuple[int, int] | None = None,
@@ -254,7 +254,7 @@ def _certificate(tls: TlsConfig) -> Certificate | None:
 def _listener(
     listener: str,
     choices: dict[str, list[WireChoice]],
-    make_http: MakeHttpProtocol,
+    make_http: MakeHttpProtocolFunction,
     certificate: Certificate | None,
     require_tls: bool,
     reactor: Any,

@@ -48,7 +48,7 @@ from chatd.dialects import irc_redaction as redaction
 from chatd.dialects import irc_registration as registration
 from chatd.dialects import irc_search as search
 from chatd.dialects import irc_transient as transient
-from chatd.dialects.irc_channel_lines import channel_lines, entering_lines
+from chatd.dialects.irc_channel_lines import channel_joined_lines, channel_lines
 from chatd.dialects.irc_client import (
     CAPABILITIES,
     IrcClientState,
@@ -80,7 +80,7 @@ MAX_LIST_BYTES: Final = 256 * 1024
 MAX_NOTICE_LINES: Final = 32
 """The maximum number of notices for one line of the text wire: one of 8 KiB makes 18."""
 
-Encoders = WeakValueDictionary[frozenset[str], IrcDeliveryEncoder]
+EncodersByCapabilities = WeakValueDictionary[frozenset[str], IrcDeliveryEncoder]
 """The encoders of deliveries in use, by capabilities. The sessions keep them."""
 
 
@@ -104,7 +104,7 @@ class IrcDialect:
         self,
         limits: Limits,
         client: IrcClientState | None = None,
-        encoders: Encoders | None = None,
+        encoders: EncodersByCapabilities | None = None,
         wire: str = "irc",
         text: TextDialect | None = None,
         irc: IrcPolicy = DEFAULT_IRC_POLICY,
@@ -112,7 +112,7 @@ class IrcDialect:
         self.limits = limits
         self.client: IrcClientState = client or IrcClientState(irc)
         self.wire = wire
-        self._encoders: Encoders = WeakValueDictionary() if encoders is None else encoders
+        self._encoders: EncodersByCapabilities = WeakValueDictionary() if encoders is None else encoders
         self._text = text or TextDialect(limits)
 
     def with_client_changes(self, **changes: Any) -> IrcDialect:
@@ -191,13 +191,15 @@ class IrcDialect:
             return self._bad_line(bad)
         verb = VERBS.get(line.verb)
         if not client.nick and (verb is None or not verb.before_login):
-            return self.reply_request(client.numeric("not_registered"))
+            return self.reply_request(client.numeric_line("not_registered"))
         if verb is None:
-            return self._labelled(line, self.reply_request(client.numeric("unknown_command", line.verb)))
+            return self._labelled(line, self.reply_request(client.numeric_line("unknown_command", line.verb)))
         if "batch" in line.tags and line.verb != "BATCH":
-            return multiline.add_line_to_batch(self, line)
+            return multiline.decode_line_of_batch(self, line)
         if len(line.params) < verb.min_params:
-            return self._labelled(line, self.reply_request(client.numeric("need_more_params", line.verb)))
+            return self._labelled(
+                line, self.reply_request(client.numeric_line("need_more_params", line.verb))
+            )
         try:
             request = verb.decode(self, line)
         except Refusal as refusal:
@@ -222,7 +224,7 @@ class IrcDialect:
         if bad.reason == "empty":
             return None
         if bad.reason == "too_long":
-            return self.reply_request(self.client.numeric("line_too_long"))
+            return self.reply_request(self.client.numeric_line("line_too_long"))
         if bad.reason == "bad_character":
             return self.fail_request(
                 bad.verb or "*", "INVALID_LINE", "send one line, without CR, LF and NUL in it"
@@ -250,7 +252,7 @@ class IrcDialect:
         """
         return self.reply_request(dialect=self.with_client_changes(**changes))
 
-    def request(self, line: IrcLine, name: str, **values: object) -> Request:
+    def command_request(self, line: IrcLine, name: str, **values: object) -> Request:
         """Return the request for the command called ``name`` with the field ``values``, in answer to
         ``line``.
 
@@ -331,10 +333,10 @@ class IrcDialect:
             lines = messages.message_lines(capabilities, entry) if "echo-message" in capabilities else []
             return lines + presence.away_reply_lines(self.client, request, answer)
         if answer.channel is not None:
-            return entering_lines(self.client, answer.channel, entry.event.actor)
+            return channel_joined_lines(self.client, answer.channel, entry.event.actor)
         if entry.event.kind == "invited" and entry.event.subject is not None:
             channel = channel_name(entry.event.conversation.name)
-            return [self.client.numeric("inviting", entry.event.subject.nick, text=channel)]
+            return [self.client.numeric_line("inviting", entry.event.subject.nick, text=channel)]
         if entry.event.kind == "visibility" and request.encoder_context:
             return [visibility_line(capabilities, entry, *request.encoder_context)]
         if entry.event.kind in REACTION_KINDS and "echo-message" not in capabilities:
@@ -375,12 +377,12 @@ _ANSWER_ENCODERS: Final[dict[type, Callable[[IrcDialect, Request, Any], Sequence
 
 _REFUSAL_ENCODERS: Final[dict[tuple[str, str], Callable[[IrcClientState, Request, Refusal], list[bytes]]]] = {
     ("AUTHENTICATE", ""): accounts.authenticate_refusal_lines,
-    ("CHATHISTORY", ""): history.refusal_lines,
-    ("MARKREAD", ""): read_marks.refusal_lines,
-    ("SEARCH", ""): search.refusal_lines,
+    ("CHATHISTORY", ""): history.chathistory_refusal_lines,
+    ("MARKREAD", ""): read_marks.markread_refusal_lines,
+    ("SEARCH", ""): search.search_refusal_lines,
     ("REGISTER", ""): accounts.register_refusal_lines,
     **dict.fromkeys(
-        (("NICK", code) for code in registration.LOGIN_REFUSALS), registration.login_refusal_lines
+        (("NICK", code) for code in registration.LOGIN_REFUSAL_CODES), registration.login_refusal_lines
     ),
     ("WHO", "no_such_group"): queries.empty_who_lines,
     **channels.REFUSAL_ENCODERS,

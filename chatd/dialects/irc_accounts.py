@@ -20,7 +20,7 @@ from chatd.core.limits import Limits
 from chatd.core.names import MAX_NICK_CODE_POINTS, BadName, parse_nick
 from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
-from chatd.dialects.irc_client import IrcClientState, middle_param, source_of
+from chatd.dialects.irc_client import IrcClientState, as_middle_param, source_of
 from chatd.dialects.irc_lines import IrcLine, format_line
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ SASL_AFTER_LOGIN_TEXT: Final = (
 )
 """What a client that is logged in is told when it begins to authenticate itself."""
 
-CODES_BY_REFUSAL_OF_REGISTER: Final[dict[str, str]] = {
+REGISTER_FAIL_CODES_BY_REFUSAL_CODE: Final[dict[str, str]] = {
     "already_registered": "ALREADY_AUTHENTICATED",
     "nick_taken": "ACCOUNT_EXISTS",
     "password_required": "ACCOUNT_EXISTS",
@@ -49,22 +49,22 @@ CODES_BY_REFUSAL_OF_REGISTER: Final[dict[str, str]] = {
 """The code with which ``REGISTER`` fails for each refusal; for others it is ``TEMPORARILY_UNAVAILABLE``."""
 
 
-def authenticate(dialect: IrcDialect, line: IrcLine) -> Request:
+def decode_authenticate(dialect: IrcDialect, line: IrcLine) -> Request:
     """Decode ``AUTHENTICATE``: begin, continue or abort a SASL login."""
     client, chunk = dialect.client, line.params[0]
     if client.nick:
-        failed = client.numeric("sasl_failed", text=SASL_AFTER_LOGIN_TEXT)
-        already = client.numeric("sasl_already")
+        failed = client.numeric_line("sasl_failed", text=SASL_AFTER_LOGIN_TEXT)
+        already = client.numeric_line("sasl_already")
         return dialect.reply_request(
-            client.numeric("already_registered"), already if client.account else failed
+            client.numeric_line("already_registered"), already if client.account else failed
         )
     ended = dialect.with_client_changes(mechanism="", sasl_response=Secret(""))
     if chunk == "*":
-        return dialect.reply_request(client.numeric("sasl_aborted"), dialect=ended)
+        return dialect.reply_request(client.numeric_line("sasl_aborted"), dialect=ended)
     if not client.mechanism:
         return _begin(dialect, chunk.upper())
     if len(chunk) > SASL_CHUNK_BYTES:
-        return dialect.reply_request(client.numeric("sasl_too_long"), dialect=ended)
+        return dialect.reply_request(client.numeric_line("sasl_too_long"), dialect=ended)
     response = Secret(client.sasl_response + (chunk if chunk != "+" else ""))
     if len(response) > _max_response_characters(dialect.limits):
         return _failed(ended, "the response is too long")
@@ -74,17 +74,17 @@ def authenticate(dialect: IrcDialect, line: IrcLine) -> Request:
         text = b64decode(response, validate=True).decode()
     except ValueError:
         return _failed(ended, "the response is not UTF-8 text in base64")
-    return MECHANISMS[client.mechanism](ended, text)
+    return SASL_MECHANISM_DECODERS[client.mechanism](ended, text)
 
 
 def _begin(dialect: IrcDialect, mechanism: str) -> Request:
     client = dialect.client
-    if mechanism in MECHANISMS:
+    if mechanism in SASL_MECHANISM_DECODERS:
         challenge = format_line("AUTHENTICATE", "+")
         return dialect.reply_request(challenge, dialect=dialect.with_client_changes(mechanism=mechanism))
     return dialect.reply_request(
-        client.numeric("sasl_mechanisms", ",".join(MECHANISMS)),
-        client.numeric("sasl_failed", text="this mechanism is not known here"),
+        client.numeric_line("sasl_mechanisms", ",".join(SASL_MECHANISM_DECODERS)),
+        client.numeric_line("sasl_failed", text="this mechanism is not known here"),
     )
 
 
@@ -107,7 +107,10 @@ def _external(dialect: IrcDialect, response: str) -> Request:
     return _prove(dialect, response, None)
 
 
-MECHANISMS: Final[dict[str, Callable[[IrcDialect, str], Request]]] = {"PLAIN": _plain, "EXTERNAL": _external}
+SASL_MECHANISM_DECODERS: Final[dict[str, Callable[[IrcDialect, str], Request]]] = {
+    "PLAIN": _plain,
+    "EXTERNAL": _external,
+}
 """The functions that decode the response of each SASL mechanism. They are given the dialect that is used
 afterwards.
 """
@@ -137,13 +140,13 @@ def _failed(dialect: IrcDialect, text: str) -> Request:
     """Return the answer to a SASL response that is refused for the reason ``text``. ``dialect`` is spoken
     afterwards.
     """
-    return dialect.reply_request(dialect.client.numeric("sasl_failed", text=text), dialect=dialect)
+    return dialect.reply_request(dialect.client.numeric_line("sasl_failed", text=text), dialect=dialect)
 
 
 def is_same_nick(one: str, other: str) -> bool:
     """Return whether ``one`` and ``other`` are spellings of one nick."""
     try:
-        return one == other or parse_nick(one).key == parse_nick(other).key
+        return one == other or parse_nick(one).normalized == parse_nick(other).normalized
     except BadName:
         return False
 
@@ -155,24 +158,24 @@ def authenticated_lines(dialect: IrcDialect, request: Request, answer: Authentic
     """
     if request.command_word == "REGISTER":
         return _success_lines(dialect.client, answer.user.nick)
-    return [logged_in_line(dialect.client, answer.user.nick), dialect.client.numeric("sasl_success")]
+    return [logged_in_line(dialect.client, answer.user.nick), dialect.client.numeric_line("sasl_success")]
 
 
 def logged_in_line(client: IrcClientState, account: str) -> bytes:
     """Return the line that tells a client that it is logged in to the account ``account``."""
     mask = source_of(client.nick or account)
-    return client.numeric("logged_in", mask, account, account=account)
+    return client.numeric_line("logged_in", mask, account, account=account)
 
 
 def authenticate_refusal_lines(client: IrcClientState, request: Request, refusal: Refusal) -> list[bytes]:
     """Return the lines that refuse ``AUTHENTICATE``."""
     command = request.command
     if isinstance(command, Authenticate) and command.password is None and refusal.code == "wrong_password":
-        return [client.numeric("sasl_failed", text="no certificate of a registered nick was shown")]
-    return [client.numeric("sasl_failed", text=refusal.text)]
+        return [client.numeric_line("sasl_failed", text="no certificate of a registered nick was shown")]
+    return [client.numeric_line("sasl_failed", text=refusal.text)]
 
 
-def register(dialect: IrcDialect, line: IrcLine) -> Request:
+def decode_register(dialect: IrcDialect, line: IrcLine) -> Request:
     """Decode ``REGISTER``, which registers the client's nick with a password.
 
     An e-mail address in the line is ignored.
@@ -193,10 +196,13 @@ def register(dialect: IrcDialect, line: IrcLine) -> Request:
         return fail("NEED_NICK", "send NICK with the nick that you want to register")
     if account != "*" and not is_same_nick(account, nick):
         return fail(
-            "ACCOUNT_NAME_MUST_BE_NICK", f"you can register your own nick only, which is {middle_param(nick)}"
+            "ACCOUNT_NAME_MUST_BE_NICK",
+            f"you can register your own nick only, which is {as_middle_param(nick)}",
         )
     if client.nick:
-        return with_account_after_registration(dialect, dialect.request(line, "register", password=password))
+        return with_account_after_registration(
+            dialect, dialect.command_request(line, "register", password=password)
+        )
     command = COMMANDS_BY_CLASS[RegisterBeforeLogin].build(
         {"nick": nick, "password": password}, dialect.limits
     )
@@ -214,7 +220,7 @@ def with_account_after_registration(dialect: IrcDialect, request: Request) -> Re
     return replace(request, dialect_on_success=dialect.with_client_changes(account=dialect.client.nick))
 
 
-def verify(dialect: IrcDialect, line: IrcLine) -> Request:
+def decode_verify(dialect: IrcDialect, line: IrcLine) -> Request:
     """Decode ``VERIFY``, which is always refused, because a registration needs no verification."""
     account = line.params[0]
     text = "nothing is to be verified here: REGISTER is enough"
@@ -229,13 +235,13 @@ def registered_lines(dialect: IrcDialect, request: Request, answer: AccountChang
 def _success_lines(client: IrcClientState, account: str) -> list[bytes]:
     text = f"{account} is registered; addresses are not kept, so do not lose the password"
     success = format_line(
-        "REGISTER", "SUCCESS", middle_param(account), text, source=client.server, trailing=True
+        "REGISTER", "SUCCESS", as_middle_param(account), text, source=client.server, trailing=True
     )
     return [success, logged_in_line(client, account)]
 
 
 def register_refusal_lines(client: IrcClientState, request: Request, refusal: Refusal) -> list[bytes]:
     """Return the lines that refuse ``REGISTER``."""
-    code = CODES_BY_REFUSAL_OF_REGISTER.get(refusal.code, "TEMPORARILY_UNAVAILABLE")
-    nick = client.nick or middle_param(client.wanted_nick)
+    code = REGISTER_FAIL_CODES_BY_REFUSAL_CODE.get(refusal.code, "TEMPORARILY_UNAVAILABLE")
+    nick = client.nick or as_middle_param(client.wanted_nick)
     return [client.standard_reply("REGISTER", code, refusal.text, nick)]

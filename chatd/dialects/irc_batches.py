@@ -12,11 +12,13 @@ from typing import Final
 
 from chatd.dialects.irc_lines import format_line, with_tags
 
-MULTILINE: Final = "draft/multiline"
+MULTILINE_CAPABILITY: Final = "draft/multiline"
 """The capability and the type of the batches that are one message of several lines."""
 
 _IN_BATCH: Final = b"@batch="
-_MULTILINE_START: Final = re.compile(rf"(?:@[^ ]+ )?(?::[^ ]+ )?BATCH \+[^ ]+ {MULTILINE} ".encode())
+_MULTILINE_START: Final = re.compile(
+    rf"(?:@[^ ]+ )?(?::[^ ]+ )?BATCH \+[^ ]+ {MULTILINE_CAPABILITY} ".encode()
+)
 
 
 def batch_lines(start: bytes, reference: str, lines: Iterable[bytes], source: str) -> list[bytes]:

@@ -20,11 +20,11 @@ from chatd.dialects.irc_client import (
 )
 from chatd.dialects.irc_lines import MAX_LINE_BYTES, format_line
 
-MAX_NAMES_BYTES: Final = 192 * 1024
+MAX_NAMES_LIST_BYTES: Final = 192 * 1024
 """The maximum size of the members of one channel that are shown, in bytes."""
 
 
-def entering_lines(client: IrcClientState, channel: Channel, user: User) -> list[bytes]:
+def channel_joined_lines(client: IrcClientState, channel: Channel, user: User) -> list[bytes]:
     """Return the lines that show a client that its user ``user`` has joined ``channel``.
 
     They are the ``JOIN``, the topic and the members.
@@ -35,20 +35,20 @@ def entering_lines(client: IrcClientState, channel: Channel, user: User) -> list
     lines = [join_line(client.capabilities, channel_name(channel.group), user, is_registered, realname)]
     if channel.topic:
         lines += topic_lines(client, channel)
-    lines += read_mark_lines(client, channel)
+    lines += channel_read_mark_lines(client, channel)
     if "no-implicit-names" not in client.capabilities:
         lines += names_lines(client, channel)
     return lines
 
 
-def read_mark_lines(client: IrcClientState, channel: Channel) -> list[bytes]:
+def channel_read_mark_lines(client: IrcClientState, channel: Channel) -> list[bytes]:
     """Return the line ``MARKREAD`` with the user's read mark in ``channel``.
 
     There is no line for a client without the capability.
     """
     if READ_MARKER_CAPABILITY not in client.capabilities:
         return []
-    return [read_mark_line(channel_name(channel.group), channel.read_at, client.server)]
+    return [read_mark_line(channel_name(channel.group), channel.read_mark_time, client.server)]
 
 
 def join_line(
@@ -71,23 +71,23 @@ def topic_lines(client: IrcClientState, channel: Channel) -> list[bytes]:
     """
     name = channel_name(channel.group)
     if not channel.topic:
-        return [client.numeric("no_topic", name)]
+        return [client.numeric_line("no_topic", name)]
     author = source_of(channel.topic_author) if channel.topic_author else client.server
     return [
-        client.numeric("topic", name, text=channel.topic),
-        client.numeric("topic_author", name, author, text=str(channel.topic_at // 1000)),
+        client.numeric_line("topic", name, text=channel.topic),
+        client.numeric_line("topic_author", name, author, text=str(channel.topic_at // 1000)),
     ]
 
 
 def names_lines(client: IrcClientState, channel: Channel) -> list[bytes]:
     """Return the answer to ``NAMES``: the members of ``channel`` who are online, and the end of the list."""
-    return [*member_lines(client, channel), client.numeric("end_of_names", channel_name(channel.group))]
+    return [*member_lines(client, channel), client.numeric_line("end_of_names", channel_name(channel.group))]
 
 
 def member_lines(client: IrcClientState, channel: Channel) -> list[bytes]:
     """Return the lines with the members of ``channel`` who are online, without the end of the list."""
     name = channel_name(channel.group)
-    head = client.numeric("names", "@" if channel.is_private else "=", name, text="x")
+    head = client.numeric_line("names", "@" if channel.is_private else "=", name, text="x")
     room = MAX_LINE_BYTES - len(head) - 1
     lines: list[bytes] = []
     held: list[str] = []
@@ -99,7 +99,7 @@ def member_lines(client: IrcClientState, channel: Channel) -> list[bytes]:
             lines.append(_names_line(client, channel, name, held))
             total += size
             held, size = [], 0
-            if total > MAX_NAMES_BYTES:
+            if total > MAX_NAMES_LIST_BYTES:
                 break
         held.append(shown)
         size += length
@@ -109,7 +109,7 @@ def member_lines(client: IrcClientState, channel: Channel) -> list[bytes]:
 
 
 def _names_line(client: IrcClientState, channel: Channel, name: str, names: list[str]) -> bytes:
-    return client.numeric("names", "@" if channel.is_private else "=", name, text=" ".join(names))
+    return client.numeric_line("names", "@" if channel.is_private else "=", name, text=" ".join(names))
 
 
 def _shown_member(client: IrcClientState, member: ChannelMember) -> str:
@@ -121,19 +121,19 @@ def mode_lines(client: IrcClientState, channel: Channel) -> list[bytes]:
     """Return the lines with the modes of ``channel`` and the time of its creation."""
     name = channel_name(channel.group)
     modes = "+inst" if channel.is_private else "+nt"
-    lines = [client.numeric("channel_modes", name, text=modes)]
+    lines = [client.numeric_line("channel_modes", name, text=modes)]
     if channel.created_at:
-        lines.append(client.numeric("creation_time", name, text=str(channel.created_at // 1000)))
+        lines.append(client.numeric_line("creation_time", name, text=str(channel.created_at // 1000)))
     return lines
 
 
 def ban_lines(client: IrcClientState, channel: Channel) -> list[bytes]:
     """Return the lines that list the bans of ``channel``."""
     name = channel_name(channel.group)
-    if not channel.is_member:
-        return [client.numeric("not_on_channel", name)]
-    bans = [client.numeric("ban", name, text=f"{nick}!*@*") for nick in channel.banned]
-    return [*bans, client.numeric("end_of_bans", name)]
+    if not channel.reader_is_member:
+        return [client.numeric_line("not_on_channel", name)]
+    bans = [client.numeric_line("ban", name, text=f"{nick}!*@*") for nick in channel.banned_nicks]
+    return [*bans, client.numeric_line("end_of_bans", name)]
 
 
 def topic_and_names_lines(client: IrcClientState, channel: Channel) -> list[bytes]:
@@ -141,7 +141,7 @@ def topic_and_names_lines(client: IrcClientState, channel: Channel) -> list[byte
     members.
     """
     lines = topic_lines(client, channel) if channel.topic else []
-    return lines + read_mark_lines(client, channel) + names_lines(client, channel)
+    return lines + channel_read_mark_lines(client, channel) + names_lines(client, channel)
 
 
 BAN_LIST_CONTEXT: Final = "bans"

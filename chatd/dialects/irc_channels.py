@@ -14,13 +14,13 @@ from chatd.core.commands import Ban
 from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
 from chatd.core.terminal import replace_controls
-from chatd.dialects.irc_channel_lines import BAN_LIST_CONTEXT, MEMBER_LIST_CONTEXT, entering_lines
+from chatd.dialects.irc_channel_lines import BAN_LIST_CONTEXT, MEMBER_LIST_CONTEXT, channel_joined_lines
 from chatd.dialects.irc_client import (
     LOBBY_CHANNEL,
     IrcClientState,
     channel_name,
     group_name,
-    refusal_context,
+    nick_and_channel_of_refusal,
     source_of,
 )
 from chatd.dialects.irc_lines import IrcLine, format_line, without_formatting
@@ -30,13 +30,13 @@ from chatd.dialects.irc_list import (
     filtered_channel_list_lines,
     invitation_list_lines,
 )
-from chatd.dialects.irc_numerics import NUMERICS
-from chatd.dialects.irc_user_modes import user_mode
+from chatd.dialects.irc_numerics import NUMERICS_BY_NAME
+from chatd.dialects.irc_user_modes import decode_user_mode
 
 if TYPE_CHECKING:
     from chatd.dialects.irc import IrcDialect
 
-MAX_TARGETS: Final = 10
+MAX_TARGETS_PER_LINE: Final = 10
 """The maximum number of channels, nicks or modes in one line; the rest is refused. 005 tells clients so."""
 
 MAX_QUIT_OR_PART_MESSAGE_CHARACTERS: Final = 200
@@ -49,7 +49,7 @@ _VISIBILITY_MODES: Final = "isp"
 _ACCOUNT_BAN: Final = re.compile("~(?:a|account):(.*)", re.DOTALL)
 
 
-def join(dialect: IrcDialect, line: IrcLine) -> Request:
+def decode_join(dialect: IrcDialect, line: IrcLine) -> Request:
     """Decode ``JOIN #wob,#ada``, which joins the groups, or creates them if they don't exist."""
     return request_for_each_target(
         dialect, line, _join_one, [(channel,) for channel in line.params[0].split(",")]
@@ -61,10 +61,10 @@ def _join_one(dialect: IrcDialect, line: IrcLine, channel: str) -> Request:
     if not group:
         return Request(EnterLobby(), line.verb)
     # "JOIN 0", which leaves all channels, would leave all groups for good: it is an unknown channel.
-    return dialect.request(line, "enter", group=group, missing="create")
+    return dialect.command_request(line, "enter", group=group, missing="create")
 
 
-def part(dialect: IrcDialect, line: IrcLine) -> Request:
+def decode_part(dialect: IrcDialect, line: IrcLine) -> Request:
     """Decode ``PART #wob :bye``, which ends the membership in the group, with a part message."""
     return request_for_each_target(
         dialect, line, _part_one, [(channel,) for channel in line.params[0].split(",")]
@@ -76,7 +76,7 @@ def _part_one(dialect: IrcDialect, line: IrcLine, channel: str) -> Request:
     if not group:
         return Request(LeaveLobby(), line.verb)
     return replace(
-        dialect.request(line, "leave", group=group),
+        dialect.command_request(line, "leave", group=group),
         quit_or_part_message=parse_quit_or_part_message(line.params[1:]),
     )
 
@@ -89,7 +89,7 @@ def parse_quit_or_part_message(params: Sequence[str]) -> str:
     return without_formatting(params[0]).strip()[:MAX_QUIT_OR_PART_MESSAGE_CHARACTERS] if params else ""
 
 
-def names(dialect: IrcDialect, line: IrcLine) -> Request:
+def decode_names(dialect: IrcDialect, line: IrcLine) -> Request:
     """Decode ``NAMES #wob,#ada``, which shows the members who are online.
 
     The answer has one end of the list for all channels.
@@ -98,7 +98,7 @@ def names(dialect: IrcDialect, line: IrcLine) -> Request:
     if len(channels) == 1 and channels[0].startswith("#"):
         return dialect.show_channel_request(line, channels[0])
     known = [(channel,) for channel in channels if channel.startswith("#") and channel != "#"]
-    end = dialect.reply_request(_end_of_names_line(dialect.client, channels[:MAX_TARGETS]))
+    end = dialect.reply_request(_end_of_names_line(dialect.client, channels[:MAX_TARGETS_PER_LINE]))
     if not known:
         return end
     shown = request_for_each_target(dialect, line, _names_one, known)
@@ -114,23 +114,23 @@ def _end_of_names_line(client: IrcClientState, channels: list[str]) -> bytes:
     longer than a line.
     """
     for count in range(len(channels), 1, -1):
-        line = client.numeric("end_of_names", ",".join(channels[:count]))
-        if line.endswith(NUMERICS["end_of_names"][1].encode()):
+        line = client.numeric_line("end_of_names", ",".join(channels[:count]))
+        if line.endswith(NUMERICS_BY_NAME["end_of_names"][1].encode()):
             return line
-    return client.numeric("end_of_names", channels[0])
+    return client.numeric_line("end_of_names", channels[0])
 
 
-def topic(dialect: IrcDialect, line: IrcLine) -> Request:
+def decode_topic(dialect: IrcDialect, line: IrcLine) -> Request:
     """Decode ``TOPIC #wob``, which shows the topic, or ``TOPIC #wob :text``, which sets it."""
     if len(line.params) == 1:
         return dialect.show_channel_request(line, line.params[0])
     group = group_name(line.params[0])
     if not group:
         raise Refusal("not_operator", group=LOBBY_CHANNEL)
-    return dialect.request(line, "topic", group=group, topic=without_formatting(line.params[1]))
+    return dialect.command_request(line, "topic", group=group, topic=without_formatting(line.params[1]))
 
 
-def kick(dialect: IrcDialect, line: IrcLine) -> Request:
+def decode_kick(dialect: IrcDialect, line: IrcLine) -> Request:
     """Decode ``KICK #wob bob,carol :reason``, which removes members.
 
     The line may also have one channel for each nick.
@@ -139,7 +139,7 @@ def kick(dialect: IrcDialect, line: IrcLine) -> Request:
     if len(channels) == 1:
         channels *= len(nicks)
     if not nicks or len(channels) != len(nicks):
-        return dialect.reply_request(dialect.client.numeric("need_more_params", "KICK"))
+        return dialect.reply_request(dialect.client.numeric_line("need_more_params", "KICK"))
     return request_for_each_target(dialect, line, _kick_one, list(zip(channels, nicks, strict=True)))
 
 
@@ -148,37 +148,37 @@ def _kick_one(dialect: IrcDialect, line: IrcLine, channel: str, nick: str) -> Re
     if not group:
         raise Refusal("not_operator", group=LOBBY_CHANNEL)
     reason = without_formatting(line.params[2]) if len(line.params) > 2 else ""
-    return dialect.request(line, "kick", group=group, dest=nick, reason=reason)
+    return dialect.command_request(line, "kick", group=group, dest=nick, reason=reason)
 
 
-def invite(dialect: IrcDialect, line: IrcLine) -> Request:
+def decode_invite(dialect: IrcDialect, line: IrcLine) -> Request:
     """Decode ``INVITE bob #wob``, which invites a user, or ``INVITE``, which lists the user's invitations."""
     if not line.params:
-        return dialect.request(line, "groups")
+        return dialect.command_request(line, "groups")
     if len(line.params) == 1:
-        return dialect.reply_request(dialect.client.numeric("need_more_params", "INVITE"))
+        return dialect.reply_request(dialect.client.numeric_line("need_more_params", "INVITE"))
     nick, channel = line.params[:2]
     group = group_name(channel)
     if not group:
         raise Refusal("already_member", nick=nick, group=LOBBY_CHANNEL)
-    return dialect.request(line, "invite", group=group, dest=nick)
+    return dialect.command_request(line, "invite", group=group, dest=nick)
 
 
-def channel_list(dialect: IrcDialect, line: IrcLine) -> Request:
+def decode_list(dialect: IrcDialect, line: IrcLine) -> Request:
     """Decode ``LIST``, which lists the channels that the user may see.
 
     ``LIST #w*,>3`` lists only channels that match the mask or have more than three members.
     """
-    listed = dialect.request(line, "groups")
+    listed = dialect.command_request(line, "groups")
     list_filter = ListFilter.parse(line.params[0] if line.params else "")
     return ListRequest(listed.command, listed.command_word, list_filter=list_filter)
 
 
-def mode(dialect: IrcDialect, line: IrcLine) -> Request:
+def decode_mode(dialect: IrcDialect, line: IrcLine) -> Request:
     """Decode ``MODE``, which shows or changes the modes of a channel or of the client."""
     target, *params = line.params
     if not target.startswith("#"):
-        return user_mode(dialect, target, params)
+        return decode_user_mode(dialect, target, params)
     if not params:
         return dialect.show_channel_request(line, target)
     if len(params) == 1 and params[0].lstrip("+-") == "b":
@@ -207,29 +207,31 @@ def _mode_requests(dialect: IrcDialect, line: IrcLine, group: str, params: list[
             sign = letter
             continue
         count += 1
-        if count > MAX_TARGETS:
-            yield dialect.reply_request(client.numeric("too_many_targets", letter))
+        if count > MAX_TARGETS_PER_LINE:
+            yield dialect.reply_request(client.numeric_line("too_many_targets", letter))
             return
         if letter in "ob" and not arguments:
             if letter == "b":
                 yield _show_bans(dialect, line, channel_name(group))
             else:
-                yield dialect.reply_request(client.numeric("need_more_params", "MODE"))
+                yield dialect.reply_request(client.numeric_line("need_more_params", "MODE"))
         elif letter == "o":
             name = "promote" if sign == "+" else "demote"
-            yield dialect.request(line, name, group=group, dest=arguments.pop(0))
+            yield dialect.command_request(line, name, group=group, dest=arguments.pop(0))
         elif letter == "b":
             yield _ban(dialect, line, group, sign, arguments.pop(0))
         elif letter in _VISIBILITY_MODES:
             if place == last_visibility:
                 visibility = "private" if sign == "+" else "public"
-                setting = dialect.request(line, "visibility", group=group, visibility=visibility)
+                setting = dialect.command_request(line, "visibility", group=group, visibility=visibility)
                 yield replace(setting, encoder_context=(sign + _letters_with(sign, modes),))
         elif letter in "nt":
             if sign == "-":
-                yield dialect.reply_request(client.numeric("unknown_mode", letter, text="is always set here"))
+                yield dialect.reply_request(
+                    client.numeric_line("unknown_mode", letter, text="is always set here")
+                )
         else:
-            yield dialect.reply_request(client.numeric("unknown_mode", letter))
+            yield dialect.reply_request(client.numeric_line("unknown_mode", letter))
 
 
 def _letters_with(sign: str, modes: str) -> str:
@@ -248,10 +250,10 @@ def _ban(dialect: IrcDialect, line: IrcLine, group: str, sign: str, mask: str) -
     account = _ACCOUNT_BAN.fullmatch(mask)
     nick, mark, rest = (account[1] if account else mask).partition("!")
     if not nick or set(nick) & set("*?@") or (mark and (account or rest not in ("*@*", "*"))):
-        return dialect.reply_request(dialect.client.numeric("bad_mask", mask))
+        return dialect.reply_request(dialect.client.numeric_line("bad_mask", mask))
     if sign == "-":
-        return dialect.request(line, "unban", group=group, dest=nick)
-    request = dialect.request(line, "ban", group=group, dest=nick)
+        return dialect.command_request(line, "unban", group=group, dest=nick)
+    request = dialect.command_request(line, "ban", group=group, dest=nick)
     if account and isinstance(request.command, Ban):
         return replace(request, command=BanAccount(request.command.group, request.command.dest))
     return request
@@ -271,7 +273,7 @@ def request_for_each_target(
     line: IrcLine,
     make: Callable[..., Request],
     targets: Sequence[tuple[str, ...]],
-    max_targets: int = MAX_TARGETS,
+    max_targets: int = MAX_TARGETS_PER_LINE,
 ) -> Request:
     """Return the first of several requests, one for each of ``targets``, with the others chained to it.
 
@@ -287,7 +289,9 @@ def request_for_each_target(
     if len(targets) > max_targets:
         excess = targets[max_targets][0]
         text = f"Give {max_targets} at most"
-        requests.append(dialect.reply_request(dialect.client.numeric("too_many_targets", excess, text=text)))
+        requests.append(
+            dialect.reply_request(dialect.client.numeric_line("too_many_targets", excess, text=text))
+        )
     return chain_requests(requests)
 
 
@@ -300,14 +304,14 @@ def empty_names_lines(client: IrcClientState, request: Request, refusal: Refusal
     """
     if request.encoder_context:
         return []  # the line that ends the lists of several channels follows
-    return [client.numeric("end_of_names", *refusal_context(request, refusal))]
+    return [client.numeric_line("end_of_names", *nick_and_channel_of_refusal(request, refusal))]
 
 
 def unregistered_account_ban_lines(client: IrcClientState, request: Request, refusal: Refusal) -> list[bytes]:
     """Return the line that refuses the ban of an account because no user has registered it."""
     nick = str(refusal.details.get("nick", ""))
     text = f"{nick} is not registered: ban {nick}!*@*"
-    return [client.numeric("bad_mask", f"~a:{nick}", text=text)]
+    return [client.numeric_line("bad_mask", f"~a:{nick}", text=text)]
 
 
 def channel_list_lines(dialect: IrcDialect, request: Request, answer: Groups) -> list[bytes]:
@@ -319,7 +323,7 @@ def channel_list_lines(dialect: IrcDialect, request: Request, answer: Groups) ->
 
 def entered_lobby_lines(dialect: IrcDialect, request: Request, answer: LobbyEntered) -> list[bytes]:
     """Return the lines that show the client that it has entered the lobby."""
-    return entering_lines(dialect.client, answer.channel, answer.user)
+    return channel_joined_lines(dialect.client, answer.channel, answer.user)
 
 
 def left_lobby_lines(dialect: IrcDialect, request: Request, answer: LobbyLeft) -> list[bytes]:
@@ -327,7 +331,7 @@ def left_lobby_lines(dialect: IrcDialect, request: Request, answer: LobbyLeft) -
     return [format_line("PART", LOBBY_CHANNEL, source=source_of(answer.user.nick))]
 
 
-def closed_lines(dialect: IrcDialect, request: Request, closed: ChannelClosed) -> list[bytes]:
+def channel_closed_lines(dialect: IrcDialect, request: Request, closed: ChannelClosed) -> list[bytes]:
     """Return the line ``KICK`` that tells the client that a server operator has closed a channel."""
     reason = f"closed: {replace_controls(closed.reason)}" if closed.reason else "closed"
     nick, server = dialect.client.nick, dialect.client.server
@@ -337,7 +341,7 @@ def closed_lines(dialect: IrcDialect, request: Request, closed: ChannelClosed) -
 ANSWER_ENCODERS: Final[dict[type, Callable[[IrcDialect, Request, Any], Sequence[bytes]]]] = {
     LobbyEntered: entered_lobby_lines,
     LobbyLeft: left_lobby_lines,
-    ChannelClosed: closed_lines,
+    ChannelClosed: channel_closed_lines,
     Groups: channel_list_lines,
 }
 """The functions that encode each kind of answer that is about a channel as a whole."""

@@ -17,23 +17,23 @@ from chatd.core.requests import Request
 from chatd.core.terminal import replace_controls
 from chatd.dialects.irc_lines import MAX_CHARACTER_BYTES, MAX_LINE_BYTES, format_line
 from chatd.dialects.irc_numerics import (
-    NUMERICS,
-    NUMERICS_BY_REFUSAL,
-    NUMERICS_BY_VERB_AND_REFUSAL,
-    REFUSALS_WITH_NICK,
+    NUMERICS_BY_NAME,
+    NUMERICS_BY_REFUSAL_CODE,
+    NUMERICS_BY_VERB_AND_REFUSAL_CODE,
+    REFUSAL_CODES_WITH_NICK,
 )
 from chatd.dialects.timestamps import format_rfc3339
 
 DAEMON_NICK: Final = "chatd"
 """The nick to which commands are typed. Nobody can have it."""
 
-USER_HOST: Final = "chatd"
+USER_SOURCE_HOST: Final = "chatd"
 """The host of all users: nobody is shown an address."""
 
-MAX_USER_BYTES: Final = 32
+MAX_SOURCE_USERNAME_BYTES: Final = 32
 """The maximum number of bytes between ``!`` and ``@`` in the source of a line."""
 
-MIN_TEXT_BYTES: Final = 64
+MIN_MESSAGE_TEXT_BYTES_PER_LINE: Final = 64
 """The bytes that a line should have for a message, a topic or a reason; else its source is shortened."""
 
 LOBBY_CHANNEL: Final = "#lobby"
@@ -77,13 +77,13 @@ READ_MARKER_CAPABILITY: Final = "draft/read-marker"
 class OpenBatch(msgspec.Struct, frozen=True):
     """A message of several lines that a client has begun to send: a batch whose end has not been received.
 
-    ``reference`` is the client's name for the batch. ``target`` is the channel or the nick that the message
-    is for, ``label`` the label of its answer, ``tags`` the tags of the message. So far, ``line_count`` lines
-    with the verb ``verb`` and the text ``text`` were received. If ``is_refused`` is true, the text is not
-    kept.
+    ``batch_reference`` is the client's name for the batch. ``target`` is the channel or the nick that the
+    message is for, ``label`` the label of its answer, ``tags`` the tags of the message. So far,
+    ``line_count`` lines with the verb ``verb`` and the text ``text`` were received. If ``is_refused`` is
+    true, the text is not kept.
     """
 
-    reference: str
+    batch_reference: str
     target: str = ""
     label: str = ""
     tags: tuple[tuple[str, str], ...] = ()
@@ -130,14 +130,14 @@ class IrcClientState(msgspec.Struct, frozen=True):
         """The name of the server, which is the source of the lines that the daemon sends."""
         return self.policy.server
 
-    def numeric(self, name: str, *params: str, text: str | None = None, **details: object) -> bytes:
+    def numeric_line(self, name: str, *params: str, text: str | None = None, **details: object) -> bytes:
         """Return the numeric that the table `NUMERICS` has under ``name``, with ``params`` and a text at the
         end.
 
         The text is ``text``, or if that is None, the text in the table with ``details`` filled in. If the
         table has no text either, ``params`` are the only parameters.
         """
-        code, template = NUMERICS[name]
+        code, template = NUMERICS_BY_NAME[name]
         if text is None and template:
             text = template.format(**details)
         return self.numeric_by_code(code, *params, *(() if text is None else (text,)))
@@ -150,7 +150,7 @@ class IrcClientState(msgspec.Struct, frozen=True):
         cut.
         """
         *middle, last = params
-        words = [*map(middle_param, middle), replace_controls(last)]
+        words = [*map(as_middle_param, middle), replace_controls(last)]
         line = format_line(code, self.nick or "*", *words, source=self.server)
         if len(line) <= MAX_LINE_BYTES - MAX_CHARACTER_BYTES:
             return line
@@ -172,16 +172,20 @@ class IrcClientState(msgspec.Struct, frozen=True):
 
         The parameters are those of `fail_line`.
         """
-        words = map(middle_param, context)
-        return format_line("FAIL", middle_param(verb), code, *words, text, source=self.server, trailing=True)
+        words = map(as_middle_param, context)
+        return format_line(
+            "FAIL", as_middle_param(verb), code, *words, text, source=self.server, trailing=True
+        )
 
     def refusal_line(self, request: Request, refusal: Refusal) -> bytes:
         """Return the line for ``refusal`` of ``request``: the numeric that IRC has for it, else a standard
         reply.
         """
         verb = request.command_word
-        code = NUMERICS_BY_VERB_AND_REFUSAL.get((verb, refusal.code)) or NUMERICS_BY_REFUSAL.get(refusal.code)
-        context = refusal_context(request, refusal)
+        code = NUMERICS_BY_VERB_AND_REFUSAL_CODE.get((verb, refusal.code)) or NUMERICS_BY_REFUSAL_CODE.get(
+            refusal.code
+        )
+        context = nick_and_channel_of_refusal(request, refusal)
         if code is None:
             return self.fail_line(verb, refusal.code.upper(), refusal.text, *context)
         if not context and code == "263":
@@ -196,7 +200,7 @@ class IrcClientState(msgspec.Struct, frozen=True):
         return format_line("NOTICE", target or self.nick or "*", shown, source=DAEMON_NICK, trailing=True)
 
 
-def middle_param(text: str) -> str:
+def as_middle_param(text: str) -> str:
     """Return ``text`` in a form that is valid as a parameter other than the last one.
 
     The result is not empty, contains no blanks, and does not begin with a colon.
@@ -212,8 +216,8 @@ def source_of(nick: str) -> str:
     If the nick is long, the username in the source is cut, so that a ``JOIN`` has room for the longest
     channel.
     """
-    user = nick.encode()[:MAX_USER_BYTES].decode(errors="ignore")
-    return f"{nick}!{user}@{USER_HOST}"
+    user = nick.encode()[:MAX_SOURCE_USERNAME_BYTES].decode(errors="ignore")
+    return f"{nick}!{user}@{USER_SOURCE_HOST}"
 
 
 def shortened_source(nick: str, rest: str, min_text_bytes: int = 0) -> str:
@@ -247,7 +251,7 @@ def target_of_list_item(kind: str, name: str) -> str:
     return name if kind == "direct" else channel_name(name if kind == "group" else "")
 
 
-def channel_of(conversation: Conversation) -> str:
+def channel_of_conversation(conversation: Conversation) -> str:
     """Return the name of the channel for ``conversation``, which is the lobby or that of a group."""
     return channel_name(conversation.name)
 
@@ -257,7 +261,9 @@ def target_for_reader(reader: User, conversation: Conversation) -> str:
 
     This is the channel, or for a direct conversation the nick of the other user.
     """
-    return conversation.other_user(reader).nick if conversation.pair else channel_of(conversation)
+    return (
+        conversation.other_user(reader).nick if conversation.pair else channel_of_conversation(conversation)
+    )
 
 
 def read_mark_line(target: str, at: int | None, source: str) -> bytes:
@@ -268,7 +274,7 @@ def read_mark_line(target: str, at: int | None, source: str) -> bytes:
     server.
     """
     time = "*" if at is None else f"timestamp={format_rfc3339(at)}"
-    return format_line("MARKREAD", middle_param(target), time, source=source)
+    return format_line("MARKREAD", as_middle_param(target), time, source=source)
 
 
 def group_name(channel: str) -> str:
@@ -284,7 +290,7 @@ def group_name(channel: str) -> str:
     return "lobby" if name.casefold() == "#lobby" else name
 
 
-def refusal_context(request: Request, refusal: Refusal) -> list[str]:
+def nick_and_channel_of_refusal(request: Request, refusal: Refusal) -> list[str]:
     """Return the nick and the channel that ``refusal`` of ``request`` mentions, in the form that IRC clients
     use.
     """
@@ -300,6 +306,6 @@ def refusal_context(request: Request, refusal: Refusal) -> list[str]:
         channel = channel_name("" if group == "lobby" else group) if group else ""
     if refusal.code == "no_such_user" and nick:
         channel = ""
-    elif refusal.code not in REFUSALS_WITH_NICK and channel:
+    elif refusal.code not in REFUSAL_CODES_WITH_NICK and channel:
         nick = ""
     return [one for one in (nick, channel) if one]

@@ -26,9 +26,9 @@ from chatd.dialects.irc_channel_lines import join_line
 from chatd.dialects.irc_client import (
     DAEMON_NICK,
     LOBBY_CHANNEL,
-    MIN_TEXT_BYTES,
+    MIN_MESSAGE_TEXT_BYTES_PER_LINE,
     READ_MARKER_CAPABILITY,
-    channel_of,
+    channel_of_conversation,
     read_mark_line,
     shortened_source,
     source_of,
@@ -36,10 +36,10 @@ from chatd.dialects.irc_client import (
 )
 from chatd.dialects.irc_lines import format_line, with_tags
 from chatd.dialects.irc_messages import (
+    capabilities_that_change_messages,
     edit_lines,
     entry_tags,
     live_message_lines,
-    message_capabilities,
     reaction_lines,
 )
 from chatd.dialects.irc_redaction import redaction_lines
@@ -55,7 +55,7 @@ class IrcDeliveryEncoder:
 
     def __init__(self, capabilities: frozenset[str]) -> None:
         self.capabilities = capabilities
-        self._message_capabilities = message_capabilities(capabilities)
+        self._message_capabilities = capabilities_that_change_messages(capabilities)
 
     def encode_delivery(self, delivery: Delivery) -> Payloads:
         """Return the lines of ``delivery``. There are none for a message whose text was deleted."""
@@ -69,7 +69,7 @@ class IrcDeliveryEncoder:
             return self._member(delivery)
         if isinstance(delivery, ReadMarkMoved):
             target = target_for_reader(delivery.user, delivery.conversation)
-            line = read_mark_line(target, delivery.at, DAEMON_NICK)
+            line = read_mark_line(target, delivery.mark_time, DAEMON_NICK)
             return (line,) if READ_MARKER_CAPABILITY in self.capabilities else ()
         if isinstance(delivery, TransientMessage):
             return tuple(transient_message_lines(self.capabilities, delivery))
@@ -100,7 +100,7 @@ class IrcDeliveryEncoder:
         """
         if isinstance(delivery, LogEntry):
             event = delivery.event
-            is_outsider = event.kind in _KINDS_ABOUT_OUTSIDERS and not event.was_member
+            is_outsider = event.kind in _KINDS_ABOUT_OUTSIDERS and not event.subject_was_member
             if is_outsider or event.kind == "invited":
                 return tuple(missed_event_notice_lines(self.capabilities, delivery))
         return self.encode_delivery(delivery)
@@ -109,7 +109,7 @@ class IrcDeliveryEncoder:
         return join_line(self.capabilities, channel, arrived.user, arrived.is_registered, arrived.realname)
 
     def _member(self, delivery: GroupMemberArrived) -> Payloads:
-        channel = channel_of(delivery.conversation)
+        channel = channel_of_conversation(delivery.conversation)
         arrived = delivery.arrived
         join = self._told(arrived, arrived.is_registered, self._join(arrived, channel))
         if not delivery.is_operator:
@@ -155,7 +155,9 @@ def invitation_line(capabilities: frozenset[str], entry: LogEntry) -> bytes:
     """Return the line ``INVITE`` for the invitation ``entry``."""
     event = entry.event
     assert event.subject is not None
-    return _line(capabilities, entry, "INVITE", event.subject.nick, channel_of(event.conversation))
+    return _line(
+        capabilities, entry, "INVITE", event.subject.nick, channel_of_conversation(event.conversation)
+    )
 
 
 def visibility_line(capabilities: frozenset[str], entry: LogEntry, modes: str) -> bytes:
@@ -163,7 +165,7 @@ def visibility_line(capabilities: frozenset[str], entry: LogEntry, modes: str) -
 
     ``modes`` are the changed modes, such as ``+is``.
     """
-    return _line(capabilities, entry, "MODE", channel_of(entry.event.conversation), modes)
+    return _line(capabilities, entry, "MODE", channel_of_conversation(entry.event.conversation), modes)
 
 
 def missed_event_notice_lines(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
@@ -180,7 +182,7 @@ def missed_event_notice_lines(capabilities: frozenset[str], entry: LogEntry) -> 
         return []
     shown = text.format(
         actor=_name(event.actor),
-        channel=channel_of(event.conversation),
+        channel=channel_of_conversation(event.conversation),
         why=f": {event.reason}" if event.reason else "",
     )
     tags = entry_tags(capabilities, entry)
@@ -202,7 +204,7 @@ def _line(
     source = shortened_source(actor.nick, rest)
     if text is not None:
         texts = (replace_controls(text),)
-        source = shortened_source(actor.nick, f"{rest} :", MIN_TEXT_BYTES)
+        source = shortened_source(actor.nick, f"{rest} :", MIN_MESSAGE_TEXT_BYTES_PER_LINE)
     if actor is CONSOLE:
         source = DAEMON_NICK
     return format_line(verb, *names, *texts, source=source, tags=entry_tags(capabilities, entry))
@@ -212,11 +214,11 @@ def _joined(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
     event = entry.event
     if event.actor_is_offline:
         return []  # channels show who is online: the arrival will be announced
-    channel, realname = channel_of(event.conversation), event.realname or event.actor.nick
+    channel, realname = channel_of_conversation(event.conversation), event.actor_realname or event.actor.nick
     line = join_line(capabilities, channel, event.actor, event.actor_is_registered, realname)
     lines = [with_tags(line, entry_tags(capabilities, entry))]
-    if event.away and "away-notify" in capabilities:
-        lines.append(_away_line(event.actor, event.away, entry_tags(capabilities, entry, 2)))
+    if event.actor_away_reason and "away-notify" in capabilities:
+        lines.append(_away_line(event.actor, event.actor_away_reason, entry_tags(capabilities, entry, 2)))
     return lines
 
 
@@ -228,7 +230,13 @@ def _away_line(user: User, away: str, tags: Mapping[str, str] | None = None) -> 
 def _left(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
     event = entry.event
     return [
-        _line(capabilities, entry, "PART", channel_of(event.conversation), text=event.part_message or None)
+        _line(
+            capabilities,
+            entry,
+            "PART",
+            channel_of_conversation(event.conversation),
+            text=event.part_message or None,
+        )
     ]
 
 
@@ -239,19 +247,28 @@ def _invited(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
 def _kicked(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
     event = entry.event
     reason = event.body or event.actor.nick
-    return [_line(capabilities, entry, "KICK", channel_of(event.conversation), _subject(event), text=reason)]
+    return [
+        _line(
+            capabilities,
+            entry,
+            "KICK",
+            channel_of_conversation(event.conversation),
+            _subject(event),
+            text=reason,
+        )
+    ]
 
 
 def _banned(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
     ban = _mode("+b", "{}!*@*")(capabilities, entry)
-    return ban + _kicked(capabilities, entry) if entry.event.was_member else ban
+    return ban + _kicked(capabilities, entry) if entry.event.subject_was_member else ban
 
 
 def _mode(mode: str, argument: str = "{}") -> Callable[[frozenset[str], LogEntry], list[bytes]]:
     def encode(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
         event = entry.event
         shown = argument.format(_subject(event))
-        return [_line(capabilities, entry, "MODE", channel_of(event.conversation), mode, shown)]
+        return [_line(capabilities, entry, "MODE", channel_of_conversation(event.conversation), mode, shown)]
 
     return encode
 
@@ -261,7 +278,9 @@ def _promoted(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
     lines = _mode("+o")(capabilities, entry)
     former = event.former_owner
     if former is not None and former.id != (event.subject or event.actor).id:
-        lines.append(_line(capabilities, entry, "MODE", channel_of(event.conversation), "-o", former.nick))
+        lines.append(
+            _line(capabilities, entry, "MODE", channel_of_conversation(event.conversation), "-o", former.nick)
+        )
     return lines
 
 
@@ -271,7 +290,7 @@ def _visibility(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
 
 def _topic(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
     event = entry.event
-    return [_line(capabilities, entry, "TOPIC", channel_of(event.conversation), text=event.body)]
+    return [_line(capabilities, entry, "TOPIC", channel_of_conversation(event.conversation), text=event.body)]
 
 
 def _notice(text: str) -> Callable[[frozenset[str], LogEntry], list[bytes]]:
@@ -279,7 +298,7 @@ def _notice(text: str) -> Callable[[frozenset[str], LogEntry], list[bytes]]:
         event = entry.event
         target = (event.subject or event.actor).nick
         if event.conversation.kind != "direct":
-            target = channel_of(event.conversation)
+            target = channel_of_conversation(event.conversation)
         shown = text.format(
             actor=_name(event.actor),
             subject=_subject(event),

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 MAX_HISTORY_MESSAGES: Final = 200
 """The maximum number of entries in a page, which 005 tells clients. A larger limit is lowered to it."""
 
-MAX_PAGE_BYTES: Final = 320 * 1024
+MAX_HISTORY_PAGE_BYTES: Final = 320 * 1024
 """The maximum size of the lines in a page, in bytes without the tag of the batch: it fits into an outbox."""
 
 MAX_HISTORY_TARGETS: Final = 1000
@@ -47,7 +47,7 @@ MAX_HISTORY_TARGETS: Final = 1000
 DELETED_TEXT: Final = "[this message was deleted]"
 """The text in a page that stands for a message whose text was deleted."""
 
-INVALID_TARGET_CODES: Final = frozenset(
+INVALID_TARGET_REFUSAL_CODES: Final = frozenset(
     ("no_such_group", "no_such_user", "not_member", "bad_nick", "bad_group", "out_of_scope")
 )
 """The codes of the refusals that mean that there is no such target for the client."""
@@ -81,7 +81,7 @@ def max_page_entries(limits: Limits) -> int:
     return min(MAX_HISTORY_MESSAGES, limits.page_max)
 
 
-def chathistory(dialect: IrcDialect, line: IrcLine) -> Request:
+def decode_chathistory(dialect: IrcDialect, line: IrcLine) -> Request:
     """Decode ``CHATHISTORY LATEST #wob * 50`` and the other subcommands of ``CHATHISTORY``.
 
     They read a page of the log, or list the conversations by the times of their last messages.
@@ -222,23 +222,25 @@ def _count(text: str) -> int:
 # What is answered.
 
 
-def page_lines(dialect: IrcDialect, request: Request, page: Page) -> list[bytes]:
+def history_page_lines(dialect: IrcDialect, request: Request, page: Page) -> list[bytes]:
     """Return the lines of ``page``, a page of history that the client has requested or that it has missed."""
     if not request.encoder_context:
         return _missed_lines(dialect.client, page)
     capabilities = dialect.client.capabilities
-    lines = fitting_lines([_past_lines(capabilities, entry) for entry in page.entries], page.forward)
+    lines = lines_of_fitting_entries(
+        [_past_lines(capabilities, entry) for entry in page.entries], page.reads_forward
+    )
     return _in_batch(dialect.client, lines, "chathistory", request.encoder_context[1])
 
 
-def fitting_lines(entries: list[list[bytes]], forward: bool) -> list[bytes]:
+def lines_of_fitting_entries(entries: list[list[bytes]], forward: bool) -> list[bytes]:
     """Return the lines of as many of ``entries`` as fit into a page of history, and of at least one.
 
     ``entries`` has the lines of each entry. If ``forward`` is true, the first entries are returned, else the
     last ones. The limit is needed because long names may make many lines of a long message.
     """
     kept: list[list[bytes]] = []
-    room = MAX_PAGE_BYTES
+    room = MAX_HISTORY_PAGE_BYTES
     for lines in entries if forward else reversed(entries):
         room -= sum(map(len, lines))
         if kept and room < 0:
@@ -270,12 +272,14 @@ def _in_batch(client: IrcClientState, lines: Iterable[bytes], name: str, *params
     return batch_lines(start, "history", lines, client.server)
 
 
-def targets_lines(dialect: IrcDialect, request: Request, answer: ActiveConversations) -> list[bytes]:
+def chathistory_targets_lines(
+    dialect: IrcDialect, request: Request, answer: ActiveConversations
+) -> list[bytes]:
     """Return the answer to ``CHATHISTORY TARGETS``: a list of conversations with the times of their last
     messages.
     """
     _, _, newest = request.encoder_context
-    listed = answer.conversations[-int(newest) :] if newest else answer.conversations
+    listed = answer.items[-int(newest) :] if newest else answer.items
     lines = (
         format_line(
             "CHATHISTORY",
@@ -289,9 +293,9 @@ def targets_lines(dialect: IrcDialect, request: Request, answer: ActiveConversat
     return _in_batch(dialect.client, lines, "draft/chathistory-targets")
 
 
-def refusal_lines(client: IrcClientState, request: Request, refusal: Refusal) -> list[bytes]:
+def chathistory_refusal_lines(client: IrcClientState, request: Request, refusal: Refusal) -> list[bytes]:
     """Return the line that refuses ``CHATHISTORY``."""
-    code = "INVALID_TARGET" if refusal.code in INVALID_TARGET_CODES else "MESSAGE_ERROR"
+    code = "INVALID_TARGET" if refusal.code in INVALID_TARGET_REFUSAL_CODES else "MESSAGE_ERROR"
     if refusal.code == "bad_request":
         code = "INVALID_PARAMS"
     return [client.standard_reply("CHATHISTORY", code, refusal.text, *request.encoder_context[:2])]
@@ -312,9 +316,9 @@ def _missed_lines(client: IrcClientState, page: Page) -> list[bytes]:
         is_own = entry.event.actor.id == page.reader.id and "echo-message" not in client.capabilities
         if entry.id > seen and entry.event.is_message and not is_own:
             told.append(message_lines(client.capabilities, entry, shows_time=True))
-    lines = fitting_lines(told, False)
+    lines = lines_of_fitting_entries(told, False)
     notes: list[bytes] = []
-    if page.more and page.entries and page.entries[0].id > seen:
+    if page.has_more and page.entries and page.entries[0].id > seen:
         before = page.entries[0].id
         command = f"history;{target};;{before}"
         if page.conversation.kind == "group":
@@ -329,9 +333,9 @@ def missed_conversations_lines(dialect: IrcDialect, request: Request, answer: Co
     """Return the notices that list conversations with missed messages that are not sent after the login."""
     client = dialect.client
     shown = [
-        f"{target_of_list_item(one.kind, one.name)} ({one.unread})"
-        for one in answer.conversations
-        if one.unread
+        f"{target_of_list_item(one.kind, one.name)} ({one.unread_count})"
+        for one in answer.items
+        if one.unread_count
     ]
     return [
         client.notice(
@@ -342,12 +346,12 @@ def missed_conversations_lines(dialect: IrcDialect, request: Request, answer: Co
     ]
 
 
-VERB_DECODERS: Final = {"CHATHISTORY": (chathistory, 1)}
+VERB_DECODERS: Final = {"CHATHISTORY": (decode_chathistory, 1)}
 """The function that decodes the verb, and the number of parameters that the verb needs."""
 
 ANSWER_ENCODERS: Final[dict[type, Callable[[IrcDialect, Request, Any], Sequence[bytes]]]] = {
-    Page: page_lines,
-    ActiveConversations: targets_lines,
+    Page: history_page_lines,
+    ActiveConversations: chathistory_targets_lines,
     Conversations: missed_conversations_lines,
 }
 """The functions that encode each kind of answer."""

@@ -18,14 +18,14 @@ from chatd.dialects.timestamps import format_rfc3339
 if TYPE_CHECKING:
     from chatd.dialects.irc import IrcDialect
 
-INFO: Final = (
+INFO_LINES: Final = (
     f"chatd {__version__}, a chat daemon in Python on Twisted.",
     "Users of other clients and protocols are in the same channels.",
     "Messages are on disk before anybody is told of them.",
 )
 """The lines of the answer to ``INFO``."""
 
-HELP: Final = {
+HELP_TEXT_BY_VERB: Final = {
     "AWAY": "AWAY [:text]: say why you are away, or that you are back",
     "BATCH": "BATCH +id draft/multiline #channel|nick, BATCH -id: send a message of several lines",
     "CAP": "CAP LS|LIST|REQ|END: what your client can do",
@@ -77,52 +77,56 @@ HELP: Final = {
 """The help on each verb."""
 
 
-def statistics(dialect: IrcDialect, line: IrcLine) -> Request:
+def decode_statistics(dialect: IrcDialect, line: IrcLine) -> Request:
     """Decode ``LUSERS``, which counts users and channels, or ``TIME``, which shows the time."""
     return _elsewhere(dialect, line) or Request(ShowStatistics(), line.verb)
 
 
-def version(dialect: IrcDialect, line: IrcLine) -> Request:
+def decode_version(dialect: IrcDialect, line: IrcLine) -> Request:
     """Decode ``VERSION``, which shows the version of the daemon."""
     client = dialect.client
     return _elsewhere(dialect, line) or dialect.reply_request(
-        client.numeric("version", f"chatd-{__version__}", client.server)
+        client.numeric_line("version", f"chatd-{__version__}", client.server)
     )
 
 
-def info(dialect: IrcDialect, line: IrcLine) -> Request:
+def decode_info(dialect: IrcDialect, line: IrcLine) -> Request:
     """Decode ``INFO``, which shows a description of the daemon."""
     client = dialect.client
-    lines = [client.numeric("info", text=text) for text in INFO]
-    return _elsewhere(dialect, line) or dialect.reply_request(*lines, client.numeric("end_of_info"))
+    lines = [client.numeric_line("info", text=text) for text in INFO_LINES]
+    return _elsewhere(dialect, line) or dialect.reply_request(*lines, client.numeric_line("end_of_info"))
 
 
-def admin(dialect: IrcDialect, line: IrcLine) -> Request:
+def decode_admin(dialect: IrcDialect, line: IrcLine) -> Request:
     """Decode ``ADMIN``. The answer says that no administrator is known."""
     return _elsewhere(dialect, line) or dialect.reply_request(
-        dialect.client.numeric("no_admin_info", dialect.client.server)
+        dialect.client.numeric_line("no_admin_info", dialect.client.server)
     )
 
 
-def links(dialect: IrcDialect, line: IrcLine) -> Request:
+def decode_links(dialect: IrcDialect, line: IrcLine) -> Request:
     """Decode ``LINKS``. The list in the answer is empty, because this server is linked to no other one."""
-    return dialect.reply_request(dialect.client.numeric("end_of_links", "*"))
+    return dialect.reply_request(dialect.client.numeric_line("end_of_links", "*"))
 
 
-def help_(dialect: IrcDialect, line: IrcLine) -> Request:
+def decode_help(dialect: IrcDialect, line: IrcLine) -> Request:
     """Decode ``HELP``, which lists the verbs, or ``HELP JOIN``, which explains a verb.
 
     ``HELPOP`` is the same verb.
     """
     client = dialect.client
     subject = line.params[0].upper() if line.params and line.params[0] else "*"
-    if subject not in HELP and subject != "*":
-        return dialect.reply_request(client.numeric("help_not_found", subject))
-    items = [HELP[subject]] if subject in HELP else ["Verbs:", *sorted(HELP)]
+    if subject not in HELP_TEXT_BY_VERB and subject != "*":
+        return dialect.reply_request(client.numeric_line("help_not_found", subject))
+    items = (
+        [HELP_TEXT_BY_VERB[subject]]
+        if subject in HELP_TEXT_BY_VERB
+        else ["Verbs:", *sorted(HELP_TEXT_BY_VERB)]
+    )
     return dialect.reply_request(
-        client.numeric("help_start", subject, text="Help of chatd"),
+        client.numeric_line("help_start", subject, text="Help of chatd"),
         *packed_numeric_lines(client, "help", items, subject),
-        client.numeric("end_of_help", subject),
+        client.numeric_line("end_of_help", subject),
     )
 
 
@@ -132,18 +136,18 @@ def _elsewhere(dialect: IrcDialect, line: IrcLine) -> Request | None:
     client = dialect.client
     if not target or target == client.nick or compile_mask(target).fullmatch(client.server):
         return None
-    return dialect.reply_request(client.numeric("no_such_server", target))
+    return dialect.reply_request(client.numeric_line("no_such_server", target))
 
 
 VERB_DECODERS: Final[dict[str, tuple[Callable[[IrcDialect, IrcLine], Request], int]]] = {
-    "LUSERS": (statistics, 0),
-    "TIME": (statistics, 0),
-    "VERSION": (version, 0),
-    "INFO": (info, 0),
-    "ADMIN": (admin, 0),
-    "LINKS": (links, 0),
-    "HELP": (help_, 0),
-    "HELPOP": (help_, 0),
+    "LUSERS": (decode_statistics, 0),
+    "TIME": (decode_statistics, 0),
+    "VERSION": (decode_version, 0),
+    "INFO": (decode_info, 0),
+    "ADMIN": (decode_admin, 0),
+    "LINKS": (decode_links, 0),
+    "HELP": (decode_help, 0),
+    "HELPOP": (decode_help, 0),
 }
 """The verbs of this subject: the function that decodes a line, and the number of parameters that it needs."""
 
@@ -151,20 +155,20 @@ VERB_DECODERS: Final[dict[str, tuple[Callable[[IrcDialect, IrcLine], Request], i
 def statistics_lines(dialect: IrcDialect, request: Request, answer: Statistics) -> list[bytes]:
     """Return the answer to ``LUSERS`` or ``TIME``."""
     if request.command_word == "TIME":
-        return [dialect.client.numeric("time", dialect.client.server, text=format_rfc3339(answer.at))]
+        return [dialect.client.numeric_line("time", dialect.client.server, text=format_rfc3339(answer.at))]
     return user_count_lines(dialect.client, answer)
 
 
 def user_count_lines(client: IrcClientState, answer: Statistics) -> list[bytes]:
     """Return the lines with the numbers of users and channels. The lobby counts as a channel."""
-    count, most = answer.online_users, answer.most_online
+    count, most = answer.online_user_count, answer.max_online_user_count
     counts = (str(count), str(most))
     return [
-        client.numeric("users", count=count),
-        client.numeric("channels", str(answer.groups + 1)),
-        client.numeric("clients", count=count),
-        client.numeric("local_users", *counts, count=count, most=most),
-        client.numeric("global_users", *counts, count=count, most=most),
+        client.numeric_line("users", count=count),
+        client.numeric_line("channels", str(answer.group_count + 1)),
+        client.numeric_line("clients", count=count),
+        client.numeric_line("local_users", *counts, count=count, most=most),
+        client.numeric_line("global_users", *counts, count=count, most=most),
     ]
 
 

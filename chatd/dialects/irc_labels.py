@@ -19,7 +19,7 @@ from chatd.dialects.irc_lines import format_line, with_tags
 MAX_LABEL_BYTES: Final = 64
 """The maximum number of bytes of a label."""
 
-BATCH_ID: Final = "label"
+LABELED_RESPONSE_BATCH_REFERENCE: Final = "label"
 """The id of the batch that answers a labelled request. Answers leave in order, so there is one at a time."""
 
 
@@ -58,10 +58,12 @@ def label_lines(client: IrcClientState, request: Request, lines: Sequence[bytes]
         return (format_line("ACK", source=client.server, tags={"label": request.label}),)
     if is_whole and (len(lines) == 1 or is_one_message(lines)):
         return (with_tags(lines[0], {"label": request.label}), *lines[1:])
-    batch = add_batch_tags(BATCH_ID, lines)
+    batch = add_batch_tags(LABELED_RESPONSE_BATCH_REFERENCE, lines)
     if is_whole or request.position_in_labelled_answer == "first":
-        start = format_line("BATCH", f"+{BATCH_ID}", "labeled-response", source=client.server)
+        start = format_line(
+            "BATCH", f"+{LABELED_RESPONSE_BATCH_REFERENCE}", "labeled-response", source=client.server
+        )
         batch.insert(0, with_tags(start, {"label": request.label}))
     if is_whole or request.position_in_labelled_answer == "last":
-        batch.append(format_line("BATCH", f"-{BATCH_ID}", source=client.server))
+        batch.append(format_line("BATCH", f"-{LABELED_RESPONSE_BATCH_REFERENCE}", source=client.server))
     return tuple(batch)

@@ -14,7 +14,7 @@ from unicodedata import category
 
 import msgspec
 
-from chatd.core.terminal import LINE_END
+from chatd.core.terminal import LINE_END_PATTERN
 
 MAX_LINE_BYTES: Final = 510
 """The most bytes of a line, without CR LF and without the section of tags."""
@@ -175,7 +175,7 @@ def split_text(text: str, max_bytes: int, max_lines: int) -> list[str]:
     If there are more lines than ``max_lines`` (1 or more), the last one ends in ``…``.
     """
     pieces: list[str] = []
-    for line in LINE_END.split(text):
+    for line in LINE_END_PATTERN.split(text):
         for piece in _pieces(line, max_bytes):
             if len(pieces) == max_lines:
                 pieces[-1] = _cut(pieces[-1], max_bytes)
@@ -193,7 +193,7 @@ def split_text_losslessly(text: str, max_bytes: int, max_lines: int) -> list[tup
     pieces. If the text has more, it is cut, and the last piece ends in ``…``.
     """
     pieces: list[tuple[str, bool]] = []
-    for line in LINE_END.split(text):
+    for line in LINE_END_PATTERN.split(text):
         found = list(_pieces(line, max_bytes, keeps_blanks=True)) or [""]
         for number, piece in enumerate(found):
             if len(pieces) == max_lines:

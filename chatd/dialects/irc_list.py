@@ -54,12 +54,12 @@ class ElistBound(msgspec.Struct, frozen=True):
 class ListFilter(msgspec.Struct, frozen=True):
     """The filter of ``LIST``, which decides which channels are listed.
 
-    A channel must match one of the masks ``names`` and none of the masks ``unwanted``, and must meet all
-    ``bounds``. If ``names`` is empty, all names match.
+    A channel must match one of the masks ``names`` and none of the masks ``excluded_names``, and must meet
+    all ``bounds``. If ``names`` is empty, all names match.
     """
 
     names: tuple[re.Pattern[str], ...] = ()
-    unwanted: tuple[re.Pattern[str], ...] = ()
+    excluded_names: tuple[re.Pattern[str], ...] = ()
     bounds: tuple[ElistBound, ...] = ()
 
     @classmethod
@@ -84,7 +84,7 @@ class ListFilter(msgspec.Struct, frozen=True):
                 names.append(compile_mask(condition))
         return cls(tuple(names), tuple(unwanted), tuple(bounds))
 
-    def wants(self, channel: str, measures: Mapping[str, float]) -> bool:
+    def matches(self, channel: str, measures: Mapping[str, float]) -> bool:
         """Return whether ``channel`` passes the filter.
 
         ``measures`` has its measures by the kinds of `ElistBound`.
@@ -92,7 +92,7 @@ class ListFilter(msgspec.Struct, frozen=True):
         if not all(bound.is_met_by(measures) for bound in self.bounds):
             return False
         key = channel.casefold()
-        if any(one.fullmatch(key) for one in self.unwanted):
+        if any(one.fullmatch(key) for one in self.excluded_names):
             return False
         return not self.names or any(one.fullmatch(key) for one in self.names)
 
@@ -107,8 +107,11 @@ def invitation_list_lines(client: IrcClientState, answer: Groups) -> list[bytes]
     """Return the answer to ``INVITE`` without parameters: the channels in ``answer`` that the user is invited
     to.
     """
-    invited = [channel_name(one.group) for one in answer.groups if one.role == "invited"]
-    return [*(client.numeric("invited", text=name) for name in invited), client.numeric("end_of_invited")]
+    invited = [channel_name(one.group) for one in answer.items if one.role == "invited"]
+    return [
+        *(client.numeric_line("invited", text=name) for name in invited),
+        client.numeric_line("end_of_invited"),
+    ]
 
 
 def filtered_channel_list_lines(client: IrcClientState, request: Request, answer: Groups) -> list[bytes]:
@@ -116,23 +119,23 @@ def filtered_channel_list_lines(client: IrcClientState, request: Request, answer
     first.
     """
     list_filter = request.list_filter if isinstance(request, ListRequest) else ListFilter()
-    lines = [client.numeric("list_start", "Channel")]
+    lines = [client.numeric_line("list_start", "Channel")]
     size = 0
     for name, count, topic, measures in _listed(client, answer):
-        if list_filter.wants(name, measures):
-            lines.append(client.numeric("list", name, str(count), text=topic))
+        if list_filter.matches(name, measures):
+            lines.append(client.numeric_line("list", name, str(count), text=topic))
             size += len(lines[-1])
             if size > MAX_LIST_BYTES:
                 break
-    return [*lines, client.numeric("list_end")]
+    return [*lines, client.numeric_line("list_end")]
 
 
 def _listed(client: IrcClientState, answer: Groups) -> Iterator[tuple[str, int, str, dict[str, float]]]:
     """Yield the name, the number of members, the topic and the measures of each channel in ``answer``."""
     # Where clients have to ask for the lobby, it is listed for nobody.
     if client.policy.lobby == "join":
-        yield LOBBY_CHANNEL, answer.online_users, LOBBY_TOPIC, {"": answer.online_users}
-    for group in answer.groups:
+        yield LOBBY_CHANNEL, answer.online_user_count, LOBBY_TOPIC, {"": answer.online_user_count}
+    for group in answer.items:
         measures: dict[str, float] = {"": group.member_count}
         for kind, at in (("C", group.created_at), ("T", group.topic_at)):
             if at:

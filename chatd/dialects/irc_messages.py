@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING, Final
 from msgspec.structs import replace
 
 from chatd.core.answers import PreparedAnswer
-from chatd.core.events import ACTION_PREFIX, ChatEvent, LogEntry, action_text
+from chatd.core.events import ACTION_PREFIX, ChatEvent, LogEntry, action_text_without_prefix
 from chatd.core.reply_rules import SENDING_COMMANDS
 from chatd.core.requests import Request
-from chatd.core.terminal import LINE_END, replace_controls
+from chatd.core.terminal import LINE_END_PATTERN, replace_controls
 from chatd.dialects.irc_accounts import with_account_after_registration
-from chatd.dialects.irc_batches import MULTILINE, batch_lines
+from chatd.dialects.irc_batches import MULTILINE_CAPABILITY, batch_lines
 from chatd.dialects.irc_channels import chain_requests, request_for_each_target
 from chatd.dialects.irc_client import (
     DAEMON_NICK,
-    MIN_TEXT_BYTES,
+    MIN_MESSAGE_TEXT_BYTES_PER_LINE,
     IrcClientState,
-    channel_of,
+    channel_of_conversation,
     group_name,
     shortened_source,
     source_of,
@@ -36,15 +36,15 @@ from chatd.dialects.irc_lines import (
     without_formatting,
 )
 from chatd.dialects.irc_transient import (
+    CLIENT_REF_TAG,
     OPERATORS_PREFIX,
     REACT_TAG,
-    REF_TAG,
     REPLY_TAGS,
     UNREACT_TAG,
-    answered_id,
+    answered_message_id,
     ctcp_request,
+    forwarded_tags,
     operators_message_request,
-    passed_tags,
 )
 from chatd.dialects.irc_typed_commands import decode_typed_command, is_typed_command
 from chatd.dialects.timestamps import format_rfc3339
@@ -52,20 +52,20 @@ from chatd.dialects.timestamps import format_rfc3339
 if TYPE_CHECKING:
     from chatd.dialects.irc import IrcDialect
 
-MAX_LINES_PER_MESSAGE: Final = 128
+MAX_IRC_LINES_PER_MESSAGE: Final = 128
 """The maximum number of lines that one message makes, and that a client may send as one message."""
 
 EDITED_MARK: Final = "(edited)"
 """What is behind the text of a message in history if that is another one than it was sent with."""
 
-CONCAT_TAG: Final = "draft/multiline-concat"
+MULTILINE_CONCAT_TAG: Final = "draft/multiline-concat"
 """The tag of a line in a multiline batch that goes on where the line before ends."""
 
-_MULTILINE_CAPABILITIES: Final = frozenset((MULTILINE, "batch"))
+_MULTILINE_CAPABILITIES: Final = frozenset((MULTILINE_CAPABILITY, "batch"))
 
 _TAG_CAPABILITIES: Final = frozenset(("message-tags", "server-time", "account-tag"))
 
-CACHED_MESSAGES: Final = 256
+MAX_CACHED_MESSAGES: Final = 256
 """The number of messages whose lines are kept, for clients with other capabilities. It is more than a commit
 has, as a rule.
 """
@@ -77,16 +77,16 @@ MAX_MESSAGE_TARGETS: Final = 4
 """The maximum number of targets of one message; the rest is refused. 005 tells clients so."""
 
 
-def privmsg(dialect: IrcDialect, line: IrcLine) -> Request:
+def decode_privmsg(dialect: IrcDialect, line: IrcLine) -> Request:
     """Decode ``PRIVMSG #wob,bob :text``, which sends a message to each of the channels and users."""
     client = dialect.client
     targets = tuple(dict.fromkeys(filter(None, line.params[0].split(",")))) if line.params else ()
     if not targets:
-        return dialect.reply_request(client.numeric("no_recipient"))
+        return dialect.reply_request(client.numeric_line("no_recipient"))
     text = line.params[1] if len(line.params) > 1 else ""
     if len(targets) == 1:
         return _line_request(dialect, line, targets[0], text)
-    if line.tags.get(REF_TAG):
+    if line.tags.get(CLIENT_REF_TAG):
         return dialect.fail_request(line.verb, "INVALID_REF", "a message with a ref has one target")
     messages = [(target, text) for target in targets]
     return request_for_each_target(dialect, line, _one_of_several, messages, MAX_MESSAGE_TARGETS)
@@ -94,7 +94,7 @@ def privmsg(dialect: IrcDialect, line: IrcLine) -> Request:
 
 def _one_of_several(dialect: IrcDialect, line: IrcLine, target: str, text: str) -> Request:
     if target.casefold() == DAEMON_NICK:  # a command is no message
-        return dialect.reply_request(dialect.client.numeric("too_many_targets", target))
+        return dialect.reply_request(dialect.client.numeric_line("too_many_targets", target))
     return _line_request(dialect, line, target, text)
 
 
@@ -104,7 +104,7 @@ def _line_request(dialect: IrcDialect, line: IrcLine, target: str, text: str) ->
     It is refused if it is too long for one line, except that an action becomes several.
     """
     if target.casefold() != DAEMON_NICK and not _fits(dialect.client, line.verb, target, text):
-        return dialect.reply_request(dialect.client.numeric("line_too_long"))
+        return dialect.reply_request(dialect.client.numeric_line("line_too_long"))
     return message_request(dialect, line, target, text)
 
 
@@ -135,7 +135,7 @@ def message_request(dialect: IrcDialect, line: IrcLine, target: str, text: str) 
     kind = "notice" if line.verb == "NOTICE" else "message"
     if target.casefold() == DAEMON_NICK:
         return with_account_after_registration(dialect, decode_typed_command(text, dialect.limits))
-    tags = passed_tags(dialect.client, line)
+    tags = forwarded_tags(dialect.client, line)
     if target.startswith(f"{OPERATORS_PREFIX}#"):
         return operators_message_request(dialect, line, target[1:], text, tags)
     ctcp = parse_ctcp(text)
@@ -147,13 +147,13 @@ def message_request(dialect: IrcDialect, line: IrcLine, target: str, text: str) 
         text = ACTION_PREFIX + rest
     text = without_formatting(text)
     if not text.strip():
-        return dialect.reply_request(dialect.client.numeric("no_text"))
-    ref = line.tags.get(REF_TAG) or None
+        return dialect.reply_request(dialect.client.numeric_line("no_text"))
+    ref = line.tags.get(CLIENT_REF_TAG) or None
     if ref is not None and len(ref) > MAX_REF_CHARACTERS:
         return dialect.fail_request(
             line.verb, "INVALID_REF", f"a ref has at most {MAX_REF_CHARACTERS} characters"
         )
-    request = _message(dialect, line, target, text, kind, answered_id(tags))
+    request = _message(dialect, line, target, text, kind, answered_message_id(tags))
     # A message is worth more than a tag, which may also refer to what is no message.
     command = request.command
     if isinstance(command, SENDING_COMMANDS) and command.reply_to is not None:
@@ -161,12 +161,12 @@ def message_request(dialect: IrcDialect, line: IrcLine, target: str, text: str) 
     return replace(request, ref=ref, client_tags=tags) if ref is not None or tags else request
 
 
-def notice(dialect: IrcDialect, line: IrcLine) -> Request:
+def decode_notice(dialect: IrcDialect, line: IrcLine) -> Request:
     """Decode ``NOTICE``, which sends a message that must never be answered automatically.
 
     The client is not told if it can't be sent.
     """
-    request = privmsg(dialect, line)
+    request = decode_privmsg(dialect, line)
     each = (replace(request, further_requests=()), *request.further_requests)
     return chain_requests(_silent(dialect, one) for one in each)
 
@@ -184,11 +184,11 @@ def _message(
 ) -> Request:
     values: dict[str, object] = {"msg": text, "kind": kind, "reply_to": reply_to}
     if not target.startswith("#"):
-        return dialect.request(line, "send", dest=target, **values)
+        return dialect.command_request(line, "send", dest=target, **values)
     group = group_name(target)
     if not group:
-        return dialect.request(line, "broadcast", **values)
-    return dialect.request(line, "gbroadcast", group=group, **values)
+        return dialect.command_request(line, "broadcast", **values)
+    return dialect.command_request(line, "gbroadcast", group=group, **values)
 
 
 def is_to_oneself(event: ChatEvent) -> bool:
@@ -196,14 +196,14 @@ def is_to_oneself(event: ChatEvent) -> bool:
     return event.is_message and event.subject is not None and event.subject.id == event.actor.id
 
 
-def target_of(event: ChatEvent) -> str:
+def target_of_message(event: ChatEvent) -> str:
     """Return the IRC target of ``event``, a message: its channel, or the nick of its receiver."""
     if event.conversation.kind == "direct":
         return (event.subject or event.actor).nick
-    return channel_of(event.conversation)
+    return channel_of_conversation(event.conversation)
 
 
-def message_capabilities(capabilities: frozenset[str]) -> frozenset[str]:
+def capabilities_that_change_messages(capabilities: frozenset[str]) -> frozenset[str]:
     """Return those of ``capabilities`` that change the lines of a message.
 
     In practice, clients have about three different sets of these, so a message is encoded about three times.
@@ -212,11 +212,11 @@ def message_capabilities(capabilities: frozenset[str]) -> frozenset[str]:
     return capabilities & _TAG_CAPABILITIES | multiline
 
 
-@lru_cache(CACHED_MESSAGES)
+@lru_cache(MAX_CACHED_MESSAGES)
 def live_message_lines(capabilities: frozenset[str], entry: LogEntry) -> tuple[bytes, ...]:
     """Return the lines of ``entry``, a message that has just been sent.
 
-    ``capabilities`` are the result of `message_capabilities` for the clients.
+    ``capabilities`` are the result of `capabilities_that_change_messages` for the clients.
     """
     line = _short_line(entry)
     if line is None:
@@ -224,16 +224,16 @@ def live_message_lines(capabilities: frozenset[str], entry: LogEntry) -> tuple[b
     return (with_tags(line, entry_tags(capabilities, entry)),)
 
 
-@lru_cache(CACHED_MESSAGES)
+@lru_cache(MAX_CACHED_MESSAGES)
 def _short_line(entry: LogEntry) -> bytes | None:
     """Return ``entry``, a message, as one line without tags, or None if that takes more than a line or more
     thought: most messages don't.
     """
     event = entry.event
     text = event.body
-    if event.kind != "message" or not text or event.answered is not None or not text.isprintable():
+    if event.kind != "message" or not text or event.answered_message is not None or not text.isprintable():
         return None
-    line = f":{source_of(event.actor.nick)} PRIVMSG {target_of(event)} :{text}".encode()
+    line = f":{source_of(event.actor.nick)} PRIVMSG {target_of_message(event)} :{text}".encode()
     return line if len(line) <= MAX_LINE_BYTES else None
 
 
@@ -246,7 +246,7 @@ def message_lines(capabilities: frozenset[str], entry: LogEntry, shows_time: boo
     event = entry.event
     if event.is_tombstone:
         return []
-    verb, target = "NOTICE" if event.kind == "notice" else "PRIVMSG", target_of(event)
+    verb, target = "NOTICE" if event.kind == "notice" else "PRIVMSG", target_of_message(event)
     source, room = _source_and_room(event.actor.nick, f"{verb} {target} :")
     text = event.body
     if event.kind == "image":
@@ -257,19 +257,19 @@ def message_lines(capabilities: frozenset[str], entry: LogEntry, shows_time: boo
     is_action = event.kind == "action"
     if is_action:
         text, room = text.removeprefix(ACTION_PREFIX), room - len("\x01ACTION \x01")
-    if event.answered is not None and "message-tags" not in capabilities:
-        text = _addressed(text, event.answered.author.nick)
+    if event.answered_message is not None and "message-tags" not in capabilities:
+        text = _addressed(text, event.answered_message.author.nick)
     time = format_rfc3339(entry.at)
     if shows_time and "server-time" not in capabilities:
         text = f"[{time[11:16]}] {text}"
     # Else a message of another wire could be a CTCP question, or change the colours of the client.
-    text = "\n".join(map(replace_controls, LINE_END.split(text)))
+    text = "\n".join(map(replace_controls, LINE_END_PATTERN.split(text)))
     if not is_action and capabilities.issuperset(_MULTILINE_CAPABILITIES):
-        pieces = split_text_losslessly(text, room, MAX_LINES_PER_MESSAGE)
+        pieces = split_text_losslessly(text, room, MAX_IRC_LINES_PER_MESSAGE)
         if len(pieces) > 1:
             return _multiline(capabilities, entry, source, verb, target, pieces)
     lines: list[bytes] = []
-    for number, piece in enumerate(split_text(text, room, MAX_LINES_PER_MESSAGE), 1):
+    for number, piece in enumerate(split_text(text, room, MAX_IRC_LINES_PER_MESSAGE), 1):
         shown = format_ctcp("ACTION", piece) if is_action else piece
         tags = entry_tags(capabilities, entry, number)
         lines.append(format_line(verb, target, shown, source=source, tags=tags, trailing=True))
@@ -284,7 +284,7 @@ def edit_lines(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]:
     """
     event = entry.event
     kind, text = event.edited_kind_and_text
-    shown = f"* {event.actor.nick} {action_text(text)}" if kind == "action" else text
+    shown = f"* {event.actor.nick} {action_text_without_prefix(text)}" if kind == "action" else text
     said = f"[edited {event.changed_message_id}] {shown}".rstrip()
     return message_lines(capabilities, replace(entry, event=replace(event, kind="notice", body=said)))
 
@@ -295,16 +295,17 @@ def reaction_lines(capabilities: frozenset[str], entry: LogEntry) -> list[bytes]
     The line is a ``TAGMSG`` for clients that know tags, else a notice of the user who reacted.
     """
     event = entry.event
-    assert event.answered is not None
+    assert event.answered_message is not None
     is_taken_back = event.kind == "unreacted"
     if "message-tags" in capabilities:
         tags = entry_tags(capabilities, entry)
         tags[UNREACT_TAG if is_taken_back else REACT_TAG] = event.body
         source = source_of(event.actor.nick)
-        return [format_line("TAGMSG", target_of(event), source=source, tags=tags)]
+        return [format_line("TAGMSG", target_of_message(event), source=source, tags=tags)]
     ending = " taken back" if is_taken_back else ""
-    said = f"[reaction to {event.answered.id} of {event.answered.author.nick}{ending}] {event.body}"
-    shown = replace(event, kind="notice", body=said, answered=None)
+    answered = event.answered_message
+    said = f"[reaction to {answered.message_id} of {answered.author.nick}{ending}] {event.body}"
+    shown = replace(event, kind="notice", body=said, answered_message=None)
     return message_lines(capabilities, replace(entry, event=shown))
 
 
@@ -319,7 +320,7 @@ def _source_and_room(nick: str, between: str) -> tuple[str, int]:
     """Return the source of a message by the user ``nick``, and the bytes that a line has for its text, where
     ``between`` is what stands between them.
     """
-    source = shortened_source(nick, between, MIN_TEXT_BYTES)
+    source = shortened_source(nick, between, MIN_MESSAGE_TEXT_BYTES_PER_LINE)
     return source, MAX_LINE_BYTES - len(f":{source} {between}".encode())
 
 
@@ -334,10 +335,10 @@ def _multiline(
     """Return the batch that is the message ``entry``, in ``pieces`` as `split_text_losslessly` makes them."""
     reference = f"m{entry.id}"
     tags = entry_tags(capabilities, entry)
-    start = format_line("BATCH", f"+{reference}", MULTILINE, target, source=source, tags=tags)
+    start = format_line("BATCH", f"+{reference}", MULTILINE_CAPABILITY, target, source=source, tags=tags)
     lines: list[bytes] = []
     for piece, is_continued in pieces:
-        of_line = {"batch": reference, CONCAT_TAG: ""} if is_continued else {"batch": reference}
+        of_line = {"batch": reference, MULTILINE_CONCAT_TAG: ""} if is_continued else {"batch": reference}
         lines.append(format_line(verb, target, piece, source=source, tags=of_line, trailing=True))
     return batch_lines(start, reference, lines, DAEMON_NICK)
 
@@ -359,6 +360,6 @@ def entry_tags(capabilities: frozenset[str], entry: LogEntry, number: int = 1) -
         tags["account"] = entry.event.actor.nick
     if entry.event.client_tags and "message-tags" in capabilities:
         tags.update(entry.event.client_tags)
-    if entry.event.answered is not None and "message-tags" in capabilities:
-        tags.update(dict.fromkeys(REPLY_TAGS, str(entry.event.answered.id)))
+    if entry.event.answered_message is not None and "message-tags" in capabilities:
+        tags.update(dict.fromkeys(REPLY_TAGS, str(entry.event.answered_message.message_id)))
     return tags

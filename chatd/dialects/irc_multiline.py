@@ -13,12 +13,12 @@ from msgspec.structs import replace
 from chatd.core.answers import PreparedAnswer
 from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
-from chatd.dialects.irc_batches import MULTILINE
+from chatd.dialects.irc_batches import MULTILINE_CAPABILITY
 from chatd.dialects.irc_client import OpenBatch
 from chatd.dialects.irc_labels import MAX_LABEL_BYTES
 from chatd.dialects.irc_lines import IrcLine, parse_ctcp
-from chatd.dialects.irc_messages import CONCAT_TAG, MAX_LINES_PER_MESSAGE, message_request
-from chatd.dialects.irc_transient import OPERATORS_PREFIX, REF_TAG, passed_tags
+from chatd.dialects.irc_messages import MAX_IRC_LINES_PER_MESSAGE, MULTILINE_CONCAT_TAG, message_request
+from chatd.dialects.irc_transient import CLIENT_REF_TAG, OPERATORS_PREFIX, forwarded_tags
 
 if TYPE_CHECKING:
     from chatd.dialects.irc import IrcDialect
@@ -32,14 +32,14 @@ MAX_TAGS_BYTES: Final = 512
 _REFERENCE: Final = re.compile("[A-Za-z0-9-]{1,64}")
 
 
-def batch(dialect: IrcDialect, line: IrcLine) -> Request:
+def decode_batch(dialect: IrcDialect, line: IrcLine) -> Request:
     """Decode ``BATCH +1 draft/multiline #wob``, which begins a message of several lines, or ``BATCH -1``.
 
     ``BATCH -1`` ends the message and sends it.
     """
     sign, reference = line.params[0][:1], line.params[0][1:]
-    tags = passed_tags(dialect.client, line)
-    ref = ((REF_TAG, line.tags[REF_TAG]),) if REF_TAG in line.tags else ()
+    tags = forwarded_tags(dialect.client, line)
+    ref = ((CLIENT_REF_TAG, line.tags[CLIENT_REF_TAG]),) if CLIENT_REF_TAG in line.tags else ()
     opened = OpenBatch(reference, label=dialect.label_of(line), tags=tags + ref)
     is_begun = dialect.client.batch is not None and not dialect.client.batch.is_refused
     if sign == "-":
@@ -51,9 +51,11 @@ def batch(dialect: IrcDialect, line: IrcLine) -> Request:
         return _refuse(
             dialect, opened, "INVALID_REFTAG", "a batch begins with +, letters and digits", reference
         )
-    if len(line.params) < 2 or line.params[1] != MULTILINE:
+    if len(line.params) < 2 or line.params[1] != MULTILINE_CAPABILITY:
         name = line.params[1] if len(line.params) > 1 else "*"
-        return _refuse(dialect, opened, "UNKNOWN_TYPE", f"a batch can only be {MULTILINE}", reference, name)
+        return _refuse(
+            dialect, opened, "UNKNOWN_TYPE", f"a batch can only be {MULTILINE_CAPABILITY}", reference, name
+        )
     if len(line.params) != 3 or not line.params[2] or "batch" in line.tags or is_begun:
         return _refuse(dialect, opened, "MULTILINE_INVALID", "begin one batch at a time, for one target")
     if sum(len(key) + len(value.encode()) for key, value in tags) > MAX_TAGS_BYTES:
@@ -62,17 +64,17 @@ def batch(dialect: IrcDialect, line: IrcLine) -> Request:
     return _keep(dialect, replace(opened, target=line.params[2]))
 
 
-def add_line_to_batch(dialect: IrcDialect, line: IrcLine) -> Request:
+def decode_line_of_batch(dialect: IrcDialect, line: IrcLine) -> Request:
     """Decode ``line``, which has the tag ``batch``, and add its text to the message that the client is
     sending.
     """
     open_batch, reference = dialect.client.batch, line.tags["batch"]
-    if open_batch is None or open_batch.reference != reference:
+    if open_batch is None or open_batch.batch_reference != reference:
         refused = open_batch or OpenBatch(reference)
         return _refuse(dialect, refused, "MULTILINE_INVALID", "this batch was not begun")
     if open_batch.is_refused:
         return dialect.reply_request()
-    is_concatenated = CONCAT_TAG in line.tags
+    is_concatenated = MULTILINE_CONCAT_TAG in line.tags
     target, text = (*line.params, "", "")[:2]
     if line.verb not in MULTILINE_VERBS or line.verb != (open_batch.verb or line.verb):
         return _refuse(dialect, open_batch, "MULTILINE_INVALID", "all lines must be PRIVMSG, or all NOTICE")
@@ -91,8 +93,8 @@ def add_line_to_batch(dialect: IrcDialect, line: IrcLine) -> Request:
         line_count=open_batch.line_count + 1,
     )
     max_bytes = dialect.limits.message
-    if longer.line_count > MAX_LINES_PER_MESSAGE:
-        limit = str(MAX_LINES_PER_MESSAGE)
+    if longer.line_count > MAX_IRC_LINES_PER_MESSAGE:
+        limit = str(MAX_IRC_LINES_PER_MESSAGE)
         return _refuse(dialect, longer, "MULTILINE_MAX_LINES", f"at most {limit} lines", limit)
     if len(longer.text.encode()) > max_bytes:
         return _refuse(dialect, longer, "MULTILINE_MAX_BYTES", f"at most {max_bytes} bytes", str(max_bytes))
@@ -101,7 +103,7 @@ def add_line_to_batch(dialect: IrcDialect, line: IrcLine) -> Request:
 
 def _close(dialect: IrcDialect, line: IrcLine, reference: str) -> Request:
     closed, ended = dialect.client.batch, dialect.with_client_changes(batch=None)
-    if closed is None or closed.reference != reference:
+    if closed is None or closed.batch_reference != reference:
         text = "this batch was not begun"
         return dialect.reply_request(dialect.client.standard_reply("BATCH", "MULTILINE_INVALID", text))
     if closed.is_refused:
@@ -131,7 +133,7 @@ def _keep(dialect: IrcDialect, kept: OpenBatch) -> Request:
 def _refuse(dialect: IrcDialect, refused: OpenBatch, code: str, text: str, *context: str) -> Request:
     """Return the answer to a batch that can't be sent. What else comes of it is ignored."""
     failed = dialect.client.standard_reply("BATCH", code, text, *context)
-    kept = OpenBatch(refused.reference, is_refused=True)
+    kept = OpenBatch(refused.batch_reference, is_refused=True)
     return replace(_speaking(dialect.with_client_changes(batch=kept), failed), label=refused.label)
 
 
@@ -143,5 +145,5 @@ def _speaking(dialect: IrcDialect, *lines: bytes) -> Request:
     return Request(PreparedAnswer(lines), detected_dialect=dialect, dialect_on_success=dialect)
 
 
-VERB_DECODERS: Final = {"BATCH": (batch, 1)}
+VERB_DECODERS: Final = {"BATCH": (decode_batch, 1)}
 """The function that decodes the verb, and the number of parameters that the verb needs."""

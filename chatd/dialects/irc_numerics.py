@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-NUMERICS: Final[dict[str, tuple[str, str]]] = {
+NUMERICS_BY_NAME: Final[dict[str, tuple[str, str]]] = {
     "welcome": ("001", "Welcome to chatd, {nick}"),
     "your_host": ("002", "Your host is chatd, running version {version}"),
     "created": ("003", "Who is away, and what was said, is on disk: nothing here is lost at a restart"),
@@ -111,7 +111,7 @@ NUMERICS: Final[dict[str, tuple[str, str]]] = {
 An empty text means that the caller gives the last parameter.
 """
 
-NUMERICS_BY_REFUSAL: Final[dict[str, str]] = {
+NUMERICS_BY_REFUSAL_CODE: Final[dict[str, str]] = {
     "bad_nick": "432",
     "nick_taken": "433",
     "password_required": "433",
@@ -140,7 +140,7 @@ NUMERICS_BY_REFUSAL: Final[dict[str, str]] = {
 }
 """The numeric of each refusal for which IRC has one. Others are standard replies (``FAIL``) or notices."""
 
-REFUSALS_WITH_NICK: Final = frozenset(
+REFUSAL_CODES_WITH_NICK: Final = frozenset(
     (
         "no_such_member",
         "no_such_operator",
@@ -154,9 +154,9 @@ REFUSALS_WITH_NICK: Final = frozenset(
 )
 """The refusals that name a nick in front of the channel, and not the channel alone."""
 
-NUMERICS_BY_VERB_AND_REFUSAL: Final[dict[tuple[str, str], str]] = {
+NUMERICS_BY_VERB_AND_REFUSAL_CODE: Final[dict[tuple[str, str], str]] = {
     ("PRIVMSG", "not_member"): "404",
     ("PRIVMSG", "banned"): "404",
     ("TAGMSG", "not_member"): "404",
 }
-"""The numerics that differ from `NUMERICS_BY_REFUSAL` when they answer a verb."""
+"""The numerics that differ from `NUMERICS_BY_REFUSAL_CODE` when they answer a verb."""

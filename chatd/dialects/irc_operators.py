@@ -22,45 +22,45 @@ if TYPE_CHECKING:
     from chatd.dialects.irc import IrcDialect
 
 
-def oper(dialect: IrcDialect, line: IrcLine) -> Request:
+def decode_oper(dialect: IrcDialect, line: IrcLine) -> Request:
     """Decode ``OPER judge secret``, which gives this session the rights of the server operator ``judge``."""
     account, password = line.params[:2]
     values = {"account": account, "password": password}
     return Request(COMMANDS_BY_CLASS[BecomeOperator].build(values, dialect.limits), line.verb)
 
 
-def kill(dialect: IrcDialect, line: IrcLine) -> Request:
+def decode_kill(dialect: IrcDialect, line: IrcLine) -> Request:
     """Decode ``KILL bob :calm down``, which ends all sessions of a user. The user may log in again."""
     nick, *reason = line.params
     note = without_formatting(reason[0]) if reason else ""
-    return dialect.request(line, "disconnect", dest=nick, reason=note)
+    return dialect.command_request(line, "disconnect", dest=nick, reason=note)
 
 
-def wallops(dialect: IrcDialect, line: IrcLine) -> Request:
+def decode_wallops(dialect: IrcDialect, line: IrcLine) -> Request:
     """Decode ``WALLOPS :hi``, which sends an announcement to every connected user, on every wire."""
-    return dialect.request(line, "announce", msg=without_formatting(line.params[0]))
+    return dialect.command_request(line, "announce", msg=without_formatting(line.params[0]))
 
 
 VERB_DECODERS: Final[dict[str, tuple[Callable[[IrcDialect, IrcLine], Request], int]]] = {
-    "OPER": (oper, 2),
-    "KILL": (kill, 1),
-    "WALLOPS": (wallops, 1),
+    "OPER": (decode_oper, 2),
+    "KILL": (decode_kill, 1),
+    "WALLOPS": (decode_wallops, 1),
 }
 """The verbs of this subject: the function that decodes a line, and the number of parameters that it needs."""
 
 
-def rights_lines(dialect: IrcDialect, request: Request, answer: OperatorRights) -> list[bytes]:
+def operator_rights_lines(dialect: IrcDialect, request: Request, answer: OperatorRights) -> list[bytes]:
     """Return the lines that tell a client that it now has, or no longer has, the rights of a server
     operator.
     """
     client = dialect.client
     if not answer.has_rights:
         return [user_mode_line(client, "-o")]
-    return [client.numeric("you_are_operator"), user_mode_line(client, "+o")]
+    return [client.numeric_line("you_are_operator"), user_mode_line(client, "+o")]
 
 
 ANSWER_ENCODERS: Final[dict[type, Callable[[IrcDialect, Request, Any], Sequence[bytes]]]] = {
-    OperatorRights: rights_lines
+    OperatorRights: operator_rights_lines
 }
 """The functions that encode the answers of this subject."""
 
@@ -78,7 +78,7 @@ _NUMERICS_BY_VERB_AND_REFUSAL: Final = {
 
 def _refused_with(numeric: str) -> Callable[[IrcClientState, Request, Refusal], list[bytes]]:
     """Return a function that encodes a refusal as ``numeric``, with the numeric's own text."""
-    return lambda client, request, refusal: [client.numeric(numeric)]
+    return lambda client, request, refusal: [client.numeric_line(numeric)]
 
 
 REFUSAL_ENCODERS: Final[dict[tuple[str, str], Callable[[IrcClientState, Request, Refusal], list[bytes]]]] = {

@@ -17,7 +17,13 @@ from chatd.core.events import User
 from chatd.core.masks import WILDCARDS
 from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
-from chatd.dialects.irc_client import USER_HOST, IrcClientState, channel_name, group_name, middle_param
+from chatd.dialects.irc_client import (
+    USER_SOURCE_HOST,
+    IrcClientState,
+    as_middle_param,
+    channel_name,
+    group_name,
+)
 from chatd.dialects.irc_lines import MAX_LINE_BYTES, IrcLine
 from chatd.dialects.irc_user_modes import BOT_MODE
 
@@ -30,7 +36,7 @@ MAX_USERHOST_NICKS: Final = 5
 WHOX_FIELDS: Final = "tcuihsnfdlaor"
 """The letters of WHOX's fields, in the order in which an answer has them."""
 
-HIDDEN_ADDRESS: Final = "255.255.255.255"
+PLACEHOLDER_IP_ADDRESS: Final = "255.255.255.255"
 """The address that WHOX has for a user whose address is not shown."""
 
 
@@ -43,7 +49,7 @@ class QueryRequest(Request, frozen=True, eq=False):
     params: tuple[str, ...] = ()
 
 
-def who(dialect: IrcDialect, line: IrcLine) -> Request:
+def decode_who(dialect: IrcDialect, line: IrcLine) -> Request:
     """Decode ``WHO #wob``, ``WHO bob`` or ``WHO b*``, which shows users who are online.
 
     In a second parameter, ``%`` asks for the fields of WHOX, and ``o`` for server operators only.
@@ -55,7 +61,7 @@ def who(dialect: IrcDialect, line: IrcLine) -> Request:
         try:
             command = ShowChannel(group_name(mask))
         except Refusal:
-            return dialect.reply_request(dialect.client.numeric("end_of_who", mask))
+            return dialect.reply_request(dialect.client.numeric_line("end_of_who", mask))
     elif mask == "0" or not WILDCARDS.isdisjoint(mask):
         command = FindUsers("*" if mask == "0" else mask.partition("!")[0])
     else:
@@ -63,32 +69,32 @@ def who(dialect: IrcDialect, line: IrcLine) -> Request:
     return QueryRequest(command, line.verb, params=params)
 
 
-def whois(dialect: IrcDialect, line: IrcLine) -> Request:
+def decode_whois(dialect: IrcDialect, line: IrcLine) -> Request:
     """Decode ``WHOIS bob``, which describes a user who is online. ``WHOIS chatd bob`` asks the same."""
     nick = line.params[-1 if len(line.params) < 2 else 1].split(",")[0] if line.params else ""
     if not nick:
-        return dialect.reply_request(dialect.client.numeric("no_nick"))
+        return dialect.reply_request(dialect.client.numeric_line("no_nick"))
     return QueryRequest(ShowUsers(nick), line.verb, params=(nick,))
 
 
-def whowas(dialect: IrcDialect, line: IrcLine) -> Request:
+def decode_whowas(dialect: IrcDialect, line: IrcLine) -> Request:
     """Decode ``WHOWAS bob``, which describes a user who may be offline.
 
     ``WHOWAS bob 2`` asks for the user's two latest sessions.
     """
     nick = line.params[0].split(",")[0] if line.params else ""
     if not nick:
-        return dialect.reply_request(dialect.client.numeric("no_nick"))
+        return dialect.reply_request(dialect.client.numeric_line("no_nick"))
     return QueryRequest(ShowUsers(nick), line.verb, params=(nick, *line.params[1:2]))
 
 
-def ison(dialect: IrcDialect, line: IrcLine) -> Request:
+def decode_ison(dialect: IrcDialect, line: IrcLine) -> Request:
     """Decode ``ISON bob carol``, which shows which of these users are online."""
     nicks = " ".join(line.params).split()[:MAX_SHOWN_USERS]
     return Request(ShowUsers(" ".join(nicks), "presence"), line.verb)
 
 
-def userhost(dialect: IrcDialect, line: IrcLine) -> Request:
+def decode_userhost(dialect: IrcDialect, line: IrcLine) -> Request:
     """Decode ``USERHOST bob carol``, which shows the usernames of users who are online, and who of them is
     away.
     """
@@ -97,11 +103,11 @@ def userhost(dialect: IrcDialect, line: IrcLine) -> Request:
 
 
 VERB_DECODERS: Final = {
-    "WHO": (who, 0),
-    "WHOIS": (whois, 0),
-    "WHOWAS": (whowas, 0),
-    "ISON": (ison, 1),
-    "USERHOST": (userhost, 1),
+    "WHO": (decode_who, 0),
+    "WHOIS": (decode_whois, 0),
+    "WHOWAS": (decode_whowas, 0),
+    "ISON": (decode_ison, 1),
+    "USERHOST": (decode_userhost, 1),
 }
 """The verbs of this subject: the function that decodes a line, and the number of parameters that it needs."""
 
@@ -142,7 +148,7 @@ def who_lines_of_channel(dialect: IrcDialect, request: Request, channel: Channel
     )
 
 
-def user_lines(dialect: IrcDialect, request: Request, answer: UserDescriptions) -> list[bytes]:
+def user_query_answer_lines(dialect: IrcDialect, request: Request, answer: UserDescriptions) -> list[bytes]:
     """Return the lines that answer ``request``: ``WHO``, ``WHOIS``, ``WHOWAS``, ``ISON`` or ``USERHOST``."""
     return _ANSWERS_BY_VERB[request.command_word](dialect, request, answer)
 
@@ -151,7 +157,7 @@ def empty_who_lines(client: IrcClientState, request: Request, refusal: Refusal) 
     """Return the answer to ``WHO`` of a channel that does not exist or that the user may not see: an empty
     list.
     """
-    return [client.numeric("end_of_who", _params(request)[0])]
+    return [client.numeric_line("end_of_who", _params(request)[0])]
 
 
 def _who(dialect: IrcDialect, request: Request, answer: UserDescriptions) -> list[bytes]:
@@ -180,15 +186,15 @@ def _who_lines(dialect: IrcDialect, request: Request, users: Iterable[_Shown]) -
         if only_operators and not shown.is_server_operator:
             continue
         if percent and fields:
-            line = _whox_line(client, shown, fields, middle_param(token[:3]) if token else "0")
+            line = _whox_line(client, shown, fields, as_middle_param(token[:3]) if token else "0")
         else:
             line = _who_line(client, shown)
         room -= len(line)
         if room < 0:
-            lines.append(client.numeric("too_many_matches", "WHO", middle_param(mask)))
+            lines.append(client.numeric_line("too_many_matches", "WHO", as_middle_param(mask)))
             break
         lines.append(line)
-    lines.append(client.numeric("end_of_who", mask))
+    lines.append(client.numeric_line("end_of_who", mask))
     return lines
 
 
@@ -198,7 +204,8 @@ def _who_lines(dialect: IrcDialect, request: Request, users: Iterable[_Shown]) -
 def _who_line(client: IrcClientState, shown: _Shown) -> bytes:
     user, profile = shown.user, shown.profile
     return _cut(
-        f":{client.server} 352 {client.nick} {shown.channel} {middle_param(profile.username)} {USER_HOST} *"
+        f":{client.server} 352 {client.nick} {shown.channel} "
+        f"{as_middle_param(profile.username)} {USER_SOURCE_HOST} *"
         f" {user.nick} {shown.flags} :0 {profile.realname}"
     )
 
@@ -220,9 +227,9 @@ def _cut(line: str) -> bytes:
 
 _WHOX_VALUES: Final[dict[str, Callable[[_Shown], str]]] = {
     "c": lambda shown: shown.channel,
-    "u": lambda shown: middle_param(shown.profile.username),
-    "i": lambda shown: HIDDEN_ADDRESS,
-    "h": lambda shown: USER_HOST,
+    "u": lambda shown: as_middle_param(shown.profile.username),
+    "i": lambda shown: PLACEHOLDER_IP_ADDRESS,
+    "h": lambda shown: USER_SOURCE_HOST,
     "s": lambda shown: "*",
     "n": lambda shown: shown.user.nick,
     "f": lambda shown: shown.flags,
@@ -237,30 +244,33 @@ _WHOX_VALUES: Final[dict[str, Callable[[_Shown], str]]] = {
 
 def _whois(dialect: IrcDialect, request: Request, answer: UserDescriptions) -> list[bytes]:
     client, asked = dialect.client, _params(request)[0]
-    end = client.numeric("end_of_whois", asked)
+    end = client.numeric_line("end_of_whois", asked)
     if not answer.users:
-        return [client.numeric("no_such_nick", asked), end]
+        return [client.numeric_line("no_such_nick", asked), end]
     one = answer.users[0]  # of nicks with blanks between them, which are none, the first
     nick, profile = one.user.nick, one.profile
     if profile is None:
-        return [client.numeric("not_connected", nick), end]
+        return [client.numeric_line("not_connected", nick), end]
     lines = [_user_line(client, "whois_user", nick, profile)]
-    lines.append(client.numeric("whois_server", nick, client.server))
+    lines.append(client.numeric_line("whois_server", nick, client.server))
     lines += _channel_lines(client, one)
     if one.is_registered:
-        lines.append(client.numeric("whois_account", nick, nick))
+        lines.append(client.numeric_line("whois_account", nick, nick))
     if one.is_server_operator:
-        lines.append(client.numeric("whois_operator", nick))
+        lines.append(client.numeric_line("whois_operator", nick))
     if profile.is_bot:
-        lines.append(client.numeric("whois_bot", nick))
+        lines.append(client.numeric_line("whois_bot", nick))
     if profile.away:
-        lines.append(client.numeric("away", nick, text=profile.away))
+        lines.append(client.numeric_line("away", nick, text=profile.away))
     return [*lines, end]
 
 
 def _channel_lines(client: IrcClientState, one: UserDescription) -> Iterator[bytes]:
     """Yield the lines that name the channels of a user."""
-    names = [f"{'@' if is_operator else ''}{channel_name(name)}" for name, is_operator in one.channels]
+    names = [
+        f"{'@' if is_operator else ''}{channel_name(name)}"
+        for name, is_operator in one.group_names_with_operator_flag
+    ]
     yield from packed_numeric_lines(client, "whois_channels", names, one.user.nick)
 
 
@@ -275,13 +285,13 @@ def _whowas(dialect: IrcDialect, request: Request, answer: UserDescriptions) -> 
             profiles = (Profile(nick, nick),)
         lines += (_user_line(client, "whowas_user", nick, profile) for profile in profiles[: count or None])
     return [
-        *(lines or [client.numeric("was_no_such_nick", asked)]),
-        client.numeric("end_of_whowas", asked),
+        *(lines or [client.numeric_line("was_no_such_nick", asked)]),
+        client.numeric_line("end_of_whowas", asked),
     ]
 
 
 def _user_line(client: IrcClientState, numeric: str, nick: str, profile: Profile) -> bytes:
-    return client.numeric(numeric, nick, profile.username, USER_HOST, "*", text=profile.realname)
+    return client.numeric_line(numeric, nick, profile.username, USER_SOURCE_HOST, "*", text=profile.realname)
 
 
 def _ison(dialect: IrcDialect, request: Request, answer: UserDescriptions) -> list[bytes]:
@@ -291,12 +301,13 @@ def _ison(dialect: IrcDialect, request: Request, answer: UserDescriptions) -> li
 
 def _userhost(dialect: IrcDialect, request: Request, answer: UserDescriptions) -> list[bytes]:
     shown = [
-        f"{one.user.nick}={'-' if one.profile.away else '+'}{middle_param(one.profile.username)}@{USER_HOST}"
+        f"{one.user.nick}={'-' if one.profile.away else '+'}"
+        f"{as_middle_param(one.profile.username)}@{USER_SOURCE_HOST}"
         for one in answer.users
         if one.profile is not None
     ]
     return list(packed_numeric_lines(dialect.client, "userhost", shown)) or [
-        dialect.client.numeric("userhost", text="")
+        dialect.client.numeric_line("userhost", text="")
     ]
 
 
@@ -317,18 +328,18 @@ def packed_numeric_lines(
 
     Each line has as many items as fit, separated by ``separator``. There are no lines if there are no items.
     """
-    room = MAX_LINE_BYTES - len(client.numeric(numeric, *params, text="x ")) + len("x ")
+    room = MAX_LINE_BYTES - len(client.numeric_line(numeric, *params, text="x ")) + len("x ")
     held: list[str] = []
     size = 0
     for item in items:
         length = len(item.encode()) + 1
         if held and size + length > room:
-            yield client.numeric(numeric, *params, text=separator.join(held))
+            yield client.numeric_line(numeric, *params, text=separator.join(held))
             held, size = [], 0
         held.append(item)
         size += length
     if held:
-        yield client.numeric(numeric, *params, text=separator.join(held))
+        yield client.numeric_line(numeric, *params, text=separator.join(held))
 
 
 def _params(request: Request) -> tuple[str, ...]:
@@ -337,6 +348,6 @@ def _params(request: Request) -> tuple[str, ...]:
 
 
 ANSWER_ENCODERS: Final[dict[type, Callable[[IrcDialect, Request, Any], Sequence[bytes]]]] = {
-    UserDescriptions: user_lines
+    UserDescriptions: user_query_answer_lines
 }
 """The functions that encode the answers of this subject."""

@@ -14,14 +14,14 @@ from chatd.core.commands import COMMANDS_BY_CLASS
 from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
 from chatd.dialects.irc_client import IrcClientState, group_name, read_mark_line
-from chatd.dialects.irc_history import INVALID_TARGET_CODES, parse_timestamp
+from chatd.dialects.irc_history import INVALID_TARGET_REFUSAL_CODES, parse_timestamp
 from chatd.dialects.irc_lines import IrcLine
 
 if TYPE_CHECKING:
     from chatd.dialects.irc import IrcDialect
 
 
-def markread(dialect: IrcDialect, line: IrcLine) -> Request:
+def decode_markread(dialect: IrcDialect, line: IrcLine) -> Request:
     """Decode ``MARKREAD #wob``, which shows the read mark.
 
     With ``timestamp=…``, it moves the mark forward first.
@@ -47,17 +47,17 @@ def markread(dialect: IrcDialect, line: IrcLine) -> Request:
     return Request(command, "MARKREAD", encoder_context=context)
 
 
-def read_mark_lines(dialect: IrcDialect, request: Request, answer: ReadMark) -> list[bytes]:
+def markread_answer_lines(dialect: IrcDialect, request: Request, answer: ReadMark) -> list[bytes]:
     """Return the line that answers ``MARKREAD``."""
-    return [read_mark_line(request.encoder_context[0], answer.at, dialect.client.server)]
+    return [read_mark_line(request.encoder_context[0], answer.mark_time, dialect.client.server)]
 
 
-def refusal_lines(client: IrcClientState, request: Request, refusal: Refusal) -> list[bytes]:
+def markread_refusal_lines(client: IrcClientState, request: Request, refusal: Refusal) -> list[bytes]:
     """Return the line that refuses ``MARKREAD``.
 
     There is no read mark in a conversation that the user may not read.
     """
-    is_unknown = refusal.code in INVALID_TARGET_CODES
+    is_unknown = refusal.code in INVALID_TARGET_REFUSAL_CODES
     if is_unknown and len(request.encoder_context) == 1:
         return [read_mark_line(request.encoder_context[0], None, client.server)]
     return [
@@ -70,10 +70,10 @@ def refusal_lines(client: IrcClientState, request: Request, refusal: Refusal) ->
     ]
 
 
-VERB_DECODERS: Final = {"MARKREAD": (markread, 0)}
+VERB_DECODERS: Final = {"MARKREAD": (decode_markread, 0)}
 """The function that decodes the verb, and the number of parameters that the verb needs."""
 
 ANSWER_ENCODERS: Final[dict[type, Callable[[IrcDialect, Request, Any], Sequence[bytes]]]] = {
-    ReadMark: read_mark_lines
+    ReadMark: markread_answer_lines
 }
 """The functions that encode each kind of answer."""

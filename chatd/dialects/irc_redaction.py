@@ -14,7 +14,13 @@ from chatd.core.events import CONSOLE, LogEntry
 from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
 from chatd.core.terminal import replace_controls
-from chatd.dialects.irc_client import DAEMON_NICK, IrcClientState, channel_of, group_name, source_of
+from chatd.dialects.irc_client import (
+    DAEMON_NICK,
+    IrcClientState,
+    channel_of_conversation,
+    group_name,
+    source_of,
+)
 from chatd.dialects.irc_lines import IrcLine, format_line, parse_message_id, without_formatting
 from chatd.dialects.irc_messages import entry_tags
 from chatd.dialects.irc_queries import QueryRequest
@@ -22,13 +28,13 @@ from chatd.dialects.irc_queries import QueryRequest
 if TYPE_CHECKING:
     from chatd.dialects.irc import IrcDialect
 
-CAPABILITY: Final = "draft/message-redaction"
+REDACTION_CAPABILITY: Final = "draft/message-redaction"
 """The capability of clients that understand ``REDACT``."""
 
-CONTEXT_TAG: Final = "draft/chathistory-context"
+CHATHISTORY_CONTEXT_TAG: Final = "draft/chathistory-context"
 """The tag of lines in a page that belong to the message before, and don't count."""
 
-CODES_BY_REFUSAL: Final = {
+FAIL_CODES_BY_REFUSAL_CODE: Final = {
     "no_such_group": "INVALID_TARGET",
     "not_member": "INVALID_TARGET",
     "no_such_user": "INVALID_TARGET",
@@ -42,7 +48,7 @@ CODES_BY_REFUSAL: Final = {
 """The codes of the standard replies that refuse a deletion. Others have the code of the refusal."""
 
 
-def redact(dialect: IrcDialect, line: IrcLine) -> Request:
+def decode_redact(dialect: IrcDialect, line: IrcLine) -> Request:
     """Decode ``REDACT #wob 17 :spam``, which deletes the text of a message in a channel or a direct
     conversation.
     """
@@ -63,25 +69,25 @@ def redact(dialect: IrcDialect, line: IrcLine) -> Request:
 
 
 VERB_DECODERS: Final[dict[str, tuple[Callable[[IrcDialect, IrcLine], Request], int]]] = {
-    "REDACT": (redact, 2)
+    "REDACT": (decode_redact, 2)
 }
 """The verb of this subject: the function that decodes a line, and the number of parameters that it needs."""
 
 
-def refusal_lines(client: IrcClientState, request: Request, refusal: Refusal) -> list[bytes]:
+def redact_refusal_lines(client: IrcClientState, request: Request, refusal: Refusal) -> list[bytes]:
     """Return the line that refuses ``REDACT``: a standard reply, which clients with the capability
     understand.
     """
     assert isinstance(request, QueryRequest)
-    code = CODES_BY_REFUSAL.get(refusal.code, refusal.code.upper())
+    code = FAIL_CODES_BY_REFUSAL_CODE.get(refusal.code, refusal.code.upper())
     context = request.params[:1] if code == "INVALID_TARGET" else request.params
-    if CAPABILITY in client.capabilities:
+    if REDACTION_CAPABILITY in client.capabilities:
         return [client.standard_reply("REDACT", code, refusal.text, *context)]
     return [client.fail_line("REDACT", code, refusal.text, *context)]
 
 
 REFUSAL_ENCODERS: Final[dict[tuple[str, str], Callable[[IrcClientState, Request, Refusal], list[bytes]]]] = {
-    ("REDACT", ""): refusal_lines
+    ("REDACT", ""): redact_refusal_lines
 }
 """The functions that encode the refusals of this subject."""
 
@@ -95,7 +101,7 @@ def redaction_lines(capabilities: frozenset[str], entry: LogEntry) -> list[bytes
     """
     event = entry.event
     conversation, actor = event.conversation, event.actor
-    if not capabilities.issuperset((CAPABILITY, "message-tags")):
+    if not capabilities.issuperset((REDACTION_CAPABILITY, "message-tags")):
         return []
     if conversation.pair:
         if actor.id not in conversation.pair_ids:
@@ -104,7 +110,7 @@ def redaction_lines(capabilities: frozenset[str], entry: LogEntry) -> list[bytes
     elif actor is CONSOLE:
         return []
     else:
-        target = channel_of(conversation)
+        target = channel_of_conversation(conversation)
     params = [target, str(event.changed_message_id)]
     tags = entry_tags(capabilities, entry)
     if not event.reason:
@@ -119,7 +125,7 @@ def history_redaction_lines(capabilities: frozenset[str], entry: LogEntry) -> li
     ``entry`` is the message. There is no line in a direct conversation, and none for a client without the
     capability. The line does not say which user has deleted the message, because the page does not have that.
     """
-    if entry.event.conversation.pair or not capabilities.issuperset((CAPABILITY, "message-tags")):
+    if entry.event.conversation.pair or not capabilities.issuperset((REDACTION_CAPABILITY, "message-tags")):
         return []
-    target, tags = channel_of(entry.event.conversation), {CONTEXT_TAG: ""}
+    target, tags = channel_of_conversation(entry.event.conversation), {CHATHISTORY_CONTEXT_TAG: ""}
     return [format_line("REDACT", target, str(entry.id), source=DAEMON_NICK, tags=tags)]

@@ -14,13 +14,13 @@ from chatd.core.profiles import MAX_AWAY_BYTES, MAX_REALNAME_BYTES, MAX_USERNAME
 from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
 from chatd.dialects.irc_accounts import logged_in_line
-from chatd.dialects.irc_channel_lines import entering_lines
-from chatd.dialects.irc_channels import MAX_TARGETS
-from chatd.dialects.irc_client import IrcClientState, middle_param
+from chatd.dialects.irc_channel_lines import channel_joined_lines
+from chatd.dialects.irc_channels import MAX_TARGETS_PER_LINE
+from chatd.dialects.irc_client import IrcClientState, as_middle_param
 from chatd.dialects.irc_lines import IrcLine, format_line
 from chatd.dialects.irc_messages import MAX_MESSAGE_TARGETS
-from chatd.dialects.irc_numerics import NUMERICS_BY_REFUSAL
-from chatd.dialects.irc_presence import profile_text
+from chatd.dialects.irc_numerics import NUMERICS_BY_REFUSAL_CODE
+from chatd.dialects.irc_presence import displayed_profile_text
 from chatd.dialects.irc_transient import OPERATORS_PREFIX
 from chatd.dialects.irc_user_modes import BOT_MODE, USER_MODES
 
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
     from chatd.dialects.irc import IrcDialect
 
 _OTHER_TARGETS: Final = "TAGMSG:1,WHOIS:1," + ",".join(
-    f"{verb}:{MAX_TARGETS}" for verb in ("JOIN", "PART", "NAMES", "KICK")
+    f"{verb}:{MAX_TARGETS_PER_LINE}" for verb in ("JOIN", "PART", "NAMES", "KICK")
 )
 
-ISUPPORT: Final = (
+ISUPPORT_TOKENS: Final = (
     "CASEMAPPING=ascii",
     "CHANTYPES=#",
     "CHANMODES=b,,,ist",
@@ -61,63 +61,63 @@ ISUPPORT: Final = (
 )
 """What the daemon supports, as the numeric 005 says it. ``{page}`` is the most messages in a page."""
 
-ISUPPORT_PER_LINE: Final = 12
+ISUPPORT_TOKENS_PER_LINE: Final = 12
 """The number of tokens in one line of the numeric 005, which may have 13 besides the nick and the text."""
 
-MOTD: Final = (
+MOTD_LINES: Final = (
     "#lobby is where everyone is. The groups of chatd are the other channels.",
     "PART leaves a group for good. QUIT keeps you in it: you will be back in",
     "your channels when you come back, and messages to you are kept for you.",
 )
 """The message of the day."""
 
-LOGIN_REFUSALS: Final = ("password_required", "wrong_password", "token_expired", "blocked")
+LOGIN_REFUSAL_CODES: Final = ("password_required", "wrong_password", "token_expired", "blocked")
 """The codes of the refusals of a login that have lines of their own."""
 
-CAP_LINE_BYTES: Final = 400
+MAX_CAP_LINE_BYTES: Final = 400
 """The maximum number of bytes of capabilities in one line."""
 
 
-def nick(dialect: IrcDialect, line: IrcLine) -> Request:
+def decode_nick(dialect: IrcDialect, line: IrcLine) -> Request:
     """Decode ``NICK``, which stores the nick for the login. After the login, another nick is refused."""
     if not line.params or not line.params[0]:
-        return dialect.reply_request(dialect.client.numeric("no_nick"))
+        return dialect.reply_request(dialect.client.numeric_line("no_nick"))
     client = dialect.client
     if client.nick:
         if line.params[0] == client.nick:
             return dialect.reply_request()
-        return dialect.reply_request(client.numeric("nick_is_fixed"))
+        return dialect.reply_request(client.numeric_line("nick_is_fixed"))
     return _log_in(dialect, wanted_nick=line.params[0])
 
 
-def user(dialect: IrcDialect, line: IrcLine) -> Request:
+def decode_user(dialect: IrcDialect, line: IrcLine) -> Request:
     """Decode ``USER``, which stores the username and the realname for the login."""
     client = dialect.client
     if client.nick or client.username:
-        return dialect.reply_request(client.numeric("already_registered"))
+        return dialect.reply_request(client.numeric_line("already_registered"))
     if not line.params[3] or not line.params[0]:
-        return dialect.reply_request(client.numeric("need_more_params", "USER"))
-    username = profile_text(dialect, middle_param(line.params[0]), MAX_USERNAME_BYTES - 1)
-    realname = profile_text(dialect, line.params[3], MAX_REALNAME_BYTES)
+        return dialect.reply_request(client.numeric_line("need_more_params", "USER"))
+    username = displayed_profile_text(dialect, as_middle_param(line.params[0]), MAX_USERNAME_BYTES - 1)
+    realname = displayed_profile_text(dialect, line.params[3], MAX_REALNAME_BYTES)
     return _log_in(dialect, username=f"~{username}", realname=realname)
 
 
-def password(dialect: IrcDialect, line: IrcLine) -> Request:
+def decode_pass(dialect: IrcDialect, line: IrcLine) -> Request:
     """Decode ``PASS``, which stores the password of the nick, or the secret of a token, for the login."""
     if dialect.client.nick:
-        return dialect.reply_request(dialect.client.numeric("already_registered"))
+        return dialect.reply_request(dialect.client.numeric_line("already_registered"))
     secret = Secret.parse(line.params[0])
     if secret is None or len(secret.encode()) > dialect.limits.password:
-        return dialect.reply_request(dialect.client.numeric("bad_password"))
+        return dialect.reply_request(dialect.client.numeric_line("bad_password"))
     return dialect.client_change_request(password=secret)
 
 
-def cap(dialect: IrcDialect, line: IrcLine) -> Request:
+def decode_cap(dialect: IrcDialect, line: IrcLine) -> Request:
     """Decode ``CAP``, which lists and requests capabilities, and ends the negotiation."""
     client, (subcommand, *params) = dialect.client, line.params
     change = _CAP_SUBCOMMANDS.get(subcommand.upper())
     if change is None:
-        return dialect.reply_request(client.numeric("bad_cap", subcommand))
+        return dialect.reply_request(client.numeric_line("bad_cap", subcommand))
     return change(dialect, params)
 
 
@@ -168,7 +168,7 @@ def _cap_end(dialect: IrcDialect, params: list[str]) -> Request:
     logging_in = _log_in(dialect, is_negotiating=False, mechanism="", sasl_response=Secret(""))
     if not client.mechanism:
         return logging_in
-    return Request(PreparedAnswer((client.numeric("sasl_aborted"),)), further_requests=(logging_in,))
+    return Request(PreparedAnswer((client.numeric_line("sasl_aborted"),)), further_requests=(logging_in,))
 
 
 _CAP_SUBCOMMANDS: Final = {"LS": _cap_ls, "LIST": _cap_list, "REQ": _cap_req, "END": _cap_end}
@@ -186,7 +186,7 @@ def _cap_lines(client: IrcClientState, subcommand: str, names: list[str], versio
     """
     lines: list[str] = [""]
     for name in names:
-        if len(lines[-1]) + len(name) >= CAP_LINE_BYTES:
+        if len(lines[-1]) + len(name) >= MAX_CAP_LINE_BYTES:
             if version < 302:
                 break
             lines.append("")
@@ -231,36 +231,37 @@ def welcome_lines(client: IrcClientState, answer: Welcome, max_page_entries: int
     A page of history has at most ``max_page_entries`` messages.
     """
     lines = [
-        client.numeric("welcome", nick=client.nick),
-        client.numeric("your_host", version=__version__),
-        client.numeric("created"),
-        client.numeric("my_info", client.server, f"chatd-{__version__}", USER_MODES, "bios", "bo"),
+        client.numeric_line("welcome", nick=client.nick),
+        client.numeric_line("your_host", version=__version__),
+        client.numeric_line("created"),
+        client.numeric_line("my_info", client.server, f"chatd-{__version__}", USER_MODES, "bios", "bo"),
     ]
     tokens = [
-        token.format(page=max_page_entries) for token in (*ISUPPORT, f"NETWORK={client.policy.network}")
+        token.format(page=max_page_entries)
+        for token in (*ISUPPORT_TOKENS, f"NETWORK={client.policy.network}")
     ]
     lines += (
-        client.numeric("isupport", *tokens[start : start + ISUPPORT_PER_LINE])
-        for start in range(0, len(tokens), ISUPPORT_PER_LINE)
+        client.numeric_line("isupport", *tokens[start : start + ISUPPORT_TOKENS_PER_LINE])
+        for start in range(0, len(tokens), ISUPPORT_TOKENS_PER_LINE)
     )
     lines += motd_lines(client)
     if client.account and not client.verified_nick:
         lines.append(logged_in_line(client, client.account))
     for channel in answer.channels:
-        lines += entering_lines(client, channel, answer.user)
+        lines += channel_joined_lines(client, channel, answer.user)
     return lines
 
 
 def login_refusal_lines(client: IrcClientState, request: Request, refusal: Refusal) -> list[bytes]:
-    """Return the lines that refuse a login for one of the reasons in `LOGIN_REFUSALS`.
+    """Return the lines that refuse a login for one of the reasons in `LOGIN_REFUSAL_CODES`.
 
     If a registered nick was given without a password, the numeric 433 is sent, of which most clients show
     only that the nick is in use. Therefore a line before it says that the nick is registered: a ``NOTE`` if
     the client has ``standard-replies``, else a ``NOTICE``.
     """
     if refusal.code != "password_required":
-        return [client.numeric_by_code(NUMERICS_BY_REFUSAL[refusal.code], refusal.text)]
-    nick = middle_param(str(refusal.details["nick"]))
+        return [client.numeric_by_code(NUMERICS_BY_REFUSAL_CODE[refusal.code], refusal.text)]
+    nick = as_middle_param(str(refusal.details["nick"]))
     text = f"{nick} is registered: log in with its password by SASL PLAIN, or send PASS before NICK"
     if "standard-replies" in client.capabilities:
         note = format_line(
@@ -274,7 +275,7 @@ def login_refusal_lines(client: IrcClientState, request: Request, refusal: Refus
 def motd_lines(client: IrcClientState) -> list[bytes]:
     """Return the lines with the message of the day."""
     return [
-        client.numeric("motd_start"),
-        *(client.numeric("motd", text=f"- {one}") for one in MOTD),
-        client.numeric("end_of_motd"),
+        client.numeric_line("motd_start"),
+        *(client.numeric_line("motd", text=f"- {one}") for one in MOTD_LINES),
+        client.numeric_line("end_of_motd"),
     ]

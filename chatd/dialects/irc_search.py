@@ -16,7 +16,7 @@ from chatd.core.times import parse_rfc3339
 from chatd.core.token_rules import LOBBY_NAME
 from chatd.dialects.irc_batches import batch_lines
 from chatd.dialects.irc_client import IrcClientState, group_name
-from chatd.dialects.irc_history import fitting_lines, max_page_entries
+from chatd.dialects.irc_history import lines_of_fitting_entries, max_page_entries
 from chatd.dialects.irc_lines import IrcLine, format_line, unescape_tag_value
 from chatd.dialects.irc_messages import message_lines
 from chatd.dialects.timestamps import format_rfc3339
@@ -24,11 +24,11 @@ from chatd.dialects.timestamps import format_rfc3339
 if TYPE_CHECKING:
     from chatd.dialects.irc import IrcDialect
 
-CAPABILITY: Final = "soju.im/search"
+SEARCH_CAPABILITY: Final = "soju.im/search"
 """The capability of clients that search with ``SEARCH``, and the type of the batch that answers them."""
 
 
-def search(dialect: IrcDialect, line: IrcLine) -> Request:
+def decode_search(dialect: IrcDialect, line: IrcLine) -> Request:
     r"""Decode ``SEARCH in=#wob;from=bob;text=the\sexam``, which searches messages.
 
     Unknown attributes are ignored.
@@ -92,29 +92,30 @@ _ATTRIBUTES: Final[dict[str, Callable[[str], dict[str, object]]]] = {
 """For each attribute of a search, what makes a field of the command of it. It raises `ValueError`."""
 
 
-def result_lines(dialect: IrcDialect, request: Request, result: SearchResult) -> list[bytes]:
+def search_result_lines(dialect: IrcDialect, request: Request, result: SearchResult) -> list[bytes]:
     """Return the lines of ``result``, the messages that a search has found, the oldest first."""
     client = dialect.client
-    entries = result.entries if result.forward else result.entries[::-1]
-    lines = fitting_lines(
-        [message_lines(client.capabilities, entry, shows_time=True) for entry in entries], result.forward
+    entries = result.entries if result.searches_forward else result.entries[::-1]
+    lines = lines_of_fitting_entries(
+        [message_lines(client.capabilities, entry, shows_time=True) for entry in entries],
+        result.searches_forward,
     )
     if "batch" not in client.capabilities:
         return lines
-    start = format_line("BATCH", "+search", CAPABILITY, source=client.server)
+    start = format_line("BATCH", "+search", SEARCH_CAPABILITY, source=client.server)
     return batch_lines(start, "search", lines, client.server)
 
 
-def refusal_lines(client: IrcClientState, request: Request, refusal: Refusal) -> list[bytes]:
+def search_refusal_lines(client: IrcClientState, request: Request, refusal: Refusal) -> list[bytes]:
     """Return the line that refuses ``SEARCH``."""
     code = "INTERNAL_ERROR" if refusal.code in ("storage_failed", "internal_error") else "INVALID_PARAMS"
     return [client.standard_reply("SEARCH", code, refusal.text)]
 
 
-VERB_DECODERS: Final = {"SEARCH": (search, 1)}
+VERB_DECODERS: Final = {"SEARCH": (decode_search, 1)}
 """What decodes the verb, and the number of parameters that it needs."""
 
 ANSWER_ENCODERS: Final[dict[type, Callable[[IrcDialect, Request, Any], Sequence[bytes]]]] = {
-    SearchResult: result_lines
+    SearchResult: search_result_lines
 }
 """What encodes the answer."""

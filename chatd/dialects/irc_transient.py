@@ -17,7 +17,7 @@ from chatd.core.events import TransientMessage
 from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
 from chatd.core.terminal import replace_controls
-from chatd.dialects.irc_client import IrcClientState, channel_of, group_name, source_of
+from chatd.dialects.irc_client import IrcClientState, channel_of_conversation, group_name, source_of
 from chatd.dialects.irc_lines import (
     IrcLine,
     format_ctcp,
@@ -31,7 +31,7 @@ from chatd.dialects.timestamps import format_rfc3339
 if TYPE_CHECKING:
     from chatd.dialects.irc import IrcDialect
 
-REF_TAG: Final = "+chatd.dev/ref"
+CLIENT_REF_TAG: Final = "+chatd.dev/ref"
 """The tag with a client's own id of a message. A message that is sent again with the same id is stored once.
 
 The tag is not passed on to other clients.
@@ -58,7 +58,7 @@ ClientTags = tuple[tuple[str, str], ...]
 """Tags of a client for other clients, as pairs of a key and a value."""
 
 
-def passed_tags(client: IrcClientState, line: IrcLine) -> ClientTags:
+def forwarded_tags(client: IrcClientState, line: IrcLine) -> ClientTags:
     """Return the tags of ``line`` that are forwarded to other clients.
 
     There are none if the client has not requested ``message-tags``.
@@ -66,24 +66,26 @@ def passed_tags(client: IrcClientState, line: IrcLine) -> ClientTags:
     if not line.tags or "message-tags" not in client.capabilities:
         return ()
     return tuple(
-        (key, value) for key, value in line.tags.items() if key != REF_TAG and _CLIENT_TAG.fullmatch(key)
+        (key, value)
+        for key, value in line.tags.items()
+        if key != CLIENT_REF_TAG and _CLIENT_TAG.fullmatch(key)
     )
 
 
-def answered_id(tags: ClientTags) -> int | None:
+def answered_message_id(tags: ClientTags) -> int | None:
     """Return the id of the message that a message with ``tags`` answers, or None if it answers none."""
     return next((id for key, value in tags if key in REPLY_TAGS and (id := parse_message_id(value))), None)
 
 
-def tagmsg(dialect: IrcDialect, line: IrcLine) -> Request:
+def decode_tagmsg(dialect: IrcDialect, line: IrcLine) -> Request:
     """Decode ``TAGMSG #wob``, which reacts to a message, or forwards tags such as that the user is typing."""
     client = dialect.client
     if "message-tags" not in client.capabilities:
-        return dialect.reply_request(client.numeric("unknown_command", line.verb))
+        return dialect.reply_request(client.numeric_line("unknown_command", line.verb))
     target = line.params[0]
     if "," in target:
-        return dialect.reply_request(client.numeric("too_many_targets", target))
-    tags = passed_tags(client, line)
+        return dialect.reply_request(client.numeric_line("too_many_targets", target))
+    tags = forwarded_tags(client, line)
     if not tags:
         return dialect.reply_request()
     passed = SendTransientMessage(dest=target, tags=tags)
@@ -103,7 +105,7 @@ def _reaction(dialect: IrcDialect, target: str, tags: ClientTags) -> Command | N
     If there is no such message, they are passed on. Raises `Refusal`.
     """
     kinds = {REACT_TAG: ReactInChannel, UNREACT_TAG: UnreactInChannel}
-    id = answered_id(tags)
+    id = answered_message_id(tags)
     for key, value in tags:
         if key in kinds and id is not None:
             values: dict[str, object] = {"id": id, "reaction": value}
@@ -145,7 +147,7 @@ def operators_message_request(
     said = replace_controls(without_formatting(text if ctcp is None else ctcp[1]))
     group = group_name(channel)
     if not said.strip():
-        return dialect.reply_request(dialect.client.numeric("no_text"))
+        return dialect.reply_request(dialect.client.numeric_line("no_text"))
     if not group:
         raise Refusal("no_such_group", group=f"{OPERATORS_PREFIX}{channel}")
     kind: Literal["message", "notice"] = "notice" if line.verb == "NOTICE" else "message"
@@ -162,11 +164,12 @@ def transient_message_lines(capabilities: frozenset[str], sent: TransientMessage
     """
     target = sent.dest.nick if sent.dest is not None else ""
     if sent.conversation is not None:
-        target = f"{OPERATORS_PREFIX if sent.for_operators else ''}{channel_of(sent.conversation)}"
+        prefix = OPERATORS_PREFIX if sent.is_for_operators_only else ""
+        target = prefix + channel_of_conversation(sent.conversation)
     source = source_of(sent.user.nick)
     tags = {"time": format_rfc3339(sent.at)} if "server-time" in capabilities else {}
     if "message-tags" in capabilities:
-        tags = {"msgid": f"{sent.at}-{sent.number}", **tags, **dict(sent.tags)}
+        tags = {"msgid": f"{sent.at}-{sent.serial_number}", **tags, **dict(sent.tags)}
     if sent.kind != "tags":
         verb = "NOTICE" if sent.kind == "notice" else "PRIVMSG"
         return [format_line(verb, target, sent.text, source=source, tags=tags, trailing=True)]
@@ -175,13 +178,15 @@ def transient_message_lines(capabilities: frozenset[str], sent: TransientMessage
     return [format_line("TAGMSG", target, source=source, tags=tags)]
 
 
-def sent_lines(dialect: IrcDialect, request: Request, answer: TransientMessageSent) -> list[bytes]:
+def echoed_transient_message_lines(
+    dialect: IrcDialect, request: Request, answer: TransientMessageSent
+) -> list[bytes]:
     """Return the line that shows a client its own message that is not stored, if it has ``echo-message``."""
     capabilities = dialect.client.capabilities
     return transient_message_lines(capabilities, answer.sent) if "echo-message" in capabilities else []
 
 
 ANSWER_ENCODERS: Final[dict[type, Callable[[IrcDialect, Request, Any], list[bytes]]]] = {
-    TransientMessageSent: sent_lines
+    TransientMessageSent: echoed_transient_message_lines
 }
 """The functions that encode the answers to these verbs."""

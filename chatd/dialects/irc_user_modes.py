@@ -34,13 +34,15 @@ USER_MODES: Final = "".join(sorted({BOT_MODE, OPERATOR_MODE} | MODES_WITHOUT_EFF
 """The modes of users, as the numeric 004 lists them."""
 
 
-def user_mode(dialect: IrcDialect, target: str, params: list[str]) -> Request:
+def decode_user_mode(dialect: IrcDialect, target: str, params: list[str]) -> Request:
     """Decode ``MODE bob``, which shows the modes of the client, or ``MODE bob +B``, which sets them."""
     client = dialect.client
     if target.casefold() != client.nick.casefold():
-        return dialect.reply_request(client.numeric("users_dont_match"))
+        return dialect.reply_request(client.numeric_line("users_dont_match"))
     if not params:
-        return dialect.reply_request(client.numeric("user_modes", f"+{''.join(sorted(client.user_modes))}"))
+        return dialect.reply_request(
+            client.numeric_line("user_modes", f"+{''.join(sorted(client.user_modes))}")
+        )
     changes = _changes(params[0])
     added = {letter for letter, is_set in changes.items() if is_set}
     kept = (client.user_modes | (added & MODES_WITHOUT_EFFECT)) - (
@@ -49,7 +51,7 @@ def user_mode(dialect: IrcDialect, target: str, params: list[str]) -> Request:
     is_known = changes.keys() <= set(USER_MODES)
     requests: list[Request] = []
     if not is_known or kept != client.user_modes:
-        lines = () if is_known else (client.numeric("unknown_user_mode"),)
+        lines = () if is_known else (client.numeric_line("unknown_user_mode"),)
         requests.append(dialect.reply_request(*lines, dialect=dialect.with_client_changes(user_modes=kept)))
     is_bot = changes.get(BOT_MODE)
     if is_bot is not None and is_bot is not (BOT_MODE in client.user_modes):

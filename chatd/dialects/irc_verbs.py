@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from chatd.dialects.irc import IrcDialect
 
 
-class Verb(NamedTuple):
+class VerbDeclaration(NamedTuple):
     """How an IRC verb, such as ``JOIN``, is handled.
 
     ``decode`` decodes a line with the verb. A line needs at least ``min_params`` parameters. ``before_login``
@@ -51,7 +51,8 @@ def _pong(dialect: IrcDialect, line: IrcLine) -> Request:
 
 def _quit(dialect: IrcDialect, line: IrcLine) -> Request:
     return replace(
-        dialect.request(line, "quit"), quit_or_part_message=channels.parse_quit_or_part_message(line.params)
+        dialect.command_request(line, "quit"),
+        quit_or_part_message=channels.parse_quit_or_part_message(line.params),
     )
 
 
@@ -72,30 +73,30 @@ _SUBJECTS: Final[tuple[Mapping[str, tuple[Callable[[IrcDialect, IrcLine], Reques
 )
 
 VERBS: Final = {
-    "CAP": Verb(registration.cap, 1, True),
-    "NICK": Verb(registration.nick, 0, True),
-    "USER": Verb(registration.user, 4, True),
-    "PASS": Verb(registration.password, 1, True),
-    "AUTHENTICATE": Verb(accounts.authenticate, 1, True),
-    "REGISTER": Verb(accounts.register, 3, True),
-    "VERIFY": Verb(accounts.verify, 2, True),
-    "PING": Verb(_ping, 1, True),
-    "PONG": Verb(_pong, 0, True),
-    "QUIT": Verb(_quit, 0, True),
-    "MOTD": Verb(_motd),
-    "JOIN": Verb(channels.join, 1),
-    "PART": Verb(channels.part, 1),
-    "NAMES": Verb(channels.names),
-    "TOPIC": Verb(channels.topic, 1),
-    "KICK": Verb(channels.kick, 2),
-    "INVITE": Verb(channels.invite),
-    "LIST": Verb(channels.channel_list),
-    "MODE": Verb(channels.mode, 1),
-    "PRIVMSG": Verb(messages.privmsg),
-    "NOTICE": Verb(messages.notice),
-    "TAGMSG": Verb(transient.tagmsg, 1),
+    "CAP": VerbDeclaration(registration.decode_cap, 1, True),
+    "NICK": VerbDeclaration(registration.decode_nick, 0, True),
+    "USER": VerbDeclaration(registration.decode_user, 4, True),
+    "PASS": VerbDeclaration(registration.decode_pass, 1, True),
+    "AUTHENTICATE": VerbDeclaration(accounts.decode_authenticate, 1, True),
+    "REGISTER": VerbDeclaration(accounts.decode_register, 3, True),
+    "VERIFY": VerbDeclaration(accounts.decode_verify, 2, True),
+    "PING": VerbDeclaration(_ping, 1, True),
+    "PONG": VerbDeclaration(_pong, 0, True),
+    "QUIT": VerbDeclaration(_quit, 0, True),
+    "MOTD": VerbDeclaration(_motd),
+    "JOIN": VerbDeclaration(channels.decode_join, 1),
+    "PART": VerbDeclaration(channels.decode_part, 1),
+    "NAMES": VerbDeclaration(channels.decode_names),
+    "TOPIC": VerbDeclaration(channels.decode_topic, 1),
+    "KICK": VerbDeclaration(channels.decode_kick, 2),
+    "INVITE": VerbDeclaration(channels.decode_invite),
+    "LIST": VerbDeclaration(channels.decode_list),
+    "MODE": VerbDeclaration(channels.decode_mode, 1),
+    "PRIVMSG": VerbDeclaration(messages.decode_privmsg),
+    "NOTICE": VerbDeclaration(messages.decode_notice),
+    "TAGMSG": VerbDeclaration(transient.decode_tagmsg, 1),
     **{
-        name: Verb(decode, min_params)
+        name: VerbDeclaration(decode, min_params)
         for subject in _SUBJECTS
         for name, (decode, min_params) in subject.items()
     },

@@ -44,8 +44,8 @@ from chatd.core.answers import (
     TransientMessageSent,
     Welcome,
 )
-from chatd.core.commands import COMMANDS, COMMANDS_BY_JSON_ACTION, SENDER_KEYS, Command, ReadHistory
-from chatd.core.declarations import ID_MAX
+from chatd.core.commands import COMMANDS, COMMANDS_BY_JSON_ACTION, SENDER_JSON_KEYS, Command, ReadHistory
+from chatd.core.declarations import MAX_ID_VALUE
 from chatd.core.events import (
     DELIVERY_TYPES_FOR_CHANNEL_CLIENTS,
     Delivery,
@@ -64,7 +64,7 @@ from chatd.dialects.json_entries import (
     found_message_object,
     history_message_object,
     image_placeholder,
-    link_object,
+    invitation_link_object,
     live_event_object,
     message_object,
     moderation_object,
@@ -204,7 +204,7 @@ class JsonDialect:
             return None
         ref = None if request_object.get("ref") == "" else request_object.get("ref")
         sender: object = ""
-        for key in SENDER_KEYS:
+        for key in SENDER_JSON_KEYS:
             if request_object.get(key) is not None:
                 sender = request_object[key]
                 break
@@ -277,7 +277,7 @@ class JsonDialect:
         if isinstance(delivery, ReadMarkMoved):
             if not self.newline_delimited:
                 return ()
-            return self._payload(read_mark_object(delivery.user, delivery.conversation, delivery.id))
+            return self._payload(read_mark_object(delivery.user, delivery.conversation, delivery.entry_id))
         return self._payload(server_event_object(delivery))
 
     def encode_for_subject(self, delivery: Delivery) -> Payloads:
@@ -301,7 +301,7 @@ class JsonDialect:
 
     def _welcome(self, request: Request, answer: Welcome) -> Payloads:
         user, limits = answer.user, self._limits
-        msg = f"Welcome back {user.nick} !" if answer.returning else f"Hello {user.nick}"
+        msg = f"Welcome back {user.nick} !" if answer.is_returning_user else f"Hello {user.nick}"
         if not self.newline_delimited:
             return self._payload(objects.BasicWelcome(sender="server", action="server-hello", msg=msg))
         return self._payload(
@@ -312,7 +312,7 @@ class JsonDialect:
                 user=objects.User(user.id, user.nick, user.colour),
                 cursor=answer.cursor,
                 seen=answer.last_seen_id,
-                returning=answer.returning,
+                returning=answer.is_returning_user,
                 limits=objects.WelcomeLimits(limits.json, limits.message, limits.page_max),
                 version=__version__,
                 ref=request.ref,
@@ -325,7 +325,7 @@ class JsonDialect:
     def _account(self, request: Request, answer: AccountChanged) -> Payloads:
         return self._payload(
             objects.AccountChanged(
-                action="server-account", ref=request.ref, nick=answer.nick, registered=answer.registered
+                action="server-account", ref=request.ref, nick=answer.nick, registered=answer.is_registered
             )
         )
 
@@ -340,7 +340,7 @@ class JsonDialect:
         return self._list(reply, "tokens", map(token_object, answer.tokens))
 
     def _link_made(self, request: Request, answer: InvitationLinkMade) -> Payloads:
-        link = link_object(answer.link)
+        link = invitation_link_object(answer.link)
         return self._payload(
             objects.InvitationLinkMade(
                 action="server-invitelink",
@@ -356,7 +356,7 @@ class JsonDialect:
         reply = objects.InvitationLinkList(
             action="server-links", ref=request.ref, group=answer.group, links=[]
         )
-        return self._list(reply, "links", map(link_object, answer.links))
+        return self._list(reply, "links", map(invitation_link_object, answer.links))
 
     def _moderated(self, request: Request, answer: Moderated) -> Payloads:
         acts = [moderation_object(act) for act in answer.entries]
@@ -388,7 +388,7 @@ class JsonDialect:
         return self._list(
             said,
             "members",
-            (objects.Member(one.nick, one.role, one.online, one.registered) for one in answer.members),
+            (objects.Member(one.nick, one.role, one.is_online, one.is_registered) for one in answer.members),
         )
 
     def _groups(self, request: Request, answer: Groups) -> Payloads:
@@ -407,16 +407,18 @@ class JsonDialect:
                     line.owner_is_registered,
                     line.history,
                 )
-                for line in answer.groups
+                for line in answer.items
             ),
         )
 
     def _page(self, request: Request, answer: Page) -> Payloads:
         conversation, ref = answer.conversation, request.ref
-        ordered: Iterable[LogEntry] = answer.entries if answer.forward else reversed(answer.entries)
+        ordered: Iterable[LogEntry] = answer.entries if answer.reads_forward else reversed(answer.entries)
         if answer.is_event_page:
             states = objects.EventPage(action="server-states", ref=ref, group=conversation.name, events=[])
-            return self._list(states, "events", map(event_object, ordered), answer.more, answer.forward)
+            return self._list(
+                states, "events", map(event_object, ordered), answer.has_more, answer.reads_forward
+            )
         command = request.command
         row = COMMANDS_BY_JSON_ACTION.get(request.command_word)
         page = objects.Page(
@@ -431,10 +433,10 @@ class JsonDialect:
         )
         from_centre = _from_the_centre(command, answer.entries) if isinstance(command, ReadHistory) else []
         items = (self._item(entry, answer) for entry in from_centre or ordered)
-        kept, more = self._fitting(page, items, answer.more)
+        kept, more = self._fitting(page, items, answer.has_more)
         if from_centre:
             kept.sort(key=lambda item: item.id)
-        elif not answer.forward:
+        elif not answer.reads_forward:
             kept.reverse()
         messages = [item for item in kept if isinstance(item, objects.HistoryMessage)]
         events = [item for item in kept if isinstance(item, objects.GroupEvent)]
@@ -459,14 +461,14 @@ class JsonDialect:
 
     def _search_result(self, request: Request, answer: SearchResult) -> Payloads:
         result = objects.SearchResult(action="server-search", ref=request.ref, messages=[])
-        most = replace(result, before=ID_MAX, after=ID_MAX)
+        most = replace(result, before=MAX_ID_VALUE, after=MAX_ID_VALUE)
         items = (
             found_message_object(entry, answer.reader, coloured=self.newline_delimited)
             for entry in answer.entries
         )
         kept, is_cut = self._fitting(most, items, False)
         bound = kept[-1].id if is_cut and kept else answer.resume_id
-        before, after = (None, bound) if answer.forward else (bound, None)
+        before, after = (None, bound) if answer.searches_forward else (bound, None)
         return self._payload(
             replace(result, messages=kept, more=bound is not None, before=before, after=after)
         )
@@ -478,16 +480,16 @@ class JsonDialect:
                 line.kind,
                 line.name,
                 line.last_id,
-                line.unread,
-                line.read_mark or 0,
-                UNSET if line.read_mark != 0 else True,
+                line.unread_count,
+                line.read_mark_id or 0,
+                UNSET if line.read_mark_id != 0 else True,
             )
-            for line in answer.conversations
+            for line in answer.items
         )
-        return self._list(said, "conversations", summaries, answer.more)
+        return self._list(said, "conversations", summaries, answer.has_more)
 
     def _read_mark(self, request: Request, answer: ReadMark) -> Payloads:
-        mark = read_mark_object(answer.reader, answer.conversation, answer.id)
+        mark = read_mark_object(answer.reader, answer.conversation, answer.entry_id)
         return self._payload(replace(mark, ref=request.ref))
 
     def _transient_sent(self, request: Request, answer: TransientMessageSent) -> Payloads:
@@ -497,8 +499,8 @@ class JsonDialect:
 
     def _active(self, request: Request, answer: ActiveConversations) -> Payloads:
         said = objects.ActiveConversations(action="server-active", ref=request.ref, conversations=[])
-        lines = map(active_conversation_object, answer.conversations)
-        return self._list(said, "conversations", lines, answer.more)
+        lines = map(active_conversation_object, answer.items)
+        return self._list(said, "conversations", lines, answer.has_more)
 
     def _help(self, request: Request, answer: Help) -> Payloads:
         commands = (

@@ -52,7 +52,7 @@ def message_object(entry: LogEntry) -> objects.Message:
         colour=event.actor.colour,
         deleted=not event.body,
     )
-    if event.is_edited or event.answered is not None:
+    if event.is_edited or event.answered_message is not None:
         return _with_changes(message, event)
     return message
 
@@ -84,9 +84,9 @@ def _with_changes(message: MessageObject, event: ChatEvent) -> MessageObject:
     """Return ``message``, that of ``event``, with whether it was edited and what it answers; few need it."""
     if event.is_edited and not event.is_tombstone:
         message = replace(message, edited=True)
-    if event.answered is not None:
-        answered = event.answered
-        message = replace(message, reply_to=answered.id, reply_from=answered.author.nick)
+    if event.answered_message is not None:
+        answered = event.answered_message
+        message = replace(message, reply_to=answered.message_id, reply_from=answered.author.nick)
     return message
 
 
@@ -146,7 +146,7 @@ def server_event_object(delivery: UserArrived | UserDeparted | OperatorAnnouncem
         actor=user.nick,
         ts=ts,
         event="arrived",
-        returning=delivery.returning,
+        returning=delivery.is_returning_user,
         colour=user.colour,
     )
 
@@ -193,7 +193,7 @@ def live_event_object(entry: LogEntry) -> objects.GroupEvent:
 def typing_object(sent: TransientMessage) -> objects.Typing | None:
     """Return the JSON object of a typing notice, or None if ``sent`` is not a typing notice."""
     state = dict(sent.tags).get(TYPING_TAG)
-    if sent.kind != "tags" or sent.for_operators or state not in TYPING_STATES:
+    if sent.kind != "tags" or sent.is_for_operators_only or state not in TYPING_STATES:
         return None
     group = "" if sent.conversation is None else sent.conversation.name
     to = "" if sent.dest is None else sent.dest.nick
@@ -213,16 +213,16 @@ def token_object(token: TokenListItem) -> objects.Token:
     return objects.Token(
         token.name,
         token.scope,
-        list(token.groups),
-        Timestamp(format_rfc3339(token.made)),
-        None if token.expires is None else Timestamp(format_rfc3339(token.expires)),
+        list(token.conversation_names),
+        Timestamp(format_rfc3339(token.made_at)),
+        None if token.expires_at is None else Timestamp(format_rfc3339(token.expires_at)),
     )
 
 
-def link_object(link: InvitationLinkListItem) -> objects.InvitationLink:
+def invitation_link_object(link: InvitationLinkListItem) -> objects.InvitationLink:
     """Return the JSON object of an invitation link."""
-    made, expires = Timestamp(format_rfc3339(link.made)), Timestamp(format_rfc3339(link.expires))
-    return objects.InvitationLink(link.number, link.maker, made, expires, link.use_count)
+    made, expires = Timestamp(format_rfc3339(link.made_at)), Timestamp(format_rfc3339(link.expires_at))
+    return objects.InvitationLink(link.number, link.maker_nick, made, expires, link.use_count)
 
 
 def moderation_object(act: ModerationEntry) -> objects.ModerationEntry:

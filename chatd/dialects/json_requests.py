@@ -15,7 +15,7 @@ import msgspec
 from chatd.core.commands import COMMANDS_BY_JSON_ACTION, Command
 from chatd.core.declarations import CommandDeclaration
 from chatd.core.limits import Limits
-from chatd.core.refusals import Refusal, refusal_reason
+from chatd.core.refusals import Refusal, translatable_reason
 
 MAX_REF_LENGTH: Final = 128
 """The maximum number of characters in a ``ref``, the client's own id of a request."""
@@ -62,7 +62,7 @@ def check_depth(request_object: JsonObject, frame: bytes, limit: int) -> None:
         inner = chain.from_iterable(one.values() if isinstance(one, dict) else one for one in level)
         level = [one for one in inner if isinstance(one, dict | list)]
     if level:
-        raise Refusal("bad_json", why=refusal_reason("too_deep", limit=limit))
+        raise Refusal("bad_json", why=translatable_reason("too_deep", limit=limit))
 
 
 def _unique(pairs: list[tuple[str, object]]) -> JsonObject:
@@ -121,7 +121,7 @@ def _values(
                 value = request_object.get(key)
                 if value is not None:
                     break
-        if field.is_sender:
+        if field.accepts_sender_keys:
             values[name] = sender
         elif value is not None:
             values[name] = value if field.normalize is None else field.normalize(key, value)

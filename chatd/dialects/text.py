@@ -57,7 +57,7 @@ from chatd.core.limits import Limits
 from chatd.core.moderation import ModerationEntry
 from chatd.core.refusals import Refusal, TranslatableText
 from chatd.core.requests import Request
-from chatd.core.terminal import LINE_END, replace_controls
+from chatd.core.terminal import LINE_END_PATTERN, replace_controls
 from chatd.core.typed_commands import (
     COMMANDS_BY_SEMICOLON_WORD,
     COMMANDS_BY_TEXT_VERB,
@@ -201,7 +201,7 @@ class TextDialect:
             # The reference client shows only what it knows.
             return _lines("MSG" if self._is_reference else "ANN", delivery.user.nick, text=delivery.text)
         if isinstance(delivery, UserArrived):
-            return self._arrived(delivery.user.nick, delivery.returning)
+            return self._arrived(delivery.user.nick, delivery.is_returning_user)
         return _lines("LFT", delivery.user.nick) if isinstance(delivery, UserDeparted) else ()
 
     def encode_for_subject(self, delivery: Delivery) -> Payloads:
@@ -227,7 +227,7 @@ class TextDialect:
         return arrival + _lines("BCK", nick) if returning and not self._is_reference else arrival
 
     def _welcome(self, request: Request, answer: Welcome) -> Payloads:
-        return self._arrived(answer.user.nick, answer.returning)
+        return self._arrived(answer.user.nick, answer.is_returning_user)
 
     def _ack(self, request: Request, answer: Ack) -> Payloads:
         event = answer.entry.event
@@ -239,7 +239,7 @@ class TextDialect:
         return _message(event) if self._is_reference and request.command_word == "MSG" else ()
 
     def _account(self, request: Request, answer: AccountChanged) -> Payloads:
-        return _lines("ACC", answer.nick, "registered" if answer.registered else "unregistered")
+        return _lines("ACC", answer.nick, "registered" if answer.is_registered else "unregistered")
 
     def _token_made(self, request: Request, answer: TokenMade) -> Payloads:
         return _token(answer.token, str(answer.secret))
@@ -277,8 +277,8 @@ class TextDialect:
                     answer.group,
                     member.nick,
                     member.role,
-                    "online" if member.online else "away",
-                    "registered" if member.registered else "unregistered",
+                    "online" if member.is_online else "away",
+                    "registered" if member.is_registered else "unregistered",
                 )
                 for member in answer.members
             ),
@@ -296,21 +296,21 @@ class TextDialect:
                     line.role or "-",
                     text=line.topic,
                 )
-                for line in answer.groups
+                for line in answer.items
             ),
         )
 
     def _page(self, request: Request, answer: Page) -> Payloads:
         where = _place(answer.conversation, answer.reader)
-        ordered = answer.entries if answer.forward else reversed(answer.entries)
+        ordered = answer.entries if answer.reads_forward else reversed(answer.entries)
         items = (
             _event_item(where, entry)
             if answer.is_event_page
             else (*_message_item(where, entry), *_reaction_lines(entry, answer))
             for entry in ordered
         )
-        lines = _list(request, items, answer.more, answer.forward)
-        if answer.is_event_page or answer.more or answer.forward or not answer.trimmed_up_to_id:
+        lines = _list(request, items, answer.has_more, answer.reads_forward)
+        if answer.is_event_page or answer.has_more or answer.reads_forward or not answer.trimmed_up_to_id:
             return lines
         return (*_lines("INF", text=f"older messages were deleted, up to {answer.trimmed_up_to_id}"), *lines)
 
@@ -322,13 +322,12 @@ class TextDialect:
 
     def _conversations(self, request: Request, answer: Conversations) -> Payloads:
         lines = (
-            _lines("CNV", one.kind, one.name, str(one.last_id), str(one.unread))
-            for one in answer.conversations
+            _lines("CNV", one.kind, one.name, str(one.last_id), str(one.unread_count)) for one in answer.items
         )
-        return _list(request, lines, answer.more)
+        return _list(request, lines, answer.has_more)
 
     def _read_mark(self, request: Request, answer: ReadMark) -> Payloads:
-        return _lines("RDM", _place(answer.conversation, answer.reader), str(answer.id))
+        return _lines("RDM", _place(answer.conversation, answer.reader), str(answer.entry_id))
 
     def _hint(self, request: Request, answer: HistoryHint) -> Payloads:
         return _lines("INF", text=_HINT)
@@ -400,7 +399,7 @@ def _lines(*fields: str, text: str | None = None) -> Payloads:
         return (replace_controls(head).encode(),)
     return tuple(
         replace_controls(f"{head} {line}").encode()
-        for line in LINE_END.split(text, MAX_SENT_LINES_PER_MESSAGE - 1)
+        for line in LINE_END_PATTERN.split(text, MAX_SENT_LINES_PER_MESSAGE - 1)
     )
 
 
@@ -485,8 +484,15 @@ def _moderation(act: ModerationEntry) -> Payloads:
 
 def _token(token: TokenListItem, secret: str = "") -> Payloads:
     """Return the line of a token; ``-`` stands for no end. The ``secret`` is known when the token is made."""
-    expires = "-" if token.expires is None else format_rfc3339(token.expires)
-    head = ("TOK", token.name, token.scope, ",".join(token.groups), format_rfc3339(token.made), expires)
+    expires = "-" if token.expires_at is None else format_rfc3339(token.expires_at)
+    head = (
+        "TOK",
+        token.name,
+        token.scope,
+        ",".join(token.conversation_names),
+        format_rfc3339(token.made_at),
+        expires,
+    )
     return _lines(*head, *filter(None, (secret,)))
 
 
@@ -496,9 +502,9 @@ def _link(link: InvitationLinkListItem, secret: str = "") -> Payloads:
         "LNK",
         link.group,
         str(link.number),
-        link.maker,
-        format_rfc3339(link.made),
-        format_rfc3339(link.expires),
+        link.maker_nick,
+        format_rfc3339(link.made_at),
+        format_rfc3339(link.expires_at),
     )
     return _lines(*head, str(link.use_count), *filter(None, (secret,)))
 
@@ -512,8 +518,8 @@ def _message(event: ChatEvent) -> Payloads:
 
 def _answered(event: ChatEvent) -> Payloads:
     """Return the line in front of a message that answers another one: ``RPL id nick``."""
-    answered = event.answered
-    return () if answered is None else _lines("RPL", str(answered.id), answered.author.nick)
+    answered = event.answered_message
+    return () if answered is None else _lines("RPL", str(answered.message_id), answered.author.nick)
 
 
 def _changed(event: ChatEvent) -> Payloads:

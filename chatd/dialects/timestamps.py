@@ -16,7 +16,7 @@ def format_rfc3339(at: int) -> str:
     return f"{_second(second)}.{millisecond:03}Z"
 
 
-def local_hour_and_minute(at: int) -> tuple[int, int]:
+def local_hour_and_minute_of(at: int) -> tuple[int, int]:
     """Return the hour and the minute of the time ``at``, in milliseconds since 1970, in the machine's time
     zone.
     """

@@ -18,6 +18,7 @@ from chatd.boundaries import DeliveryEncoder, Payloads
 from chatd.core.answers import (
     AccountChanged,
     Ack,
+    AlreadyInGroup,
     Answer,
     Clients,
     Conversations,
@@ -36,7 +37,6 @@ from chatd.core.answers import (
     SearchResult,
     TokenList,
     TokenMade,
-    Unchanged,
     Welcome,
 )
 from chatd.core.commands import (
@@ -60,7 +60,7 @@ from chatd.core.events import (
 )
 from chatd.core.limits import Limits
 from chatd.core.names import BadName, Name, parse_group
-from chatd.core.refusals import Refusal, refusal_reason
+from chatd.core.refusals import Refusal, translatable_reason
 from chatd.core.requests import Request
 from chatd.core.typed_commands import (
     SlashLine,
@@ -70,32 +70,32 @@ from chatd.core.typed_commands import (
 )
 from chatd.core.wires import OpeningBytes, Wire
 from chatd.dialects.json import JsonDialect
-from chatd.dialects.timestamps import local_hour_and_minute
+from chatd.dialects.timestamps import local_hour_and_minute_of
 from chatd.dialects.tp6_phrases import (
+    CONTINUATION_INDENT,
     HISTORY_HINT,
-    INDENT,
     MAX_LIST_BYTES,
     ROOM_QUESTION,
     arrival_sentence,
     conversation_lines,
     delivery_sentence,
+    entries_that_fit,
     event_sentence,
-    fitting_entries,
-    found_lines,
     group_lines,
     help_lines,
-    link_lines,
+    history_lines,
+    history_title,
+    invitation_link_lines,
     list_with_title,
     member_lines,
     message_sentence,
     moderation_lines,
-    page_lines,
-    page_title,
     read_mark_sentence,
     refusal_text,
-    resolve_command,
+    resolve_typed_command,
     rgb_bytes,
-    search_on_sentence,
+    search_continuation_sentence,
+    search_result_lines,
     to_ascii_json,
     token_lines,
 )
@@ -169,12 +169,12 @@ class Tp6Dialect:
         return self._shared("question")
 
     def _shared(self, place: ClientLocation, name: Name | None = None) -> Self:
-        key = "" if name is None else name.key
+        key = "" if name is None else name.normalized
         found = self._places.get((place, key))
         if found is None:
             found = self._places[place, key] = copy(self)
             found.location = place
-            found.room = None if name is None else name.shown
+            found.room = None if name is None else name.original
             found._key = key
         return found
 
@@ -211,7 +211,7 @@ class Tp6Dialect:
             if typed is not None and action is None:
                 return self._command(typed)
             if is_command_with_secret(text):
-                return self._refused(Refusal("bad_request", why=refusal_reason("password_in_message")))
+                return self._refused(Refusal("bad_request", why=translatable_reason("password_in_message")))
             text = action or unescape_leading_slash(text)
         is_room_name = self.location == "question" and kind == "message" and action is None
         if self.location == "no room" or (self.location == "question" and not is_room_name):
@@ -229,7 +229,7 @@ class Tp6Dialect:
         typed = parse_slash_line(text)
         if typed is not None and typed.declaration is not None and typed.declaration.command is Identify:
             try:
-                row, values = resolve_command(typed.declaration, typed.rest, None)
+                row, values = resolve_typed_command(typed.declaration, typed.rest, None)
                 return self._logging_in(row.build(values, self._limits), f"/{typed.word}")
             except Refusal as refusal:
                 return Request(refusal, f"/{typed.word}")
@@ -301,7 +301,7 @@ class Tp6Dialect:
         if row.command is Leave and not typed.rest and self.room is None:
             return self._moving(EnterGroup(""), name, lobby, lobby)
         try:
-            row, values = resolve_command(row, typed.rest, self.room)
+            row, values = resolve_typed_command(row, typed.rest, self.room)
             command = row.build(values, self._limits)
         except Refusal as refusal:
             return self._refused(refusal, name, moves=row.command in _MOVES)
@@ -317,7 +317,7 @@ class Tp6Dialect:
 
     def _is_here(self, group: str) -> bool:
         try:
-            return self.location == "room" and parse_group(group).key == self._key
+            return self.location == "room" and parse_group(group).normalized == self._key
         except BadName:
             return False
 
@@ -380,7 +380,7 @@ class Tp6Dialect:
 
     def _welcome(self, request: Request, answer: Welcome) -> Payloads:
         nick = answer.user.nick
-        return self._notice(f"Welcome back {nick} !" if answer.returning else arrival_sentence(nick))
+        return self._notice(f"Welcome back {nick} !" if answer.is_returning_user else arrival_sentence(nick))
 
     def _ack(self, request: Request, answer: Ack) -> Payloads:
         event = answer.entry.event
@@ -393,29 +393,29 @@ class Tp6Dialect:
             event = replace(event, kind="joined", actor=event.subject, subject=None)
         return self._notice(f"C'est fait : {event_sentence(event)}")
 
-    def _unchanged(self, request: Request, answer: Unchanged) -> Payloads:
+    def _unchanged(self, request: Request, answer: AlreadyInGroup) -> Payloads:
         return self._arrival(answer.group)
 
     def _arrival(self, room: str) -> Payloads:
         return self._notice(f"Vous êtes dans {room or 'la chatroom'}")
 
     def _account(self, request: Request, answer: AccountChanged) -> Payloads:
-        state = "a un mot de passe" if answer.registered else "n'a plus de mot de passe"
+        state = "a un mot de passe" if answer.is_registered else "n'a plus de mot de passe"
         return self._notice(f"C'est fait : {answer.nick} {state}")
 
     def _token_made(self, request: Request, answer: TokenMade) -> Payloads:
         (line,) = token_lines((answer.token,))
-        return self._notice(f"C'est fait : {line}\n{INDENT}{answer.secret}")
+        return self._notice(f"C'est fait : {line}\n{CONTINUATION_INDENT}{answer.secret}")
 
     def _tokens(self, request: Request, answer: TokenList) -> Payloads:
         return self._list(f"Jetons de {answer.nick}", token_lines(answer.tokens))
 
     def _link_made(self, request: Request, answer: InvitationLinkMade) -> Payloads:
-        (line,) = link_lines((answer.link,))
-        return self._notice(f"C'est fait : {line}\n{INDENT}{answer.secret}")
+        (line,) = invitation_link_lines((answer.link,))
+        return self._notice(f"C'est fait : {line}\n{CONTINUATION_INDENT}{answer.secret}")
 
     def _links(self, request: Request, answer: InvitationLinkList) -> Payloads:
-        return self._list(f"Liens de {answer.group}", link_lines(answer.links))
+        return self._list(f"Liens de {answer.group}", invitation_link_lines(answer.links))
 
     def _moderated(self, request: Request, answer: Moderated) -> Payloads:
         return self._notice("\n".join(f"C'est fait : {line}" for line in moderation_lines(answer.entries)))
@@ -439,7 +439,7 @@ class Tp6Dialect:
     def _page(self, request: Request, answer: Page) -> Payloads:
         if self._json is not None and request.command_word == "history":
             return self._as_json(self._json, request, answer)
-        return self._list(page_title(answer), page_lines(answer), answer.more, answer.forward)
+        return self._list(history_title(answer), history_lines(answer), answer.has_more, answer.reads_forward)
 
     def _as_json(self, dialect: JsonDialect, request: Request, answer: Page | Conversations) -> Payloads:
         (payload,) = dialect.encode_answer(request, answer)
@@ -448,13 +448,17 @@ class Tp6Dialect:
     def _conversations(self, request: Request, answer: Conversations) -> Payloads:
         if self._json is not None and request.command_word == "history":
             return self._as_json(self._json, request, answer)
-        return self._list("Conversations", conversation_lines(answer), answer.more)
+        return self._list("Conversations", conversation_lines(answer), answer.has_more)
 
     def _search_result(self, request: Request, answer: SearchResult) -> Payloads:
-        shown, is_cut = fitting_entries(found_lines(answer))
+        shown, is_cut = entries_that_fit(search_result_lines(answer))
         bound = answer.entries[len(shown) - 1].id if is_cut else answer.resume_id
         found = self._list("Messages trouvés", shown, bound is not None)
-        return found if bound is None else found + self._notice(search_on_sentence(answer.forward, bound))
+        return (
+            found
+            if bound is None
+            else found + self._notice(search_continuation_sentence(answer.searches_forward, bound))
+        )
 
     def _read_mark(self, request: Request, answer: ReadMark) -> Payloads:
         return self._notice(f"C'est fait : {read_mark_sentence(answer)}")
@@ -476,7 +480,7 @@ class Tp6Dialect:
         event = logged.event
         nick, time = event.actor.nick, ""
         if self.bonus:
-            hour, minute = local_hour_and_minute(logged.at)
+            hour, minute = local_hour_and_minute_of(logged.at)
             red, green, blue = rgb_bytes(event.actor.colour)
             nick = f"\x1b[38;2;{red};{green};{blue}m{nick}\x1b[0m"
             time = f"[{hour:02}:{minute:02}] "
@@ -500,7 +504,7 @@ _ANSWERS: Final[dict[type, Callable[[Tp6Dialect, Request, Any], Payloads]]] = {
     Moderated: Tp6Dialect._moderated,
     ModerationLog: Tp6Dialect._moderation_log,
     IgnoredUsers: Tp6Dialect._ignored,
-    Unchanged: Tp6Dialect._unchanged,
+    AlreadyInGroup: Tp6Dialect._unchanged,
     Clients: Tp6Dialect._clients,
     Members: Tp6Dialect._members,
     Groups: Tp6Dialect._groups,

@@ -14,9 +14,9 @@ from chatd.boundaries import Payloads
 from chatd.core.events import LogEntry
 from chatd.core.requests import Request
 from chatd.core.wires import OpeningBytes, Wire
-from chatd.dialects.timestamps import local_hour_and_minute
+from chatd.dialects.timestamps import local_hour_and_minute_of
 from chatd.dialects.tp6 import Tp6Dialect
-from chatd.dialects.tp6_phrases import indented, indented_image, message_sentence, rgb_bytes
+from chatd.dialects.tp6_phrases import indented_image, indented_text, message_sentence, rgb_bytes
 
 TEXT_FRAME_TYPE: Final = 1
 IMAGE_FRAME_TYPE: Final = 3
@@ -54,7 +54,7 @@ class Tp6BinaryFrameDialect(Tp6Dialect):
         if is_private or event.kind == "action":
             return _payload(event.kind, "", mark, message_sentence(nick, event, is_private))
         return _payload(
-            event.kind, nick, mark, (indented_image if event.kind == "image" else indented)(event.body)
+            event.kind, nick, mark, (indented_image if event.kind == "image" else indented_text)(event.body)
         )
 
     def _notice(self, text: str, at: int | None = None) -> Payloads:
@@ -66,7 +66,7 @@ class Tp6BinaryFrameDialect(Tp6Dialect):
         """
         if not self.bonus:
             return b""
-        return rgb_bytes(colour) + (NO_TIME_BYTES if at is None else bytes(local_hour_and_minute(at)))
+        return rgb_bytes(colour) + (NO_TIME_BYTES if at is None else bytes(local_hour_and_minute_of(at)))
 
 
 def _payload(kind: str, name: str, mark: bytes, text: str) -> Payloads:

@@ -29,16 +29,16 @@ from chatd.core.events import (
     MultiUserDelivery,
     OperatorAnnouncement,
     UserArrived,
-    action_text,
+    action_text_without_prefix,
 )
 from chatd.core.moderation import ModerationEntry
-from chatd.core.refusals import REFUSAL_SENTENCES, Refusal, refusal_reason
-from chatd.core.terminal import LINE_END, replace_controls
+from chatd.core.refusals import REFUSAL_SENTENCES, Refusal, translatable_reason
+from chatd.core.terminal import LINE_END_PATTERN, replace_controls
 from chatd.core.typed_commands import ME_HELP, parse_slash_fields, translated_me_usage
 from chatd.dialects.timestamps import format_rfc3339
 from chatd.locales import to_french
 
-INDENT: Final = "  "
+CONTINUATION_INDENT: Final = "  "
 """The indentation of every line but the first in a message or a list. No other line begins with it, so no
 message can imitate a line of another author.
 """
@@ -67,7 +67,7 @@ _HISTORIES: Final = {"all": "tout", "since_joining": "depuis l'arrivée de chacu
 _KINDS: Final = {"group": "salon", "direct": "privé"}
 
 
-def resolve_command(
+def resolve_typed_command(
     declaration: CommandDeclaration, rest: str, room: str | None
 ) -> tuple[CommandDeclaration, Mapping[str, object]]:
     """Return the command to run and its values, for a command that a client in ``room`` has typed.
@@ -84,9 +84,10 @@ def resolve_command(
     if "visibility" in values:
         typed = str(values["visibility"])
         values = {**values, "visibility": _TYPED_VISIBILITIES.get(typed, typed)}
-    if not declaration.required <= values.keys():
+    if not declaration.required_fields <= values.keys():
         raise Refusal(
-            "bad_request", why=refusal_reason("usage", usage=declaration.translated_slash_usage(to_french))
+            "bad_request",
+            why=translatable_reason("usage", usage=declaration.translated_slash_usage(to_french)),
         )
     return declaration, values
 
@@ -106,7 +107,7 @@ def refusal_text(refusal: Refusal, moved_to: str, is_message: bool) -> str:
         text += f" ; {to_french(REFUSAL_SENTENCES['no_room'])}" if refusal.code != "no_room" else ""
     elif refusal.code in ("not_member", "no_such_group") and is_message:
         text += " ; /leave ramène à la chatroom"
-    return f"Erreur [{refusal.code}] : {indented(text)}"
+    return f"Erreur [{refusal.code}] : {indented_text(text)}"
 
 
 def delivery_sentence(delivery: MultiUserDelivery) -> str:
@@ -118,9 +119,9 @@ def delivery_sentence(delivery: MultiUserDelivery) -> str:
         return f"Annonce : {event_sentence(delivery.event)}"
     nick = delivery.user.nick
     if isinstance(delivery, OperatorAnnouncement):
-        return f"Annonce de {nick} : {indented(delivery.text)}"
+        return f"Annonce de {nick} : {indented_text(delivery.text)}"
     if isinstance(delivery, UserArrived):
-        return f"{nick} est de retour !" if delivery.returning else arrival_sentence(nick)
+        return f"{nick} est de retour !" if delivery.is_returning_user else arrival_sentence(nick)
     return f"Annonce : {nick} a quitté la chatroom"
 
 
@@ -132,9 +133,9 @@ def to_ascii_json(payload: bytes) -> str:
 def member_lines(answer: Members) -> Iterator[str]:
     """Return one French line for each member of a group: ``bob (opérateur, absent, sans mot de passe)``."""
     for member in answer.members:
-        away = None if member.online else "absent"
-        password = None if member.registered else "sans mot de passe"
-        yield with_remarks(member.nick, _ROLES.get(member.role), away, password)
+        away = None if member.is_online else "absent"
+        password = None if member.is_registered else "sans mot de passe"
+        yield name_with_remarks(member.nick, _ROLES.get(member.role), away, password)
 
 
 _ACTS: Final = {
@@ -164,7 +165,7 @@ def moderation_lines(acts: Iterable[ModerationEntry]) -> Iterator[str]:
     for act in acts:
         sentence = _ACTS[act.kind].format(operator=act.operator.nick, target=act.target)
         end = "" if act.until is None else f" jusqu'au {format_rfc3339(act.until)}"
-        why = f" : {indented(act.reason)}" if act.reason else ""
+        why = f" : {indented_text(act.reason)}" if act.reason else ""
         yield f"{format_rfc3339(act.at)} {sentence}{end}{why}"
 
 
@@ -174,33 +175,36 @@ _ACCESSES: Final = {"read": "lecture", "write": "lecture et écriture"}
 def token_lines(tokens: Iterable[TokenListItem]) -> Iterator[str]:
     """Yield one French line for each token: ``deploy (lecture, wob, depuis le …, jusqu'au …)``."""
     for token in tokens:
-        places = "partout" if token.groups == ("*",) else ", ".join(token.groups)
-        end = None if token.expires is None else f"jusqu'au {format_rfc3339(token.expires)}"
-        yield with_remarks(
-            token.name, _ACCESSES[token.scope], places, f"depuis le {format_rfc3339(token.made)}", end
+        places = "partout" if token.conversation_names == ("*",) else ", ".join(token.conversation_names)
+        end = None if token.expires_at is None else f"jusqu'au {format_rfc3339(token.expires_at)}"
+        yield name_with_remarks(
+            token.name, _ACCESSES[token.scope], places, f"depuis le {format_rfc3339(token.made_at)}", end
         )
 
 
-def link_lines(links: Iterable[InvitationLinkListItem]) -> Iterator[str]:
+def invitation_link_lines(links: Iterable[InvitationLinkListItem]) -> Iterator[str]:
     """Yield one French line for each invitation link: ``n° 1 (alice, depuis le …, jusqu'au …, 2
     arrivées)``.
     """
     for link in links:
-        made, expires = f"depuis le {format_rfc3339(link.made)}", f"jusqu'au {format_rfc3339(link.expires)}"
+        made, expires = (
+            f"depuis le {format_rfc3339(link.made_at)}",
+            f"jusqu'au {format_rfc3339(link.expires_at)}",
+        )
         uses = f"{link.use_count} arrivée{'s' if link.use_count > 1 else ''}"
-        yield with_remarks(f"n° {link.number}", link.maker, made, expires, uses)
+        yield name_with_remarks(f"n° {link.number}", link.maker_nick, made, expires, uses)
 
 
 def group_lines(answer: Groups) -> Iterator[str]:
     """Return one French line for each group: ``wob (public, 2 membres, propriétaire sans mot de passe) :
     topic``.
     """
-    for line in answer.groups:
+    for line in answer.items:
         count = f"{line.member_count} membre{'s' if line.member_count > 1 else ''}"
         visibility, role = FRENCH_VISIBILITIES[line.visibility], _ROLES.get(line.role)
         owner = _unregistered_owner(line)
-        room = with_remarks(line.group, visibility, count, role, owner)
-        yield f"{room} : {indented(line.topic)}" if line.topic else room
+        room = name_with_remarks(line.group, visibility, count, role, owner)
+        yield f"{room} : {indented_text(line.topic)}" if line.topic else room
 
 
 def _unregistered_owner(line: GroupListItem) -> str | None:
@@ -211,10 +215,10 @@ def _unregistered_owner(line: GroupListItem) -> str | None:
 
 def conversation_lines(answer: Conversations) -> Iterator[str]:
     """Return one French line for each conversation of a list: ``bob (privé, n° 7, 2 non lus)``."""
-    for one in answer.conversations:
+    for one in answer.items:
         name = "la chatroom" if one.kind == "lobby" else one.name
-        unread = f"{one.unread} non lu{'s' if one.unread > 1 else ''}"
-        yield with_remarks(name, _KINDS.get(one.kind), f"n° {one.last_id}", unread)
+        unread = f"{one.unread_count} non lu{'s' if one.unread_count > 1 else ''}"
+        yield name_with_remarks(name, _KINDS.get(one.kind), f"n° {one.last_id}", unread)
 
 
 def read_mark_sentence(mark: ReadMark) -> str:
@@ -224,10 +228,10 @@ def read_mark_sentence(mark: ReadMark) -> str:
         place = f"la conversation avec {conversation.other_user(mark.reader).nick} est lue"
     else:
         place = f"{conversation.name} est lu" if conversation.name else "la chatroom est lue"
-    return f"{place} jusqu'au n° {mark.id}"
+    return f"{place} jusqu'au n° {mark.entry_id}"
 
 
-def page_title(page: Page) -> str:
+def history_title(page: Page) -> str:
     """Return the French title of a page of the log: ``Historique de wob``."""
     conversation = page.conversation
     if conversation.pair:
@@ -235,29 +239,29 @@ def page_title(page: Page) -> str:
     return f"Historique de {conversation.name or 'la chatroom'}"
 
 
-def page_lines(page: Page) -> Iterator[str]:
+def history_lines(page: Page) -> Iterator[str]:
     """Yield one French line for each entry of a page of the log, in the direction of reading.
 
     If the page ends where older messages were deleted, a last line says so.
     """
-    for entry in page.entries if page.forward else reversed(page.entries):
+    for entry in page.entries if page.reads_forward else reversed(page.entries):
         yield f"{format_rfc3339(entry.at)} {history_sentence(entry.event)}"
-    if page.trimmed_up_to_id and not (page.is_event_page or page.forward or page.more):
+    if page.trimmed_up_to_id and not (page.is_event_page or page.reads_forward or page.has_more):
         yield "(les messages plus anciens ont été supprimés)"
 
 
-def found_lines(answer: SearchResult) -> Iterator[str]:
+def search_result_lines(answer: SearchResult) -> Iterator[str]:
     """Yield one French line for each message that a search has found: ``… wob (n° 17) : alice a dit :
     salut``.
     """
     for entry in answer.entries:
         conversation = entry.event.conversation
         name = "la chatroom" if conversation.kind == "lobby" else conversation.name_for(answer.reader)
-        place = with_remarks(name, _KINDS.get(conversation.kind), f"n° {entry.id}")
+        place = name_with_remarks(name, _KINDS.get(conversation.kind), f"n° {entry.id}")
         yield f"{format_rfc3339(entry.at)} {place} : {history_sentence(entry.event)}"
 
 
-def search_on_sentence(forward: bool, bound: int) -> str:
+def search_continuation_sentence(forward: bool, bound: int) -> str:
     """Return the French sentence that says how to continue a search.
 
     The search continues after the log id ``bound`` if ``forward`` is true, else before it.
@@ -284,14 +288,14 @@ def list_with_title(title: str, entries: Iterable[str], more: bool = False, forw
     formatted. ``entries`` come in the direction of reading; if ``forward`` is false, the text has them in
     reverse order. ``more`` says that there are further entries.
     """
-    shown, is_cut = fitting_entries(entries)
+    shown, is_cut = entries_that_fit(entries)
     if not forward:
         shown.reverse()
     count = f"{len(shown)}{' (et plus)' if more or is_cut else ''}"
-    return indented("\n".join((f"{title} : {count}", *shown)))
+    return indented_text("\n".join((f"{title} : {count}", *shown)))
 
 
-def fitting_entries(entries: Iterable[str]) -> tuple[list[str], bool]:
+def entries_that_fit(entries: Iterable[str]) -> tuple[list[str], bool]:
     """Return as many of the first ``entries`` as fit into `MAX_LIST_BYTES`, and whether any were left out.
 
     At least one entry is returned.
@@ -306,22 +310,22 @@ def fitting_entries(entries: Iterable[str]) -> tuple[list[str], bool]:
     return shown, False
 
 
-def indented(text: str) -> str:
+def indented_text(text: str) -> str:
     """Return ``text`` with every line but the first indented, so that no line looks like another author's.
 
     Control characters are replaced, and a line end at the end is dropped.
     """
-    lines = LINE_END.split(text)
+    lines = LINE_END_PATTERN.split(text)
     if len(lines) > 1 and not lines[-1]:
         lines.pop()
-    return f"\n{INDENT}".join(map(replace_controls, lines))
+    return f"\n{CONTINUATION_INDENT}".join(map(replace_controls, lines))
 
 
 def indented_image(text: str) -> str:
     """Return ``text``, an image made of characters, with every line indented, so that its lines stay
     aligned.
     """
-    return INDENT + indented(text)
+    return CONTINUATION_INDENT + indented_text(text)
 
 
 def message_sentence(nick: str, event: ChatEvent, to_reader: bool = False) -> str:
@@ -332,16 +336,19 @@ def message_sentence(nick: str, event: ChatEvent, to_reader: bool = False) -> st
     one, or was edited, says so: ``alice a dit (à bob, n° 17, modifié) : salut``.
     """
     remarks = (
-        f"à {event.answered.author.nick}, n° {event.answered.id}" if event.answered is not None else None,
+        f"à {event.answered_message.author.nick}, n° {event.answered_message.message_id}"
+        if event.answered_message is not None
+        else None,
         "modifié" if event.is_edited else None,
     )
     if event.kind == "action":
-        what = f"{with_remarks(f'* {nick}', *remarks)} {indented(action_text(event.body))}"
+        action = indented_text(action_text_without_prefix(event.body))
+        what = f"{name_with_remarks(f'* {nick}', *remarks)} {action}"
         return f"{'En privé : ' if to_reader else ''}{what}"
-    head = with_remarks(f"{nick} {'vous' if to_reader else 'a'} dit", *remarks)
+    head = name_with_remarks(f"{nick} {'vous' if to_reader else 'a'} dit", *remarks)
     if event.kind == "image":
         return f"{head} en image :\n{indented_image(event.body)}"
-    return f"{head} : {indented(event.body)}"
+    return f"{head} : {indented_text(event.body)}"
 
 
 def arrival_sentence(nick: str) -> str:
@@ -366,14 +373,14 @@ def event_sentence(event: ChatEvent) -> str:
         keep=f"{event.body} secondes" if event.body else "sans fin",
         number=number,
         private=" privé" if event.conversation.pair else "",
-        author="" if event.answered is None else event.answered.author.nick,
+        author="" if event.answered_message is None else event.answered_message.author.nick,
     )
     reason = event.body if event.kind in ("topic", "reacted", "unreacted") else event.reason
     if event.kind == "edited":
         kind_of_message, reason = event.edited_kind_and_text
         if kind_of_message == "action":
-            reason = f"* {event.actor.nick} {action_text(reason)}"
-    return f"{sentence} : {indented(reason)}" if reason else sentence
+            reason = f"* {event.actor.nick} {action_text_without_prefix(reason)}"
+    return f"{sentence} : {indented_text(reason)}" if reason else sentence
 
 
 _EVENTS: Final = {
@@ -414,7 +421,7 @@ def history_sentence(event: ChatEvent) -> str:
     return message_sentence(event.actor.nick, event) if event.is_message else event_sentence(event)
 
 
-def with_remarks(name: str, *remarks: str | None) -> str:
+def name_with_remarks(name: str, *remarks: str | None) -> str:
     """Return ``name`` with ``remarks`` in parentheses, such as ``bob (opérateur, absent)``.
 
     None is left out.

@@ -13,7 +13,7 @@ from twisted.python.failure import Failure
 
 from chatd.core.accounts import Credential, Secret
 from chatd.core.audience import IGNORABLE_EVENT_KINDS
-from chatd.core.declarations import ID_MAX
+from chatd.core.declarations import MAX_ID_VALUE
 from chatd.core.events import CONSOLE, LOBBY, MESSAGE_CHANGE_KINDS, MESSAGE_KINDS, Conversation, User
 from chatd.core.links import InvitationLink
 from chatd.core.moderation import (
@@ -27,10 +27,10 @@ from chatd.core.reaction_rules import MAX_REACTIONS
 from chatd.core.read_marks import ReadMarkPosition
 from chatd.core.records import (
     MAX_SAME_MILLISECOND_ENTRIES,
-    NO_FILTER,
-    EntryRow,
+    NO_LOG_FILTER,
     EntrySlice,
     LogFilter,
+    LogTableRow,
     PageContents,
     PageIdWindow,
     SearchQuery,
@@ -63,7 +63,7 @@ _ROW = (
 _AT = 3
 _KIND = 4
 
-UNREAD_SCAN_MESSAGES: Final = 1000
+MAX_MESSAGES_SCANNED_FOR_UNREAD_COUNT: Final = 1000
 """Maximum number of messages, the last ones of a conversation, among which unread ones are counted."""
 
 MAX_MESSAGES_SCANNED_FOR_LAST_MESSAGE: Final = 1000
@@ -81,7 +81,7 @@ The number is divided equally among the index ranges that the query reads; each 
 maximum number of entries of the result.
 """
 
-PAGE_REACTIONS: Final = 20 * MAX_REACTIONS
+MAX_REACTIONS_PER_PAGE: Final = 20 * MAX_REACTIONS
 """Maximum number of reactions that one query for a page reads. A page with more ends before that message."""
 
 # Messages, events and joins, each in the very words of a partial index, or SQLite does not use it.
@@ -103,10 +103,10 @@ _INVISIBLE = ", ".join(f"'{kind}'" for kind in sorted(IGNORABLE_EVENT_KINDS))
 _Source = tuple[int, str, str, int]
 """A range of an index: its first id, the column and the kinds of the index, and the value of the column."""
 
-ID_ROWS: Final = "SELECT value FROM json_each(?)"
+JSON_IDS_SQL: Final = "SELECT value FROM json_each(?)"
 """SQL whose rows are the ids in a list, which is one value: a JSON array."""
 
-PAIR_ROWS: Final = (
+JSON_PAIRS_SQL: Final = (
     "SELECT json_extract(value, '$[0]') AS place, json_extract(value, '$[1]') AS above FROM json_each(?)"
 )
 """SQL whose rows are the pairs of ids in a list, which is one value: a JSON array of arrays."""
@@ -115,7 +115,7 @@ _FIRST_ID = "(SELECT id FROM log WHERE conversation = place AND {} AND id > abov
 
 # For pairs of a conversation and an id: the conversation, its first message and first event after the id.
 _FIRST_IDS = (
-    f"SELECT place, {_FIRST_ID.format(_SAID)}, {_FIRST_ID.format(_HAPPENED)} FROM ({PAIR_ROWS}) AS pairs"
+    f"SELECT place, {_FIRST_ID.format(_SAID)}, {_FIRST_ID.format(_HAPPENED)} FROM ({JSON_PAIRS_SQL}) AS pairs"
 )
 
 
@@ -187,11 +187,13 @@ def load_snapshot(cursor: SqlCursor, database: Database) -> Snapshot:
     seqs = {conversation: seq for conversation, _, seq in ends}
     cursor.execute("SELECT id, at FROM log WHERE id = (SELECT max(id) FROM log)")
     last_id, last_at = cursor.fetchone() or (0, 0)
-    return Snapshot(state, last_id, last_at, seqs, lasts, seen, marks, database.measure_bytes(cursor))
+    return Snapshot(
+        state, last_id, last_at, seqs, lasts, seen, marks, database.measure_database_bytes(cursor)
+    )
 
 
 def _load_snapshot_at_once(cursor: Transaction, database: Database) -> Snapshot:
-    database.begin_reading(cursor)
+    database.begin_read_transaction(cursor)
     return load_snapshot(cursor, database)
 
 
@@ -220,7 +222,7 @@ class Archive:
         window: PageIdWindow,
         max_body_bytes: int,
         max_id: int,
-        log_filter: LogFilter = NO_FILTER,
+        log_filter: LogFilter = NO_LOG_FILTER,
         partial_page: EntrySlice | None = None,
     ) -> Deferred[EntrySlice]:
         """Return a Deferred of one page of ``conversation``, oldest entry first.
@@ -266,7 +268,7 @@ class Archive:
         limit: int,
         max_body_bytes: int,
         max_id: int,
-        log_filter: LogFilter = NO_FILTER,
+        log_filter: LogFilter = NO_LOG_FILTER,
     ) -> Deferred[EntrySlice]:
         """Return a Deferred of the first entries with ``after`` < id <= ``max_id``.
 
@@ -326,7 +328,7 @@ class Archive:
         """
         return self._read(_joined_before, conversation.id, id)
 
-    def entry(self, id: int) -> Deferred[EntryRow | None]:
+    def entry(self, id: int) -> Deferred[LogTableRow | None]:
         """Return a Deferred of the log entry with the id ``id``, or of None if there is none."""
         return self._read(_entry, id)
 
@@ -341,18 +343,18 @@ class Archive:
         return self._read(_old_messages, conversation.id, after, sent_before, limit)
 
     def unread_counts(
-        self, ranges: Iterable[UnreadRange], user: User, log_filter: LogFilter = NO_FILTER
+        self, ranges: Iterable[UnreadRange], user: User, log_filter: LogFilter = NO_LOG_FILTER
     ) -> Deferred[list[int]]:
         """Return a Deferred of the number of unread messages of ``user`` in each of ``ranges``.
 
         The numbers are a list in the order of ``ranges``. They count messages of other users in the range
-        that ``log_filter`` does not hide. Only the last `UNREAD_SCAN_MESSAGES` messages of a range are
-        examined.
+        that ``log_filter`` does not hide. Only the last `MAX_MESSAGES_SCANNED_FOR_UNREAD_COUNT` messages of a
+        range are examined.
         """
         return self._read(_unread, list(ranges), user.id, log_filter)
 
     def last_messages(
-        self, conversations: Iterable[Conversation], max_id: int, log_filter: LogFilter = NO_FILTER
+        self, conversations: Iterable[Conversation], max_id: int, log_filter: LogFilter = NO_LOG_FILTER
     ) -> Deferred[list[tuple[int, int] | None]]:
         """Return a Deferred of a list that has, for each of ``conversations``, the id and the time of its
         last message.
@@ -364,7 +366,7 @@ class Archive:
         return self._read(_last_messages, [c.id for c in conversations], max_id, log_filter)
 
     def entry_times(
-        self, places: Iterable[tuple[Conversation, int]], log_filter: LogFilter = NO_FILTER
+        self, places: Iterable[tuple[Conversation, int]], log_filter: LogFilter = NO_LOG_FILTER
     ) -> Deferred[list[int | None]]:
         """Return a Deferred of a list that has, for each of ``places``, a time in milliseconds since 1970.
 
@@ -388,7 +390,7 @@ class Archive:
         return step.addErrback(self._as_read_failed)
 
     def found_messages(
-        self, ids: Sequence[int], max_body_bytes: int, log_filter: LogFilter = NO_FILTER
+        self, ids: Sequence[int], max_body_bytes: int, log_filter: LogFilter = NO_LOG_FILTER
     ) -> Deferred[EntrySlice]:
         """Return a Deferred of the messages with the log ids ``ids``, which a search has found, in that
         order.
@@ -414,7 +416,7 @@ class Archive:
         """Raise `ReadFailed` if ``failure`` is an error of the database; raise every other error
         unchanged.
         """
-        failure.trap(self._database.error_type)
+        failure.trap(self._database.driver_error_type)
         raise ReadFailed(" ".join(failure.getErrorMessage().split())) from failure.value
 
     def close(self) -> None:
@@ -426,12 +428,12 @@ class Archive:
 def _search(
     cursor: Transaction, database: Database, query: SearchQuery, start: int, end: int, limit: int
 ) -> SearchStep:
-    database.begin_reading(cursor)  # the blocks of the index must fit to the log
+    database.begin_read_transaction(cursor)  # the blocks of the index must fit to the log
     limited = query.log_filter.conversation_ids_readable_since_joining
     hidden = {
         id: _hidden_up_to(cursor, id, query.log_filter) for id in query.conversation_ids if id in limited
     }
-    return database.search_step(cursor, query, hidden, start, end, limit)
+    return database.run_search_step(cursor, query, hidden, start, end, limit)
 
 
 def _found_messages(
@@ -441,9 +443,9 @@ def _found_messages(
     max_body_bytes: int,
     log_filter: LogFilter,
 ) -> EntrySlice:
-    database.begin_reading(cursor)
+    database.begin_read_transaction(cursor)
     cursor.execute(
-        f"{_ROW} WHERE id IN ({ID_ROWS}) AND {_SAID} AND body <> ''"
+        f"{_ROW} WHERE id IN ({JSON_IDS_SQL}) AND {_SAID} AND body <> ''"
         f"{_unless_ignored(log_filter.ignored_user_ids, _SAID)}",
         (json.dumps(ids),),
     )
@@ -452,7 +454,7 @@ def _found_messages(
         conversation: _hidden_up_to(cursor, conversation, log_filter)
         for conversation in {row[1] for row in rows.values()}
     }
-    kept: list[EntryRow] = []
+    kept: list[LogTableRow] = []
     room = max_body_bytes
     for id in ids:
         row = rows.get(id)
@@ -473,9 +475,9 @@ def _joined_before(cursor: Transaction, conversation: int, id: int) -> list[int]
     return [user for (user,) in cursor.fetchall()]
 
 
-def _entry(cursor: Transaction, id: int) -> EntryRow | None:
+def _entry(cursor: Transaction, id: int) -> LogTableRow | None:
     cursor.execute(f"{_ROW} WHERE id = ?", (id,))
-    row: EntryRow | None = cursor.fetchone()
+    row: LogTableRow | None = cursor.fetchone()
     return row
 
 
@@ -499,7 +501,7 @@ def _page(
     log_filter: LogFilter,
     partial_page: EntrySlice | None,
 ) -> EntrySlice:
-    forward, limit = window.forward, window.limit
+    forward, limit = window.reads_forward, window.limit
     hidden = _hidden_up_to(cursor, conversation, log_filter)
     above = max(window.after or 0, hidden)
     below = max_id + 1 if window.before is None else min(max_id + 1, window.before)
@@ -535,8 +537,8 @@ def _page(
     if cut is not None:
         kept = [row for row in found.rows if (row[0] < cut if forward else row[0] > cut)]
         return EntrySlice(kept, True, None, reactions)
-    if found.more or end is None:
-        return EntrySlice(found.rows, found.more, None, reactions)
+    if found.has_more or end is None:
+        return EntrySlice(found.rows, found.has_more, None, reactions)
     return EntrySlice(found.rows, True, end, reactions)
 
 
@@ -546,19 +548,19 @@ def _reactions(
     """Return the reactions to ``messages``, except those of the users with the ids ``ignored``, as
     `EntrySlice` has them, and the first of the messages that is left out, or None.
 
-    Messages are left out after `PAGE_REACTIONS` reactions: the last ones if ``forward`` is true, else the
-    first ones.
+    Messages are left out after `MAX_REACTIONS_PER_PAGE` reactions: the last ones if ``forward`` is true, else
+    the first ones.
     """
     if not messages:
         return {}, None
     cursor.execute(
         'SELECT message, entry, reaction, "user" FROM reactions WHERE message IN'
-        f' ({ID_ROWS}) AND "user" NOT IN ({_list(ignored)})'
-        f" ORDER BY message {'ASC' if forward else 'DESC'} LIMIT {PAGE_REACTIONS + 1}",
+        f' ({JSON_IDS_SQL}) AND "user" NOT IN ({_list(ignored)})'
+        f" ORDER BY message {'ASC' if forward else 'DESC'} LIMIT {MAX_REACTIONS_PER_PAGE + 1}",
         (json.dumps(messages),),
     )
     rows = cursor.fetchall()
-    cut = rows[-1][0] if len(rows) > PAGE_REACTIONS else None
+    cut = rows[-1][0] if len(rows) > MAX_REACTIONS_PER_PAGE else None
     found: dict[int, list[tuple[str, int]]] = {}
     for message, _, reaction, user in sorted(rows):
         if message != cut:
@@ -577,10 +579,12 @@ def _without_hidden_texts(found: EntrySlice, hidden: Mapping[int, int]) -> Entry
     """
     if not any(hidden.values()):
         return found
-    return EntrySlice([_without_hidden_text(row, hidden.get(row[1], 0)) for row in found.rows], found.more)
+    return EntrySlice(
+        [_without_hidden_text(row, hidden.get(row[1], 0)) for row in found.rows], found.has_more
+    )
 
 
-def _without_hidden_text(row: EntryRow, hidden_up_to: int) -> EntryRow:
+def _without_hidden_text(row: LogTableRow, hidden_up_to: int) -> LogTableRow:
     """Return ``row``, without the text if it is the edit of a message with an id up to ``hidden_up_to``."""
     if row[_KIND] == "edited":
         id = row[-1].partition(" ")[0]
@@ -700,10 +704,10 @@ def _following(
             (key, first, last, limit + 1),
         )
         ids = sorted({*ids, *(id for (id,) in cursor.fetchall())})[: limit + 1]
-    cursor.execute(f"{_ROW} WHERE id IN ({ID_ROWS}) ORDER BY id", (json.dumps(ids),))
+    cursor.execute(f"{_ROW} WHERE id IN ({JSON_IDS_SQL}) ORDER BY id", (json.dumps(ids),))
     found = _fetch(cursor, limit, max_body_bytes, [])
     found = _without_hidden_texts(found, hidden)
-    return found if found.more or end is None else EntrySlice(found.rows, True, end)
+    return found if found.has_more or end is None else EntrySlice(found.rows, True, end)
 
 
 def _conversation_entries(
@@ -755,7 +759,7 @@ def _hidden_up_to(cursor: Transaction, conversation: int, log_filter: LogFilter)
         (conversation, log_filter.user_id),
     )
     ((joined,),) = cursor.fetchall()
-    return ID_MAX if joined is None else joined - 1
+    return MAX_ID_VALUE if joined is None else joined - 1
 
 
 def _unless_ignored(ignored: tuple[int, ...], kinds: str) -> str:
@@ -785,7 +789,7 @@ def _unread(cursor: Transaction, ranges: list[UnreadRange], user: int, log_filte
                 conversation,
                 max(after, _hidden_up_to(cursor, conversation, log_filter)),
                 max_id,
-                UNREAD_SCAN_MESSAGES,
+                MAX_MESSAGES_SCANNED_FOR_UNREAD_COUNT,
             ),
         )
         counts += [count for (count,) in cursor.fetchall()]
@@ -809,11 +813,11 @@ def _run_of_first_source(
         (key, first, last, limit + 1),
     )
     found = _fetch(cursor, limit, max_body_bytes, [])
-    return found if found.more or last == max_id else None
+    return found if found.has_more or last == max_id else None
 
 
 def _fetch(
-    cursor: Transaction, limit: int, max_body_bytes: int, before: list[EntryRow], extra: int = 0
+    cursor: Transaction, limit: int, max_body_bytes: int, before: list[LogTableRow], extra: int = 0
 ) -> EntrySlice:
     """Return the rows ``before`` and the next rows of a query.
 

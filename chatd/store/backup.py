@@ -15,7 +15,7 @@ from typing import Final
 import msgspec
 
 from chatd.files import make_private_folder
-from chatd.store.check import find_problems, interrupt_when, open_read_only
+from chatd.store.check import find_problems, interrupt_statements_when, open_read_only
 from chatd.store.errors import StoreError
 from chatd.store.schema import DatabaseLock
 
@@ -73,7 +73,7 @@ def back_up(source: sqlite3.Connection, target: Path, is_cancelled: Callable[[],
         raise StoreError(f"no backup was made at {target}: {error.strerror}") from None
 
 
-def restore(backup: Path, database: Path) -> RestoreResult:
+def restore_backup(backup: Path, database: Path) -> RestoreResult:
     """Replace the database at ``database`` by the one in the file ``backup``. The call blocks.
 
     The file at ``database`` is kept under another name beside it. If the backup is of an older version, it is
@@ -139,7 +139,7 @@ def _copy(source: sqlite3.Connection, target: Path, is_cancelled: Callable[[], b
     finally:
         os.close(written)  # after the connection: closing it earlier would drop SQLite's locks
     with closing(open_read_only(target)) as copy:
-        interrupt_when(copy, is_cancelled)
+        interrupt_statements_when(copy, is_cancelled)
         problems = find_problems(copy)
         if problems:
             raise StoreError(f"the copy is not sound: {problems[0]}")

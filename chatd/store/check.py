@@ -10,11 +10,11 @@ from typing import Final
 
 from chatd.store.archive import load_snapshot
 from chatd.store.errors import StoreError
-from chatd.store.schema import APPLICATION_ID, load_migrations
+from chatd.store.schema import SQLITE_APPLICATION_ID, load_migrations
 from chatd.store.search_index import find_index_problems
 from chatd.store.sqlite import SQLITE
 
-MAX_PROBLEMS: Final = 20
+MAX_REPORTED_PROBLEMS: Final = 20
 """The maximum number of problems that one kind of check reports."""
 
 NEWEST_SCHEMA_VERSION: Final = len(load_migrations())
@@ -39,7 +39,7 @@ _GAPS_BEFORE: Final = (
 )
 
 # Only the entries behind the last deleted message have to be without gaps.
-GAPS: Final = (
+SELECT_GAPS_IN_SEQS: Final = (
     "SELECT log.conversation, count(*), min(seq), max(seq) FROM log"
     " LEFT JOIN trimmed ON trimmed.conversation = log.conversation"
     " WHERE log.id > coalesce(trimmed.last, 0) GROUP BY log.conversation"
@@ -66,31 +66,31 @@ def find_problems(connection: sqlite3.Connection) -> list[str]:
 
 def _find_problems(connection: sqlite3.Connection) -> list[str]:
     application, version = _value(connection, "application_id"), _value(connection, "user_version")
-    if application != APPLICATION_ID:
+    if application != SQLITE_APPLICATION_ID:
         return ["this is not a database of chatd"]
     if not 0 < version <= NEWEST_SCHEMA_VERSION:
         return [f"the version of the database is {version}, this chatd knows 1 to {NEWEST_SCHEMA_VERSION}"]
     problems = [
         f"SQLite: {line}"
-        for (line,) in connection.execute(f"PRAGMA integrity_check({MAX_PROBLEMS})")
+        for (line,) in connection.execute(f"PRAGMA integrity_check({MAX_REPORTED_PROBLEMS})")
         if line != "ok"
     ]
     if problems:
         return problems  # the tables of a damaged file say nothing
-    broken = connection.execute("PRAGMA foreign_key_check").fetchmany(MAX_PROBLEMS)
+    broken = connection.execute("PRAGMA foreign_key_check").fetchmany(MAX_REPORTED_PROBLEMS)
     problems += [
         f"row {row} of {table} refers to a row of {parent} that is missing"
         for table, row, parent, _ in broken
     ]
     gaps = connection.execute(
-        GAPS if version >= FIRST_SCHEMA_VERSION_WITH_TRIMMING else _GAPS_BEFORE
-    ).fetchmany(MAX_PROBLEMS)
+        SELECT_GAPS_IN_SEQS if version >= FIRST_SCHEMA_VERSION_WITH_TRIMMING else _GAPS_BEFORE
+    ).fetchmany(MAX_REPORTED_PROBLEMS)
     problems += [
         f"conversation {conversation} has {count} entries, but their seqs run from {first} to {last}"
         for conversation, count, first, last in gaps
     ]
     if version >= FIRST_SCHEMA_VERSION_WITH_SEARCH:
-        problems += find_index_problems(connection)[:MAX_PROBLEMS]
+        problems += find_index_problems(connection)[:MAX_REPORTED_PROBLEMS]
     if not problems and version == NEWEST_SCHEMA_VERSION:
         try:
             load_snapshot(connection.cursor(), SQLITE)
@@ -128,7 +128,7 @@ def open_read_only(path: Path) -> sqlite3.Connection:
     return sqlite3.connect(f"{path.as_uri()}?{mode}", uri=True, isolation_level=None)
 
 
-def interrupt_when(connection: sqlite3.Connection, is_cancelled: Callable[[], bool]) -> None:
+def interrupt_statements_when(connection: sqlite3.Connection, is_cancelled: Callable[[], bool]) -> None:
     """Make statements on ``connection`` fail soon after ``is_cancelled()`` has become true.
 
     Such a statement raises `sqlite3.OperationalError`. A short statement may end before it is interrupted.

@@ -35,37 +35,39 @@ class Database(Protocol):
     """The interface of the operations that differ between SQLite and PostgreSQL.
 
     All methods are called in the thread of a connection, with a cursor of that connection. They raise errors
-    of the type ``error_type``, and `StoreError`. ``renewal_seconds`` is the interval in seconds at which an
-    idle journal must write something, so that this process remains the writer of the database; None if that
-    is not necessary.
+    of the type ``driver_error_type``, and `StoreError`. ``lease_renewal_seconds`` is the interval in seconds
+    at which an idle journal must write something, so that this process remains the writer of the database;
+    None if that is not necessary.
     """
 
     @property
-    def error_type(self) -> type[Exception]:
+    def driver_error_type(self) -> type[Exception]:
         """The type of the errors that the database driver raises."""
 
     @property
-    def renewal_seconds(self) -> float | None:
+    def lease_renewal_seconds(self) -> float | None:
         """The maximum time in seconds between two transactions of the writer, or None for no maximum."""
 
     # For the journal.
 
-    def begin(self, cursor: Transaction) -> None:
+    def begin_transaction(self, cursor: Transaction) -> None:
         """Begin a transaction that writes.
 
         Raises `NotTheWriter` if another process is the writer, and `StateOutdated` if another process has
         written.
         """
 
-    def end(self, cursor: Transaction, result: object) -> None:
+    def finish_transaction(self, cursor: Transaction, result: object) -> None:
         """Run the last statements of a transaction that writes. The caller commits afterwards.
 
         Raises `OutcomeUnknown` with ``result`` if the method itself has committed the transaction, and the
         connection broke before the database confirmed the commit.
         """
 
-    def find_outcome(self, cursor: Transaction) -> bool:
-        """Return whether the transaction for which `end` has raised `OutcomeUnknown` is stored."""
+    def find_transaction_outcome(self, cursor: Transaction) -> bool:
+        """Return whether the transaction for which `finish_transaction` has raised `OutcomeUnknown` is
+        stored.
+        """
 
     def release(self, cursor: Transaction) -> None:
         """Allow another process to write to the database from now on."""
@@ -73,7 +75,7 @@ class Database(Protocol):
     def insert_entries(self, cursor: Transaction, rows: Sequence[EntryValues]) -> None:
         """Add ``rows`` to the log table."""
 
-    def messages_by_ref(
+    def stored_messages_by_ref(
         self, cursor: Transaction, refs: Sequence[tuple[int, str]]
     ) -> Mapping[tuple[int, str], StoredMessage]:
         """Return the stored messages with the given ``refs``, each a pair of the author's id and the ref.
@@ -81,10 +83,10 @@ class Database(Protocol):
         A ref is the client's own id of a message.
         """
 
-    def write_nothing_new(self, cursor: Transaction) -> None:
+    def write_unchanged_value(self, cursor: Transaction) -> None:
         """Write a value that is in the database already, to find out whether the database can be written."""
 
-    def measure_bytes(self, cursor: SqlCursor) -> int:
+    def measure_database_bytes(self, cursor: SqlCursor) -> int:
         """Return the size of the database on the disk in bytes."""
 
     def remove_copies_of_keys(self, cursor: Transaction) -> None:
@@ -107,7 +109,7 @@ class Database(Protocol):
         Return whether there are more.
         """
 
-    def forget_messages(self, cursor: Transaction, ids: Iterable[int]) -> None:
+    def remove_messages_from_index(self, cursor: Transaction, ids: Iterable[int]) -> None:
         """Remove the words of the messages with the log ids ``ids`` from the search index.
 
         Call this method in the transaction in which their texts are deleted or changed.
@@ -120,7 +122,7 @@ class Database(Protocol):
         succeed.
         """
 
-    def begin_reading(self, cursor: SqlCursor) -> None:
+    def begin_read_transaction(self, cursor: SqlCursor) -> None:
         """Begin a transaction in which all queries see the same state of the database."""
 
     def merge_selects(
@@ -133,7 +135,7 @@ class Database(Protocol):
         more of them than needed.
         """
 
-    def search_step(
+    def run_search_step(
         self,
         cursor: Transaction,
         query: SearchQuery,
@@ -142,9 +144,9 @@ class Database(Protocol):
         end: int,
         limit: int,
     ) -> SearchStep:
-        """Search a part of the log for ``query``, in a transaction that `begin_reading` has begun.
+        """Search a part of the log for ``query``, in a transaction that `begin_read_transaction` has begun.
 
-        The search goes from the id ``start`` to the id ``end``, both included, and downwards if ``end`` is
-        smaller. ``hidden_up_to`` maps each conversation that the reader may not read completely to the last
-        id that is hidden. At most ``limit`` messages are found.
+        The search goes from the id ``start`` to the id ``finish_transaction``, both included, and downwards
+        if ``finish_transaction`` is smaller. ``hidden_up_to`` maps each conversation that the reader may not
+        read completely to the last id that is hidden. At most ``limit`` messages are found.
         """

@@ -93,7 +93,7 @@ class SearchIndexer:
                 self._has_more = True
                 self._go_on(INDEX_STEP_PAUSE_SECONDS)
                 return
-        except (self._database.error_type, StoreError) as error:
+        except (self._database.driver_error_type, StoreError) as error:
             # A search finds the messages without index. The next commit tries again.
             self._log.warn("messages were not indexed for search: {why}", why=str(error))
         self._go_on()

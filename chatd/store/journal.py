@@ -41,13 +41,13 @@ RECORD_OVERHEAD_CHARACTERS: Final = 128
 entry's body.
 """
 
-MEASURE_EVERY_CHARACTERS: Final = 16 * 1024
+CHARACTERS_BETWEEN_SIZE_MEASUREMENTS: Final = 16 * 1024
 """Number of characters written after which the size of the database is measured again.
 
 `RECORD_OVERHEAD_CHARACTERS` are included. To measure takes as long as to store a short message.
 """
 
-COMMIT_WAIT_SECONDS: Final = 0.0005
+WAIT_FOR_MORE_TASKS_SECONDS: Final = 0.0005
 """The time in seconds that a transaction of several clients waits for further tasks if it would have fewer
 than the last one. A reactor whose poll counts in milliseconds makes up to one of it.
 
@@ -62,10 +62,23 @@ If another transaction starts earlier, it writes them too. So a login needs no c
 also retries at this interval after a failed transaction.
 """
 
-COMMIT_SECONDS_BOUNDS: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+COMMIT_DURATION_BUCKET_BOUNDS_SECONDS: Final = (
+    0.0005,
+    0.001,
+    0.0025,
+    0.005,
+    0.01,
+    0.025,
+    0.05,
+    0.1,
+    0.25,
+    0.5,
+    1.0,
+    2.5,
+)
 """The upper bounds of the buckets that the durations of transactions are counted in, in seconds."""
 
-COMMIT_TASKS_BOUNDS: Final = (0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
+COMMIT_SIZE_BUCKET_BOUNDS_TASKS: Final = (0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 """The upper bounds of the buckets that the numbers of tasks in transactions are counted in."""
 
 
@@ -145,7 +158,7 @@ class Journal:
     - ``commits`` is the number of commits since the start, and ``failed_commits`` the number of transactions
       that failed.
     - ``database_bytes`` is the size of the database when it was last measured: by the first transaction after
-      `MEASURE_EVERY_CHARACTERS` were written, or when the write-ahead log was emptied.
+      `CHARACTERS_BETWEEN_SIZE_MEASUREMENTS` were written, or when the write-ahead log was emptied.
     - ``is_failing`` is true from a failed transaction until one succeeds. If no task comes, the journal tries
       again by itself.
     - ``commit_duration_histogram`` and ``commit_size_histogram`` are histograms of the duration in seconds
@@ -168,10 +181,10 @@ class Journal:
         self.is_failing = False
         self.commits = 0
         self.failed_commits = 0
-        self.commit_duration_histogram = Histogram(COMMIT_SECONDS_BOUNDS)
-        self.commit_size_histogram = Histogram(COMMIT_TASKS_BOUNDS)
+        self.commit_duration_histogram = Histogram(COMMIT_DURATION_BUCKET_BOUNDS_SECONDS)
+        self.commit_size_histogram = Histogram(COMMIT_SIZE_BUCKET_BOUNDS_TASKS)
         self._last_id = snapshot.last_id
-        self._seqs = snapshot.seqs
+        self._seqs = snapshot.last_seqs
         self._lasts = snapshot.last_ids
         self._pool = pool
         self._database = database
@@ -298,7 +311,7 @@ class Journal:
         """
         self.last_delivered_id = self._last_id = snapshot.last_id
         self.database_bytes = snapshot.database_bytes
-        self._seqs = snapshot.seqs
+        self._seqs = snapshot.last_seqs
         self._lasts = snapshot.last_ids
         if self._has_outdated_marks:
             self._has_outdated_marks = False
@@ -337,7 +350,7 @@ class Journal:
             waiting = list(self._erasures)
             try:
                 size = await self._pool.runInteraction(self._database.erase_deleted_texts)
-            except self._database.error_type:
+            except self._database.driver_error_type:
                 self._end_erasures(waiting, False)
                 continue
             except Exception:
@@ -394,10 +407,10 @@ class Journal:
 
     def _write_last(self, cursor: Transaction) -> None:
         # One transaction, so that all of them cost one wait for the disk.
-        self._database.begin(cursor)
+        self._database.begin_transaction(cursor)
         _write_last_seen_ids(cursor, self._pending.last_seen_ids)
         _write_read_marks(cursor, self._pending.read_marks)
-        self._database.end(cursor, None)
+        self._database.finish_transaction(cursor, None)
         self._database.release(cursor)
 
     def _go_on(self) -> None:
@@ -413,7 +426,7 @@ class Journal:
             self._rest()
         elif self._should_wait():
             self._waits = True
-            self._start = self._clock.callLater(COMMIT_WAIT_SECONDS, self._begin_next)
+            self._start = self._clock.callLater(WAIT_FOR_MORE_TASKS_SECONDS, self._begin_next)
         else:
             self._begin_next()
 
@@ -457,8 +470,8 @@ class Journal:
         return batch
 
     def _renew_later(self) -> None:
-        if self._database.renewal_seconds is not None:
-            self._renewal = self._clock.callLater(self._database.renewal_seconds, self._renew)
+        if self._database.lease_renewal_seconds is not None:
+            self._renewal = self._clock.callLater(self._database.lease_renewal_seconds, self._renew)
 
     def _renew(self) -> None:
         """Write something, if nothing is to be written anyway, so that this process remains the writer."""
@@ -482,7 +495,7 @@ class Journal:
     def _begin(self, batch: list[JournalTask]) -> None:
         pending, self._pending = self._pending, PendingMarks()
         self._begun_at = self._clock.seconds()
-        measures = self._unmeasured >= MEASURE_EVERY_CHARACTERS
+        measures = self._unmeasured >= CHARACTERS_BETWEEN_SIZE_MEASUREMENTS
         if measures:
             self._unmeasured = 0
         writing = self._pool.runInteraction(self._write, batch, pending, measures)
@@ -498,7 +511,7 @@ class Journal:
         to measure the size of the database.
         """
         database = self._database
-        database.begin(cursor)
+        database.begin_transaction(cursor)
         # The batch may delete some of the read marks, and make the users that last seen ids are for.
         _write_read_marks(cursor, pending.read_marks)
         placer = _Placer(cursor, database, self._last_id, self._seqs)
@@ -507,10 +520,10 @@ class Journal:
         placer.write()
         _write_last_seen_ids(cursor, pending.last_seen_ids)
         if not batch and not pending:
-            database.write_nothing_new(cursor)
-        size = database.measure_bytes(cursor) if measures else None
+            database.write_unchanged_value(cursor)
+        size = database.measure_database_bytes(cursor) if measures else None
         result = CommitResult(places, placer.last_id, placer.seqs, placer.last_ids, size)
-        database.end(cursor, result)
+        database.finish_transaction(cursor, result)
         return result
 
     def _written(self, placing: CommitResult, batch: list[JournalTask]) -> None:
@@ -565,7 +578,7 @@ class Journal:
             return
         if failure.check(StateOutdated):
             self._log.warn("{why}", why=failure.getErrorMessage())
-        elif failure.check(self._database.error_type, StoreError) is None:
+        elif failure.check(self._database.driver_error_type, StoreError) is None:
             self._log.failure("the journal could not write", failure)
         # Else the journal has tried again, in vain; or each command fails because another process writes.
         elif not self.is_failing or (batch and not failure.check(NotTheWriter)):
@@ -605,9 +618,9 @@ class Journal:
         self._log.warn("{why}: asking whether it is stored", why=str(unknown))
         while True:
             try:
-                is_stored = await self._pool.runInteraction(self._database.find_outcome)
+                is_stored = await self._pool.runInteraction(self._database.find_transaction_outcome)
                 break
-            except (self._database.error_type, StoreError):
+            except (self._database.driver_error_type, StoreError):
                 await pause(self._clock, OUTCOME_RETRY_SECONDS)
         self._log.info("the commit is stored" if is_stored else "the commit is not stored")
         if is_stored:
@@ -676,7 +689,7 @@ class _Placer:
             if isinstance(record, EntryDraft) and record.ref is not None
         ]
         if refs:
-            self._stored_by_ref = self._database.messages_by_ref(self._cursor, refs)
+            self._stored_by_ref = self._database.stored_messages_by_ref(self._cursor, refs)
 
     def place(self, records: Sequence[JournalRecord]) -> tuple[list[LogEntry], bool]:
         """Return the log entries of the drafts in ``records``, and whether all of them are new.
@@ -700,7 +713,7 @@ class _Placer:
         for statement, values in self._updates:
             self._cursor.execute(statement, values)
         if self._edited:
-            self._database.forget_messages(self._cursor, self._edited)
+            self._database.remove_messages_from_index(self._cursor, self._edited)
 
     def _earlier(self, draft: EntryDraft) -> list[LogEntry] | None:
         """Return the entry that is already stored for the author and the ref of ``draft``, in a list of one
@@ -739,9 +752,9 @@ class _Placer:
             kind, text = event.edited_kind_and_text
             self._updates.append((_EDIT, (text, kind, entry.id, message_id)))
             self._edited.append(message_id)
-        elif event.answered is not None:
-            message_id = event.answered.id
-            self._updates.append((_ANSWER, (message_id, event.answered.author.id, entry.id)))
+        elif event.answered_message is not None:
+            message_id = event.answered_message.message_id
+            self._updates.append((_ANSWER, (message_id, event.answered_message.author.id, entry.id)))
             if event.kind == "reacted":
                 self._updates.append((_REACT, (body, actor, entry.id, message_id)))
             elif event.kind == "unreacted":

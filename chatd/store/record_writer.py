@@ -35,9 +35,9 @@ def write_record(cursor: Transaction, database: Database, record: RecordedChange
         _delete_read_marks(cursor, record)
         return
     if isinstance(record, TextsErased):
-        cursor.executemany(_DELETE_REACTIONS_TO, [(id,) for id in record.ids])
-        cursor.executemany(_ERASE_TEXT, [(record.user.id, id) for id in record.ids])
-        database.forget_messages(cursor, record.ids)
+        cursor.executemany(_DELETE_REACTIONS_TO, [(id,) for id in record.entry_ids])
+        cursor.executemany(_ERASE_TEXT, [(record.user.id, id) for id in record.entry_ids])
+        database.remove_messages_from_index(cursor, record.entry_ids)
     statement, values = _STATEMENTS[type(record)]
     cursor.execute(statement, values(record))
     if isinstance(record, ConversationTrimmed):
@@ -45,9 +45,9 @@ def write_record(cursor: Transaction, database: Database, record: RecordedChange
         ids = [id for (id,) in cursor.fetchall()]
         cursor.executemany(_DELETE_REACTIONS_TO, [(id,) for id in ids])
         cursor.execute(f"DELETE {_TRIMMED}", values(record))
-        database.forget_messages(cursor, ids)
+        database.remove_messages_from_index(cursor, ids)
     elif isinstance(record, MessageTextDeleted):
-        database.forget_messages(cursor, (record.message_id,))
+        database.remove_messages_from_index(cursor, (record.message_id,))
         cursor.execute(_DELETE_REACTIONS_TO, (record.message_id,))
     elif isinstance(record, Credential):
         cursor.execute('DELETE FROM tokens WHERE "user" = ?', (record.user.id,))
@@ -76,7 +76,9 @@ def _delete_read_marks(cursor: Transaction, record: ReadMarksDeleted) -> None:
 
 def _erase(cursor: Transaction, database: Database, record: UserErased) -> None:
     user = record.user
-    cursor.execute("UPDATE users SET nick = ?, key = ? WHERE id = ?", (user.nick, user.key, user.id))
+    cursor.execute(
+        "UPDATE users SET nick = ?, key = ? WHERE id = ?", (user.nick, user.normalized_nick, user.id)
+    )
     database.remove_copies_of_keys(cursor)
     for statement in _DELETE_ROWS_OF_USER:
         cursor.execute(statement, (user.id,))
@@ -133,21 +135,29 @@ def _moderation_values(record: ModerationEntry) -> tuple[object, ...]:
 
 
 def _token_values(record: Token) -> tuple[object, ...]:
-    ids = record.conversations
+    ids = record.conversation_ids
     conversations = None if ids is None else " ".join(map(str, sorted(ids)))
     digest, user = str(record.digest), record.user.id
-    return digest, user, record.name, record.access, conversations, record.made, record.expires
+    return digest, user, record.name, record.access, conversations, record.made_at, record.expires_at
 
 
 def _link_values(record: InvitationLink) -> tuple[object, ...]:
     digest, conversation = str(record.digest), record.conversation.id
-    return digest, conversation, record.number, record.maker_id, record.made, record.expires, record.use_count
+    return (
+        digest,
+        conversation,
+        record.number,
+        record.maker_id,
+        record.made_at,
+        record.expires_at,
+        record.use_count,
+    )
 
 
 _STATEMENTS: Final[dict[type[RecordedChange], tuple[str, Callable[[Any], tuple[object, ...]]]]] = {
     User: (
         "INSERT INTO users (id, nick, key, colour) VALUES (?, ?, ?, ?)",
-        lambda record: (record.id, record.nick, record.key, record.colour),
+        lambda record: (record.id, record.nick, record.normalized_nick, record.colour),
     ),
     Conversation: (
         "INSERT INTO conversations (id, kind, name, low, high) VALUES (?, ?, ?, ?, ?)",
@@ -169,7 +179,7 @@ _STATEMENTS: Final[dict[type[RecordedChange], tuple[str, Callable[[Any], tuple[o
     InvitationLinkDeleted: ("DELETE FROM links WHERE digest = ?", lambda record: (str(record.link.digest),)),
     UserRenamed: (
         "UPDATE users SET nick = ?, key = ? WHERE id = ?",
-        lambda record: (record.user.nick, record.user.key, record.user.id),
+        lambda record: (record.user.nick, record.user.normalized_nick, record.user.id),
     ),
     ModerationEntry: (
         "INSERT INTO moderation (id, at, operator, kind, target, until, reason) VALUES (?, ?, ?, ?, ?, ?, ?)",
@@ -181,7 +191,7 @@ _STATEMENTS: Final[dict[type[RecordedChange], tuple[str, Callable[[Any], tuple[o
     ),
     IgnoreChanged: (
         upsert_statement("ignores", ('"user"', "other"), "ignored"),
-        lambda record: (record.user.id, record.other.id, record.ignored),
+        lambda record: (record.user.id, record.other_user.id, record.is_ignored),
     ),
     ConversationTrimmed: (
         upsert_statement("trimmed", ("conversation",), "last"),
@@ -189,7 +199,7 @@ _STATEMENTS: Final[dict[type[RecordedChange], tuple[str, Callable[[Any], tuple[o
     ),
     TextsErased: (
         'UPDATE erasures SET last = ? WHERE "user" = ?',
-        lambda record: (record.ids[-1], record.user.id),
+        lambda record: (record.entry_ids[-1], record.user.id),
     ),
     ErasureCompleted: ('DELETE FROM erasures WHERE "user" = ?', lambda record: (record.user.id,)),
     MessageTextDeleted: ("UPDATE log SET body = '' WHERE id = ?", lambda record: (record.message_id,)),

@@ -13,7 +13,7 @@ from typing import Final
 from chatd.files import open_private
 from chatd.store.errors import StoreError
 
-APPLICATION_ID: Final = 0x63686174
+SQLITE_APPLICATION_ID: Final = 0x63686174
 """The number that marks an SQLite file as chatd's (PRAGMA application_id): ``chat`` in ASCII."""
 
 
@@ -76,7 +76,7 @@ def _migrate(connection: sqlite3.Connection, database: Path, scripts: list[str])
     version = _number(connection, "PRAGMA user_version")
     owner = _number(connection, "PRAGMA application_id")
     tables = _number(connection, "SELECT count(*) FROM sqlite_schema")
-    if owner != APPLICATION_ID and (owner or version or tables):
+    if owner != SQLITE_APPLICATION_ID and (owner or version or tables):
         raise StoreError(f"the database {database} is not chatd's: name another file")
     if version > len(scripts):
         raise StoreError(
@@ -92,7 +92,7 @@ def _migrate(connection: sqlite3.Connection, database: Path, scripts: list[str])
     for number in range(version + 1, len(scripts) + 1):
         connection.executescript(
             f"BEGIN IMMEDIATE; {scripts[number - 1]}\n;"
-            f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {number}; COMMIT;"
+            f"PRAGMA application_id = {SQLITE_APPLICATION_ID}; PRAGMA user_version = {number}; COMMIT;"
         )
 
 

@@ -5,10 +5,11 @@ with a table of its own, for two reasons:
 
 - A search reads one block after the other, and stops when it has enough. So the work of each step has a
   bound, also for a prefix that most words have.
-- When a text is deleted, the table of its block is emptied in the same transaction (`forget_messages`), and
-  filled anew later. FTS5 itself only notes what was deleted, and keeps the words in its file until it happens
-  to rewrite them (the option ``secure-delete`` of SQLite 3.42 and later is better, but leaves copies where
-  SQLite has moved a row to another page). To empty a table takes some milliseconds.
+- When a text is deleted, the table of its block is emptied in the same transaction
+  (`remove_messages_from_index`), and filled anew later. FTS5 itself only notes what was deleted, and keeps
+  the words in its file until it happens to rewrite them (the option ``secure-delete`` of SQLite 3.42 and
+  later is better, but leaves copies where SQLite has moved a row to another page). To empty a table takes
+  some milliseconds.
 
 What is not indexed, because it is too new or its block was emptied, is searched as well: it is indexed in a
 temporary table in memory, which has the same words by construction.
@@ -31,30 +32,32 @@ from twisted.enterprise.adbapi import Transaction
 from chatd.core.records import SearchQuery, SearchStep
 from chatd.core.search import SearchTerm
 
-MAX_BLOCK_SIZE: Final = 2 * 1024 * 1024
-"""The size at which a block is full: the characters of its messages, and `MESSAGE_OVERHEAD` for each."""
+MAX_INDEX_BLOCK_CHARACTERS: Final = 2 * 1024 * 1024
+"""The size at which a block is full: the characters of its messages, and
+`INDEXED_MESSAGE_OVERHEAD_CHARACTERS` for each.
+"""
 
-MESSAGE_OVERHEAD: Final = 64
+INDEXED_MESSAGE_OVERHEAD_CHARACTERS: Final = 64
 """The size that a message counts for in a block besides its characters, so that a block has 32,768 messages
 at most.
 """
 
-STEP_MESSAGES: Final = 128
+MAX_MESSAGES_PER_INDEX_STEP: Final = 128
 """The maximum number of messages that are indexed in one transaction."""
 
-STEP_CHARACTERS: Final = 16 * 1024
+MAX_CHARACTERS_PER_INDEX_STEP: Final = 16 * 1024
 """The maximum number of characters that are indexed in one transaction; a single message may have more."""
 
-STEP_IDS: Final = 4096
+MAX_IDS_PER_INDEX_STEP: Final = 4096
 """The maximum number of log entries that are passed over in one transaction, events among them."""
 
-SEARCH_STEP_BLOCKS: Final = 4
+MAX_INDEX_BLOCKS_PER_SEARCH_STEP: Final = 4
 """The maximum number of blocks that one step of a search reads."""
 
-SCAN_IDS: Final = 2048
+MAX_UNINDEXED_IDS_PER_SEARCH_STEP: Final = 2048
 """The maximum number of log entries without index that one step of a search reads."""
 
-SCAN_CHARACTERS: Final = 128 * 1024
+MAX_UNINDEXED_CHARACTERS_PER_SEARCH_STEP: Final = 128 * 1024
 """The maximum number of characters without index that one step of a search reads; the message that exceeds it
 is read, too. To index messages of rare words takes half a microsecond a character.
 """
@@ -79,10 +82,10 @@ _EMOJI: Final = "".join(
     )
 )
 
-TOKENIZER: Final = f"tokenize=\"unicode61 remove_diacritics 2 separators '{_EMOJI}'\""
+FTS5_TOKENIZER_OPTION: Final = f"tokenize=\"unicode61 remove_diacritics 2 separators '{_EMOJI}'\""
 """The option of FTS5 that says how texts are cut into words."""
 
-_COLUMNS: Final = f"fts5(body, place, author, content='', columnsize=0, {TOKENIZER})"
+_COLUMNS: Final = f"fts5(body, place, author, content='', columnsize=0, {FTS5_TOKENIZER_OPTION})"
 
 _INSERT: Final = (
     "INSERT INTO {table} (rowid, body, place, author) SELECT log.id, log.body, 'c' || log.conversation ||"
@@ -95,7 +98,7 @@ _SCAN_TABLE: Final = "search_unindexed"
 
 
 def prepare_search_connection(connection: sqlite3.Connection) -> None:
-    """Create the temporary table in memory that `search_step` needs, on ``connection``, which reads the
+    """Create the temporary table in memory that `run_search_step` needs, on ``connection``, which reads the
     database.
 
     Call this function once for each connection.
@@ -136,18 +139,20 @@ def _index_some(cursor: Transaction) -> bool:
         cursor.execute("SELECT coalesce(max(id), 0) FROM log")
         ((last_id,),) = cursor.fetchall()
         cursor.execute(f"{_BLOCK} ORDER BY first DESC LIMIT 1")
-        block = cursor.fetchone() or (1, 0, 0, MAX_BLOCK_SIZE)
+        block = cursor.fetchone() or (1, 0, 0, MAX_INDEX_BLOCK_CHARACTERS)
         if block[1] >= last_id:
             return False
     else:
         last_id = block[1]
     first, last, indexed, size = block
-    if size >= MAX_BLOCK_SIZE:  # what is not indexed of it, or nothing, becomes a block of its own
+    if (
+        size >= MAX_INDEX_BLOCK_CHARACTERS
+    ):  # what is not indexed of it, or nothing, becomes a block of its own
         cursor.execute("UPDATE search_blocks SET last = indexed WHERE first = ?", (first,))
         first, size = indexed + 1, 0
         cursor.execute(f"CREATE VIRTUAL TABLE {_table(first)} USING {_COLUMNS}")
         cursor.execute("INSERT INTO search_blocks VALUES (?, ?, ?, ?)", (first, last, indexed, size))
-    end, added = _next_messages(cursor, indexed, last_id, MAX_BLOCK_SIZE - size)
+    end, added = _next_messages(cursor, indexed, last_id, MAX_INDEX_BLOCK_CHARACTERS - size)
     cursor.execute(_INSERT.format(table=_table(first)), (indexed + 1, end))
     cursor.execute(
         "UPDATE search_blocks SET last = ?, indexed = ?, size = ? WHERE first = ?",
@@ -161,23 +166,27 @@ def _next_messages(cursor: Transaction, indexed: int, last_id: int, room: int) -
 
     It is at most ``room``, but one message may be larger.
     """
-    end = min(last_id, indexed + STEP_IDS)
+    end = min(last_id, indexed + MAX_IDS_PER_INDEX_STEP)
     cursor.execute(
         f"SELECT id, length(body) FROM log WHERE id > ? AND id <= ? AND {INDEXED_KINDS} ORDER BY id LIMIT ?",
-        (indexed, end, STEP_MESSAGES + 1),
+        (indexed, end, MAX_MESSAGES_PER_INDEX_STEP + 1),
     )
     size = characters = 0
     messages = cursor.fetchall()
     for count, (_, length) in enumerate(messages):
-        is_too_much = characters + length > STEP_CHARACTERS or size >= room or count == STEP_MESSAGES
+        is_too_much = (
+            characters + length > MAX_CHARACTERS_PER_INDEX_STEP
+            or size >= room
+            or count == MAX_MESSAGES_PER_INDEX_STEP
+        )
         if count and is_too_much:
             return messages[count - 1][0], size
         characters += length
-        size += length + MESSAGE_OVERHEAD
+        size += length + INDEXED_MESSAGE_OVERHEAD_CHARACTERS
     return end, size
 
 
-def forget_messages(cursor: Transaction, ids: Iterable[int]) -> None:
+def remove_messages_from_index(cursor: Transaction, ids: Iterable[int]) -> None:
     """Remove the words of the messages with the ids ``ids`` from the search index.
 
     Call this function in the transaction in which their texts are deleted. The blocks of the index that have
@@ -235,20 +244,21 @@ def find_index_problems(connection: sqlite3.Connection) -> list[str]:
 # The reader's side.
 
 
-def search_step(
+def run_search_step(
     cursor: Transaction, query: SearchQuery, hidden_up_to: Mapping[int, int], start: int, end: int, limit: int
 ) -> SearchStep:
     """Search a part of the log for ``query``, in one read transaction that the caller has begun.
 
     The search goes from the id ``start`` to the id ``end``, both included, and downwards if ``end`` is
-    smaller. The step ends when ``limit`` messages are found, or after `SEARCH_STEP_BLOCKS` blocks of the
-    index, or after `SCAN_IDS` entries or `SCAN_CHARACTERS` characters that are not indexed. ``hidden_up_to``
-    maps each conversation that the reader may not read completely to the last id that is hidden.
+    smaller. The step ends when ``limit`` messages are found, or after `MAX_INDEX_BLOCKS_PER_SEARCH_STEP`
+    blocks of the index, or after `MAX_UNINDEXED_IDS_PER_SEARCH_STEP` entries or
+    `MAX_UNINDEXED_CHARACTERS_PER_SEARCH_STEP` characters that are not indexed. ``hidden_up_to`` maps each
+    conversation that the reader may not read completely to the last id that is hidden.
     """
     forward = end > start
     low, high = sorted((start, end))
     ids: list[int] = []
-    blocks_left = SEARCH_STEP_BLOCKS
+    blocks_left = MAX_INDEX_BLOCKS_PER_SEARCH_STEP
     place = start
     while blocks_left and low <= place <= high and len(ids) < limit:
         table, first, last = _part_at(cursor, place)
@@ -285,14 +295,14 @@ def _scanned_ids(cursor: Transaction, first: int, last: int, forward: bool) -> t
     the ones from ``first`` to ``last``: the first of them if ``forward``, else the last.
     """
     if forward:
-        last = min(last, first + SCAN_IDS - 1)
+        last = min(last, first + MAX_UNINDEXED_IDS_PER_SEARCH_STEP - 1)
     else:
-        first = max(first, last - SCAN_IDS + 1)
+        first = max(first, last - MAX_UNINDEXED_IDS_PER_SEARCH_STEP + 1)
     order = "ASC" if forward else "DESC"
     cursor.execute(
         f"SELECT id FROM (SELECT id, sum(length(body)) OVER (ORDER BY id {order}) AS characters FROM log"
         f" WHERE id >= ? AND id <= ? AND {INDEXED_KINDS}) WHERE characters > ? ORDER BY id {order} LIMIT 1",
-        (first, last, SCAN_CHARACTERS),
+        (first, last, MAX_UNINDEXED_CHARACTERS_PER_SEARCH_STEP),
     )
     for (id,) in cursor.fetchall():
         return (first, id) if forward else (id, last)
@@ -314,7 +324,7 @@ def _find(
     """
     conversations = [id for id in query.conversation_ids if hidden_up_to.get(id, 0) < last]
     partly_hidden = {id: hidden_up_to[id] for id in conversations if hidden_up_to.get(id, 0) >= first}
-    expression = match_expression(query, conversations)
+    expression = fts5_match_expression(query, conversations)
     if not expression:
         return []
     # The ids are values: SQLite does not take a condition for each of a thousand conversations.
@@ -332,7 +342,7 @@ def _find(
     return [id for (id,) in cursor.fetchall()]
 
 
-def match_expression(query: SearchQuery, conversation_ids: Iterable[int]) -> str:
+def fts5_match_expression(query: SearchQuery, conversation_ids: Iterable[int]) -> str:
     """Return the FTS5 expression for ``query`` in the conversations with the ids ``conversation_ids``.
 
     The direct conversations that the query names are included. The expression is empty if there is no

@@ -18,7 +18,7 @@ from chatd.store.database import (
     SqlCursor,
     StoredMessage,
 )
-from chatd.store.search_index import forget_messages, index_messages, search_step
+from chatd.store.search_index import index_messages, remove_messages_from_index, run_search_step
 from chatd.store.size import measure_database_bytes
 
 ROWS_PER_INSERT: Final = (64, 8, 1)
@@ -42,17 +42,17 @@ class SqliteDatabase:
     It implements `chatd.store.database.Database`.
     """
 
-    error_type: type[Exception] = sqlite3.Error
-    renewal_seconds: float | None = None
+    driver_error_type: type[Exception] = sqlite3.Error
+    lease_renewal_seconds: float | None = None
 
-    def begin(self, cursor: Transaction) -> None:
+    def begin_transaction(self, cursor: Transaction) -> None:
         """Begin a transaction that writes."""
         cursor.execute("BEGIN IMMEDIATE")
 
-    def end(self, cursor: Transaction, result: object) -> None:
+    def finish_transaction(self, cursor: Transaction, result: object) -> None:
         """Do nothing, because the caller commits the transaction."""
 
-    def find_outcome(self, cursor: Transaction) -> bool:
+    def find_transaction_outcome(self, cursor: Transaction) -> bool:
         """Raise `NotImplementedError`, because a commit of SQLite either succeeds or fails."""
         raise NotImplementedError
 
@@ -67,7 +67,7 @@ class SqliteDatabase:
                 cursor.execute(_INSERTS[count], tuple(chain.from_iterable(rows[start : start + count])))
                 start += count
 
-    def messages_by_ref(
+    def stored_messages_by_ref(
         self, cursor: Transaction, refs: Sequence[tuple[int, str]]
     ) -> Mapping[tuple[int, str], StoredMessage]:
         """Return the stored messages with the given ``refs``, each a pair of the author's id and the ref."""
@@ -81,13 +81,13 @@ class SqliteDatabase:
                 found[ref] = row
         return found
 
-    def write_nothing_new(self, cursor: Transaction) -> None:
+    def write_unchanged_value(self, cursor: Transaction) -> None:
         """Write the version number of the database again, to find out whether it can be written."""
         cursor.execute("PRAGMA user_version")
         ((version,),) = cursor.fetchall()
         cursor.execute(f"PRAGMA user_version = {version}")
 
-    def measure_bytes(self, cursor: SqlCursor) -> int:
+    def measure_database_bytes(self, cursor: SqlCursor) -> int:
         """Return the size of the database in bytes (see `measure_database_bytes`)."""
         return measure_database_bytes(cursor)
 
@@ -112,15 +112,15 @@ class SqliteDatabase:
         """Add some messages that are not indexed yet to the search index. Return whether there are more."""
         return index_messages(cursor)
 
-    def forget_messages(self, cursor: Transaction, ids: Iterable[int]) -> None:
+    def remove_messages_from_index(self, cursor: Transaction, ids: Iterable[int]) -> None:
         """Remove the words of the messages with the log ids ``ids`` from the search index."""
-        forget_messages(cursor, ids)
+        remove_messages_from_index(cursor, ids)
 
     def has_lost_connection(self, error: BaseException | None) -> bool:
         """Return False, because SQLite has no connection that can break."""
         return False
 
-    def begin_reading(self, cursor: SqlCursor) -> None:
+    def begin_read_transaction(self, cursor: SqlCursor) -> None:
         """Begin a transaction in which all queries see the same state of the database."""
         cursor.execute("BEGIN")
 
@@ -131,7 +131,7 @@ class SqliteDatabase:
         union = f"{' UNION ALL '.join(selects)} {order} LIMIT ?"
         return (f"{union} OFFSET ?", (*values, limit, offset)) if offset else (union, (*values, limit))
 
-    def search_step(
+    def run_search_step(
         self,
         cursor: Transaction,
         query: SearchQuery,
@@ -140,8 +140,8 @@ class SqliteDatabase:
         end: int,
         limit: int,
     ) -> SearchStep:
-        """Search a part of the log for ``query`` (see `chatd.store.database.Database.search_step`)."""
-        return search_step(cursor, query, hidden_up_to, start, end, limit)
+        """Search a part of the log for ``query`` (see `chatd.store.database.Database.run_search_step`)."""
+        return run_search_step(cursor, query, hidden_up_to, start, end, limit)
 
 
 SQLITE: Final[Database] = SqliteDatabase()

@@ -18,7 +18,7 @@ from chatd.core.records import Snapshot
 from chatd.files import make_private_folder
 from chatd.store.archive import Archive, load_snapshot
 from chatd.store.backup import BackupResult, back_up
-from chatd.store.check import find_problems, interrupt_when
+from chatd.store.check import find_problems, interrupt_statements_when
 from chatd.store.errors import MaintenanceInProgress, StoreError
 from chatd.store.journal import Journal
 from chatd.store.schema import DatabaseLock, create_or_migrate, load_migrations
@@ -152,7 +152,7 @@ class SqliteStore:
         """
 
         def check(connection: sqlite3.Connection) -> list[str]:
-            interrupt_when(connection, self._is_stopping)
+            interrupt_statements_when(connection, self._is_stopping)
             try:
                 return find_problems(connection)
             except sqlite3.OperationalError as error:

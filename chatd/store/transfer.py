@@ -123,10 +123,10 @@ class _Counted:
 def select_statement(table: str) -> str:
     """Return the SQL that reads all rows of the table ``table``, sorted by its key."""
     columns, key = TABLES[table]
-    return f"SELECT {quoted(columns)} FROM {table} ORDER BY {quoted(key)}"
+    return f"SELECT {quote_identifier(columns)} FROM {table} ORDER BY {quote_identifier(key)}"
 
 
-def quoted(columns: Iterable[str]) -> str:
+def quote_identifier(columns: Iterable[str]) -> str:
     """Return the names ``columns`` as quoted SQL identifiers, because ``user`` is a keyword of PostgreSQL."""
     return ", ".join(f'"{column}"' for column in columns)
 
@@ -145,7 +145,9 @@ class _SqliteDatabase:
         """Add ``rows`` to ``table``."""
         columns = TABLES[table].columns
         values = ", ".join("?" * len(columns))
-        self._connection.executemany(f"INSERT INTO {table} ({quoted(columns)}) VALUES ({values})", rows)
+        self._connection.executemany(
+            f"INSERT INTO {table} ({quote_identifier(columns)}) VALUES ({values})", rows
+        )
 
     def is_empty(self) -> bool:
         """Remove the lobby and the console from the new file."""

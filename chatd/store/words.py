@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from typing import Final
 
 from chatd.core.search import SearchTerm
-from chatd.store.search_index import TOKENIZER
+from chatd.store.search_index import FTS5_TOKENIZER_OPTION
 
 _SCHEMA: Final = (
-    f"CREATE VIRTUAL TABLE texts USING fts5(body, content='', columnsize=0, {TOKENIZER});"
+    f"CREATE VIRTUAL TABLE texts USING fts5(body, content='', columnsize=0, {FTS5_TOKENIZER_OPTION});"
     "CREATE VIRTUAL TABLE words USING fts5vocab(texts, instance);"
 )
 

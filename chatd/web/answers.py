@@ -15,7 +15,7 @@ CONTENT_SECURITY_POLICY: Final = (
 )
 """The page may load files of its own origin and talk to it, and nothing else: no inline script, no frame."""
 
-PLAIN_TEXT: Final = b"text/plain; charset=utf-8"
+PLAIN_TEXT_CONTENT_TYPE: Final = b"text/plain; charset=utf-8"
 
 SECURITY_HEADERS: Final = {
     b"Content-Security-Policy": CONTENT_SECURITY_POLICY,
@@ -47,7 +47,7 @@ class HttpRefusal(msgspec.Struct, frozen=True):
         headers = {
             **SECURITY_HEADERS,
             b"Date": datetimeToString(),
-            b"Content-Type": PLAIN_TEXT,
+            b"Content-Type": PLAIN_TEXT_CONTENT_TYPE,
             b"Content-Length": b"%d" % len(self.body),
             b"Connection": b"close",
             **self.headers,

@@ -123,7 +123,7 @@ def _pair(sentence: str) -> tuple[str, str]:
 def _command(row: CommandDeclaration, translate: Callable[[str], str]) -> dict[str, object]:
     action = "join" if row.name == "enter" else row.json_actions[0]
     names = {"action": action, "word": row.semicolon_word, "slash": row.slash_word}
-    usage = [name if name in row.required else f"[{name}]" for name in row.typeable_fields]
+    usage = [name if name in row.required_fields else f"[{name}]" for name in row.typeable_fields]
     shown: dict[str, object] = {
         "name": row.name,
         **{key: name for key, name in names.items() if name != row.name},
@@ -138,8 +138,8 @@ def _command(row: CommandDeclaration, translate: Callable[[str], str]) -> dict[s
 
 
 def _field(name: str, field: FieldDeclaration) -> dict[str, object]:
-    shown: dict[str, object] = {} if field.kind == "name" else {"kind": field.kind}
-    if field.is_sender:
+    shown: dict[str, object] = {} if field.value_kind == "name" else {"kind": field.value_kind}
+    if field.accepts_sender_keys:
         shown["key"] = "from"
     if field.choices:
         shown["choices"] = field.choices

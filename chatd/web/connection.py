@@ -30,8 +30,8 @@ from chatd.carriers.foreign import ForeignProtocol
 from chatd.chat.fair_queue import FairQueue
 from chatd.connections.factory import format_peer
 from chatd.connections.outbox import CLOSE_TIMEOUT_SECONDS
-from chatd.connections.session import REFUSAL_LINGER_SECONDS
-from chatd.connections.socket_write import end_output
+from chatd.connections.session import LINGER_AFTER_REFUSAL_SECONDS
+from chatd.connections.socket_write import half_close
 from chatd.core.refusals import Refusal
 from chatd.web.answers import HttpRefusal
 from chatd.web.policy import WebPolicy
@@ -197,8 +197,8 @@ class HttpConnection(HTTPChannel):
         self._leave()
         # Bytes that the client has sent and nobody has read would reset the connection, and lose the answer.
         self.transport.resumeProducing()
-        end_output(self.transport)
-        self._start_timer(REFUSAL_LINGER_SECONDS, self._close)
+        half_close(self.transport)
+        self._start_timer(LINGER_AFTER_REFUSAL_SECONDS, self._close)
 
     def refuse_and_close(self, refusal: Refusal) -> None:
         """Answer with an HTTP error for ``refusal``, then close the connection.

@@ -19,7 +19,7 @@ from twisted.web.server import NOT_DONE_YET, Request, Site
 
 from chatd.boundaries import Clock
 from chatd.locales import to_french
-from chatd.web.answers import PLAIN_TEXT, SECURITY_HEADERS
+from chatd.web.answers import PLAIN_TEXT_CONTENT_TYPE, SECURITY_HEADERS
 from chatd.web.command_table import command_table, french_catalogue
 from chatd.web.shortening import shorten_script, shorten_style
 
@@ -162,7 +162,9 @@ def make_site(files: Mapping[str, StaticFile], health: HealthCheck, clock: Clock
     return Site(root, reactor=clock, timeout=None)
 
 
-def _finish(request: Request, status: HTTPStatus, body: bytes, content_type: bytes = PLAIN_TEXT) -> None:
+def _finish(
+    request: Request, status: HTTPStatus, body: bytes, content_type: bytes = PLAIN_TEXT_CONTENT_TYPE
+) -> None:
     """Send the answer to ``request``."""
     request.setResponseCode(status)
     request.setHeader(b"Content-Type", content_type)

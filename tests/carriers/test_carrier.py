@@ -77,7 +77,7 @@ class Place:
         self.clock = Clock()
         self.limits = LIMITS
 
-    def open(self, dialect: Dialect, carrier: object, detector: object) -> Heard:
+    def open_session(self, dialect: Dialect, carrier: object, detector: object) -> Heard:
         """One session."""
         return Heard(dialect)
 

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from twisted.internet.interfaces import IHalfCloseableProtocol
 
-from chatd.carriers.chunks import MAX_WRITE_BYTES, IdleDelimitedCarrier
+from chatd.carriers.chunks import MAX_CHUNK_WRITE_BYTES, IdleDelimitedCarrier
 from chatd.carriers.detection import Detector
-from chatd.carriers.silence_timer import FRAME_GAP_SECONDS
-from chatd.connections.session import REFUSAL_LINGER_SECONDS
+from chatd.carriers.silence_timer import MIN_PAUSE_BETWEEN_FRAMES_SECONDS
+from chatd.connections.session import LINGER_AFTER_REFUSAL_SECONDS
 from tests.connections.test_outbox import CAP, PACE, Journaled, OutboxTestCase
 from tests.support.effort import effort
 from tests.support.in_memory_daemon import UNTHROTTLED, Peer, StageTestCase
@@ -63,8 +63,8 @@ class Cutting(ChunksTestCase):
     def test_a_gap(self) -> None:
         """What comes later than it is another message, what comes earlier is not."""
         for wait, messages in (
-            (FRAME_GAP_SECONDS * 0.9, ["salut"]),
-            (FRAME_GAP_SECONDS * 1.1, ["sal", "ut"]),
+            (MIN_PAUSE_BETWEEN_FRAMES_SECONDS * 0.9, ["salut"]),
+            (MIN_PAUSE_BETWEEN_FRAMES_SECONDS * 1.1, ["sal", "ut"]),
         ):
             self.bob.says(b"sal")
             self.stage.wait(wait)
@@ -74,9 +74,9 @@ class Cutting(ChunksTestCase):
 
     def test_nothing_before_it(self) -> None:
         self.bob.says(b"salut")
-        self.stage.wait(FRAME_GAP_SECONDS * 0.9)
+        self.stage.wait(MIN_PAUSE_BETWEEN_FRAMES_SECONDS * 0.9)
         self.assertEqual(self.heard(), [])
-        self.stage.wait(FRAME_GAP_SECONDS * 0.2)
+        self.stage.wait(MIN_PAUSE_BETWEEN_FRAMES_SECONDS * 0.2)
         self.assertEqual(self.heard(), ["salut"])
 
     def test_a_newline_at_the_end_needs_no_gap(self) -> None:
@@ -159,9 +159,9 @@ class WhileWeAreBusy(ChunksTestCase):
         """A clock that jumps past the gap: what had arrived meanwhile is read before it counts."""
         self.bob.says(b"sal")
         self.stage.reactor.callLater(
-            FRAME_GAP_SECONDS, self.bob.protocol.dataReceived, b"ut"
+            MIN_PAUSE_BETWEEN_FRAMES_SECONDS, self.bob.protocol.dataReceived, b"ut"
         )  # as sockets come after timers
-        self.stage.reactor.advance(FRAME_GAP_SECONDS)
+        self.stage.reactor.advance(MIN_PAUSE_BETWEEN_FRAMES_SECONDS)
         self.pause()
         self.assertEqual(self.heard(), ["salut"])
 
@@ -205,10 +205,10 @@ class TooLong(ChunksTestCase):
                 carol.hears(), self.alice.hears()
                 for read in reads:
                     carol.says(read)
-                self.stage.wait(FRAME_GAP_SECONDS * 1.1)
+                self.stage.wait(MIN_PAUSE_BETWEEN_FRAMES_SECONDS * 1.1)
                 self.assertEqual(carol.lines(), [self.refusal])
                 self.assertEqual(self.alice.lines()[: len(messages)], [f"MSG carol {m}" for m in messages])
-                self.stage.wait(REFUSAL_LINGER_SECONDS + 0.1)
+                self.stage.wait(LINGER_AFTER_REFUSAL_SECONDS + 0.1)
                 self.assertEqual((carol.closed, carol.wire.aborted), (True, False))
                 self.pause()
                 self.alice.hears()
@@ -297,7 +297,7 @@ class Portions(OutboxTestCase):
     def assert_readable(self, writes: list[bytes]) -> None:
         """Each write fits, and each read of it is text by itself."""
         for write in writes:
-            self.assertLessEqual(len(write), MAX_WRITE_BYTES)
+            self.assertLessEqual(len(write), MAX_CHUNK_WRITE_BYTES)
             for size in (100, 128, 200, 255, 256, 512, 1000, 1024):
                 for start in range(0, len(write), size):
                     write[start : start + size].decode()
@@ -339,7 +339,7 @@ class StrictReaders(OutboxTestCase):
         outbox = self.make(transport, IdleDelimitedCarrier.dequeue_next_write)
         outbox.max_bytes, outbox.seconds_between_writes = 1000 * CAP, PACE
         for text in texts:
-            outbox.put(text.encode())
+            outbox.queue_frame(text.encode())
         heard, left, written = "", sum(len(text.encode()) for text in texts), 0
         while left:
             self.clock.advance(PACE)

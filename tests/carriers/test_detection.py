@@ -14,10 +14,10 @@ from twisted.internet.interfaces import IHalfCloseableProtocol
 from twisted.logger import capturedLogs
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.carriers.detection import GREETING_DELAY_SECONDS, MAX_UNDECIDED_BYTES, match_opening_bytes
+from chatd.carriers.detection import GREETING_DELAY_SECONDS, MAX_BYTES_BEFORE_DETECTION, match_opening_bytes
 from chatd.carriers.foreign import HTTP, TLS
-from chatd.carriers.silence_timer import FRAME_GAP_SECONDS
-from chatd.connections.session import REFUSAL_LINGER_SECONDS
+from chatd.carriers.silence_timer import MIN_PAUSE_BETWEEN_FRAMES_SECONDS
+from chatd.connections.session import LINGER_AFTER_REFUSAL_SECONDS
 from chatd.core.limits import Limits
 from chatd.daemon.wires import AUTO_WIRE_NAMES, declared_wires
 from tests.support.certificates import issue, self_signed
@@ -27,7 +27,7 @@ from tests.support.in_memory_daemon import Peer, StageTestCase
 
 TABLE = [
     *(
-        (opening, wire.carrier)
+        (opening, wire.carrier_name)
         for wire in declared_wires()
         if wire.name in AUTO_WIRE_NAMES
         for opening in wire.openings
@@ -60,15 +60,15 @@ class Begun(SynchronousTestCase):
                 self.assertEqual(self.tells(opening.start + rest), target)
 
     def test_blanks_may_stand_before_json_alone(self) -> None:
-        """As many as `MAX_UNDECIDED_BYTES`; then it is text, of empty lines."""
+        """As many as `MAX_BYTES_BEFORE_DETECTION`; then it is text, of empty lines."""
         for blanks in (b" ", b"\r\n", b"\t \n"):
             self.assertIsNone(self.tells(blanks))
             self.assertEqual(self.tells(blanks + b"{"), "json")
             self.assertEqual(self.tells(blanks + b"["), "json")
             for start in (b"Hello|alice", b"GET / HTTP/1.1", b"\x01", b"\x16\x03"):
                 self.assertEqual(self.tells(blanks + start), "")
-        self.assertIsNone(self.tells(b"\n" * (MAX_UNDECIDED_BYTES - 1)))
-        self.assertEqual(self.tells(b"\n" * MAX_UNDECIDED_BYTES), "")
+        self.assertIsNone(self.tells(b"\n" * (MAX_BYTES_BEFORE_DETECTION - 1)))
+        self.assertEqual(self.tells(b"\n" * MAX_BYTES_BEFORE_DETECTION), "")
 
     def test_what_fits_nothing_is_text_at_the_first_byte_that_does_not(self) -> None:
         for start, rest in (
@@ -88,7 +88,7 @@ class Begun(SynchronousTestCase):
 
     @settings(max_examples=effort(200), deadline=None)
     @given(
-        st.sampled_from((0, 1, MAX_UNDECIDED_BYTES - 1, MAX_UNDECIDED_BYTES, 99)),
+        st.sampled_from((0, 1, MAX_BYTES_BEFORE_DETECTION - 1, MAX_BYTES_BEFORE_DETECTION, 99)),
         st.lists(st.sampled_from(PARTS), max_size=4),
     )
     def test_it_makes_no_difference_how_much_is_read_at_once(self, blanks: int, parts: list[bytes]) -> None:
@@ -199,7 +199,7 @@ class OneWire(StageTestCase):
         for wire in ("tp6", "tp6-bonus"):
             for start in (b"Hello", b"Hel"):
                 peer = self.stage.connect(wire).says(start)
-                self.stage.wait(2 * FRAME_GAP_SECONDS)
+                self.stage.wait(2 * MIN_PAUSE_BETWEEN_FRAMES_SECONDS)
                 self.assertNotEqual(peer.hears(), b"", (wire, start))
 
     def test_frames_do_as_well(self) -> None:
@@ -299,7 +299,7 @@ class Strangers(AutoTestCase):
                 peer.says(b"IAM alice\n")
             self.assertEqual(peer.hears(), f"ERR bad_request {TLS.why}\n".encode())
             self.assertFalse(peer.closed)
-            self.stage.wait(REFUSAL_LINGER_SECONDS)
+            self.stage.wait(LINGER_AFTER_REFUSAL_SECONDS)
             self.assertEqual((peer.closed, peer.wire.aborted), (True, False))
             said = [log for log in logs if log.get("log_format") == "{peer} speaks {name}"]
             self.assertEqual([(log["name"], log["log_level"].name) for log in said], [(TLS.name, "info")])
@@ -308,7 +308,7 @@ class Strangers(AutoTestCase):
     def test_the_end_right_behind_changes_nothing(self) -> None:
         peer = self.comes(TLS.openings[0].start)
         IHalfCloseableProtocol(peer.protocol).readConnectionLost()
-        self.stage.wait(REFUSAL_LINGER_SECONDS)
+        self.stage.wait(LINGER_AFTER_REFUSAL_SECONDS)
         self.assertEqual(peer.hears(), f"ERR bad_request {TLS.why}\n".encode())
         self.assertTrue(peer.closed)
 
@@ -334,7 +334,7 @@ class BeforeItIsClear(AutoTestCase):
         peer = self.stage.connect("auto")
         self.assertEqual(len(self.stage.sessions), 2)
         refused = self.comes(b"IAM carol\n")
-        self.stage.wait(REFUSAL_LINGER_SECONDS)
+        self.stage.wait(LINGER_AFTER_REFUSAL_SECONDS)
         self.assertEqual(refused.hears(), b"ERR rate_limited too many connections: try again in 5 seconds\n")
         self.assertTrue(refused.closed)
         peer.says(HELLO)
@@ -393,7 +393,7 @@ class ManyUndecided(StageTestCase):
     def test_what_is_kept_is_bounded(self) -> None:
         """Blanks without end are text sooner or later, as nothing."""
         peer = self.stage.connect("auto")
-        for _ in range(10 * MAX_UNDECIDED_BYTES):
+        for _ in range(10 * MAX_BYTES_BEFORE_DETECTION):
             peer.says(b" ")
         carrier: Any = peer.protocol
         self.assertEqual(carrier._read, b"")

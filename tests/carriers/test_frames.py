@@ -11,8 +11,8 @@ from twisted.internet.interfaces import IHalfCloseableProtocol
 
 from chatd.carriers.detection import Detector
 from chatd.carriers.frames import LengthPrefixedCarrier
-from chatd.carriers.silence_timer import FRAME_GAP_SECONDS
-from chatd.connections.session import REFUSAL_LINGER_SECONDS
+from chatd.carriers.silence_timer import MIN_PAUSE_BETWEEN_FRAMES_SECONDS
+from chatd.connections.session import LINGER_AFTER_REFUSAL_SECONDS
 from tests.support.effort import effort
 from tests.support.in_memory_daemon import UNTHROTTLED, Peer, StageTestCase
 
@@ -138,9 +138,9 @@ class Counting(FramesTestCase):
     def test_bytes_when_nothing_follows(self) -> None:
         """After a gap, or at the end."""
         self.bob.says(frame("é"))
-        self.stage.wait(FRAME_GAP_SECONDS * 0.9)
+        self.stage.wait(MIN_PAUSE_BETWEEN_FRAMES_SECONDS * 0.9)
         self.assertEqual(self.logged(), [])
-        self.stage.wait(FRAME_GAP_SECONDS * 0.2)
+        self.stage.wait(MIN_PAUSE_BETWEEN_FRAMES_SECONDS * 0.2)
         self.assertEqual(self.logged(), [("message", "é")])
         carol = self.comes("carol").says(frame("ça"))
         IHalfCloseableProtocol(carol.protocol).readConnectionLost()
@@ -189,7 +189,7 @@ class Counting(FramesTestCase):
         self.assert_said([counted("xé")], "xé")
         self.bob.says(b"\x01\x00\x02\xff!")
         self.assertIn(b"[bad_utf8]", self.bob.hears())
-        self.stage.wait(REFUSAL_LINGER_SECONDS + 0.1)
+        self.stage.wait(LINGER_AFTER_REFUSAL_SECONDS + 0.1)
         self.assertTrue(self.bob.closed)
 
     # What begins a text in the wild is no control character: those are headers.
@@ -218,7 +218,7 @@ class Hostile(FramesTestCase):
         carol.says(said)
         self.assertIn(refusal, carol.hears(), said)
         carol.says(frame("more"))
-        self.stage.wait(REFUSAL_LINGER_SECONDS + 0.1)
+        self.stage.wait(LINGER_AFTER_REFUSAL_SECONDS + 0.1)
         self.assertEqual((carol.closed, carol.wire.aborted, self.logged()), (True, False, []), said)
 
     def test_no_header(self) -> None:

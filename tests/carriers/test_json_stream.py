@@ -7,7 +7,7 @@ from typing import Any
 from msgspec.structs import replace
 from twisted.internet.interfaces import IHalfCloseableProtocol
 
-from chatd.connections.session import REFUSAL_LINGER_SECONDS
+from chatd.connections.session import LINGER_AFTER_REFUSAL_SECONDS
 from chatd.core.limits import Limits
 from tests.support.in_memory_daemon import UNTHROTTLED, Peer, StageTestCase
 
@@ -248,7 +248,7 @@ class Faults(StageTestCase):
             for segment in segments:
                 alice.says(segment)
             self.assertEqual(self.codes(alice), ["server-groups", "too_long"])
-            self.stage.wait(REFUSAL_LINGER_SECONDS)
+            self.stage.wait(LINGER_AFTER_REFUSAL_SECONDS)
             self.assertTrue(alice.closed)
             self.assertFalse(alice.wire.aborted)
             self.assertEqual(bob.hears(), b"LFT alice\n")
@@ -277,14 +277,14 @@ class Faults(StageTestCase):
             heard = alice.objects()
             self.assertEqual([said.get("code") for said in heard], [None, "bad_json"])
             self.assertIn("more than 4 levels deep", heard[1]["msg"])
-            self.stage.wait(REFUSAL_LINGER_SECONDS)
+            self.stage.wait(LINGER_AFTER_REFUSAL_SECONDS)
             self.assertTrue(alice.closed)
 
     def test_a_bomb_for_a_beginning(self) -> None:
         """It need not even say hello."""
         client = self.stage.connect("json").says(b"[" * 100_000)
         self.assertEqual(self.codes(client), ["bad_json"])
-        self.stage.wait(REFUSAL_LINGER_SECONDS)
+        self.stage.wait(LINGER_AFTER_REFUSAL_SECONDS)
         self.assertTrue(client.closed)
 
     def test_nothing_counts_while_the_refusal_waits(self) -> None:
@@ -300,5 +300,5 @@ class Faults(StageTestCase):
         self.stage.settle()
         self.assertEqual(self.codes(alice), ["server-ack", "bad_json"])
         self.assertEqual(bob.hears(), b"MSG alice one\nLFT alice\n")
-        self.stage.wait(REFUSAL_LINGER_SECONDS)
+        self.stage.wait(LINGER_AFTER_REFUSAL_SECONDS)
         self.assertTrue(alice.closed)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from twisted.internet.interfaces import IHalfCloseableProtocol
 
-from chatd.connections.session import REFUSAL_LINGER_SECONDS
+from chatd.connections.session import LINGER_AFTER_REFUSAL_SECONDS
 from chatd.core.limits import Limits
 from tests.support.in_memory_daemon import Peer, StageTestCase
 
@@ -89,7 +89,7 @@ class TooLong(StageTestCase):
             self.assertEqual(bob.hears(), self.refusal, segments)
             self.assertEqual(alice.hears(), b"LFT bob\n", segments)
             bob.says(b"MSG good\n")
-            self.stage.wait(REFUSAL_LINGER_SECONDS)
+            self.stage.wait(LINGER_AFTER_REFUSAL_SECONDS)
             self.assertTrue(bob.closed)
             self.assertFalse(bob.wire.aborted)
             self.assertEqual(bob.hears() + alice.hears(), b"")
@@ -105,7 +105,7 @@ class TooLong(StageTestCase):
         self.stage.writer.run_next()
         self.stage.settle()
         self.assertEqual(bob.hears(), b"ACK cg wob 1 1\nWHO bob\nEND WHO 1\n" + self.refusal)
-        self.stage.wait(REFUSAL_LINGER_SECONDS)
+        self.stage.wait(LINGER_AFTER_REFUSAL_SECONDS)
         self.assertTrue(bob.closed)
 
 

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 from websockets.frames import Frame, Opcode
 
-from chatd.connections.session import REFUSAL_LINGER_SECONDS
+from chatd.connections.session import LINGER_AFTER_REFUSAL_SECONDS
 from tests.support.in_memory_daemon import UNTHROTTLED, StageTestCase
 from tests.support.toys import WithToys
 from tests.support.websocket import frame, messages
@@ -72,7 +72,7 @@ class Played(WithToys, StageTestCase):
                     re.sub(r"\(close (100[237]) .*\)", r"(close \1)", one) for one in messages(peer.hears())
                 ]
                 self.assertEqual(told, list(heard))
-                self.stage.wait(REFUSAL_LINGER_SECONDS)
+                self.stage.wait(LINGER_AFTER_REFUSAL_SECONDS)
                 self.assertEqual(peer.closed, any(one.startswith("(close ") for one in heard))
                 peer.hangs_up()
 

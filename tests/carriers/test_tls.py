@@ -9,8 +9,8 @@ from twisted.logger import capturedLogs, formatEvent
 
 from chatd.carriers.detection import GREETING_DELAY_SECONDS
 from chatd.carriers.foreign import TLS
-from chatd.connections.session import REFUSAL_LINGER_SECONDS
-from chatd.connections.welcome_buffer import QUIET_SECONDS
+from chatd.connections.session import LINGER_AFTER_REFUSAL_SECONDS
+from chatd.connections.welcome_buffer import CLIENT_SILENCE_SECONDS
 from tests.support.certificates import Issued, issue
 from tests.support.in_memory_daemon import Stage
 from tests.support.in_memory_tls import TlsStageTestCase
@@ -80,7 +80,7 @@ class TlsOnly(TlsStageTestCase):
         for segment in said:
             peer.sends(segment)
         heard = peer.hears()
-        self.stage.wait(REFUSAL_LINGER_SECONDS)
+        self.stage.wait(LINGER_AFTER_REFUSAL_SECONDS)
         self.assertTrue(peer.wire.disconnecting)
         return heard
 
@@ -137,7 +137,7 @@ class TlsOnly(TlsStageTestCase):
         alice = self.comes("text", tls_only=True).shake_hands()
         self.assertEqual(alice.lines(), ["WHO"])
         self.assertEqual(alice.says("IAM alice").lines(), ["ARR alice"])
-        self.stage.wait(QUIET_SECONDS)
+        self.stage.wait(CLIENT_SILENCE_SECONDS)
         bob = self.comes("auto", tls_only=True).shake_hands()
         bob.says('{"from":"bob","action":"client-hello"}')
         self.assertIn('"server-hello"', bob.lines()[0])

@@ -12,11 +12,11 @@ from websockets.frames import Frame, Opcode
 
 from chatd.carriers.websocket import (
     MAX_UNANSWERED_PINGS,
-    PING_SECONDS,
+    PING_INTERVAL_SECONDS,
     WebSocketCarrier,
     wrap_text_message,
 )
-from chatd.connections.session import REFUSAL_LINGER_SECONDS
+from chatd.connections.session import LINGER_AFTER_REFUSAL_SECONDS
 from chatd.core.limits import Limits
 from tests.support.effort import effort
 from tests.support.in_memory_daemon import UNTHROTTLED, Peer, StageTestCase
@@ -67,7 +67,7 @@ class Connected(StageTestCase):
         *before, last = self.hears()
         self.assertEqual(last, f"(close {code} {reason})")
         self.assertEqual([json.loads(one)["code"] for one in before], [refusal])
-        self.stage.wait(REFUSAL_LINGER_SECONDS)
+        self.stage.wait(LINGER_AFTER_REFUSAL_SECONDS)
         self.assertEqual((self.alice.closed, self.alice.wire.aborted), (True, False))
         self.assertEqual(self.bob.lines(), ["LFT alice"])
 
@@ -159,7 +159,7 @@ class Faults(Connected):
                 self.alice.says(bad)
                 *_, last = self.hears()
                 self.assertEqual(last[:12], "(close 1002 ")
-                self.stage.wait(REFUSAL_LINGER_SECONDS)
+                self.stage.wait(LINGER_AFTER_REFUSAL_SECONDS)
                 self.assertTrue(self.alice.closed)
                 self.alice = self.comes()
                 self.bob.hears()
@@ -181,7 +181,7 @@ class Faults(Connected):
                 with self.subTest(closed, behind=behind):
                     self.alice.says(first + behind)
                     self.assertEqual(self.hears()[1:], [closed])
-                    self.stage.wait(REFUSAL_LINGER_SECONDS)
+                    self.stage.wait(LINGER_AFTER_REFUSAL_SECONDS)
                     self.alice = self.comes()
 
     def test_too_long(self) -> None:
@@ -199,7 +199,7 @@ class Faults(Connected):
                 self.alice.says(bad)
                 refusal, close = self.hears()
                 self.assertEqual((json.loads(refusal)["code"], close[:11]), ("too_long", "(close 1009"))
-                self.stage.wait(REFUSAL_LINGER_SECONDS)
+                self.stage.wait(LINGER_AFTER_REFUSAL_SECONDS)
                 self.assertTrue(self.alice.closed)
                 self.alice = self.comes()
                 self.bob.hears()
@@ -248,20 +248,20 @@ class Ends(Connected):
     def test_a_silent_client_is_sent_pings_and_cut_if_it_answers_none(self) -> None:
         """Anything that it sends will do, and a client that talks gets none."""
         for _ in range(3):
-            self.stage.wait(PING_SECONDS - 1)
+            self.stage.wait(PING_INTERVAL_SECONDS - 1)
             self.alice.says(json_frame(action="client-list-clients"))
         self.assertNotIn("(ping)", self.hears())
-        self.stage.wait(PING_SECONDS)
+        self.stage.wait(PING_INTERVAL_SECONDS)
         for _ in range(3):
-            self.stage.wait(2 * PING_SECONDS)
+            self.stage.wait(2 * PING_INTERVAL_SECONDS)
             self.assertIn("(ping)", self.hears())
             self.alice.says(frame(b"", Opcode.PONG))
-        self.stage.wait(PING_SECONDS)
+        self.stage.wait(PING_INTERVAL_SECONDS)
         for _ in range(MAX_UNANSWERED_PINGS):
             self.assertFalse(self.alice.closed)
-            self.stage.wait(PING_SECONDS)
+            self.stage.wait(PING_INTERVAL_SECONDS)
             self.assertEqual(self.hears(), ["(ping)"])
-        self.stage.wait(PING_SECONDS)
+        self.stage.wait(PING_INTERVAL_SECONDS)
         self.assertTrue(self.alice.wire.aborted)
         self.assertEqual(self.bob.lines(), ["LFT alice"])
 

@@ -168,6 +168,6 @@ class Operators(AdministrationCase):
         self.assertFalse(self.is_operator(carol))
 
     def test_a_stopping_daemon_appoints_nobody(self) -> None:
-        self.stage.chat.drain()
+        self.stage.chat.refuse_new_and_drain()
         self.assertEqual(self.code(self.desk.asks("appoint", nick="carol")), "shutting_down")
         self.assertEqual(self.code(self.desk.asks("dismiss", nick="teacher")), "configured_operator")

@@ -10,7 +10,7 @@ from typing import Any
 from twisted.internet.defer import Deferred, succeed
 
 from chatd.chat import erasure
-from chatd.chat.erasure import CHECKPOINT_RETRY_SECONDS
+from chatd.chat.erasure import WAL_CHECKPOINT_RETRY_SECONDS
 from chatd.core.accounts import AccountPolicy
 from chatd.core.read_marks import ReadMarkPosition
 from chatd.core.state import State
@@ -27,7 +27,7 @@ REF = "quuxref"
 def contents(state: State) -> dict[str, Any]:
     """All that a state holds, for comparison."""
     return {
-        "users": [(user.id, user.nick, user.key) for user in state.users.values()],
+        "users": [(user.id, user.nick, user.normalized_nick) for user in state.users.values()],
         "credentials": {id: (one.user.nick, one.hash) for id, one in state.credentials.items()},
         "conversations": [
             (one.id, one.name, [user.nick for user in one.pair]) for one in state.conversations.values()
@@ -38,13 +38,15 @@ def contents(state: State) -> dict[str, Any]:
         ],
         "sanctions": {key: act.id for key, act in state.mutes_and_blocks.items()},
         "networks": {key: act.id for key, act in state.blocked_networks.items()},
-        "appointed": dict(state.appointed),
-        "erasing": dict(state.erasing),
+        "appointed": dict(state.appointed_operator_nicks),
+        "erasing": dict(state.erased_up_to_ids),
         "ignored": {id: sorted(state.ignored_user_ids(user)) for id, user in state.users.items()},
         "tokens": {id: [token.name for token in state.tokens_of(user)] for id, user in state.users.items()},
         "links": {
             number: (one.conversation.name, one.number, one.maker_id, one.use_count)
-            for number, one in enumerate(sorted(state.links.values(), key=lambda one: str(one.digest)))
+            for number, one in enumerate(
+                sorted(state.invitation_links.values(), key=lambda one: str(one.digest))
+            )
         },
         "ignoring": {id: sorted(state.ignored_by.get(id, ())) for id in state.users},
         "invitations": {id: state.count_invitations_to(user) for id, user in state.users.items()},
@@ -56,9 +58,9 @@ def contents(state: State) -> dict[str, Any]:
                 group.topic_author,
                 group.closed,
                 [(user.id, user.nick) for user in group.members.values()],
-                sorted(group.operators),
-                sorted(group.invited),
-                sorted(group.banned),
+                sorted(group.operator_ids),
+                sorted(group.invitations),
+                sorted(group.banned_user_ids),
                 sorted(group.banned_networks.items()),
             )
             for group in state.all_groups()
@@ -262,9 +264,9 @@ class Erasing(ErasureCase):
         self.assertEqual(self.alice.asks(action="ignored").objects()[0]["ignored"], [])
         banned = self.stage.chat._authority.state.find_group("pub")
         assert banned is not None
-        self.assertEqual(len(banned.banned), 1)  # of a name that nobody has
+        self.assertEqual(len(banned.banned_user_ids), 1)  # of a name that nobody has
         self.alice.asks(action="unban", group="pub", dest="erased~1")
-        self.assertEqual(banned.banned, set())
+        self.assertEqual(banned.banned_user_ids, set())
 
     def test_the_users_links_are_dead_and_those_of_others_hold(self) -> None:
         links = [
@@ -339,7 +341,7 @@ class Erasing(ErasureCase):
         ):
             self.assertEqual(self.code(self.erases(nick)), code)
         self.assertEqual(self.desk.asks("modlog")["acts"], [])
-        self.stage.chat.drain()
+        self.stage.chat.refuse_new_and_drain()
         self.assertEqual(self.code(self.erases()), "shutting_down")
 
 
@@ -417,12 +419,12 @@ class Interrupted(ErasureCase):
         self.assertEqual(self.erases()["complete"], False)
         self.assertEqual(len(self.stage.rows("SELECT * FROM erasures")), 1)
         self.patch(journal, "erase_deleted_texts", empty)
-        self.stage.wait(CHECKPOINT_RETRY_SECONDS)
+        self.stage.wait(WAL_CHECKPOINT_RETRY_SECONDS)
         self.check_gone()
 
     def test_a_stop_in_the_middle(self) -> None:
         wire = self.begins()
-        self.stage.chat.drain()
+        self.stage.chat.refuse_new_and_drain()
         self.stage.wait(60)
         self.assertEqual(self.code(heard(wire)[-1]), "shutting_down")
         self.assertEqual(len(self.stage.rows("SELECT * FROM erasures")), 1)

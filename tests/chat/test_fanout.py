@@ -11,7 +11,7 @@ from chatd.carriers.carrier import wrap_line
 from chatd.carriers.json_stream import payload_as_frame
 from chatd.chat import dispatch
 from chatd.chat.fanout import Fanout
-from chatd.connections.welcome_buffer import QUIET_SECONDS
+from chatd.connections.welcome_buffer import CLIENT_SILENCE_SECONDS
 from chatd.core.events import (
     LOBBY,
     ChatEvent,
@@ -263,7 +263,7 @@ class InTheChat(StageTestCase):
             ],
         )
         self.assertEqual(carol.lines(), ["MSG alice one", "MSG alice two", "MSG alice five", "LFT carol"])
-        self.stage.wait(QUIET_SECONDS)
+        self.stage.wait(CLIENT_SILENCE_SECONDS)
         self.assertEqual(dave.lines(), ["WHO", "ARR dave", "MSG bob six", "MSG alice seven", "LFT carol"])
         places = [found["id"] for found in alice.objects() if "id" in found]
         self.assertEqual(places, sorted(places))
@@ -289,7 +289,7 @@ class InTheChat(StageTestCase):
             told = [f"ARR {nick}{NL}BCK {nick}{NL}" if known else f"ARR {nick}{NL}" for nick in nicks]
             self.assertEqual(bob.wire.writes, ["".join(told).encode()])
             bob.hears()
-            self.stage.wait(QUIET_SECONDS)
+            self.stage.wait(CLIENT_SILENCE_SECONDS)
             # Each hears its own arrival and those after it.
             for number, peer in enumerate(crowd):
                 self.assertEqual(peer.hears().decode(), "WHO\n" + "".join(told[number:]))

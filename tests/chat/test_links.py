@@ -9,8 +9,8 @@ from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
 from zope.interface import implementer
 
 from chatd.chat import retention
-from chatd.chat.retention import FIRST_SWEEP_DELAY_SECONDS, SWEEP_INTERVAL_SECONDS
-from chatd.connections.welcome_buffer import QUIET_SECONDS
+from chatd.chat.retention import FIRST_RETENTION_SWEEP_DELAY_SECONDS, RETENTION_SWEEP_INTERVAL_SECONDS
+from chatd.connections.welcome_buffer import CLIENT_SILENCE_SECONDS
 from chatd.core.limits import Limits
 from chatd.store.check import find_file_problems
 from tests.support.in_memory_daemon import Peer, StageTestCase
@@ -73,7 +73,7 @@ class LinkCase(StageTestCase):
     def on_disk(self) -> list[tuple[Any, ...]]:
         """Numbers and uses of the stored links, which are those in memory."""
         rows = self.stage.rows("SELECT digest, conversation, number, maker, made, expires, uses FROM links")
-        links = self.stage.chat._authority.state.links.values()
+        links = self.stage.chat._authority.state.invitation_links.values()
         self.assertCountEqual(
             rows,
             [
@@ -82,8 +82,8 @@ class LinkCase(StageTestCase):
                     one.conversation.id,
                     one.number,
                     one.maker_id,
-                    one.made,
-                    one.expires,
+                    one.made_at,
+                    one.expires_at,
                     one.use_count,
                 )
                 for one in links
@@ -363,19 +363,19 @@ class TheEnd(LinkCase):
         kept = self.make(lifetime=10**6)
         self.assertEqual(self.on_disk(), [(2, 0)])
         self.make(lifetime=60)
-        self.stage.wait(FIRST_SWEEP_DELAY_SECONDS + SWEEP_INTERVAL_SECONDS)
+        self.stage.wait(FIRST_RETENTION_SWEEP_DELAY_SECONDS + RETENTION_SWEEP_INTERVAL_SECONDS)
         self.assertEqual(self.on_disk(), [(2, 0)])
         self.dead(link)
         self.assertEqual(self.uses(self.dave, kept), "server-ack")
 
     def test_many_expired(self) -> None:
         """The sweep deletes them step by step."""
-        self.patch(retention, "MAX_LINKS_PER_DELETION", 1)
+        self.patch(retention, "MAX_INVITATION_LINKS_PER_DELETION", 1)
         for _ in range(3):
             self.make(lifetime=1)
         self.stage.wait(1)
         self.stage.chat.retention.start()
-        self.stage.wait(FIRST_SWEEP_DELAY_SECONDS)
+        self.stage.wait(FIRST_RETENTION_SWEEP_DELAY_SECONDS)
         self.assertEqual(self.on_disk(), [(2, 0), (3, 0)])
         self.stage.wait(1)
         self.assertEqual(self.on_disk(), [])
@@ -499,7 +499,7 @@ class Attackers(LinkCase):
         link = self.make()
         self.forget()
         wrong = self.stage.connect("text").says("IAM erin")
-        self.stage.wait(QUIET_SECONDS)
+        self.stage.wait(CLIENT_SILENCE_SECONDS)
         for said in (f"uselink;{link}x", f"uselink;wob;{link}", f"revokelink;wob;{link}", f"links;{link}"):
             wrong.says(said)
         room = self.stage.connect("tp6").says("Hello|frank").says(f" /uselink {link}")
@@ -511,7 +511,7 @@ class Attackers(LinkCase):
         self.assertEqual(wrong.hears().count(link[7:].encode()), 1)  # as the name of a group, to who sent it
         state = self.stage.chat._authority.state
         (digest,) = self.stage.rows("SELECT digest FROM links")[0]
-        for shown in (repr(state.links), "".join(logged)):
+        for shown in (repr(state.invitation_links), "".join(logged)):
             self.assertNotIn(link[7:], shown)
             self.assertNotIn(digest, shown)
         files = [path.read_bytes() for path in self.stage.database.parent.glob("chat.db*")]

@@ -12,7 +12,7 @@ from chatd.chat.password_guard import (
     PASSWORD_DELAY_OF_ATTACKED_NICK_SECONDS,
     PasswordGuard,
 )
-from chatd.chat.token_buckets import MAX_BUCKETS, TokenBuckets
+from chatd.chat.token_buckets import MAX_TOKEN_BUCKETS, TokenBuckets
 from chatd.core.limits import Limits
 from chatd.core.refusals import Refusal
 
@@ -53,9 +53,9 @@ class Buckets(SynchronousTestCase):
         buckets = TokenBuckets(clock, lambda: 3, 10)
         for _ in range(3):
             buckets.take_token("guesser")
-        for number in range(3 * MAX_BUCKETS):
+        for number in range(3 * MAX_TOKEN_BUCKETS):
             buckets.take_token(number)
-        self.assertLessEqual(len(buckets._full_at), MAX_BUCKETS)
+        self.assertLessEqual(len(buckets._full_at), MAX_TOKEN_BUCKETS)
         self.assertGreater(buckets.seconds_until_token("guesser"), 0)
 
 

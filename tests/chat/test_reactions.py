@@ -222,7 +222,7 @@ class Privacy(ReactionCase):
 
     def erase(self, nick: str) -> None:
         """Erase a user and wait for the end of it."""
-        done = Deferred.fromCoroutine(self.stage.chat.eraser.erase(nick))
+        done = Deferred.fromCoroutine(self.stage.chat.eraser.erase_user(nick))
         self.stage.wait(1)
         self.stage.wait(1)
         self.successResultOf(done)

@@ -236,7 +236,9 @@ class Visibility(SearchCase):
 
     def test_a_limited_history(self) -> None:
         """Only what came since the last time that one has joined."""
-        self.patch(search_index, "MAX_BLOCK_SIZE", 3 * search_index.MESSAGE_OVERHEAD)
+        self.patch(
+            search_index, "MAX_INDEX_BLOCK_CHARACTERS", 3 * search_index.INDEXED_MESSAGE_OVERHEAD_CHARACTERS
+        )
         self.alice.asks(action="gbroadcast", group="wob", msg="word one")  # 4
         self.alice.asks(action="sethistory", group="wob", mode="since_joining")  # 5
         self.bob.asks(action="leave", group="wob")  # 6
@@ -350,7 +352,7 @@ class Bounds(SearchCase):
 
     def test_a_search_that_takes_too_many_steps(self) -> None:
         """It says where to go on, though it has found nothing yet."""
-        self.patch(search_index, "SCAN_IDS", 3)
+        self.patch(search_index, "MAX_UNINDEXED_IDS_PER_SEARCH_STEP", 3)
         self.patch(search, "MAX_SEARCH_STEPS", 2)
         self.alice.asks(action="client-broadcast", msg="rare")
         for number in range(9):
@@ -378,7 +380,7 @@ class Bounds(SearchCase):
             self.assertEqual(peer.objects()[-1]["action"], "server-search")
 
     def test_who_hangs_up_is_not_searched_for(self) -> None:
-        self.patch(search_index, "SCAN_IDS", 1)
+        self.patch(search_index, "MAX_UNINDEXED_IDS_PER_SEARCH_STEP", 1)
         for number in range(9):
             self.alice.asks(action="client-broadcast", msg=f"word {number}")
         searchers = self.stage.searchers
@@ -542,8 +544,10 @@ class Anything(StageTestCase):
     @given(STEPS)
     @settings(max_examples=effort(25), deadline=None)
     def test_as_who_reads_everything(self, steps: list[tuple[str, int, Any]]) -> None:
-        self.patch(search_index, "MAX_BLOCK_SIZE", 4 * search_index.MESSAGE_OVERHEAD)
-        self.patch(search_index, "SCAN_IDS", 5)
+        self.patch(
+            search_index, "MAX_INDEX_BLOCK_CHARACTERS", 4 * search_index.INDEXED_MESSAGE_OVERHEAD_CHARACTERS
+        )
+        self.patch(search_index, "MAX_UNINDEXED_IDS_PER_SEARCH_STEP", 5)
         stage = Stage(self.stage.database.with_name(f"{id(steps)}.db"))
         try:
             peers = [stage.json(nick) for nick in NICKS]
@@ -553,7 +557,7 @@ class Anything(StageTestCase):
                 self.play(stage, peers[who], step, value)
             for peer in peers:
                 self.compare(peer)
-            Deferred.fromCoroutine(stage.chat.eraser.erase("carol"))
+            Deferred.fromCoroutine(stage.chat.eraser.erase_user("carol"))
             stage.wait(60)
             for peer in peers[:2]:
                 self.compare(peer)

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chatd.chat import authority, dispatch
-from chatd.connections.welcome_buffer import MAX_LINE_BY_LINE_DURATION_SECONDS, QUIET_SECONDS
+from chatd.connections.welcome_buffer import CLIENT_SILENCE_SECONDS, MAX_LINE_BY_LINE_DURATION_SECONDS
 from chatd.core.answers import Welcome
 from chatd.core.limits import Limits
 from chatd.dialects import text
@@ -156,7 +156,7 @@ class InOrder(StageTestCase):
         self.stage.writer.run_next()
         self.stage.settle()
         self.assertEqual(bob.lines(), ["MSG alice going", "LFT alice", "ARR alice", "BCK alice"])
-        self.stage.wait(QUIET_SECONDS)
+        self.stage.wait(CLIENT_SILENCE_SECONDS)
         self.assertEqual(again.lines(), ["WHO", "ARR alice", "BCK alice", HINT])
 
     def test_a_client_that_sends_too_much_is_not_read(self) -> None:
@@ -854,7 +854,7 @@ class NothingLeftOut(StageTestCase):
         self.heard = b""
         for act in (*acts, "go", "unstick", "goodbye", "restart", "come"):
             self.act(act)
-        self.stage.wait(QUIET_SECONDS + MAX_LINE_BY_LINE_DURATION_SECONDS)
+        self.stage.wait(CLIENT_SILENCE_SECONDS + MAX_LINE_BY_LINE_DURATION_SECONDS)
         self.heard += self.bob.hears()
         told = {line.split()[-1] for line in self.heard.decode().splitlines() if line.startswith("PRV ")}
         stored = {body for (body,) in self.stage.rows("SELECT body FROM log")}

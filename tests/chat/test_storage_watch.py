@@ -30,7 +30,7 @@ class Watching(SynchronousTestCase):
     def sees(self, *sizes: int) -> list[str]:
         """What the log says of a database that has these sizes one after the other."""
         for size in sizes:
-            self.watch.check(size)
+            self.watch.log_size_change(size)
         said, self.logged[:] = self.logged[:], []
         self.assertLessEqual({level for level, _ in said}, {LogLevel.warn, LogLevel.info})
         return [text for _, text in said]

@@ -7,7 +7,7 @@ from typing import Any, cast
 from twisted.internet.task import Clock
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.chat.token_expiry import CHECK_INTERVAL_SECONDS, TokenExpiry
+from chatd.chat.token_expiry import TOKEN_EXPIRY_CHECK_INTERVAL_SECONDS, TokenExpiry
 from chatd.core.accounts import Secret
 from chatd.core.events import User
 from chatd.core.state import State
@@ -63,24 +63,24 @@ class Expiry(SynchronousTestCase):
         self.expiry.watch()
         self.expiry.watch()
         self.assertEqual(len(self.clock.getDelayedCalls()), 1)
-        self.clock.advance(CHECK_INTERVAL_SECONDS)
+        self.clock.advance(TOKEN_EXPIRY_CHECK_INTERVAL_SECONDS)
         self.assertEqual(self.ended, [(self.short, "token_expired")])
         self.assertEqual(self.clock.getDelayedCalls(), [])
 
     def test_what_leaves_already_is_left_alone(self) -> None:
         self.short.is_closing = True
         self.expiry.watch()
-        self.clock.advance(CHECK_INTERVAL_SECONDS)
+        self.clock.advance(TOKEN_EXPIRY_CHECK_INTERVAL_SECONDS)
         self.assertEqual(self.ended, [])
 
     def test_while_the_state_is_read_again(self) -> None:
         """Then it is looked at later."""
         self.authority.recovering = True
         self.expiry.watch()
-        self.clock.advance(CHECK_INTERVAL_SECONDS)
+        self.clock.advance(TOKEN_EXPIRY_CHECK_INTERVAL_SECONDS)
         self.assertEqual(self.ended, [])
         self.authority.recovering = False
-        self.clock.advance(CHECK_INTERVAL_SECONDS)
+        self.clock.advance(TOKEN_EXPIRY_CHECK_INTERVAL_SECONDS)
         self.assertEqual(self.ended, [(self.short, "token_expired")])
 
     def test_it_stops(self) -> None:

@@ -12,7 +12,7 @@ from msgspec import structs
 from twisted.logger import ILogObserver, LogEvent, globalLogPublisher
 from zope.interface import implementer
 
-from chatd.chat.token_expiry import CHECK_INTERVAL_SECONDS
+from chatd.chat.token_expiry import TOKEN_EXPIRY_CHECK_INTERVAL_SECONDS
 from chatd.core.commands import COMMANDS
 from chatd.core.limits import Limits
 from chatd.core.state import State
@@ -861,7 +861,7 @@ class Ending(TokenCase):
 
     def test_expired_while_it_asks_for_nothing(self) -> None:
         bot, other = self.bot(duration=10), self.bot(name="other")
-        self.stage.wait(10 + CHECK_INTERVAL_SECONDS)
+        self.stage.wait(10 + TOKEN_EXPIRY_CHECK_INTERVAL_SECONDS)
         self.ended(bot, "token_expired")
         self.assertFalse(other.closed)
 
@@ -908,13 +908,13 @@ class Ending(TokenCase):
         self.bot(duration=10).hangs_up()
         self.bot("read", "long", duration=600)
         self.assertEqual(self.checks(), 1)
-        self.stage.wait(CHECK_INTERVAL_SECONDS)
+        self.stage.wait(TOKEN_EXPIRY_CHECK_INTERVAL_SECONDS)
         self.assertEqual(self.checks(), 1)
         self.alice.asks(action="revoketoken", token="long")
-        self.stage.wait(CHECK_INTERVAL_SECONDS)
+        self.stage.wait(TOKEN_EXPIRY_CHECK_INTERVAL_SECONDS)
         self.assertEqual(self.checks(), 0)
         self.bot("read", "other", duration=600)
-        self.stage.chat.drain()
+        self.stage.chat.refuse_new_and_drain()
         self.assertEqual(self.checks(), 0)
 
 

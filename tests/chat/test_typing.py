@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from chatd.chat.channels import TYPING_MARKS_BURST
+from chatd.chat.channels import TYPING_NOTICE_BURST
 from tests.chat.test_deletions import SECRET
 from tests.support.in_memory_daemon import Peer
 from tests.support.irc_case import IrcCase
@@ -110,8 +110,8 @@ class Typing(IrcCase):
         self.assertEqual(self.code(self.bob), "muted")
 
     def test_not_too_many(self) -> None:
-        codes = [self.code(self.alice) for _ in range(TYPING_MARKS_BURST + 1)]
-        self.assertEqual(codes, ["server-typing"] * TYPING_MARKS_BURST + ["rate_limited"])
+        codes = [self.code(self.alice) for _ in range(TYPING_NOTICE_BURST + 1)]
+        self.assertEqual(codes, ["server-typing"] * TYPING_NOTICE_BURST + ["rate_limited"])
         self.assertEqual(self.code(self.bob), "server-typing")
         self.stage.wait(1)
         self.alice.hears()

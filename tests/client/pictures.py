@@ -21,7 +21,7 @@ from chatd.client.account_files import account_file_stem
 from chatd.client.account_settings import SETTINGS_SUFFIX, AccountSettings
 from chatd.client.codec import ConversationRef
 from chatd.client.composer import Composer
-from chatd.client.language import catalogue
+from chatd.client.language import load_translations
 from chatd.client.log import ChatLog
 from chatd.client.screen import ChatApp
 from tests.client.snapshot import CAT, FONT, Address8080
@@ -166,7 +166,7 @@ async def draw(look: Look, port: int, last_of_day: int, folder: Path) -> str:
     address = Address8080("127.0.0.1", server.sockets[0].getsockname()[1])
     # As after an earlier start: the client begins in the group.
     settings = AccountSettings(folder / f"{account_file_stem(address, LOGS_IN)}{SETTINGS_SUFFIX}")
-    settings.set_last_place(ConversationRef("group", "course"))
+    settings.set_last_conversation(ConversationRef("group", "course"))
     app = ChatApp(address, LOGS_IN, log, state_folder=folder)
     async with app.run_test(size=look.size) as pilot:
         alice = Person(pilot)
@@ -202,11 +202,11 @@ def picture(look: Look) -> str:
         with patch.dict(os.environ, settings), patch("chatd.client.screen.datetime") as clock:
             clock.now.return_value = AT + NIGHT + timedelta(minutes=25)
             time.tzset()
-            catalogue.cache_clear()
+            load_translations.cache_clear()
             svg = asyncio.run(draw(look, daemon.port("json"), last_of_day, Path(name)))
         people.close()
     time.tzset()
-    catalogue.cache_clear()
+    load_translations.cache_clear()
     return svg
 
 

@@ -17,10 +17,10 @@ from unittest.mock import patch
 from chatd.client.codec import ConversationRef
 from chatd.client.composer import Composer
 from chatd.client.connection import Address
-from chatd.client.language import catalogue
+from chatd.client.language import load_translations
 from chatd.client.log import ChatLog
 from chatd.client.screen import ChatApp
-from chatd.core.colours import colour_of
+from chatd.core.colours import nick_colour_of
 from tests.support.client_daemon import Person
 
 NICKS = ("alice", "bob", "carol", "dieter", "erin")
@@ -60,7 +60,7 @@ def group_said(number: int, nick: str, text: str, group: str) -> dict[str, Any]:
     return told(
         "gbroadcast", from_=nick, group=group, msg=text, kind="image" if text == CAT else "message",
         id=number, seq=number, ts=AT.replace(minute=AT.minute + number).isoformat(),
-        colour=colour_of(NICKS.index(nick)),
+        colour=nick_colour_of(NICKS.index(nick)),
     )  # fmt: skip
 
 
@@ -96,7 +96,7 @@ class Stage:
         while line := await reader.readline():
             asked = json.loads(line)
             if asked["action"] == "client-hello":
-                user = {"id": 1, "nick": "alice", "colour": colour_of(0)}
+                user = {"id": 1, "nick": "alice", "colour": nick_colour_of(0)}
                 answer = told(
                     "hello", from_="server", msg="Hello alice", user=user, cursor=0, seen=0, returning=False
                 )
@@ -138,10 +138,10 @@ def drawn() -> str:
     with patch.dict(os.environ, LANGUAGE="en", TZ="UTC"), patch("chatd.client.screen.datetime") as clock:
         clock.now.return_value = AT
         time.tzset()
-        catalogue.cache_clear()
+        load_translations.cache_clear()
         svg = asyncio.run(_drawn())
     time.tzset()
-    catalogue.cache_clear()
+    load_translations.cache_clear()
     return svg
 
 

@@ -23,12 +23,14 @@ class Settings(SynchronousTestCase):
         settings.set_muted(ConversationRef("group", "Wob"), True)
         settings.set_muted(LOBBY, True)
         settings.set_muted(LOBBY, False)
-        settings.set_notify("bell")
-        settings.set_last_place(ConversationRef("group", "Wob"))
+        settings.set_notify_mode("bell")
+        settings.set_last_conversation(ConversationRef("group", "Wob"))
         again = AccountSettings(self.path)
         self.assertTrue(again.is_muted(ConversationRef("group", "wob")))
         self.assertFalse(again.is_muted(LOBBY))
-        self.assertEqual((again.notify, again.last_place), ("bell", ConversationRef("group", "Wob")))
+        self.assertEqual(
+            (again.notify_mode, again.last_conversation), ("bell", ConversationRef("group", "Wob"))
+        )
         self.assertEqual(stat.S_IMODE(self.path.stat().st_mode), 0o600)
         self.assertEqual(list(self.path.parent.iterdir()), [self.path])
 
@@ -36,12 +38,12 @@ class Settings(SynchronousTestCase):
         """Each changes what it changes, and leaves the rest as the other has it."""
         one, other = AccountSettings(self.path), AccountSettings(self.path)
         one.set_muted(LOBBY, True)
-        other.set_last_place(LOBBY)
-        one.set_notify("off")
+        other.set_last_conversation(LOBBY)
+        one.set_notify_mode("off")
         other.set_muted(ConversationRef("group", "wob"), True)
         again = AccountSettings(self.path)
         self.assertTrue(again.is_muted(LOBBY) and again.is_muted(ConversationRef("group", "wob")))
-        self.assertEqual((again.notify, again.last_place), ("off", LOBBY))
+        self.assertEqual((again.notify_mode, again.last_conversation), ("off", LOBBY))
 
     def test_a_damaged_file_counts_as_empty(self) -> None:
         self.path.parent.mkdir(parents=True)
@@ -55,7 +57,7 @@ class Settings(SynchronousTestCase):
         ):
             self.path.write_bytes(content)
             settings = AccountSettings(self.path)
-            self.assertEqual((settings.notify, settings.is_muted(LOBBY)), ("on", False), content[:9])
+            self.assertEqual((settings.notify_mode, settings.is_muted(LOBBY)), ("on", False), content[:9])
 
     def test_each_user_at_each_server_has_their_own(self) -> None:
         stems = {

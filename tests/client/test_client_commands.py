@@ -7,7 +7,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.client.client_commands import ClientCommandRunner, leave_warning
+from chatd.client.client_commands import ClientCommandRunner, unsent_messages_warning
 from chatd.client.codec import LOBBY
 from chatd.client.memory import Memory, ScreenEntry
 from chatd.client.outbox import Outbox
@@ -58,28 +58,28 @@ class Running(SynchronousTestCase):
         """What others said and did, and what an operator of the server announced, stays."""
         at = datetime.now(UTC)
         conversation = self.memory.shown_conversation
-        conversation.add(ScreenEntry(at, "hello", "message", "bob", id=1))
+        conversation.add_entry(ScreenEntry(at, "hello", "message", "bob", log_id=1))
         for text, kind in (("found", "answer"), ("announced", "announcement"), ("refused", "trouble")):
             self.memory.add_client_text(text, kind, at)  # type: ignore[arg-type]
         self.runner.run("clear", "")
         self.assertEqual([entry.text for entry in conversation.entries], ["hello", "announced"])
 
     def test_what_leaving_leaves_behind(self) -> None:
-        self.assertEqual(leave_warning(self.outbox, 0, 0, False), "")
+        self.assertEqual(unsent_messages_warning(self.outbox, 0, 0, False), "")
         self.outbox.add(c.SendToLobby("hello"), LOBBY)
         self.outbox.add(c.ReactToMessage(5, "ok"), LOBBY, "/react 5 ok")
-        self.assertEqual(leave_warning(self.outbox, 0, 0, True), "")
+        self.assertEqual(unsent_messages_warning(self.outbox, 0, 0, True), "")
         self.assertEqual(
-            leave_warning(self.outbox, 2, 1, False),
+            unsent_messages_warning(self.outbox, 2, 1, False),
             "unsent messages: 1, unsent changes of messages: 1, commands that will be lost: 2, "
             "drafts that will be lost: 1. Repeat it to leave anyway",
         )
         self.outbox.open_file(OutboxFile(Path(self.mktemp()), "alice"))
         self.addCleanup(self.outbox.close)
         self.assertEqual(
-            leave_warning(self.outbox, 0, 0, False),
+            unsent_messages_warning(self.outbox, 0, 0, False),
             "messages for the next start to send: 1, changes of messages for the next start to send: 1. "
             "Repeat it to leave anyway",
         )
-        self.assertTrue(self.outbox.can_keep_draft("/topic x"))
-        self.assertFalse(self.outbox.can_keep_draft("/register secret"))
+        self.assertTrue(self.outbox.can_store_draft("/topic x"))
+        self.assertFalse(self.outbox.can_store_draft("/register secret"))

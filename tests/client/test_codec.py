@@ -10,10 +10,10 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatd.client.codec import (
     LOBBY,
     ConversationRef,
+    conversation_of_summary,
     decode_object,
     encode_request,
     entry_from_ack,
-    summary_conversation,
 )
 from chatd.client.render import describe_event, render_message
 from chatd.core import commands as c
@@ -43,7 +43,7 @@ class Welcomes(SynchronousTestCase):
         )
         assert isinstance(heard, Conversations)
         self.assertEqual(
-            [(summary_conversation(one), one.unread) for one in heard.conversations],
+            [(conversation_of_summary(one), one.unread) for one in heard.conversations],
             [(ConversationRef("group", "wob"), 2), (LOBBY, 0)],
         )
         self.assertFalse(heard.more)

@@ -6,7 +6,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.client.client_command_table import CLIENT_COMMANDS, parse_immediate_command
 from chatd.client.codec import LOBBY, ConversationRef
-from chatd.client.command_usage import people_usage
+from chatd.client.command_usage import displayed_usage
 from chatd.client.completion import usage_hint
 from chatd.client.typed_lines import SLASH_ALIASES, parse_typed_line
 from chatd.core.commands import COMMANDS, Identify
@@ -25,7 +25,7 @@ class UsageLines(SynchronousTestCase):
     def test_they_have_words_of_people(self) -> None:
         for row in COMMANDS.values():
             if row.slash_word and row.command is not Identify:
-                self.assertNotRegex(people_usage(row), r" \[?(dest|msg|upto)\b")
+                self.assertNotRegex(displayed_usage(row), r" \[?(dest|msg|upto)\b")
 
     def test_each_begins_with_the_word_that_was_typed(self) -> None:
         """Which can be typed again: in the hint, and in the sentence for a line that lacks something."""

@@ -19,7 +19,7 @@ from chatd.client.coursework import (
     CourseworkCodec,
     parse_hello_reply,
     parse_object,
-    substitute_welcome,
+    placeholder_welcome,
 )
 from chatd.client.pending import PendingRequests
 from chatd.client.render import render_answer
@@ -106,8 +106,12 @@ class Answers(SynchronousTestCase):
         self.assertEqual([said.id for said in (first, second, third, fourth)], [1, 2, 3, 4])
         self.assertTrue(before <= first.ts.as_datetime <= datetime.now(UTC))
         self.assertEqual((first.kind, first.colour, third.kind), ("message", "", "image"))
-        self.assertEqual(codec.message_conversation(second, "alice"), codec.ConversationRef("direct", "bob"))
-        self.assertEqual(codec.message_conversation(fourth, "alice"), codec.ConversationRef("group", "wob"))
+        self.assertEqual(
+            codec.conversation_of_message(second, "alice"), codec.ConversationRef("direct", "bob")
+        )
+        self.assertEqual(
+            codec.conversation_of_message(fourth, "alice"), codec.ConversationRef("group", "wob")
+        )
 
     def test_the_text_says_what_is_an_action(self) -> None:
         """As it does for chatd, so that one's own and those of others look alike."""
@@ -149,7 +153,7 @@ class Answers(SynchronousTestCase):
         self.course.encode_request(c.ListGroupMessages("wob"))
         page = self.heard(action="server-msgs", msgs=[{"sender": "bob", "msg": "hi"}])
         self.assertEqual(
-            (codec.page_conversation(page), page.messages[0].msg),
+            (codec.conversation_of_page(page), page.messages[0].msg),
             (codec.ConversationRef("group", "wob"), "hi"),
         )
         self.assertEqual(self.lines(action="msgs", messages=["bob: hi", "bob: ho"]), ["bob: hi", "bob: ho"])
@@ -276,14 +280,14 @@ class Writing(SynchronousTestCase):
             session = coursework_session.CourseworkSession(
                 connection, requests, ResumePoint("alice"), Ear(), CourseworkCodec("alice"), [], warn=False
             )
-            running = asyncio.ensure_future(session.run(substitute_welcome("alice")))
+            running = asyncio.ensure_future(session.run(placeholder_welcome("alice")))
             self.patch(asyncio, "sleep", pause)
             await asyncio.gather(*answers)
             reader.feed_eof()
             await running
 
         asyncio.run(run())
-        waits = f"pause of {coursework_session.WRITE_INTERVAL_SECONDS}"
+        waits = f"pause of {coursework_session.SECONDS_BETWEEN_WRITES}"
         self.assertEqual(done, [waits, "one", "drain", waits, "two", "drain"])
 
 

@@ -10,7 +10,7 @@ from unittest.mock import patch
 import msgspec
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.client.day_lines import RUN_SECONDS, continues_run, day_line
+from chatd.client.day_lines import MAX_SECONDS_BETWEEN_GROUPED_MESSAGES, date_separator_above, is_grouped_with
 from chatd.client.memory import EntryKind, ScreenEntry
 
 AT = datetime(2026, 11, 21, 22, 59, tzinfo=UTC)
@@ -33,7 +33,8 @@ class Lines(SynchronousTestCase):
                 time.tzset()
                 entries = [said("bob"), said("bob", 60), said("bob", 3_700)]
                 lines = [
-                    day_line(one, before) for one, before in zip(entries, (None, *entries), strict=False)
+                    date_separator_above(one, before)
+                    for one, before in zip(entries, (None, *entries), strict=False)
                 ]
                 self.assertEqual([one and one.text for one in lines], days)
                 self.assertEqual({one.kind for one in lines if one}, {"day"})
@@ -42,15 +43,17 @@ class Lines(SynchronousTestCase):
     def test_a_run_is_of_one_speaker(self) -> None:
         """With no long pause, and nothing in between."""
         first = said("bob")
-        self.assertTrue(continues_run(said("bob", RUN_SECONDS), first))
+        self.assertTrue(is_grouped_with(said("bob", MAX_SECONDS_BETWEEN_GROUPED_MESSAGES), first))
         for other in (
-            said("bob", RUN_SECONDS + 1),
+            said("bob", MAX_SECONDS_BETWEEN_GROUPED_MESSAGES + 1),
             said("bob", -1),
             said("carol"),
             said("bob", kind="action"),
             said("bob", kind="image"),
             said("", kind="announcement"),
         ):
-            self.assertFalse(continues_run(other, first))
-            self.assertFalse(continues_run(first, msgspec.structs.replace(other, at=AT - timedelta(hours=1))))
-        self.assertFalse(continues_run(first, None))
+            self.assertFalse(is_grouped_with(other, first))
+            self.assertFalse(
+                is_grouped_with(first, msgspec.structs.replace(other, time=AT - timedelta(hours=1)))
+            )
+        self.assertFalse(is_grouped_with(first, None))

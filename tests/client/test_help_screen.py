@@ -8,7 +8,7 @@ from chatd.client.client_command_table import CLIENT_COMMANDS
 from chatd.client.codec import LOBBY, ConversationRef
 from chatd.client.help_screen import help_sections, slash_example
 from chatd.client.implied_group import KnownNames
-from chatd.client.implied_id import with_message_id
+from chatd.client.implied_id import with_implied_message_id
 from chatd.client.typed_lines import parse_typed_line
 from chatd.core.commands import COMMANDS, Identify
 from tests.support.languages import speak
@@ -44,9 +44,11 @@ class Examples(SynchronousTestCase):
             if row.slash_word and row.command is not Identify:
                 for here in (LOBBY, WOB):
                     with self.subTest(row.name, here=here):
-                        line = with_message_id(slash_example(row, here, "carol"), 7, 5)
+                        line = with_implied_message_id(slash_example(row, here, "carol"), 7, 5)
                         typed = parse_typed_line(line, here, known)
-                        wanted = {"enter": "Join", "send": "OpenDirect"}.get(row.name, row.command.__name__)
+                        wanted = {"enter": "Join", "send": "OpenDirectConversation"}.get(
+                            row.name, row.command.__name__
+                        )
                         if row.name == "clients" and here == WOB:
                             wanted = "ListMembers"
                         self.assertEqual(type(typed).__name__, wanted)

@@ -55,7 +55,7 @@ class Pages(SynchronousTestCase):
     @property
     def shown(self) -> list[int]:
         """The ids of what is in memory of the conversation on the screen."""
-        return [entry.id for entry in self.memory.shown_conversation.entries]
+        return [entry.log_id for entry in self.memory.shown_conversation.entries]
 
     def test_a_room_is_read_with_its_events_once(self) -> None:
         """What arrives meanwhile stays behind them."""

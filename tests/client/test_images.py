@@ -9,7 +9,7 @@ from unittest.mock import patch
 from PIL import Image
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.client.images import ImageError, draw_picture
+from chatd.client.images import ImageError, picture_as_characters
 from chatd.core.limits import Limits
 
 
@@ -29,23 +29,23 @@ class Drawing(SynchronousTestCase):
 
     def test_it_fits(self) -> None:
         for name in ("picture.png", "picture.jpg"):
-            drawn = draw_picture(self.picture(220, 100, name=name), 60)[0].split("\n")
+            drawn = picture_as_characters(self.picture(220, 100, name=name), 60)[0].split("\n")
             self.assertEqual((len(drawn), {*map(len, drawn)}), (12, {59}))
 
     def test_a_high_one_gets_narrower_rather_than_too_large(self) -> None:
         for width in (1, 100):
-            drawn = draw_picture(self.picture(width, 2_000), 80)[0]
+            drawn = picture_as_characters(self.picture(width, 2_000), 80)[0]
             self.assertLessEqual(len(drawn.encode()), Limits().image)
             self.assertGreater(len(drawn.encode()), Limits().image // 2)
 
     def test_what_can_be_seen_through_is_dark(self) -> None:
         """And nothing is ever blank, which no message may be."""
-        self.assertEqual(draw_picture(self.picture(100, 100, "#ffffff00"), 20)[0], ".")
+        self.assertEqual(picture_as_characters(self.picture(100, 100, "#ffffff00"), 20)[0], ".")
 
     def refused(self, path: str) -> str:
         """Why there is no image."""
         with self.assertRaises(ImageError) as caught:
-            draw_picture(path, 80)
+            picture_as_characters(path, 80)
         return str(caught.exception).removeprefix(f"can't send {path}: ")
 
     def test_what_is_no_picture(self) -> None:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.client.codec import LOBBY, ConversationRef
-from chatd.client.implied_group import NO_NAMES_KNOWN, KnownNames, slash_usage
+from chatd.client.implied_group import NO_NAMES_KNOWN, KnownNames, slash_usage_in_conversation
 from chatd.client.typed_lines import parse_typed_line
 from chatd.core import commands as c
 from chatd.core.refusals import Refusal
@@ -137,7 +137,7 @@ class Implied(SynchronousTestCase):
         for typed in ("/say hello", "/close", "/give bob", "/create", "/decline"):
             with self.subTest(typed):
                 self.assertIn("usage", self.refused(typed))
-        self.assertEqual(slash_usage(c.COMMANDS["close"], WOB), "/close group [reason]")
+        self.assertEqual(slash_usage_in_conversation(c.COMMANDS["close"], WOB), "/close group [reason]")
 
     def test_the_other_words_of_irc(self) -> None:
         self.assertIn("chat --name bobby", self.refused("/nick bobby"))

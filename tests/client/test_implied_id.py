@@ -5,7 +5,7 @@ from __future__ import annotations
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.client.codec import LOBBY
-from chatd.client.implied_id import with_message_id
+from chatd.client.implied_id import with_implied_message_id
 from chatd.client.typed_lines import parse_typed_line
 from chatd.core import commands as c
 from chatd.core.refusals import Refusal
@@ -22,9 +22,9 @@ class MessageIds(SynchronousTestCase):
             ("/react 1", "/react 5 1"),
             ("/unreact ok", "/unreact 5 ok"),
         ):
-            self.assertEqual(with_message_id(typed, 7, 5), meant)
+            self.assertEqual(with_implied_message_id(typed, 7, 5), meant)
             with self.assertRaisesRegex(Refusal, r"usage: /\w+ id \w+"):
-                with_message_id(typed, None, None)
+                with_implied_message_id(typed, None, None)
 
     def test_why_an_id_is_needed(self) -> None:
         for typed, why in (
@@ -32,7 +32,7 @@ class MessageIds(SynchronousTestCase):
             ("/react +1", "usage: /react id reaction (nobody else has written here, or not lately)"),
         ):
             with self.assertRaises(Refusal) as caught:
-                with_message_id(typed, None, None)
+                with_implied_message_id(typed, None, None)
             self.assertEqual(caught.exception.text, why)
 
     def test_lines_that_stay_as_they_are(self) -> None:
@@ -44,10 +44,10 @@ class MessageIds(SynchronousTestCase):
             "//edit x",
             "hello",
         ):
-            self.assertEqual(with_message_id(typed, 7, 5), typed)
-            self.assertEqual(with_message_id(typed, None, None), typed)
+            self.assertEqual(with_implied_message_id(typed, 7, 5), typed)
+            self.assertEqual(with_implied_message_id(typed, None, None), typed)
 
     def test_what_comes_of_it(self) -> None:
-        command = parse_typed_line(with_message_id("/edit two  words ", 7, None), LOBBY)
+        command = parse_typed_line(with_implied_message_id("/edit two  words ", 7, None), LOBBY)
         assert isinstance(command, c.EditMessage)
         self.assertEqual((command.id, command.msg), (7, "two  words "))

@@ -29,7 +29,7 @@ from chatd.core.commands import COMMANDS, USAGE_FIELD_NAMES, Hello
 from chatd.core.events import User
 from chatd.core.limits import Limits
 from chatd.core.names import BadName, parse_nick
-from chatd.core.refusals import DETAIL_MAX_CHARACTERS, REASON_SENTENCES, REFUSAL_SENTENCES, Refusal
+from chatd.core.refusals import MAX_REFUSAL_DETAIL_CHARACTERS, REASON_SENTENCES, REFUSAL_SENTENCES, Refusal
 from chatd.core.requests import Request
 from chatd.dialects.json import JsonDialect
 from chatd.locales import LOCALES_FOLDER
@@ -158,7 +158,7 @@ class Explaining(SynchronousTestCase):
     def test_what_is_cut_is_recognised(self) -> None:
         speak(self, "fr")
         refusal = Refusal("no_such_user", nick="x" * 60_000)
-        wanted = f"utilisateur inconnu : {'x' * DETAIL_MAX_CHARACTERS}…"
+        wanted = f"utilisateur inconnu : {'x' * MAX_REFUSAL_DETAIL_CHARACTERS}…"
         self.assertEqual(translated_refusal(refusal.code, refusal.text), wanted)
 
     def test_another_daemon_is_left_its_own_words(self) -> None:

@@ -8,17 +8,17 @@ from typing import Any
 import msgspec
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.client.codec import LOBBY, ConversationRef, page_conversation
+from chatd.client.codec import LOBBY, ConversationRef, conversation_of_page
 from chatd.client.memory import (
-    MAX_HIDDEN_ENTRIES,
-    MAX_SHOWN_ENTRIES,
+    MAX_ENTRIES_OF_HIDDEN_CONVERSATION,
+    MAX_ENTRIES_OF_SHOWN_CONVERSATION,
     Conversation,
     Memory,
     ScreenEntry,
     entries_from_page,
     entry_from_message,
 )
-from chatd.client.screen_lines import placeholder
+from chatd.client.screen_lines import composer_placeholder
 from chatd.json_wire import objects
 from tests.support.languages import speak
 
@@ -33,7 +33,7 @@ def entries(first: int, last: int) -> list[ScreenEntry]:
 
 def ids(conversation: Conversation) -> list[int]:
     """What is in memory."""
-    return [entry.id for entry in conversation.entries]
+    return [entry.log_id for entry in conversation.entries]
 
 
 class Windows(SynchronousTestCase):
@@ -46,12 +46,12 @@ class Windows(SynchronousTestCase):
 
     def test_the_end_grows_and_the_beginning_goes(self) -> None:
         for entry in entries(1101, 2200):
-            self.conversation.add(entry)
-        self.assertEqual(ids(self.conversation), list(range(2201 - MAX_SHOWN_ENTRIES, 2201)))
+            self.conversation.add_entry(entry)
+        self.assertEqual(ids(self.conversation), list(range(2201 - MAX_ENTRIES_OF_SHOWN_CONVERSATION, 2201)))
         self.assertTrue(self.conversation.has_older)
 
     def test_nothing_stands_twice(self) -> None:
-        self.conversation.add(entries(1100, 1100)[0])
+        self.conversation.add_entry(entries(1100, 1100)[0])
         self.conversation.prepend_page(entries(901, 1010), more=True)
         self.assertEqual(ids(self.conversation), list(range(901, 1101)))
 
@@ -59,9 +59,9 @@ class Windows(SynchronousTestCase):
         """What comes meanwhile is no part of it before all that is between was read."""
         for page in range(10):
             self.conversation.prepend_page(entries(901 - page * 100, 1000 - page * 100), more=page < 9)
-        self.assertEqual(ids(self.conversation), list(range(1, MAX_SHOWN_ENTRIES + 1)))
+        self.assertEqual(ids(self.conversation), list(range(1, MAX_ENTRIES_OF_SHOWN_CONVERSATION + 1)))
         self.assertEqual((self.conversation.has_older, self.conversation.has_newer), (False, True))
-        self.conversation.add(entries(1101, 1101)[0])
+        self.conversation.add_entry(entries(1101, 1101)[0])
         self.conversation.append_page(entries(1001, 1100), more=False)
         self.assertTrue(self.conversation.has_newer, "1101 came after that page was read")
         self.conversation.append_page(entries(1101, 1101), more=False)
@@ -71,21 +71,21 @@ class Windows(SynchronousTestCase):
     def test_what_is_read_is_not_pushed_out(self) -> None:
         """Where memory is full, what comes is found later."""
         for entry in entries(1101, 2200):
-            self.conversation.add(entry)
+            self.conversation.add_entry(entry)
         before = ids(self.conversation)
-        self.conversation.add(entries(2201, 2201)[0], may_evict=False)
+        self.conversation.add_entry(entries(2201, 2201)[0], may_evict=False)
         self.assertEqual((ids(self.conversation), self.conversation.has_newer), (before, True))
 
     def test_events_are_on_no_page(self) -> None:
         """So the end is the end, although an event came after the last message."""
         self.conversation.has_newer = True
-        self.conversation.add(ScreenEntry(AT, "alice set the topic", id=1200))
+        self.conversation.add_entry(ScreenEntry(AT, "alice set the topic", log_id=1200))
         self.conversation.append_page([], more=False)
         self.assertFalse(self.conversation.has_newer)
 
     def test_what_comes_before_the_page_is_kept(self) -> None:
-        self.conversation.add(ScreenEntry(AT, "bob joined"))
-        self.conversation.add(entries(1101, 1101)[0])
+        self.conversation.add_entry(ScreenEntry(AT, "bob joined"))
+        self.conversation.add_entry(entries(1101, 1101)[0])
         self.conversation.replace_entries(entries(1051, 1100), has_older=True, has_newer=False)
         self.assertEqual(ids(self.conversation), [*range(1051, 1101), 0, 1101])
 
@@ -95,8 +95,8 @@ class Windows(SynchronousTestCase):
         self.conversation.leave_screen()
         self.assertEqual((ids(self.conversation), self.conversation.has_newer), ([], False))
         for entry in entries(1101, 1300):
-            self.conversation.add(entry)
-        self.assertEqual(ids(self.conversation), list(range(1301 - MAX_HIDDEN_ENTRIES, 1301)))
+            self.conversation.add_entry(entry)
+        self.assertEqual(ids(self.conversation), list(range(1301 - MAX_ENTRIES_OF_HIDDEN_CONVERSATION, 1301)))
 
 
 class Hearing(SynchronousTestCase):
@@ -171,12 +171,12 @@ class Hearing(SynchronousTestCase):
             objects.Message(id=2, ts=TS, nick="alice", msg="b", to="bob"),
         ):
             self.memory.add_news(said, at_end=True)
-        self.assertEqual((self.texts(bob), self.memory.conversation(bob).unread), (["a", "b"], 1))
+        self.assertEqual((self.texts(bob), self.memory.conversation(bob).unread_count), (["a", "b"], 1))
         self.assertEqual(self.memory.colours, {"bob": "#112233"})
         self.memory.switch_conversation(bob)
-        self.assertEqual(self.memory.conversation(bob).unread, 1)
-        self.assertTrue(self.memory.conversation(bob).read.see_all())
-        self.assertEqual(self.memory.conversation(bob).unread, 0)
+        self.assertEqual(self.memory.conversation(bob).unread_count, 1)
+        self.assertTrue(self.memory.conversation(bob).read.mark_all_as_read())
+        self.assertEqual(self.memory.conversation(bob).unread_count, 0)
 
     def test_what_was_missed_is_unread(self) -> None:
         """But not what one said oneself, by a script."""
@@ -186,7 +186,7 @@ class Hearing(SynchronousTestCase):
         ]
         self.memory.add_login_backlog(objects.Page(messages=items, friend="bob"))
         bob = self.memory.conversation(ConversationRef("direct", "bob"))
-        self.assertEqual((ids(bob), bob.unread), ([1, 2], 1))
+        self.assertEqual((ids(bob), bob.unread_count), ([1, 2], 1))
 
     def test_a_page_with_what_was_seen(self) -> None:
         """Only what others said since then is unread, in the lobby too; the rest can be scrolled to."""
@@ -201,9 +201,9 @@ class Hearing(SynchronousTestCase):
                     memory = Memory("alice")
                     page = objects.Page(messages=items, seen=seen, more=more, **fields)
                     memory.add_login_backlog(page)
-                    found = memory.conversation(page_conversation(page))
+                    found = memory.conversation(conversation_of_page(page))
                     self.assertEqual(
-                        (ids(found), found.unread, found.has_older), ([1, 2, 3, 4], unread, more)
+                        (ids(found), found.unread_count, found.has_older), ([1, 2, 3, 4], unread, more)
                     )
 
     def test_conversations_without_a_page(self) -> None:
@@ -215,7 +215,7 @@ class Hearing(SynchronousTestCase):
         ]
         self.memory.add_login_backlog(objects.Conversations(conversations=summaries))
         self.assertEqual(
-            [(one.place.name, one.unread, one.has_older) for one in self.memory.listed_conversations()],
+            [(one.place.name, one.unread_count, one.has_older) for one in self.memory.listed_conversations()],
             [("", 1, True), ("wob", 3, True), ("bob", 0, True)],
         )
 
@@ -270,7 +270,7 @@ class Hearing(SynchronousTestCase):
             event(6, "kicked", subject="carol", reason="too loud"),
         ]
         page = objects.Page(group="wob", messages=[item(2), item(5)], events=events)
-        shown = [(entry.id, entry.text) for entry in entries_from_page(page)]
+        shown = [(entry.log_id, entry.text) for entry in entries_from_page(page)]
         told = {1: "bob created wob (public)", 3: "bob set the topic of wob: x"}
         told |= {2: "m2", 5: "m5", 6: "bob kicked carol out of wob (too loud)"}
         self.assertEqual(shown, sorted(told.items()))
@@ -299,7 +299,7 @@ class Hearing(SynchronousTestCase):
             ("joined", "alice", "", can_write),
         ):
             self.event(event, actor, group="wob", subject=subject)
-            self.assertEqual(placeholder(wob), shown)
+            self.assertEqual(composer_placeholder(wob), shown)
 
     def test_who_is_there(self) -> None:
         self.event("arrived", "bob")
@@ -376,7 +376,7 @@ class MessageChanges(SynchronousTestCase):
         answer: dict[str, Any] = {"reply_to": 7, "reply_from": "dan", "edited": True, "reactions": reactions}
         message = objects.HistoryMessage(id=9, seq=9, ts=TS, nick="b", msg="hi", kind="message", **answer)
         entry = entry_from_message(message)
-        self.assertEqual((entry.text, entry.reply_to, entry.reply_from), ("hi (edited)", 7, "dan"))
+        self.assertEqual((entry.text, entry.reply_to_id, entry.reply_to_nick), ("hi (edited)", 7, "dan"))
         self.assertEqual(entry.reactions, {"+1": {"bob", "carol"}})
 
     def test_last_messages(self) -> None:
@@ -394,12 +394,12 @@ class MessageChanges(SynchronousTestCase):
     def test_who_types(self) -> None:
         """For some seconds, until a message comes, or the user stops."""
         here = {"action": "server-typing", "nick": "bob", "state": "active"}
-        self.memory.note_typing(objects.Typing(**here), 10.0)
-        self.memory.note_typing(objects.Typing(**{**here, "nick": "eve", "to": "alice"}), 10.0)
+        self.memory.record_typing(objects.Typing(**here), 10.0)
+        self.memory.record_typing(objects.Typing(**{**here, "nick": "eve", "to": "alice"}), 10.0)
         self.assertEqual(self.memory.typing_nicks(15.9), ["bob"])
         self.assertEqual(self.memory.typing_nicks(16.0), [])
-        self.memory.note_typing(objects.Typing(**{**here, "nick": "carol"}), 15.0)
-        self.memory.note_typing(objects.Typing(**{**here, "state": "done"}), 15.0)
+        self.memory.record_typing(objects.Typing(**{**here, "nick": "carol"}), 15.0)
+        self.memory.record_typing(objects.Typing(**{**here, "state": "done"}), 15.0)
         self.assertEqual(self.memory.typing_nicks(15.0), ["carol"])
         self.told(objects.Message(id=3, ts=TS, nick="carol", msg="hi"))
         self.assertEqual(self.memory.typing_nicks(15.0), [])

@@ -7,7 +7,13 @@ from hypothesis import strategies as st
 from rich.style import Style
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.client.message_markup import CODE_FENCE, TextBlock, link_address, marked_text, split_code_blocks
+from chatd.client.message_markup import (
+    CODE_FENCE_PATTERN,
+    TextBlock,
+    split_code_blocks,
+    styled_message_text,
+    trim_link_address,
+)
 
 CODE, LINK = Style(bold=True), Style(underline=True)
 
@@ -44,8 +50,8 @@ class CodeBlocks(SynchronousTestCase):
         shown = [line for block in split_code_blocks(text) for line in block.text.split("\n")]
         rest = iter(lines)
         self.assertTrue(all(line in rest for line in shown), shown)
-        kept = [line for line in lines if line and not CODE_FENCE.fullmatch(line)]
-        self.assertEqual([line for line in shown if line and not CODE_FENCE.fullmatch(line)], kept)
+        kept = [line for line in lines if line and not CODE_FENCE_PATTERN.fullmatch(line)]
+        self.assertEqual([line for line in shown if line and not CODE_FENCE_PATTERN.fullmatch(line)], kept)
 
 
 class Marks(SynchronousTestCase):
@@ -53,7 +59,7 @@ class Marks(SynchronousTestCase):
 
     def marked(self, text: str) -> tuple[str, list[tuple[str, str]]]:
         """The text that is shown, and what of it is code (empty) or a link (its target)."""
-        shown = marked_text(text, CODE, LINK)
+        shown = styled_message_text(text, CODE, LINK)
         spans = [(span, span.style) for span in shown.spans]
         return shown.plain, [
             (shown.plain[span.start : span.end], style.link or "")
@@ -86,7 +92,7 @@ class Marks(SynchronousTestCase):
     @given(st.text(max_size=30).map(lambda rest: f"https://x{rest}"))
     def test_a_link_leads_where_it_says(self, found: str) -> None:
         """It is the beginning of what was written, and no byte of its target ends the escape sequence."""
-        self.assertTrue(found.startswith(link_address(found)))
-        self.assertTrue(link_address(found).startswith("https://x"))
+        self.assertTrue(found.startswith(trim_link_address(found)))
+        self.assertTrue(trim_link_address(found).startswith("https://x"))
         for _shown, target in self.marked(found)[1]:
             self.assertTrue(target.isascii() and target.isprintable(), target)

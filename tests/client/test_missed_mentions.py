@@ -22,11 +22,11 @@ class MissedMentions(SynchronousTestCase):
         """The line of an event that names the user, such as ``alice owns wob no more``, is no mention."""
         memory = Memory("alice")
         wob = memory.conversation(WOB)
-        wob.read.count_from_list(2, 4)
+        wob.read.record_unread_count(2, 4)
         entries = [
-            ScreenEntry(AT, "bob joined wob", id=1),
+            ScreenEntry(AT, "bob joined wob", log_id=1),
             ScreenEntry(AT, "hello alice", "message", "bob", 2),
-            ScreenEntry(AT, "alice owns wob no more", id=3),
+            ScreenEntry(AT, "alice owns wob no more", log_id=3),
             ScreenEntry(AT, "waves", "action", "bob", 4),
         ]
         wob.replace_entries(entries, has_older=False, has_newer=False)

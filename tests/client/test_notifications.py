@@ -8,11 +8,11 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatd.client.codec import LOBBY, ConversationRef, News
 from chatd.client.memory import Memory
 from chatd.client.notifications import (
-    IDLE_SECONDS,
     RING_INTERVAL_SECONDS,
+    USER_IDLE_AFTER_SECONDS,
     Notifier,
     notification_sequence,
-    personal_notice,
+    personal_notification_text,
 )
 from chatd.json_wire import objects
 
@@ -39,7 +39,7 @@ class Notices(SynchronousTestCase):
             (said("psst", nick="alice", to="bob"), None),
             (INVITED, "bob invites you to wob"),
         ):
-            self.assertEqual(personal_notice(news, "alice"), notice, news)
+            self.assertEqual(personal_notification_text(news, "alice"), notice, news)
 
     def test_the_sequence_of_each_terminal(self) -> None:
         """What is not known to show notifications gets none."""
@@ -91,7 +91,7 @@ class Ringing(SynchronousTestCase):
     def test_by_the_keys(self) -> None:
         """Where the terminal reports no focus, who has not typed for long is away."""
         self.assertEqual(self.rings(), 0)
-        self.clock.advance(IDLE_SECONDS)
+        self.clock.advance(USER_IDLE_AFTER_SECONDS)
         self.assertEqual(self.rings(), 1)
         self.notifier.key_pressed()
         self.assertEqual(self.rings(), 0)
@@ -102,16 +102,16 @@ class Ringing(SynchronousTestCase):
         self.assertEqual(self.rings(), 1)
         self.assertEqual(len(self.written), 1)
         self.notifier.focus_changed(True)
-        self.clock.advance(IDLE_SECONDS * 2)
+        self.clock.advance(USER_IDLE_AFTER_SECONDS * 2)
         self.assertEqual(self.rings(), 0)
 
     def test_the_settings(self) -> None:
         self.notifier.focus_changed(False)
-        self.memory.settings.set_notify("off")
+        self.memory.settings.set_notify_mode("off")
         self.assertEqual(self.rings(), 0)
-        self.memory.settings.set_notify("bell")
+        self.memory.settings.set_notify_mode("bell")
         self.assertEqual((self.rings(), self.written), (1, []))
-        self.memory.settings.set_notify("always")
+        self.memory.settings.set_notify_mode("always")
         self.notifier.focus_changed(True)
         self.assertEqual(self.rings(), 1)
 

@@ -33,17 +33,17 @@ class Files(SynchronousTestCase):
     def found(self, stem: str = "alice") -> list[str]:
         """What the next run finds; it finds nothing a second time."""
         file = self.file(stem)
-        refs = [one.ref for one in file.take_over()]
+        refs = [one.ref for one in file.take_over_earlier_messages()]
         for ref in refs:
-            file.settle(ref)
+            file.remove_message(ref)
         file.close()
         return refs
 
     def test_what_is_not_settled_is_found_once(self) -> None:
         file = self.file()
         for ref in ("1", "2", "3"):
-            file.keep(message(ref))
-        file.settle("2")
+            file.store_message(message(ref))
+        file.remove_message("2")
         self.assertEqual(stat.S_IMODE(file.path.stat().st_mode), 0o600)
         self.assertEqual(stat.S_IMODE(self.folder.stat().st_mode), 0o700)
         self.assertEqual(self.found(), [], "another client still runs")
@@ -56,37 +56,39 @@ class Files(SynchronousTestCase):
         """The last one of each conversation; those of two runs are put together."""
         runs = [self.file(), self.file()]
         for number, file in enumerate(runs):
-            file.keep_draft(Draft("group", "wob", f"begun {number}"))
-            file.keep_draft(Draft("lobby", "", "x"))
-            file.keep_draft(Draft("lobby", "", ""))
-            file.keep(message("1"))
-            file.settle("1")
+            file.store_draft(Draft("group", "wob", f"begun {number}"))
+            file.store_draft(Draft("lobby", "", "x"))
+            file.store_draft(Draft("lobby", "", ""))
+            file.store_message(message("1"))
+            file.remove_message("1")
         for file in runs:
             self.assertEqual(stat.S_IMODE(file.path.stat().st_mode), 0o600)
             file.close()
         later = self.file()
-        self.assertEqual(later.take_over(), [])
+        self.assertEqual(later.take_over_earlier_messages(), [])
         (draft,) = later.drafts
         self.assertEqual((draft.name, sorted(draft.text.split("\n"))), ("wob", ["begun 0", "begun 1"]))
-        later.keep_draft(Draft("group", "wob", ""))
+        later.store_draft(Draft("group", "wob", ""))
         later.close()
         self.assertEqual(list(self.folder.iterdir()), [])
 
     def test_a_file_with_a_draft_stays_small(self) -> None:
         file = self.file()
-        file.keep_draft(Draft("group", "wob", "begun"))
+        file.store_draft(Draft("group", "wob", "begun"))
         for ref in ("1", "2"):
-            file.keep(message(ref, "x" * MAX_SETTLED_BYTES))
-            file.settle(ref)
+            file.store_message(message(ref, "x" * MAX_SETTLED_BYTES))
+            file.remove_message(ref)
             self.assertLess(file.path.stat().st_size, 1024)
         file.close()
         later = self.file()
-        self.assertEqual((later.take_over(), [one.text for one in later.drafts]), ([], ["begun"]))
+        self.assertEqual(
+            (later.take_over_earlier_messages(), [one.text for one in later.drafts]), ([], ["begun"])
+        )
 
     def test_a_file_with_nothing_in_it_goes(self) -> None:
         file = self.file()
-        file.keep(message("1"))
-        file.settle("1")
+        file.store_message(message("1"))
+        file.remove_message("1")
         self.assertEqual(file.path.stat().st_size, 0)
         file.close()
         self.assertEqual(list(self.folder.iterdir()), [])
@@ -94,7 +96,7 @@ class Files(SynchronousTestCase):
     def test_what_is_damaged_is_skipped(self) -> None:
         """A line that was not written to its end, one of a later version, and none of JSON."""
         file = self.file()
-        file.keep(message("1"))
+        file.store_message(message("1"))
         file.close()
         with file.path.open("ab") as damaged:
             damaged.write(b'\xff\n[]\n{"message":7}\n{"settled":"9"}\n{"message":{"ref":"2"')
@@ -133,13 +135,15 @@ class Files(SynchronousTestCase):
                 ref = str(number)
                 if step in ("keep", "fail"):
                     kept[ref] = "why" if step == "fail" else ""
-                    file.keep(message(ref, failure=kept[ref]))
+                    file.store_message(message(ref, failure=kept[ref]))
                 elif step == "settle":
                     kept.pop(ref, None)
-                    file.settle(ref)
+                    file.remove_message(ref)
                 else:
                     file.close()
                     file = OutboxFile(Path(folder), "alice")
-                    self.assertEqual({one.ref: one.failure for one in file.take_over()}, kept)
+                    self.assertEqual(
+                        {one.ref: one.failure for one in file.take_over_earlier_messages()}, kept
+                    )
             file.close()
             self.assertEqual(len(list(Path(folder).iterdir())), bool(kept))

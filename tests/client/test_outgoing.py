@@ -207,7 +207,7 @@ class RefusedSwitches(QueueTestCase):
             self.assertEqual(await self.types("for nope"), "")
             sent = [c.Join("nope"), c.SendToGroup("nope", "for nope")]
             self.assertEqual(self.asked, [repr(one) for one in sent])
-            (kept,) = self.outbox.of(ConversationRef("group", "nope"))
+            (kept,) = self.outbox.messages_for(ConversationRef("group", "nope"))
             self.assertEqual(kept.failure, "no: no_such_group")
             self.assertIn("not in nope", await self.types("more"))
 
@@ -251,7 +251,7 @@ class WithoutAConnection(QueueTestCase):
                 "/msg bob hi",
             ):
                 self.queue.add(self.queue.prepare_line(text, LOBBY, last_own_id=7))
-            kept = [one.text for place in (LOBBY, BOB) for one in self.outbox.of(place)]
+            kept = [one.text for place in (LOBBY, BOB) for one in self.outbox.messages_for(place)]
             typed = ["hello", "/edit 7 hello again", "/react 5 👍", "unreact;5;👍", "/delete 7", "hi"]
             self.assertEqual(kept, typed)
 
@@ -285,7 +285,7 @@ class Changes(QueueTestCase):
                 await asyncio.sleep(0)
 
         self.play(story)
-        return [f"{one.text}: {one.failure}" for one in self.outbox.of(WOB)]
+        return [f"{one.text}: {one.failure}" for one in self.outbox.messages_for(WOB)]
 
     def test_what_was_never_sent_is_sent_once(self) -> None:
         self.left("/edit 7   two  words ", "/react 5 👍")
@@ -304,7 +304,7 @@ class Changes(QueueTestCase):
         self.assertEqual(self.asked, [repr(c.ReactToMessage(5, "👍"))])
 
         async def story() -> None:
-            self.queue.resend(self.outbox.retry(first))
+            self.queue.resend(self.outbox.mark_as_waiting(first))
             await asyncio.sleep(0.0)
             await asyncio.sleep(0.0)
 
@@ -323,7 +323,7 @@ class Changes(QueueTestCase):
         ) -> objects.AnswerObject:
             assert before_sending is not None
             before_sending()
-            marks.extend(one.is_sent for one in self.outbox.of(LOBBY))
+            marks.extend(one.is_sent for one in self.outbox.messages_for(LOBBY))
             return objects.AnswerBase(ref=ref)
 
         self.queue = OutgoingQueue(ask, self.screen, self.outbox)
@@ -341,7 +341,7 @@ class Changes(QueueTestCase):
             await self.types("/edit 7 x")
 
         self.play(story)
-        self.assertEqual((self.screen.failures, self.outbox.of(LOBBY)), (["no: not_author"], []))
+        self.assertEqual((self.screen.failures, self.outbox.messages_for(LOBBY)), (["no: not_author"], []))
 
     def test_a_file_that_was_altered_sends_no_other_command(self) -> None:
         self.earlier.add(c.EditMessage(7, "x"), WOB, "/kick wob bob")

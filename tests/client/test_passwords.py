@@ -6,7 +6,7 @@ import asyncio
 from unittest.mock import patch
 
 from chatd.client.connection import Address
-from chatd.client.options import PASSWORD_VARIABLE
+from chatd.client.options import PASSWORD_ENVIRONMENT_VARIABLE
 from chatd.client.pending import ConnectionLost
 from chatd.client.reconnecting_client import ReconnectingClient
 from chatd.core import commands as c
@@ -61,7 +61,7 @@ class AtTheScreen(ScreenTestCase):
             refused = self.chat(*arguments, input="hello\n")
             self.assertEqual(refused.returncode, 3)
             self.assertIn("chat: password_required: alice is registered", refused.stderr)
-            given = {**self.environment, PASSWORD_VARIABLE: SECRET}
+            given = {**self.environment, PASSWORD_ENVIRONMENT_VARIABLE: SECRET}
             self.assertEqual(self.chat(*arguments, input="hello\n", env=given).returncode, 0)
 
     def test_it_is_asked_for_before_anything_else(self) -> None:
@@ -127,7 +127,7 @@ class OverALink(ScreenTestCase):
             await second.ask(c.Unregister(Secret(SECRET)))
             await running
 
-        with patch("chatd.client.reconnecting_client.RETRY_START_SECONDS", 0.0):
+        with patch("chatd.client.reconnecting_client.MIN_RECONNECT_DELAY_SECONDS", 0.0):
             self.play(story)
 
 

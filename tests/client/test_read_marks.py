@@ -11,7 +11,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.client import codec
 from chatd.client.codec import LOBBY, ConversationRef
-from chatd.client.coursework import substitute_welcome
+from chatd.client.coursework import placeholder_welcome
 from chatd.client.memory import Memory
 from chatd.client.pending import ConnectionLost, RefusedByServer
 from chatd.client.read_marks import ReadMarkKeeper
@@ -80,7 +80,7 @@ class Keeping(SynchronousTestCase):
         self.play(ReadMarkKeeper.read_counts)
         self.assertEqual([one.skip for one in self.asked if isinstance(one, c.ListConversations)], [0, 1])
         for name in ("bob", "carol"):
-            self.assertEqual(self.memory.conversation(ConversationRef("direct", name)).unread, 2)
+            self.assertEqual(self.memory.conversation(ConversationRef("direct", name)).unread_count, 2)
 
     def test_marks_come_in_rounds(self) -> None:
         """However much is read meanwhile: one mark for each conversation, and a pause behind it."""
@@ -97,14 +97,14 @@ class Keeping(SynchronousTestCase):
                 lobby = self.memory.conversation(LOBBY).read
                 for id in range(10, 20):
                     self.hear(id)
-                    lobby.see_all()
-                    keeper.wake()
+                    lobby.mark_all_as_read()
+                    keeper.schedule_sending()
                 await paused.wait()
                 self.assertEqual(len(self.asked), 1)
                 for id in range(20, 30):
                     self.hear(id)
-                    lobby.see_all()
-                    keeper.wake()
+                    lobby.mark_all_as_read()
+                    keeper.schedule_sending()
                 go_on.set()
                 while len(self.asked) < 2:
                     await paused.wait()
@@ -135,7 +135,7 @@ class Keeping(SynchronousTestCase):
         self.answers = [RefusedByServer(objects.Error(code="unknown_action", msg="x"))]
         self.play(story)
         self.assertEqual(len(self.asked), 1)
-        self.play(story, welcome=substitute_welcome("alice"))
+        self.play(story, welcome=placeholder_welcome("alice"))
         self.assertEqual(len(self.asked), 1)
 
     def test_a_refusal_for_one_conversation_stops_no_other(self) -> None:
@@ -168,5 +168,5 @@ class Keeping(SynchronousTestCase):
                 self.assertTrue(keeper.apply_mark(mark))
 
         self.play(story)
-        self.assertEqual([one.unread for one in self.memory.conversations.values()], [0, 0, 0])
+        self.assertEqual([one.unread_count for one in self.memory.conversations.values()], [0, 0, 0])
         self.assertNotIn(codec.ConversationRef("group", "den").key, self.memory.conversations)

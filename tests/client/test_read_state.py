@@ -49,7 +49,7 @@ class Reading(SynchronousTestCase):
     def test_own_messages_need_no_mark(self) -> None:
         state = ReadState()
         state.record_arrival(1, is_own=True, mentions_user=False, is_seen=True)
-        state.see_all()
+        state.mark_all_as_read()
         self.assertIsNone(state.mark_to_send)
 
     def test_without_a_mark_the_daemons_count_is_that_of_the_login(self) -> None:
@@ -74,13 +74,13 @@ class Reading(SynchronousTestCase):
         state = ReadState()
         for id, mentioned in ((5, False), (6, True), (7, False)):
             state.record_arrival(id, is_own=False, mentions_user=mentioned, is_seen=False)
-        state.enter()
-        state.see_all()
+        state.place_new_messages_line()
+        state.mark_all_as_read()
         self.assertEqual((state.mention_ids, state.new_after), ([], 4))
-        jumps = [state.next_jump() for _ in range(3)]
+        jumps = [state.next_new_position() for _ in range(3)]
         self.assertEqual(jumps, [(True, 4), (False, 6), (True, 4)])
-        state.leave()
-        self.assertIsNone(state.next_jump())
+        state.remove_new_messages_line()
+        self.assertIsNone(state.next_new_position())
 
     def test_a_flood_is_only_counted(self) -> None:
         state = ReadState()
@@ -103,7 +103,7 @@ class Reading(SynchronousTestCase):
                 state.record_arrival(id, step == "own", mentions_user=False, is_seen=False)
                 unread += [id] if step == "other" else []
             elif step == "see":
-                state.see_all()
+                state.mark_all_as_read()
                 unread = []
             elif step == "phone" and daemon.last:
                 daemon.mark = max(daemon.mark or 0, daemon.last - 1)

@@ -14,7 +14,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.client import codec
-from chatd.client.chatd_session import PROBE_REF
+from chatd.client.chatd_session import REF_OF_PROBE_REQUEST
 from chatd.client.connection import MAX_VALUE_BYTES, Address
 from chatd.client.pending import ConnectionLost, RefusedByServer
 from chatd.client.reconnecting_client import ReconnectingClient
@@ -37,14 +37,14 @@ class Connection:
         """The next request, but for those of the client's own, which are answered."""
         while True:
             found: dict[str, Any] = json.loads(await self._reader.readline())
-            if found.get("ref") != PROBE_REF:
+            if found.get("ref") != REF_OF_PROBE_REQUEST:
                 return found
-            self.greets(0, PROBE_REF)
+            self.greets(0, REF_OF_PROBE_REQUEST)
 
     async def is_asked(self) -> None:
         """Hear the client ask whether one is there."""
         found = json.loads(await self._reader.readline())
-        assert found == {"action": "client-hello", "ref": PROBE_REF}, found
+        assert found == {"action": "client-hello", "ref": REF_OF_PROBE_REQUEST}, found
 
     async def hears_rest(self) -> None:
         """Everything until the client closes."""
@@ -324,7 +324,7 @@ class Missed(LinkTestCase):
             daemon.says("history", messages=[item(3), item(6)])
             daemon.says("event", event="invited", group="wob", actor="bob", subject="alice", id=7, ts=TS)
             await daemon.is_asked()
-            daemon.greets(8, PROBE_REF)
+            daemon.greets(8, REF_OF_PROBE_REQUEST)
             daemon.broadcasts(9)
 
         async def second(daemon: Connection) -> None:
@@ -353,7 +353,7 @@ class Missed(LinkTestCase):
             )
             daemon.says("event", event="invited", group="den", actor="bob", subject="alice", id=7, ts=TS)
             await daemon.is_asked()
-            daemon.greets(7, PROBE_REF)
+            daemon.greets(7, REF_OF_PROBE_REQUEST)
 
         async def second(daemon: Connection) -> None:
             self.assertEqual((await daemon.welcomes(cursor=8))["since"], 7)
@@ -364,7 +364,7 @@ class Missed(LinkTestCase):
         ((page,), (one,)) = ear.pages, ear.listed
         self.assertEqual([codec.was_missed(item, page) for item in page.messages], [False, True])
         self.assertEqual(
-            (page.seen, page.more, codec.summary_conversation(one), one.unread),
+            (page.seen, page.more, codec.conversation_of_summary(one), one.unread),
             (4, True, codec.ConversationRef("group", "wob"), 1),
         )
         self.assertEqual(ear.heard_of, [7, 8])
@@ -439,7 +439,7 @@ class Missed(LinkTestCase):
             await daemon.welcomes(cursor=5, seen=2)
             daemon.says("history", messages=[item(3), item(5)])
             await daemon.is_asked()
-            daemon.greets(5, PROBE_REF)
+            daemon.greets(5, REF_OF_PROBE_REQUEST)
 
         async def third(daemon: Connection) -> None:
             self.assertEqual((await daemon.welcomes(cursor=3))["since"], 5)
@@ -569,7 +569,7 @@ class Ending(LinkTestCase):
         async def first(daemon: Connection) -> None:
             await daemon.welcomes()
             await daemon.is_asked()
-            daemon.greets(1, PROBE_REF)
+            daemon.greets(1, REF_OF_PROBE_REQUEST)
             await daemon.is_asked()
             await daemon.hears_rest()
 
@@ -707,6 +707,6 @@ class Ending(LinkTestCase):
 
         ear = self.play(lambda client, ear: ear.hears(1), history)
         self.assertEqual(
-            [(codec.page_conversation(page), page.more) for page in ear.pages],
+            [(codec.conversation_of_page(page), page.more) for page in ear.pages],
             [(codec.ConversationRef("direct", "bob"), True)],
         )

@@ -17,8 +17,8 @@ from textual.events import AppBlur, AppFocus, Paste
 from chatd.client.codec import LOBBY, ConversationRef
 from chatd.client.composer import Composer
 from chatd.client.lists import MemberList
-from chatd.client.memory import MAX_SHOWN_ENTRIES
-from chatd.client.scrollback import MIN_CONTRAST, Scrollback
+from chatd.client.memory import MAX_ENTRIES_OF_SHOWN_CONVERSATION
+from chatd.client.scrollback import MIN_NICK_CONTRAST_RATIO, Scrollback
 from chatd.json_wire import objects
 from tests.support.client_daemon import Person, ScreenTestCase
 
@@ -91,7 +91,9 @@ class Arriving(ScreenTestCase):
                 await alice.fanouts("at once\r")
                 await alice.sees("You said: hello", "You said: at once", "Welcome back alice !")
                 await alice.sees("alice joined wob")
-                shown = [entry.id for entry in alice.app.memory.shown_conversation.entries if entry.id]
+                shown = [
+                    entry.log_id for entry in alice.app.memory.shown_conversation.entries if entry.log_id
+                ]
                 self.assertEqual(shown, sorted(shown))
                 self.assertNotIn("Join a room", alice.screen)
                 await alice.until(lambda: alice.lines[0].startswith(" wob "))
@@ -372,7 +374,7 @@ class Talking(ScreenTestCase):
                         await alice.presses(*keys)
                         await alice.sees(text)
                         await alice.until(
-                            lambda: min(alice.contrasts.values()) >= MIN_CONTRAST,
+                            lambda: min(alice.contrasts.values()) >= MIN_NICK_CONTRAST_RATIO,
                             sorted(alice.contrasts.items(), key=lambda pair: pair[1])[:3],
                         )
                     await alice.presses("escape", *["backspace"] * 3, "f5")
@@ -867,7 +869,7 @@ class LongAgo(ScreenTestCase):
                     scrollback.scroll_home(animate=False)
                     await alice.until(lambda before=before: conversation.oldest_id != before)  # type: ignore[misc]
                     await alice.until(lambda: scrollback.scroll_offset.y > 0)
-                    self.assertLessEqual(len(conversation.entries), MAX_SHOWN_ENTRIES)
+                    self.assertLessEqual(len(conversation.entries), MAX_ENTRIES_OF_SHOWN_CONVERSATION)
                 self.assertTrue(conversation.has_newer)
                 seen = [int(entry.text[1:]) for entry in conversation.entries if entry.nick]
                 self.assertEqual(seen, list(range(seen[0], seen[0] + len(seen))))

@@ -4,15 +4,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.client.screen_lines import fitting, progress_bar
+from chatd.client.screen_lines import items_that_fit, progress_bar
 
 
 class Fitting(SynchronousTestCase):
     def test_no_key_is_cut(self) -> None:
         keys = ["F6 next unread", "F1 help", "F2 rooms"]
-        self.assertEqual(fitting(keys, 33), "F6 next unread  F1 help  F2 rooms")
-        self.assertEqual(fitting(keys, 32), "F6 next unread  F1 help")
-        self.assertEqual(fitting(keys, 3), "F6 next unread")
+        self.assertEqual(items_that_fit(keys, 33), "F6 next unread  F1 help  F2 rooms")
+        self.assertEqual(items_that_fit(keys, 32), "F6 next unread  F1 help")
+        self.assertEqual(items_that_fit(keys, 3), "F6 next unread")
 
 
 class ProgressBar(SynchronousTestCase):

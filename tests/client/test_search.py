@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.client.codec import ConversationRef
-from chatd.client.history import SEARCH_PAGE_SIZE, HistoryLoader
+from chatd.client.history import SEARCH_PAGE_MESSAGES, HistoryLoader
 from chatd.client.memory import Memory, entry_from_message
 from chatd.client.search import MAX_COUNTED_PAGES, MessageSearch
 from chatd.core import commands as c
@@ -56,7 +56,7 @@ class Archive:
     def found(self) -> int:
         """The id of what is shown as found."""
         assert self.loader.found is not None
-        return self.loader.found.id
+        return self.loader.found.log_id
 
 
 class Stepping(SynchronousTestCase):
@@ -90,17 +90,17 @@ class Stepping(SynchronousTestCase):
         """Goes on in the background, and says so until all of it was read; but not for ever."""
 
         async def story() -> None:
-            archive = Archive(["x"] * (3 * SEARCH_PAGE_SIZE), 100)
+            archive = Archive(["x"] * (3 * SEARCH_PAGE_MESSAGES), 100)
             search = archive.search("x")
             await search.show_older()
             self.assertEqual((archive.states, archive.pages), (["1/100+"], 0))
-            await search.count_older()
-            self.assertEqual(archive.states[-1], f"1/{3 * SEARCH_PAGE_SIZE}")
-            long = Archive(["x"] * ((MAX_COUNTED_PAGES + 2) * SEARCH_PAGE_SIZE), 1)
+            await search.count_older_matches()
+            self.assertEqual(archive.states[-1], f"1/{3 * SEARCH_PAGE_MESSAGES}")
+            long = Archive(["x"] * ((MAX_COUNTED_PAGES + 2) * SEARCH_PAGE_MESSAGES), 1)
             search = long.search("x")
-            await search.count_older()
+            await search.count_older_matches()
             self.assertEqual(long.pages, MAX_COUNTED_PAGES)
-            self.assertEqual(long.states[-1], f"0/{MAX_COUNTED_PAGES * SEARCH_PAGE_SIZE + 1}+")
+            self.assertEqual(long.states[-1], f"0/{MAX_COUNTED_PAGES * SEARCH_PAGE_MESSAGES + 1}+")
 
         asyncio.run(story())
 

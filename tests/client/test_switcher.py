@@ -8,7 +8,13 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.client.codec import LOBBY, ConversationRef
 from chatd.client.memory import Memory
-from chatd.client.switcher import MAX_TARGETS, SwitchTarget, find_targets, match_rank, switch_targets
+from chatd.client.switcher import (
+    MAX_SHOWN_SWITCH_TARGETS,
+    SwitchTarget,
+    all_switch_targets,
+    match_rank,
+    matching_switch_targets,
+)
 from tests.support.languages import speak
 
 
@@ -17,7 +23,7 @@ class Finding(SynchronousTestCase):
 
     def found(self, sought: str, *names: str) -> list[str]:
         """The names that match, the best first."""
-        return [one.name for one in find_targets(sought, map(SwitchTarget, names))]
+        return [one.name for one in matching_switch_targets(sought, map(SwitchTarget, names))]
 
     def test_the_best_comes_first(self) -> None:
         names = ("kick", "tick-off", "networks", "net", "inet", "n-e-t", "Network")
@@ -25,7 +31,9 @@ class Finding(SynchronousTestCase):
         self.assertEqual(self.found("off", *names), ["tick-off"])
         self.assertEqual(self.found("ENTW", *names), [])
         self.assertEqual(self.found("  ", *names), list(names))
-        self.assertEqual(self.found("", *map(str, range(99))), list(map(str, range(MAX_TARGETS))))
+        self.assertEqual(
+            self.found("", *map(str, range(99))), list(map(str, range(MAX_SHOWN_SWITCH_TARGETS)))
+        )
 
     def test_a_name_that_is_made_to_be_searched_for_long(self) -> None:
         """Is not: a matcher that tries all ways would not come back."""
@@ -47,19 +55,22 @@ class Targets(SynchronousTestCase):
         memory = Memory("alice")
         memory.online = {"alice", "bob", "carol"}
         memory.group_names = {"wob", "den"}
-        memory.conversation(ConversationRef("group", "wob")).read.count_from_list(2, 9)
+        memory.conversation(ConversationRef("group", "wob")).read.record_unread_count(2, 9)
         memory.conversation(ConversationRef("direct", "bob"))
-        targets = switch_targets(memory)
+        targets = all_switch_targets(memory)
         self.assertEqual(
             [(one.name, one.remark) for one in targets[:5]],
             [("wob", "2 unread"), ("lobby", ""), ("@bob", ""), ("@carol", "online"), ("den", "join")],
         )
         self.assertEqual(targets[1].place, LOBBY)
-        self.assertEqual((targets[4].typed, targets[4].is_whole), ("/join den", True))
-        kick = find_targets("kick", targets)[0]
-        self.assertEqual((kick.name, kick.typed), ("/kick", "/kick "))
+        self.assertEqual((targets[4].typed_line, targets[4].is_complete_line), ("/join den", True))
+        kick = matching_switch_targets("kick", targets)[0]
+        self.assertEqual((kick.name, kick.typed_line), ("/kick", "/kick "))
         self.assertTrue(kick.remark.startswith("group nick [reason]  remove a user"), kick.remark)
-        operators = find_targets("/op", targets)[0]
-        self.assertEqual((operators.typed, operators.remark[:10]), ("/op ", "group nick"))
-        edit, withdraw = find_targets("/edi", targets)[0], find_targets("withdr", targets)[0]
-        self.assertEqual((edit.remark[:8], withdraw.typed), ("[id] tex", "/withdraw "))
+        operators = matching_switch_targets("/op", targets)[0]
+        self.assertEqual((operators.typed_line, operators.remark[:10]), ("/op ", "group nick"))
+        edit, withdraw = (
+            matching_switch_targets("/edi", targets)[0],
+            matching_switch_targets("withdr", targets)[0],
+        )
+        self.assertEqual((edit.remark[:8], withdraw.typed_line), ("[id] tex", "/withdraw "))

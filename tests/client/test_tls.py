@@ -11,7 +11,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.client.connection import Address
-from chatd.client.options import UsageError, parse, server_address
+from chatd.client.options import UsageError, parse_options, server_address
 from chatd.client.pending import ConnectionLost, RefusedByServer
 from chatd.client.reconnecting_client import ReconnectingClient
 from chatd.client.scripts import run_with_client
@@ -61,7 +61,7 @@ class TlsTestCase(SynchronousTestCase):
 
     def options(self, *more: str) -> Namespace:
         """The client's options."""
-        return parse(["-a", "localhost", "--cafile", str(self.folder / "ca.pem"), *more])
+        return parse_options(["-a", "localhost", "--cafile", str(self.folder / "ca.pem"), *more])
 
     def failure(self, answer: Any, context: ssl.SSLContext | None, *more: str, tls: bool = True) -> str:
         """Why a client gives up at a server whose connections ``answer`` serves."""
@@ -147,7 +147,7 @@ class Options(TlsTestCase):
         path = self.write("alice.pem", own.pem() + own.key_pem())
         file = self.write("client.conf", f"CLIENT_CERTIFICATE={path}\n".encode())
         for line in (["--client-certificate", path], ["-c", file]):
-            self.assertIsNotNone(server_address(parse(line)).tls_context)
+            self.assertIsNotNone(server_address(parse_options(line)).tls_context)
 
     def test_one_that_can_not_be_used(self) -> None:
         own, incomplete = issue("alice"), "it holds no certificate with its key"
@@ -157,7 +157,7 @@ class Options(TlsTestCase):
             (str(self.folder / "none.pem"), "No such file or directory"),
         ):
             with self.assertRaises(UsageError) as caught:
-                server_address(parse(["--client-certificate", path]))
+                server_address(parse_options(["--client-certificate", path]))
             self.assertEqual(str(caught.exception), f"can't use the certificate {path}: {why}")
 
 

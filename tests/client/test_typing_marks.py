@@ -9,7 +9,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatd.client.codec import ConversationRef
 from chatd.client.memory import Memory
 from chatd.client.pending import ConnectionLost, RefusedByServer
-from chatd.client.typing_marks import TYPING_TOLD_SECONDS, TypingMarkSender
+from chatd.client.typing_marks import TYPING_NOTICE_INTERVAL_SECONDS, TypingMarkSender
 from chatd.core import commands as c
 from chatd.json_wire import objects
 
@@ -34,7 +34,7 @@ class Typing(SynchronousTestCase):
         for text in ("", "  \n", "/who"):
             self.assertFalse(self.marks.is_due(text))
         self.assertTrue(self.marks.is_due("h"))
-        self.now += TYPING_TOLD_SECONDS - 0.1
+        self.now += TYPING_NOTICE_INTERVAL_SECONDS - 0.1
         self.assertFalse(self.marks.is_due("he"))
         self.now += 0.1
         self.assertTrue(self.marks.is_due("hel"))
@@ -51,7 +51,7 @@ class Typing(SynchronousTestCase):
         for code, told in (("rate_limited", True), ("unknown_action", False)):
             self.failure = RefusedByServer(objects.Error(code=code, msg="x"))
             asyncio.run(self.marks.send())
-            self.now += TYPING_TOLD_SECONDS
+            self.now += TYPING_NOTICE_INTERVAL_SECONDS
             self.assertEqual(self.marks.is_due("x"), told)
         self.failure = ConnectionLost("gone")
         asyncio.run(self.marks.send())

@@ -20,7 +20,7 @@ class Unread(ScreenTestCase):
     def setUp(self) -> None:
         """Have marks sent without a pause that a test would wait for."""
         super().setUp()
-        self.patch(read_marks, "MARK_INTERVAL_SECONDS", 0.05)
+        self.patch(read_marks, "READ_MARK_SEND_INTERVAL_SECONDS", 0.05)
 
     def bot(self, nick: str) -> Client:
         """Somebody who speaks JSON."""
@@ -68,7 +68,7 @@ class Unread(ScreenTestCase):
                 await alice.presses("f6")
                 await alice.sees("── new messages ──", "bob said: news")
                 await alice.until(lambda: alice.app.memory.conversation(BOB).read.server_mark == 2)
-                self.assertEqual(alice.app.memory.conversation(BOB).unread, 0)
+                self.assertEqual(alice.app.memory.conversation(BOB).unread_count, 0)
 
         self.play(story)
 
@@ -149,7 +149,7 @@ class Unread(ScreenTestCase):
                 await self.leave(alice)
             async with self.at_screen("alice") as alice:
                 self.assertTrue(alice.app.memory.settings.is_muted(LOBBY))
-                self.assertEqual(alice.app.memory.settings.notify, "bell")
+                self.assertEqual(alice.app.memory.settings.notify_mode, "bell")
 
         self.play(story)
 
@@ -176,9 +176,9 @@ class Unread(ScreenTestCase):
                 await alice.presses("f2")
                 await alice.sees("Join a room")
                 self.say(bob, "three")
-                await alice.until(lambda: alice.app.memory.conversation(LOBBY).unread == 1)
+                await alice.until(lambda: alice.app.memory.conversation(LOBBY).unread_count == 1)
                 await alice.presses("escape")
-                await alice.until(lambda: not alice.app.memory.conversation(LOBBY).unread)
+                await alice.until(lambda: not alice.app.memory.conversation(LOBBY).unread_count)
 
         self.play(story)
 

@@ -18,10 +18,10 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 
 from chatd.carriers.carrier import SessionCarrier
-from chatd.connections.client_network import KEEP_ALIVE_OPTIONS
+from chatd.connections.client_network import TCP_KEEP_ALIVE_OPTIONS
 from chatd.connections.factory import SHUTDOWN_DISCONNECT_SECONDS, ChatFactory, Sessions
 from chatd.connections.outbox import CLOSE_TIMEOUT_SECONDS, FlushQueue
-from chatd.connections.session import REFUSAL_LINGER_SECONDS
+from chatd.connections.session import LINGER_AFTER_REFUSAL_SECONDS
 from chatd.core.limits import Limits
 from chatd.daemon.wires import choices_by_wire, protocol_maker
 from tests.support.in_memory_daemon import Stage, StageTestCase
@@ -41,7 +41,7 @@ class TooMany(StageTestCase):
         self.assertEqual(text.hears(), b"ERR rate_limited too many connections: try again in 5 seconds\n")
         (refusal,) = json.objects()
         self.assertEqual((refusal["code"], refusal["retry_after"]), ("rate_limited", 5.0))
-        self.stage.wait(REFUSAL_LINGER_SECONDS)
+        self.stage.wait(LINGER_AFTER_REFUSAL_SECONDS)
         self.assertTrue(text.closed)
         self.assertTrue(json.closed)
         self.assertEqual(len(self.stage.sessions), 2)
@@ -270,7 +270,7 @@ class Sockets(TestCase):
         self.assertTrue(transport.getTcpKeepAlive())
         options = [
             transport.socket.getsockopt(socket.IPPROTO_TCP, getattr(socket, name))
-            for name, _ in KEEP_ALIVE_OPTIONS
+            for name, _ in TCP_KEEP_ALIVE_OPTIONS
         ]
         self.assertEqual(options, [30, 10, 3])
         await self.part(client)

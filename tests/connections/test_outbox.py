@@ -91,7 +91,7 @@ class OutboxTestCase(SynchronousTestCase):
     def put(self, *frames: bytes) -> None:
         """Put these, one after the other."""
         for frame in frames:
-            self.outbox.put(frame)
+            self.outbox.queue_frame(frame)
 
     def assert_done(self, *expected: bytes | str) -> None:
         """This, and nothing else, was done to the transport since the last time."""
@@ -132,7 +132,7 @@ class Turns(OutboxTestCase):
         other = Journaled()
         outbox = self.make(other)
         self.put(b"one\n")
-        outbox.put(b"two\n")
+        outbox.queue_frame(b"two\n")
         self.outbox.abort()
         self.clock.advance(0)
         self.assert_done("abort")
@@ -193,7 +193,7 @@ class Cap(OutboxTestCase):
             self.transport, self.clock, self.flush_queue, 10, deque.popleft, lambda: done.append("overflow")
         )
         outbox.pauseProducing()
-        outbox.put(b"x" * 11)
+        outbox.queue_frame(b"x" * 11)
         self.assert_done("overflow", "abort")
 
 
@@ -409,7 +409,7 @@ class Opaque(OutboxTestCase):
         for step in (*steps, "empty", "time"):
             if isinstance(step, list):
                 for frame in step:
-                    outbox.put(frame)
+                    outbox.queue_frame(frame)
                 put += step
             elif step == "turn":
                 self.clock.advance(0)
@@ -531,10 +531,10 @@ class Closing(OutboxTestCase):
         self.assertTrue(self.outbox.dropped)
         over = self.make(Journaled())
         over.pauseProducing()
-        over.put(b"x" * 2_000)
+        over.queue_frame(b"x" * 2_000)
         self.assertTrue(over.dropped)
         done = self.make(Journaled())
-        done.put(b"one\n")
+        done.queue_frame(b"one\n")
         done.close()
         self.clock.advance(0)
         done.connection_lost()
@@ -592,7 +592,7 @@ class Server(Protocol):
         self.outbox = Outbox(
             self.transport, self.clock, FlushQueue(global_reactor), BIG, deque.popleft, self.overflow
         )
-        self.outbox.put(b"WHO\n")
+        self.outbox.queue_frame(b"WHO\n")
 
     def overflow(self) -> None:
         """Count."""
@@ -657,7 +657,7 @@ class Sockets(TestCase):
         server, reader = await self.meet()
         frames = [bytes([65 + number % 26]) * 99_999 + b"\n" for number in range(40)]
         for frame in frames:
-            server.outbox.put(frame)
+            server.outbox.queue_frame(frame)
             if server.outbox.is_congested:
                 await server.outbox.when_drained()
         server.outbox.close()
@@ -672,7 +672,7 @@ class Sockets(TestCase):
         reader.transport.pauseProducing()
         sent = 0
         while not server.outbox.closed:
-            server.outbox.put(b"x" * 65_536)
+            server.outbox.queue_frame(b"x" * 65_536)
             sent += 65_536
             self.assertLess(sent, 64 * BIG)
             await deferLater(global_reactor, 0, lambda: None)
@@ -687,7 +687,7 @@ class Sockets(TestCase):
         server, reader = await self.meet()
         reader.transport.pauseProducing()
         while not server.outbox.is_congested:
-            server.outbox.put(b"x" * 65_536)
+            server.outbox.queue_frame(b"x" * 65_536)
             await deferLater(global_reactor, 0, lambda: None)
         server.outbox.close()
         for _ in range(10):

@@ -12,7 +12,7 @@ from twisted.protocols.haproxy import _wrapper
 from twisted.protocols.policies import ProtocolWrapper
 
 from chatd.connections.factory import ChatFactory
-from chatd.connections.proxied import HEADER_TIMEOUT_SECONDS, ProxiedFactory
+from chatd.connections.proxied import PROXY_HEADER_TIMEOUT_SECONDS, ProxiedFactory
 from chatd.core.limits import Limits
 from chatd.daemon.wires import choices_by_wire, protocol_maker
 from tests.support.effort import effort
@@ -126,7 +126,7 @@ class Headers(ProxiedTestCase):
     def test_one_that_does_not_come_is_not_waited_for(self) -> None:
         """Nor half of one; one that came in time changes that."""
         silent, half, late = self.comes(), self.comes(header("10.1.2.3")[:20]), self.comes()
-        self.stage.wait(HEADER_TIMEOUT_SECONDS - 0.1)
+        self.stage.wait(PROXY_HEADER_TIMEOUT_SECONDS - 0.1)
         self.assertFalse(silent.wire.aborted)
         late.says(header("10.1.2.3"))
         with capturedLogs() as logged:
@@ -138,7 +138,7 @@ class Headers(ProxiedTestCase):
         peer = self.comes(b"PROXY TCP4")
         peer.hangs_up()
         self.assertEqual(self.factory.protocols, {})
-        self.stage.wait(HEADER_TIMEOUT_SECONDS)
+        self.stage.wait(PROXY_HEADER_TIMEOUT_SECONDS)
         self.assertEqual(self.flushLoggedErrors(), [])
 
 

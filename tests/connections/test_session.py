@@ -11,7 +11,7 @@ from twisted.logger import capturedLogs
 from chatd.boundaries import Payloads
 from chatd.carriers.carrier import SessionCarrier
 from chatd.carriers.detection import Detector
-from chatd.connections.session import MAX_UNSENT_ANSWER_BYTES, REFUSAL_LINGER_SECONDS, Session
+from chatd.connections.session import LINGER_AFTER_REFUSAL_SECONDS, MAX_UNSENT_ANSWER_BYTES, Session
 from chatd.core.answers import Answer
 from chatd.core.refusals import Refusal
 from chatd.core.requests import Request
@@ -294,7 +294,7 @@ class Leaving(StageTestCase):
         self.assertEqual(
             bob.hears(), b"ACK cg wob 1 1\nERR too_long it is longer than 1 bytes: shorten it, or split it\n"
         )
-        self.stage.wait(REFUSAL_LINGER_SECONDS)
+        self.stage.wait(LINGER_AFTER_REFUSAL_SECONDS)
         self.assertTrue(bob.closed)
 
     def test_who_is_broken_off_is_read_on(self) -> None:
@@ -306,10 +306,10 @@ class Leaving(StageTestCase):
         self.assertEqual(bob.hears(), b"ERR empty the text is empty: write something\n")
         for _ in range(9):
             bob.says("MSG hello")
-            self.stage.wait(REFUSAL_LINGER_SECONDS / 10)
+            self.stage.wait(LINGER_AFTER_REFUSAL_SECONDS / 10)
             self.assertFalse(bob.closed)
         self.assertEqual(bob.wire.producerState, "producing")
-        self.stage.wait(REFUSAL_LINGER_SECONDS / 10)
+        self.stage.wait(LINGER_AFTER_REFUSAL_SECONDS / 10)
         self.assertTrue(bob.closed)
         self.assertFalse(bob.wire.aborted)
         self.assertEqual(alice.hears(), b"")
@@ -376,7 +376,7 @@ class WithoutAName(StageTestCase):
 
     def test_what_passes_does_not_count(self) -> None:
         """While the disk fails a client may try again as often as it likes."""
-        self.stage.chat.drain()
+        self.stage.chat.refuse_new_and_drain()
         peer = self.stage.connect("text").says(b"IAM bob\n" * 9)
         self.assertEqual(len(peer.lines()), 10)
         self.assertFalse(peer.closed)

@@ -18,7 +18,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from zope.interface import implementer
 
 from chatd.connections.outbox import FlushQueue, Outbox
-from chatd.connections.socket_write import end_output, socket_writer
+from chatd.connections.socket_write import half_close, socket_writer
 
 
 class Side(Protocol):
@@ -144,7 +144,7 @@ class Plain(TestCase):
         transport, server, client = await self._connect_client(TalkativeSide())
         clock = Clock()
         outbox = Outbox(transport, clock, FlushQueue(clock), 100, deque[bytes].popleft, self.fail)
-        outbox.put(b"bye")
+        outbox.queue_frame(b"bye")
         outbox.close(linger=1.0)
         server.wanted = 4
         clock.advance(0)
@@ -160,7 +160,7 @@ class Plain(TestCase):
         """It is not closed behind the back of TLS."""
         transport, server, client = await self._connect()
         transport.TLS = True
-        end_output(transport)
+        half_close(transport)
         transport.TLS = False
         server.wanted = client.wanted = 4
         assert client.transport is not None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chatd.connections.welcome_buffer import QUIET_SECONDS
+from chatd.connections.welcome_buffer import CLIENT_SILENCE_SECONDS
 from chatd.core.limits import Limits
 from tests.connections.test_session import session_of
 from tests.support.in_memory_daemon import StageTestCase
@@ -24,11 +24,11 @@ class Behind(StageTestCase):
         self.ted.says("PRV bob one")
         self.stage.readers.held = True
         bob = self.stage.connect("text").says(b"IAM bob\nLST\n")
-        self.stage.wait(3 * QUIET_SECONDS)
+        self.stage.wait(3 * CLIENT_SILENCE_SECONDS)
         self.assertEqual(bob.hears(), b"WHO\nARR bob\n")
         self.stage.readers.held = False
         self.stage.readers.run_next()
-        self.stage.wait(QUIET_SECONDS)
+        self.stage.wait(CLIENT_SILENCE_SECONDS)
         self.assertEqual(bob.wire.writes, [b"PRV ted one\n", b"LST ted bob \n"])
 
     def test_more_than_may_wait_does_not(self) -> None:

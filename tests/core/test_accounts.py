@@ -59,8 +59,8 @@ class Secrets(SynchronousTestCase):
     def test_every_password_of_a_command_is_a_secret(self) -> None:
         for row in c.COMMANDS.values():
             for name, field in row.fields.items():
-                if "password" in f"{name} {field.doc}":
-                    self.assertEqual(field.kind, "secret", (row.name, name))
+                if "password" in f"{name} {field.description}":
+                    self.assertEqual(field.value_kind, "secret", (row.name, name))
 
 
 class Rules(SynchronousTestCase):
@@ -85,26 +85,28 @@ class Rules(SynchronousTestCase):
 
     def registered(self, user: User) -> Credential:
         """Register ``user``."""
-        self.apply(rules.register(self.state, user, HASH, 0))
+        self.apply(rules.decide_registration(self.state, user, HASH, 0))
         return self.state.credentials[user.id]
 
     def test_nothing_changes_before_a_decision_is_applied(self) -> None:
         credential = self.registered(self.alice)
         before = dict(self.state.credentials), dict(self.state.users)
         rules.change_password(self.state, credential, Secret("2$x"))
-        rules.unregister(self.state, credential, 0)
+        rules.decide_unregistration(self.state, credential, 0)
         self.assertEqual((self.state.credentials, self.state.users), before)
 
     def test_registering_twice(self) -> None:
         self.registered(self.alice)
-        self.assertEqual(self.refusal(rules.register, self.state, self.alice, HASH, 0), "already_registered")
+        self.assertEqual(
+            self.refusal(rules.decide_registration, self.state, self.alice, HASH, 0), "already_registered"
+        )
 
     def test_a_stale_credential(self) -> None:
         """Whoever verified an older password has proved nothing."""
         old = self.registered(self.alice)
         self.apply(rules.change_password(self.state, old, Secret("2$x")))
         self.assertEqual(self.refusal(rules.change_password, self.state, old, HASH), "wrong_password")
-        self.assertEqual(self.refusal(rules.unregister, self.state, old, 0), "wrong_password")
+        self.assertEqual(self.refusal(rules.decide_unregistration, self.state, old, 0), "wrong_password")
         self.assertTrue(same_password_hash(None, None))
         self.assertFalse(same_password_hash(old, None))
 
@@ -132,7 +134,7 @@ class Rules(SynchronousTestCase):
         self.does(self.bob, c.Ban("own", "carol"))
         direct = self.state.direct_conversation(self.alice, self.bob)
         assert direct is not None
-        self.apply(rules.unregister(self.state, self.registered(self.alice), 0))
+        self.apply(rules.decide_unregistration(self.state, self.registered(self.alice), 0))
         former = self.state.users[self.alice.id]
         self.assertEqual((former.nick, former.colour), ("alice~1", self.alice.colour))
         self.assertIsNone(self.state.find_user(parse_nick("alice")))
@@ -155,7 +157,7 @@ class Rules(SynchronousTestCase):
         self.does(
             self.alice, c.CreateGroup("wob"), c.SendToUser("bob", "psst"), c.SendToUser("alice", "note")
         )
-        self.apply(rules.unregister(self.state, self.registered(self.alice), 0))
+        self.apply(rules.decide_unregistration(self.state, self.registered(self.alice), 0))
         loaded = State()
         for user in self.state.users.values():
             loaded.apply(user)
@@ -191,12 +193,15 @@ class Rules(SynchronousTestCase):
         long = Chat("x" * MAX_NICK_CODE_POINTS, "x" * (MAX_NICK_CODE_POINTS - 2) + "~1")
         user = long.state.users[1]
         long.state.apply(Credential(user, HASH))
-        renamed, closed = rules.unregister(long.state, long.state.credentials[1], 0).records
+        renamed, closed = rules.decide_unregistration(long.state, long.state.credentials[1], 0).records
         assert isinstance(renamed, UserRenamed)
         assert isinstance(closed, Credential)
         self.assertEqual(renamed.user.nick, "x" * (MAX_NICK_CODE_POINTS - 2) + "~2")
-        self.assertEqual(parse_nick(renamed.user.nick).key, renamed.user.key)
+        self.assertEqual(parse_nick(renamed.user.nick).normalized, renamed.user.normalized_nick)
         self.assertEqual((closed.user.id, closed.hash), (user.id, CLOSED_ACCOUNT_HASH))
         self.assertEqual(
-            msgspec.structs.replace(renamed.user, nick=user.nick, key=user.key).colour, user.colour
+            msgspec.structs.replace(
+                renamed.user, nick=user.nick, normalized_nick=user.normalized_nick
+            ).colour,
+            user.colour,
         )

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.core import commands as c
-from chatd.core.audience import Audience, audience
+from chatd.core.audience import Audience, users_who_receive
 from chatd.core.commands import Command
 from chatd.core.events import LOBBY, ChatEvent
 from chatd.core.refusals import Refusal
@@ -49,9 +49,9 @@ class Audiences(SynchronousTestCase):
             for record in decision.records:
                 state.apply(record)
             for event in decision.events:
-                before = audience(state, event)
+                before = users_who_receive(state, event)
                 state.apply(event)
-                self.assertEqual(audience(state, event), before)
+                self.assertEqual(users_who_receive(state, event), before)
                 self.assertEqual(before if before is None else set(before), expected)
                 self.assertEqual(before if before is None else list(before), expected and sorted(expected))
 
@@ -60,9 +60,9 @@ class Audiences(SynchronousTestCase):
         alice, bob = state.users.values()
         for asked, expected in ((c.CreateGroup("wob"), (1,)), (c.SendToUser("bob", "hi"), (1, 2))):
             (event,) = decide(state, alice, asked).events
-            self.assertEqual(audience(state, event), expected)
+            self.assertEqual(users_who_receive(state, event), expected)
         (event,) = decide(state, bob, c.SendToUser("alice", "hi")).events
-        self.assertEqual(audience(state, event), (1, 2))
+        self.assertEqual(users_who_receive(state, event), (1, 2))
 
     def test_messages_of_a_conversation_have_the_identical_one(self) -> None:
         """That is what the fan-out joins by."""
@@ -82,11 +82,13 @@ class Audiences(SynchronousTestCase):
             first = told("alice", one)
             self.assertIs(told("alice", other), first)
         group = chat.state.require_visible_group("wob", chat.user("alice"))
-        self.assertIs(told("bob", c.SendToGroup("wob", "three")), group.audience)
+        self.assertIs(told("bob", c.SendToGroup("wob", "three")), group.member_ids)
 
     def test_everyone_hears_the_lobby(self) -> None:
         chat = Chat("alice")
-        self.assertIsNone(audience(chat.state, ChatEvent("message", LOBBY, chat.user("alice"), None, "hi")))
+        self.assertIsNone(
+            users_who_receive(chat.state, ChatEvent("message", LOBBY, chat.user("alice"), None, "hi"))
+        )
 
     def test_who_is_kicked_or_invited_hears_of_it(self) -> None:
         chat = Chat("alice", "bob", "carol")

@@ -2,12 +2,12 @@
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.core.colours import colour_of, luminance
+from chatd.core.colours import nick_colour_of, relative_luminance
 
 
 def brightness(colour: str) -> float:
     """The luminance of a ``#rrggbb``."""
-    return luminance(*(int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)))
+    return relative_luminance(*(int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5)))
 
 
 def distance(one: str, other: str) -> int:
@@ -18,7 +18,9 @@ def distance(one: str, other: str) -> int:
 class Colours(SynchronousTestCase):
     def test_the_first_users_have_these(self) -> None:
         """They are kept in databases, and shown in SPEC.md."""
-        self.assertEqual([colour_of(number) for number in range(1, 4)], ["#1d873c", "#9f4ed9", "#83761c"])
+        self.assertEqual(
+            [nick_colour_of(number) for number in range(1, 4)], ["#1d873c", "#9f4ed9", "#83761c"]
+        )
 
     def test_luminance_is_that_of_the_standard(self) -> None:
         for colour, wanted in (("#000000", 0.0), ("#ffffff", 1.0), ("#808080", 0.2159), ("#0000ff", 0.0722)):
@@ -26,10 +28,12 @@ class Colours(SynchronousTestCase):
 
     def test_all_are_readable_on_black_and_on_white(self) -> None:
         for number in range(1, 1000):
-            shown = brightness(colour_of(number)) + 0.05
+            shown = brightness(nick_colour_of(number)) + 0.05
             self.assertGreater(min(shown / 0.05, 1.05 / shown), 4.5, number)
 
     def test_neighbours_differ(self) -> None:
         for number in range(1, 1000):
             for later in range(number + 1, number + 5):
-                self.assertGreater(distance(colour_of(number), colour_of(later)), 60, (number, later))
+                self.assertGreater(
+                    distance(nick_colour_of(number), nick_colour_of(later)), 60, (number, later)
+                )

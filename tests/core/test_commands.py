@@ -137,8 +137,8 @@ class TheTable(SynchronousTestCase):
             self.assertEqual(is_typed, row.name not in FOR_PROGRAMS, row.name)
             self.assertIs(COMMANDS_BY_CLASS[row.command], row)
             for name, field in row.fields.items():
-                self.assertTrue(field.doc, name)
-                self.assertEqual(bool(field.choices), field.kind == "choice", name)
+                self.assertTrue(field.description, name)
+                self.assertEqual(bool(field.choices), field.value_kind == "choice", name)
 
     def test_every_name_means_one_command(self) -> None:
         for names in (
@@ -158,7 +158,7 @@ class TheTable(SynchronousTestCase):
         for row in COMMANDS.values():
             values = values_of(row)
             row.build(values, LIMITS)
-            self.assertLessEqual(row.required, set(values), row.name)
+            self.assertLessEqual(row.required_fields, set(values), row.name)
 
     def test_every_kind_of_answer_has_its_command(self) -> None:
         self.assertEqual({row.answer for row in COMMANDS_BY_CLASS.values()}, set(get_args(AnswerName)))
@@ -170,7 +170,7 @@ class TheTable(SynchronousTestCase):
 
     def test_fields_explain_the_refusals_that_come_with_them(self) -> None:
         for row in COMMANDS.values():
-            kinds = {field.kind for field in row.fields.values()}
+            kinds = {field.value_kind for field in row.fields.values()}
             if "text" in kinds:
                 self.assertIn("empty", row.refusal_codes, row.name)
             if kinds & {"text", "note"}:
@@ -189,4 +189,4 @@ class Examples(SynchronousTestCase):
             values = values_of(row)
             for name, parse in (("group", parse_group), ("dest", parse_nick), ("nick", parse_nick)):
                 if name in values:
-                    self.assertEqual(parse(values[name]).shown, values[name])
+                    self.assertEqual(parse(values[name]).original, values[name])

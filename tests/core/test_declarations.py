@@ -10,7 +10,14 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.core import commands as c
 from chatd.core.commands import COMMANDS, COMMANDS_BY_CLASS, COMMANDS_BY_JSON_ACTION
-from chatd.core.declarations import ID_MAX, Command, CommandDeclaration, FieldDeclaration, check_size, declare
+from chatd.core.declarations import (
+    MAX_ID_VALUE,
+    Command,
+    CommandDeclaration,
+    FieldDeclaration,
+    check_text_size,
+    declare_command,
+)
 from chatd.core.limits import Limits
 from chatd.core.refusals import Refusal
 from tests.support.effort import effort
@@ -36,7 +43,7 @@ class Declaring(SynchronousTestCase):
         self.addCleanup(COMMANDS.pop, "sing")
         self.addCleanup(COMMANDS_BY_CLASS.pop, Sing)
         self.addCleanup(COMMANDS_BY_JSON_ACTION.pop, "client-sing")
-        declare(
+        declare_command(
             "sing",
             required_role="anyone",
             answer="ack",
@@ -48,23 +55,23 @@ class Declaring(SynchronousTestCase):
         row = COMMANDS["sing"]
         self.assertIs(COMMANDS_BY_CLASS[Sing], row)
         self.assertIs(COMMANDS_BY_JSON_ACTION["client-sing"], row)
-        self.assertEqual((list(row.fields), row.required), (["song", "key"], {"song"}))
+        self.assertEqual((list(row.fields), row.required_fields), (["song", "key"], {"song"}))
         self.assertEqual(
             (row.text_verb, row.text_verb_fields, row.preferred_usage), ("SNG", ("song",), "SNG song")
         )
 
     def test_a_row_with_a_code_that_is_not_in_the_list_is_noticed_at_the_start(self) -> None:
         with self.assertRaises(AssertionError):
-            declare(
+            declare_command(
                 "x", required_role="anyone", answer="ack", help="x", example="x", refusal_codes="no_such_code"
             )(c.Quit)
         self.assertNotIn("x", COMMANDS)
 
     def test_a_verb_with_a_field_that_the_command_does_not_have_is_noticed_at_the_start(self) -> None:
         with self.assertRaises(AssertionError):
-            declare("x", required_role="anyone", answer="ack", help="x", example="x", text_verb="BYE nick")(
-                c.Quit
-            )
+            declare_command(
+                "x", required_role="anyone", answer="ack", help="x", example="x", text_verb="BYE nick"
+            )(c.Quit)
         self.assertNotIn("x", COMMANDS)
 
 
@@ -138,7 +145,7 @@ class Fields(SynchronousTestCase):
             self.assertEqual(
                 refused(COMMANDS["broadcast"], msg=blank), "empty: the text is empty: write something"
             )
-        self.assertEqual(check_size("  hi ", "msg", 10, allow_blank=False), "  hi ")
+        self.assertEqual(check_text_size("  hi ", "msg", 10, allow_blank=False), "  hi ")
 
     def test_notes_may_be_blank_but_not_long(self) -> None:
         topic = COMMANDS["topic"]
@@ -156,7 +163,7 @@ class Fields(SynchronousTestCase):
         )
 
     def test_numbers_may_be_digits(self) -> None:
-        for value in (0, 7, "0", "007", ID_MAX, str(ID_MAX)):
+        for value in (0, 7, "0", "007", MAX_ID_VALUE, str(MAX_ID_VALUE)):
             built = COMMANDS["msgs"].build({"group": "wob", "before": value}, LIMITS)
             assert isinstance(built, c.ListGroupMessages)
             self.assertEqual(built.before, int(value))
@@ -165,8 +172,8 @@ class Fields(SynchronousTestCase):
         msgs = COMMANDS["msgs"]
         for value in (
             -1,
-            ID_MAX + 1,
-            str(ID_MAX + 1),
+            MAX_ID_VALUE + 1,
+            str(MAX_ID_VALUE + 1),
             "1" * 5000,
             "",
             "-1",

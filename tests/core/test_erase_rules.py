@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chatd.core import commands as c
 from chatd.core.accounts import AccountPolicy, Credential, Secret
-from chatd.core.erase_rules import check_may_erase, erase
+from chatd.core.erase_rules import check_may_erase, decide_erasure
 from chatd.core.events import CONSOLE, User
 from chatd.core.moderation import ModerationKind, UserErased
 from chatd.core.refusals import Refusal
@@ -26,7 +26,7 @@ class EraseRules(RulesTestCase):
 
     def erased(self, user: User) -> Decision:
         """Decide and apply the erasure."""
-        decision = erase(self.state, user, NOW)
+        decision = decide_erasure(self.state, user, NOW)
         for change in (*decision.records, *decision.events):
             self.state.apply(change)
         return decision
@@ -105,7 +105,7 @@ class EraseRules(RulesTestCase):
         self.assertIsNone(self.state.latest_mute_or_block("mute", "alice"))
         self.assertIsNone(self.state.latest_mute_or_block("block", "alice"))
         self.assertEqual(list(self.state.blocked_networks), ["192.0.2.0/24"])
-        self.assertEqual(self.state.appointed, {})
+        self.assertEqual(self.state.appointed_operator_nicks, {})
 
     def test_an_operator_of_the_configuration_is_not_erased(self) -> None:
         """Whoever takes the nick would be an operator."""

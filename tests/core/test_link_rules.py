@@ -11,15 +11,15 @@ from chatd.core.accounts import Secret, UserRenamed
 from chatd.core.events import CONSOLE, ChatEvent
 from chatd.core.limits import Limits
 from chatd.core.link_rules import (
-    delete_expired_links,
-    link_deletions_by,
-    link_list_item,
+    delete_expired_invitation_links,
+    invitation_link_deletions_after,
+    invitation_link_list_item,
     list_invitation_links,
     make_invitation_link,
     revoke_invitation_link,
     use_invitation_link,
 )
-from chatd.core.links import InvitationLink, link_digest
+from chatd.core.links import InvitationLink, invitation_link_digest
 from chatd.core.refusals import Refusal
 from chatd.core.rules import Decision, decide
 from tests.support.effort import effort
@@ -45,7 +45,7 @@ class LinkRules(RulesTestCase):
 
     def applied(self, decision: Decision) -> Decision:
         """Apply a decision, with what follows from it."""
-        for record in (*decision.records, *link_deletions_by(self.state, decision.events)):
+        for record in (*decision.records, *invitation_link_deletions_after(self.state, decision.events)):
             self.state.apply(record)
         for event in decision.events:
             self.state.apply(event)
@@ -53,7 +53,7 @@ class LinkRules(RulesTestCase):
 
     def makes(self, nick: str, link: str, now: int = 0, lifetime: int | None = None) -> InvitationLink:
         """Have ``nick`` make a link."""
-        command, digest = c.MakeInvitationLink("WOB", lifetime), link_digest(Secret(link))
+        command, digest = c.MakeInvitationLink("WOB", lifetime), invitation_link_digest(Secret(link))
         decision = make_invitation_link(self.state, self.chat.user(nick), command, digest, LIMITS, now)
         made = self.applied(decision).records[-1]
         assert isinstance(made, InvitationLink)
@@ -112,20 +112,22 @@ class LinkRules(RulesTestCase):
         self.chat.does("alice", c.Ban("wob", "dave"))
         self.assertEqual((self.code("dave", "x"), self.code("bob", "x")), ("banned", "already_member"))
         self.assertEqual(
-            self.state.links_of(self.state.require_visible_group("wob", self.bob).conversation)[0].use_count,
+            self.state.invitation_links_of(self.state.require_visible_group("wob", self.bob).conversation)[
+                0
+            ].use_count,
             0,
         )
 
     def test_how_long_it_holds(self) -> None:
-        self.assertEqual(self.makes("bob", "a", 5).expires, 5 + 2 * DAY)
-        self.assertEqual(self.makes("bob", "b", 5, 365 * 86_400).expires, 5 + 365 * DAY)
+        self.assertEqual(self.makes("bob", "a", 5).expires_at, 5 + 2 * DAY)
+        self.assertEqual(self.makes("bob", "b", 5, 365 * 86_400).expires_at, 5 + 365 * DAY)
         refusal: Refusal = self.assertRaises(Refusal, self.makes, "bob", "c", 5, 365 * 86_400 + 1)
         self.assertEqual(refusal.text, "a link holds for 365 days at most")
         limits = Limits(invitation_days=1000)
         decision = make_invitation_link(
             self.state, self.bob, c.MakeInvitationLink("wob"), Secret("d"), limits, 0
         )
-        self.assertEqual(decision.records[-1].expires, 365 * DAY)  # type: ignore[union-attr]
+        self.assertEqual(decision.records[-1].expires_at, 365 * DAY)  # type: ignore[union-attr]
 
     def test_there_are_not_too_many(self) -> None:
         """Of whomever; those that have expired make room, and are deleted."""
@@ -135,7 +137,7 @@ class LinkRules(RulesTestCase):
         refusal: Refusal = self.assertRaises(Refusal, self.makes, "bob", "d", 59_999)
         self.assertEqual((refusal.code, refusal.details["limit"]), ("too_many_links", 3))
         self.assertEqual(self.makes("bob", "d", 60_000).number, 4)
-        self.assertEqual([link.number for link in self.state.links.values()], [2, 3, 4])
+        self.assertEqual([link.number for link in self.state.invitation_links.values()], [2, 3, 4])
 
     def test_who_sees_and_revokes_which(self) -> None:
         """Operators all, the others their own; what one does not see is not there."""
@@ -176,7 +178,7 @@ class LinkRules(RulesTestCase):
                 self.chat.does("alice", c.Invite("wob", "bob"))
                 self.chat.does("bob", c.Join("wob"))
                 self.assertEqual(self.code("dave", f"his {number}"), "bad_link")
-                self.assertEqual(list(self.state.links.values()), [kept])
+                self.assertEqual(list(self.state.invitation_links.values()), [kept])
                 self.revokes("alice", kept.number)
 
     def test_all_end_when_the_group_is_closed(self) -> None:
@@ -184,27 +186,32 @@ class LinkRules(RulesTestCase):
         for nick in ("alice", "bob"):
             self.makes(nick, nick)
         other = make_invitation_link(
-            self.state, self.dave, c.MakeInvitationLink("den"), link_digest(Secret("den")), LIMITS, 0
+            self.state,
+            self.dave,
+            c.MakeInvitationLink("den"),
+            invitation_link_digest(Secret("den")),
+            LIMITS,
+            0,
         )
         self.applied(other)
         wob = self.state.require_visible_group("wob", self.alice).conversation
         self.applied(Decision((ChatEvent("closed", wob, CONSOLE),)))
         self.assertEqual([self.code("dave", nick) for nick in ("alice", "bob")], ["bad_link", "bad_link"])
-        self.assertEqual(list(self.state.links.values()), list(other.records))
+        self.assertEqual(list(self.state.invitation_links.values()), list(other.records))
 
     def test_what_the_sweep_deletes(self) -> None:
         self.makes("bob", "a", lifetime=60)
         kept = self.makes("bob", "b", lifetime=61)
-        self.applied(delete_expired_links(self.state, 60_000, 9))
-        self.assertEqual(list(self.state.links.values()), [kept])
-        self.assertEqual(delete_expired_links(self.state, 60_000, 9).records, ())
+        self.applied(delete_expired_invitation_links(self.state, 60_000, 9))
+        self.assertEqual(list(self.state.invitation_links.values()), [kept])
+        self.assertEqual(delete_expired_invitation_links(self.state, 60_000, 9).records, ())
 
     def test_a_renamed_maker(self) -> None:
         """Lists tell the present nick."""
         made = self.makes("bob", "x")
-        self.assertEqual(link_list_item(self.state, made).maker, "bob")
-        self.state.apply(UserRenamed(replace(self.bob, nick="robert", key="robert")))
-        self.assertEqual(link_list_item(self.state, made).maker, "robert")
+        self.assertEqual(invitation_link_list_item(self.state, made).maker_nick, "bob")
+        self.state.apply(UserRenamed(replace(self.bob, nick="robert", normalized_nick="robert")))
+        self.assertEqual(invitation_link_list_item(self.state, made).maker_nick, "robert")
 
 
 HISTORIES = st.lists(
@@ -224,7 +231,7 @@ class Whatever(RulesTestCase):
             try:
                 if command == "make":
                     made += 1
-                    digest = link_digest(Secret(str(made)))
+                    digest = invitation_link_digest(Secret(str(made)))
                     decision = make_invitation_link(
                         state, user, c.MakeInvitationLink("wob"), digest, Limits(), 0
                     )
@@ -235,12 +242,12 @@ class Whatever(RulesTestCase):
                     decision = decide(state, user, command)
             except Refusal:
                 continue
-            for record in (*decision.records, *link_deletions_by(state, decision.events)):
+            for record in (*decision.records, *invitation_link_deletions_after(state, decision.events)):
                 state.apply(record)
             for event in decision.events:
                 state.apply(event)
-            for link in state.links.values():
+            for link in state.invitation_links.values():
                 group = state.group_of(link.conversation)
                 assert group is not None
                 self.assertIn(link.maker_id, group.members)
-                self.assertIn(link, state.links_of(link.conversation))
+                self.assertIn(link, state.invitation_links_of(link.conversation))

@@ -8,10 +8,15 @@ from chatd.core import commands as c
 from chatd.core.answers import InvitationLinkListItem, InvitationLinkMade
 from chatd.core.events import Conversation
 from chatd.core.limits import Limits
-from chatd.core.links import LINK_SECRET_BYTES, InvitationLink, link_digest, link_secret
+from chatd.core.links import (
+    INVITATION_LINK_SECRET_BYTES,
+    InvitationLink,
+    invitation_link_digest,
+    make_invitation_link_secret,
+)
 from chatd.core.tokens import is_token_secret
 
-LINK = link_secret(bytes(range(LINK_SECRET_BYTES)))
+LINK = make_invitation_link_secret(bytes(range(INVITATION_LINK_SECRET_BYTES)))
 
 
 class Links(SynchronousTestCase):
@@ -21,11 +26,11 @@ class Links(SynchronousTestCase):
         self.assertFalse(is_token_secret(LINK))
 
     def test_its_digest(self) -> None:
-        digest = link_digest(LINK)
+        digest = invitation_link_digest(LINK)
         self.assertEqual(str(digest), "97be2c8a4da1242b57321deeedd9552f6fc6e0752a15779e57bf04254d6efb96")
 
     def test_no_repr_has_it(self) -> None:
-        digest = link_digest(LINK)
+        digest = invitation_link_digest(LINK)
         link = InvitationLink(digest, Conversation(2, "group", "wob"), 1, 1, 0, 60_000)
         made = InvitationLinkMade(InvitationLinkListItem("wob", 1, "alice", 0, 60_000, 0), LINK)
         used = c.COMMANDS["uselink"].build({"link": str(LINK)}, Limits())
@@ -34,5 +39,5 @@ class Links(SynchronousTestCase):
             self.assertNotIn(str(digest), shown)
 
     def test_when_it_has_expired(self) -> None:
-        link = InvitationLink(link_digest(LINK), Conversation(2, "group", "wob"), 1, 1, 0, 60_000)
+        link = InvitationLink(invitation_link_digest(LINK), Conversation(2, "group", "wob"), 1, 1, 0, 60_000)
         self.assertEqual([link.has_expired(now) for now in (59_999, 60_000)], [False, True])

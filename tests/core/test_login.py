@@ -31,8 +31,8 @@ class Logins(SynchronousTestCase):
 
     def test_a_new_user_is_a_record(self) -> None:
         login = self.log_in("Carol")
-        self.assertEqual((login.user.id, login.user.nick, login.user.key), (3, "Carol", "carol"))
-        self.assertFalse(login.returning)
+        self.assertEqual((login.user.id, login.user.nick, login.user.normalized_nick), (3, "Carol", "carol"))
+        self.assertFalse(login.is_returning_user)
         self.assertEqual((login.decision.records, login.decision.events), ((login.user,), ()))
 
     def test_nothing_changes_before_the_record_is_applied(self) -> None:
@@ -41,7 +41,7 @@ class Logins(SynchronousTestCase):
         self.state.apply(first.user)
         again = self.log_in("CAROL")
         self.assertIs(again.user, first.user)
-        self.assertTrue(again.returning)
+        self.assertTrue(again.is_returning_user)
 
     def test_a_token_is_for_its_user_and_until_it_is_deleted(self) -> None:
         self.state.apply(Credential(self.alice, Secret("hash")))
@@ -59,7 +59,7 @@ class Logins(SynchronousTestCase):
     def test_a_known_user_returns_in_any_spelling_and_writes_nothing(self) -> None:
         login = self.log_in("ALICE")
         self.assertIs(login.user, self.alice)
-        self.assertTrue(login.returning)
+        self.assertTrue(login.is_returning_user)
         self.assertEqual((login.decision.records, login.decision.events), ((), ()))
 
     def test_a_name_in_use_is_refused_in_any_spelling(self) -> None:
@@ -75,7 +75,9 @@ class Logins(SynchronousTestCase):
         self.state.apply(Credential(self.alice, Secret("hash")))
         for nick in ("Alice", "ALICE", "ａlice"):
             login = decide_login(self.state, ("alice",), Hello(nick), None, "Alice")
-            self.assertEqual((login.user, login.returning, login.has_other_session), (self.alice, True, True))
+            self.assertEqual(
+                (login.user, login.is_returning_user, login.has_other_session), (self.alice, True, True)
+            )
         for name in ("", "alice", "ALICE", "ａlice", "Alice ", "Alice\0", "bob"):
             refusal = self.assertRaises(Refusal, decide_login, self.state, (), Hello("Alice"), None, name)
             self.assertEqual(refusal.code, "password_required")
@@ -121,7 +123,7 @@ class Logins(SynchronousTestCase):
         for nick in ("guest3", "guest4"):
             self.state.apply(self.state.build_user(Name(nick, nick)))
         login = self.log_in("", "guest3")
-        self.assertEqual((login.user.nick, login.returning), ("guest5", False))
+        self.assertEqual((login.user.nick, login.is_returning_user), ("guest5", False))
         self.assertEqual(login.decision.records, (login.user,))
 
 

@@ -14,7 +14,7 @@ from chatd.core.names import parse_nick
 
 def matches(mask: str, nick: str) -> bool:
     """Whether ``nick`` matches ``mask``."""
-    return compile_mask(mask).fullmatch(parse_nick(nick).key) is not None
+    return compile_mask(mask).fullmatch(parse_nick(nick).normalized) is not None
 
 
 def slowly_matches(mask: str, text: str) -> bool:

@@ -8,7 +8,7 @@ from chatd.core import commands as c
 from chatd.core.answers import Answer, Clients, GroupListItem, Groups, Help, Member, Members
 from chatd.core.commands import COMMANDS, Command
 from chatd.core.events import LOBBY
-from chatd.core.queries import LIST_QUERIES, answer_list_command, page_request_of, requested_conversation
+from chatd.core.queries import LIST_QUERIES, answer_list_command, conversation_of_command, page_request_of
 from chatd.core.refusals import Refusal
 from tests.support.rules_case import Chat
 
@@ -29,7 +29,7 @@ class Lists(SynchronousTestCase):
         ):
             self.chat.outcome(line)
         # In the order of arrival, which is not that of the users' ids.
-        self.presence = {user.key: user for user in map(self.chat.user, ("dave", "Bob", "alice"))}
+        self.presence = {user.normalized_nick: user for user in map(self.chat.user, ("dave", "Bob", "alice"))}
 
     def listed(self, nick: str, command: Command) -> Answer:
         """The answer to ``nick``."""
@@ -52,7 +52,7 @@ class Lists(SynchronousTestCase):
             assert isinstance(answer, Members)
             self.assertEqual(answer.group, "wob")
             self.assertTrue(all(isinstance(member, Member) for member in answer.members))
-            return [(member.nick, member.role, member.online) for member in answer.members]
+            return [(member.nick, member.role, member.is_online) for member in answer.members]
 
         everyone = [("Bob", "owner", True), ("alice", "member", True), ("carol", "operator", False)]
         self.assertEqual([members(skip) for skip in (0, 1, 3)], [everyone, everyone[1:], []])
@@ -66,10 +66,10 @@ class Lists(SynchronousTestCase):
         def groups(nick: str, skip: int = 0) -> list[tuple[str, str, str, int, str]]:
             answer = self.listed(nick, c.ListGroups(skip))
             assert isinstance(answer, Groups)
-            self.assertTrue(all(isinstance(line, GroupListItem) for line in answer.groups))
+            self.assertTrue(all(isinstance(line, GroupListItem) for line in answer.items))
             return [
                 (line.group, line.visibility, line.topic, line.member_count, line.role)
-                for line in answer.groups
+                for line in answer.items
             ]
 
         den = ("den", "private", "", 1)
@@ -97,16 +97,16 @@ class Reading(SynchronousTestCase):
     def test_a_group_is_for_its_members(self) -> None:
         wob = self.state.require_visible_group("wob", self.alice).conversation
         for command in (c.ListGroupMessages("wob"), c.ListGroupEvents("WOB"), c.ReadHistory(group="wob")):
-            self.assertIs(requested_conversation(self.state, self.alice, command), wob)
+            self.assertIs(conversation_of_command(self.state, self.alice, command), wob)
             refusal: Refusal = self.assertRaises(
-                Refusal, requested_conversation, self.state, self.bob, command
+                Refusal, conversation_of_command, self.state, self.bob, command
             )
             self.assertEqual(refusal.code, "not_member")
 
     def test_a_direct_conversation_is_the_same_from_both_ends(self) -> None:
         direct = self.state.direct_conversation(self.alice, self.bob)
-        self.assertIs(requested_conversation(self.state, self.alice, c.ReadHistory("bob")), direct)
-        self.assertIs(requested_conversation(self.state, self.bob, c.ReadHistory("ALICE")), direct)
+        self.assertIs(conversation_of_command(self.state, self.alice, c.ReadHistory("bob")), direct)
+        self.assertIs(conversation_of_command(self.state, self.bob, c.ReadHistory("ALICE")), direct)
 
     def test_two_who_never_talked_have_an_empty_one(self) -> None:
         for reader, friend, pair in (
@@ -114,16 +114,16 @@ class Reading(SynchronousTestCase):
             (self.alice, "carol", (self.alice, self.carol)),
             (self.carol, "carol", (self.carol, self.carol)),
         ):
-            empty = requested_conversation(self.state, reader, c.ReadHistory(friend))
+            empty = conversation_of_command(self.state, reader, c.ReadHistory(friend))
             self.assertEqual((empty.id, empty.kind, empty.pair), (0, "direct", pair))
             self.assertNotIn(empty.id, self.state.conversations)
 
     def test_nobody_named_is_the_lobby(self) -> None:
-        self.assertIs(requested_conversation(self.state, self.carol, c.ReadHistory()), LOBBY)
+        self.assertIs(conversation_of_command(self.state, self.carol, c.ReadHistory()), LOBBY)
 
     def test_a_user_who_never_was_is_refused(self) -> None:
         refusal: Refusal = self.assertRaises(
-            Refusal, requested_conversation, self.state, self.alice, c.ReadHistory("mallory")
+            Refusal, conversation_of_command, self.state, self.alice, c.ReadHistory("mallory")
         )
         self.assertEqual(refusal.code, "no_such_user")
 
@@ -144,7 +144,7 @@ class Pages(SynchronousTestCase):
             ):
                 asked = page_request_of(command("wob", 5, before, after))
                 self.assertEqual((asked.limit, asked.before, asked.after), (5, before, after))
-                self.assertEqual((asked.contents, asked.forward), (contents, forward))
+                self.assertEqual((asked.contents, asked.reads_forward), (contents, forward))
                 self.assertEqual((asked.around, asked.whole_milliseconds), (None, False))
 
     def test_history(self) -> None:
@@ -161,7 +161,7 @@ class Pages(SynchronousTestCase):
             (c.ReadHistory(before=1, order="oldest"), True),
             (c.ReadHistory(around=1), False),
         ):
-            self.assertIs(page_request_of(command).forward, forward, command)
+            self.assertIs(page_request_of(command).reads_forward, forward, command)
         asked = page_request_of(
             c.ReadHistory(limit=2, before_time=9, after_time=7, events="all", whole_milliseconds="yes")
         )

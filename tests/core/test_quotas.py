@@ -149,9 +149,11 @@ class Counters(SynchronousTestCase):
         for nick in NICKS:
             user = chat.user(nick)
             self.assertCountEqual(chat.state.groups_owned_by(user), [g for g in groups if g.is_owner(user)])
-            operated = [g for g in groups if user.id in g.operators]
+            operated = [g for g in groups if user.id in g.operator_ids]
             self.assertCountEqual(chat.state.groups_operated_by(user), operated)
-            self.assertEqual(chat.state.count_invitations_to(user), sum(user.id in g.invited for g in groups))
+            self.assertEqual(
+                chat.state.count_invitations_to(user), sum(user.id in g.invitations for g in groups)
+            )
             self.assertLessEqual(chat.state.count_invitations_to(user), LIMITS.invitations)
         self.assertTrue(all(len(group.members) <= LIMITS.members_per_group for group in groups))
 

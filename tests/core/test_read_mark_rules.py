@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from chatd.core.account_rules import unregister
+from chatd.core.account_rules import decide_unregistration
 from chatd.core.accounts import Credential, Secret
-from chatd.core.erase_rules import erase
+from chatd.core.erase_rules import decide_erasure
 from chatd.core.events import LOBBY, ChatEvent
-from chatd.core.read_mark_rules import check_may_mark, read_mark_deletions_by
+from chatd.core.read_mark_rules import check_may_mark_as_read, read_mark_deletions_after
 from chatd.core.refusals import Refusal
 from chatd.core.rules import Decision
 from tests.support.rules_case import RulesTestCase
@@ -34,7 +34,7 @@ class ReadMarkRules(RulesTestCase):
                 "*" if record.user is None else record.user.nick,
                 "*" if record.conversation is None else record.conversation.name,
             )
-            for record in read_mark_deletions_by(decision)
+            for record in read_mark_deletions_after(decision)
         ]
 
     def test_a_mark_ends_with_the_membership(self) -> None:
@@ -54,20 +54,22 @@ class ReadMarkRules(RulesTestCase):
         state, bob = self.chat.state, self.chat.user("bob")
         credential = Credential(bob, Secret("hash"), 0)
         state.apply(credential)
-        self.assertEqual(self.deleted(unregister(state, credential, 0)), [("bob~1", "*"), ("bob", "wob")])
-        self.assertEqual(self.deleted(erase(state, bob, 0)), [("erased~1", "*"), ("bob", "wob")])
+        self.assertEqual(
+            self.deleted(decide_unregistration(state, credential, 0)), [("bob~1", "*"), ("bob", "wob")]
+        )
+        self.assertEqual(self.deleted(decide_erasure(state, bob, 0)), [("erased~1", "*"), ("bob", "wob")])
 
     def test_who_may_mark(self) -> None:
         state, bob, carol = self.chat.state, self.chat.user("bob"), self.chat.user("carol")
-        check_may_mark(state, carol, LOBBY)
-        check_may_mark(state, bob, self.wob)
+        check_may_mark_as_read(state, carol, LOBBY)
+        check_may_mark_as_read(state, bob, self.wob)
         with self.assertRaises(Refusal) as caught:
-            check_may_mark(state, carol, self.wob)
+            check_may_mark_as_read(state, carol, self.wob)
         self.assertEqual(caught.exception.code, "not_member")
         credential = Credential(bob, Secret("hash"), 0)
         state.apply(credential)
-        for record in unregister(state, credential, 0).records:
+        for record in decide_unregistration(state, credential, 0).records:
             state.apply(record)
         with self.assertRaises(Refusal) as caught:
-            check_may_mark(state, bob, LOBBY)
+            check_may_mark_as_read(state, bob, LOBBY)
         self.assertEqual(caught.exception.code, "account_closed")

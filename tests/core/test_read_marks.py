@@ -34,6 +34,6 @@ class Marks(TestCase):
         for place in places:
             before, mark = mark, mark.moved_to(*place)
             self.assertTrue(mark is before or mark > before)
-            self.assertGreaterEqual(mark.id, before.id)
-            self.assertGreaterEqual(mark.at, before.at)
-            self.assertGreaterEqual(mark.id, place[0])
+            self.assertGreaterEqual(mark.entry_id, before.entry_id)
+            self.assertGreaterEqual(mark.client_time, before.client_time)
+            self.assertGreaterEqual(mark.entry_id, place[0])

@@ -13,13 +13,13 @@ from twisted.trial.unittest import SynchronousTestCase
 
 import chatd
 from chatd.core.refusals import (
-    DETAIL_MAX_CHARACTERS,
+    MAX_REFUSAL_DETAIL_CHARACTERS,
     REASON_SENTENCES,
     REFUSAL_SENTENCES,
     RETRY_AFTER_SECONDS_BY_CODE,
     Refusal,
     TranslatableText,
-    refusal_reason,
+    translatable_reason,
 )
 
 SOURCES = sorted(Path(chatd.__file__).parent.rglob("*.py"))
@@ -154,7 +154,7 @@ class Refusals(SynchronousTestCase):
             REASON_SENTENCES["no_choice"]: "{name} parmi {choices}",
             "visibility": "visibilité",
         }
-        why = refusal_reason("no_choice", name=TranslatableText("visibility"), choices="public")
+        why = translatable_reason("no_choice", name=TranslatableText("visibility"), choices="public")
         refusal = Refusal("bad_group", group="visibility", why=why)
         self.assertEqual(
             refusal.translated(lambda said: words.get(said, said)),
@@ -164,8 +164,10 @@ class Refusals(SynchronousTestCase):
         self.assertEqual(why, "visibility must be one of public")
 
     def test_a_reason_is_cut_in_its_details(self) -> None:
-        why = refusal_reason("usage", usage="x" * 1000)
-        self.assertEqual(Refusal("bad_request", why=why).text, f"usage: {'x' * DETAIL_MAX_CHARACTERS}…")
+        why = translatable_reason("usage", usage="x" * 1000)
+        self.assertEqual(
+            Refusal("bad_request", why=why).text, f"usage: {'x' * MAX_REFUSAL_DETAIL_CHARACTERS}…"
+        )
 
     def test_what_a_peer_sent_is_taken_as_it_is(self) -> None:
         refusal = Refusal("no_such_user", nick="{0} {nick} %s")
@@ -177,12 +179,12 @@ class Refusals(SynchronousTestCase):
         self.assertEqual(Refusal("empty").mentioned_name, "")
 
     def test_it_says_when_trying_again_makes_sense(self) -> None:
-        self.assertEqual(Refusal("storage_failed", why=refusal_reason("not_read")).retry_after, 1.0)
+        self.assertEqual(Refusal("storage_failed", why=translatable_reason("not_read")).retry_after, 1.0)
         self.assertIsNone(Refusal("empty").retry_after)
 
     def test_a_whole_name_is_repeated_but_not_a_whole_frame(self) -> None:
         longest = "e\N{COMBINING ACUTE ACCENT}" * 64
         self.assertEqual(Refusal("no_such_group", group=longest).mentioned_name, longest)
         refusal = Refusal("no_such_group", group="x" * 60_000)
-        self.assertEqual(refusal.mentioned_name, "x" * DETAIL_MAX_CHARACTERS + "…")
-        self.assertLess(len(refusal.text), 2 * DETAIL_MAX_CHARACTERS)
+        self.assertEqual(refusal.mentioned_name, "x" * MAX_REFUSAL_DETAIL_CHARACTERS + "…")
+        self.assertLess(len(refusal.text), 2 * MAX_REFUSAL_DETAIL_CHARACTERS)

@@ -12,7 +12,7 @@ from chatd.core.commands import COMMANDS, COMMANDS_BY_CLASS, Command
 from chatd.core.declarations import CommandDeclaration
 from chatd.core.events import ChatEvent
 from chatd.core.limits import Limits
-from chatd.core.names import parse_group, skeleton
+from chatd.core.names import confusable_skeleton, parse_group
 from chatd.core.refusals import Refusal
 from chatd.core.rules import decide, require_group_member
 from chatd.core.state import Group, State
@@ -20,7 +20,9 @@ from tests.support.effort import effort
 from tests.support.rules_case import HISTORIES, NICKS, Chat, RulesTestCase
 
 ON_GROUPS = tuple(
-    row for row in COMMANDS.values() if "group" in row.required and row.required_role != "server_operators"
+    row
+    for row in COMMANDS.values()
+    if "group" in row.required_fields and row.required_role != "server_operators"
 )
 OF_ROLE = {"not_member", "not_operator", "not_owner"}
 
@@ -106,9 +108,9 @@ class Creating(RulesTestCase):
         for name in names:
             chat.outcome(f"alice: cg;{name}")
         shown = [place.name for place in chat.state.conversations.values() if place.kind == "group"]
-        self.assertEqual(len({skeleton(name) for name in shown}), len(shown))
-        keys = [parse_group(name).key for name in shown]
-        self.assertEqual(len({skeleton(key) for key in keys}), len(keys))
+        self.assertEqual(len({confusable_skeleton(name) for name in shown}), len(shown))
+        keys = [parse_group(name).normalized for name in shown]
+        self.assertEqual(len({confusable_skeleton(key) for key in keys}), len(keys))
 
     def test_a_reserved_name_is_refused(self) -> None:
         self.play("""
@@ -789,7 +791,7 @@ class WhoMay(RulesTestCase):
         """How a command of ``nick`` on wob is refused, or None; the state does not change."""
         values = {"group": "wob", "dest": dest, "msg": "hello", "visibility": "private", "mode": "all"}
         values["number"] = "1"
-        asked = row.build({name: values[name] for name in row.required}, Limits())
+        asked = row.build({name: values[name] for name in row.required_fields}, Limits())
         actor = self.chat.user(nick)
         try:
             if row.answer == "ack":
@@ -841,9 +843,9 @@ def contents(state: State) -> object:
             group.visibility,
             group.topic,
             list(group.members),
-            sorted(group.operators),
-            sorted(group.invited),
-            sorted(group.banned),
+            sorted(group.operator_ids),
+            sorted(group.invitations),
+            sorted(group.banned_user_ids),
         )
         for group in groups(state)
     ]
@@ -884,8 +886,8 @@ class AnyHistory(RulesTestCase):
             self.assertIsNotNone(group.owner)
             owner = {group.owner.id} if group.owner is not None else set()
             self.assertTrue(not members or owner <= members)
-            self.assertLessEqual(group.operators, members - owner)
-            self.assertFalse(members & group.banned)
-            self.assertFalse(members & set(group.invited))
-            self.assertFalse(set(group.invited) & group.banned)
-            self.assertEqual(group.audience, tuple(sorted(group.members)))
+            self.assertLessEqual(group.operator_ids, members - owner)
+            self.assertFalse(members & group.banned_user_ids)
+            self.assertFalse(members & set(group.invitations))
+            self.assertFalse(set(group.invitations) & group.banned_user_ids)
+            self.assertEqual(group.member_ids, tuple(sorted(group.members)))

@@ -17,7 +17,7 @@ class Users(SynchronousTestCase):
         for nick in ("Alice", "bob"):
             state.apply(state.build_user(parse_nick(nick)))
         self.assertEqual(
-            [(user.id, user.nick, user.key, user.colour) for user in state.users.values()],
+            [(user.id, user.nick, user.normalized_nick, user.colour) for user in state.users.values()],
             [(1, "Alice", "alice", "#1d873c"), (2, "bob", "bob", "#9f4ed9")],
         )
 
@@ -90,10 +90,10 @@ class Conversations(SynchronousTestCase):
     def test_messages_change_nothing(self) -> None:
         self.says("alice: cg;wob", "bob: j;wob")
         group = self.state.require_visible_group("wob", self.alice)
-        audience = group.audience
+        audience = group.member_ids
         self.state.apply(ChatEvent("message", group.conversation, self.carol, None, "owner"))
         self.state.apply(ChatEvent("message", LOBBY, self.carol, None, "owner"))
-        self.assertIs(group.audience, audience)
+        self.assertIs(group.member_ids, audience)
 
 
 class Groups(SynchronousTestCase):
@@ -145,10 +145,10 @@ class Groups(SynchronousTestCase):
     def test_an_audience_outlives_what_changes_the_group(self) -> None:
         self.chat.outcome("alice: cg;wob")
         group = self.state.require_visible_group("wob", self.chat.user("alice"))
-        alone = group.audience
-        self.assertIs(group.audience, alone)
+        alone = group.member_ids
+        self.assertIs(group.member_ids, alone)
         self.chat.outcome("bob: j;wob")
-        self.assertEqual((alone, group.audience), ((1,), (1, 2)))
+        self.assertEqual((alone, group.member_ids), ((1,), (1, 2)))
 
     def test_roles(self) -> None:
         for line in (

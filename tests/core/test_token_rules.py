@@ -60,9 +60,9 @@ class TokenRules(RulesTestCase):
         made = self.makes("b", groups="wob, LOBBY", duration=60)
         self.makes("a", 5)
         self.assertEqual(self.names(), ["b", "a"])
-        self.assertEqual((made.conversations, made.expires), (frozenset((LOBBY.id, 2)), 60_000))
+        self.assertEqual((made.conversation_ids, made.expires_at), (frozenset((LOBBY.id, 2)), 60_000))
         first, second = list_tokens(self.state, self.alice).tokens
-        self.assertEqual((first.groups, second.groups), (("lobby", "wob"), ("*",)))
+        self.assertEqual((first.conversation_names, second.conversation_names), (("lobby", "wob"), ("*",)))
 
     def test_names_and_quota(self) -> None:
         self.makes("a")

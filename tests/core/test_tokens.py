@@ -6,7 +6,14 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.core.accounts import Secret
 from chatd.core.events import LOBBY, Conversation, User
-from chatd.core.tokens import Token, is_token_secret, same_token, token_covers, token_digest, token_secret
+from chatd.core.tokens import (
+    Token,
+    is_token_secret,
+    make_token_secret,
+    same_token,
+    token_covers,
+    token_digest,
+)
 
 ALICE = User(1, "alice", "alice", "#000000")
 WOB = Conversation(2, "group", "wob")
@@ -21,7 +28,7 @@ def token(
 
 class Values(SynchronousTestCase):
     def test_the_form_of_a_secret(self) -> None:
-        secret = token_secret(bytes(range(20)))
+        secret = make_token_secret(bytes(range(20)))
         self.assertEqual(str(secret), "chatd_000102030405060708090a0b0c0d0e0f10111213")
         self.assertEqual(Secret.parse(f" {secret} "), secret)
         self.assertTrue(is_token_secret(secret))

@@ -20,10 +20,10 @@ from chatd.core.names import BadName, parse_nick
 from chatd.daemon import control
 from chatd.daemon.config import Config, ConfigError
 from chatd.daemon.control import (
-    CLIENT_TIMEOUT_SECONDS,
+    CONTROL_CLIENT_TIMEOUT_SECONDS,
     CONTROL_HANDLERS,
-    MAX_CONNECTIONS,
-    MAX_REQUEST_BYTES,
+    MAX_CONTROL_CONNECTIONS,
+    MAX_CONTROL_REQUEST_BYTES,
     ControlSocket,
     shorter_socket_path,
 )
@@ -91,7 +91,7 @@ class Answers(ControlCase):
         )
 
     def test_a_long_list_comes_in_pages(self) -> None:
-        self.patch(control, "MAX_ITEMS_PER_LINE", 3)
+        self.patch(control, "MAX_LIST_ITEMS_PER_ANSWER_LINE", 3)
         for number in range(7):
             self.bob.says(f"cg;g{number}")
         answers = self.desk.says(b'{"action":"groups"}\n')
@@ -112,7 +112,7 @@ class Answers(ControlCase):
         self.assertEqual(self.desk.stops, ["stopped"])
         self.assertEqual(heard(wire), [{"action": "control-shutdown"}])
         self.assertFalse(wire.disconnecting)  # until the end
-        self.desk.control.close()
+        self.desk.control.close_connections()
         self.assertTrue(wire.disconnecting)
 
 
@@ -254,7 +254,7 @@ class Hostile(ControlCase):
 
     def test_a_long_line(self) -> None:
         start = b'{"action":"help","x":"'
-        fits = start + b"x" * (MAX_REQUEST_BYTES - len(start) - 2) + b'"}'
+        fits = start + b"x" * (MAX_CONTROL_REQUEST_BYTES - len(start) - 2) + b'"}'
         self.assertEqual(self.desk.says(fits + b"\n")[0]["action"], "control-help")
         for data in (fits + b" \n", fits + b"    ", b"x" * 10**6):
             self.assertEqual([self.code(answer) for answer in self.desk.says(data)], ["too_long"])
@@ -265,7 +265,7 @@ class Hostile(ControlCase):
     def test_half_a_line_for_ever(self) -> None:
         wire = self.desk.connect()
         assert wire.protocol is not None
-        for _ in range(int(CLIENT_TIMEOUT_SECONDS) - 1):
+        for _ in range(int(CONTROL_CLIENT_TIMEOUT_SECONDS) - 1):
             wire.protocol.dataReceived(b" ")
             self.stage.wait(1)
         self.assertFalse(wire.disconnecting)
@@ -275,16 +275,18 @@ class Hostile(ControlCase):
 
     def test_a_hundred_connections(self) -> None:
         wires = [self.desk.connect() for _ in range(100)]
-        self.assertEqual([heard(wire) for wire in wires[:MAX_CONNECTIONS]], [[]] * MAX_CONNECTIONS)
-        for wire in wires[MAX_CONNECTIONS:]:
+        self.assertEqual(
+            [heard(wire) for wire in wires[:MAX_CONTROL_CONNECTIONS]], [[]] * MAX_CONTROL_CONNECTIONS
+        )
+        for wire in wires[MAX_CONTROL_CONNECTIONS:]:
             self.assertEqual(self.code(heard(wire)[0]), "too_many_connections")
             self.assertTrue(wire.disconnecting)
         self.stage.settle()
-        self.assertEqual(len(self.desk.control.connections), MAX_CONNECTIONS)
+        self.assertEqual(len(self.desk.control.connections), MAX_CONTROL_CONNECTIONS)
         wires[0].loseConnection()
         self.stage.settle()
         self.assertEqual(self.desk.asks("help")["action"], "control-help")
-        self.stage.wait(CLIENT_TIMEOUT_SECONDS)
+        self.stage.wait(CONTROL_CLIENT_TIMEOUT_SECONDS)
         self.assertEqual(self.desk.control.connections, set())
 
     def test_whoever_hangs_up_stops_nothing(self) -> None:

@@ -14,7 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from zope.interface import provider
 
 from chatd.chat.delivery_log import DeliveryLog
-from chatd.chat.log_lines import format_delivery, format_redacted
+from chatd.chat.log_lines import format_delivery_line, format_entry_without_private_parts
 from chatd.core.events import (
     LOBBY,
     AccountChangeDelivery,
@@ -52,34 +52,36 @@ def done(kind: EventKind, subject: User | None = None, body: str = "") -> LogEnt
 
 class LineTests(SynchronousTestCase):
     def test_says_who_said_what_and_where(self) -> None:
-        self.assertEqual(format_delivery(said("hello all")), "[lobby] alice: hello all")
-        self.assertEqual(format_delivery(said("hello", WOB)), "[group wob] alice: hello")
+        self.assertEqual(format_delivery_line(said("hello all")), "[lobby] alice: hello all")
+        self.assertEqual(format_delivery_line(said("hello", WOB)), "[group wob] alice: hello")
         edited = LogEntry(9, 9, NOON, ChatEvent("edited", WOB, ALICE, None, "7 message hello\nall"))
-        self.assertEqual(format_delivery(edited), r"[group wob] alice edited 7: hello\nall")
-        self.assertEqual(format_redacted(edited), "[private] alice edited")
+        self.assertEqual(format_delivery_line(edited), r"[group wob] alice edited 7: hello\nall")
+        self.assertEqual(format_entry_without_private_parts(edited), "[private] alice edited")
         self.assertEqual(
-            format_delivery(said("hello", WOB), private=True), "[private group wob] alice: hello"
+            format_delivery_line(said("hello", WOB), private=True), "[private group wob] alice: hello"
         )
         self.assertEqual(
-            format_delivery(said("hello", DIRECT, BOB), private=True), "[private] alice to bob: hello"
+            format_delivery_line(said("hello", DIRECT, BOB), private=True), "[private] alice to bob: hello"
         )
 
     def test_shows_the_text_of_actions_and_notices(self) -> None:
         for kind in ("action", "notice"):
             entry = LogEntry(7, 1, NOON, ChatEvent(kind, DIRECT, ALICE, BOB, "/me waves"))
-            self.assertEqual(format_delivery(entry), "[private] alice to bob: /me waves")
-            self.assertEqual(format_redacted(entry), "[private] alice to bob")
+            self.assertEqual(format_delivery_line(entry), "[private] alice to bob: /me waves")
+            self.assertEqual(format_entry_without_private_parts(entry), "[private] alice to bob")
 
     def test_a_group_that_is_called_like_another_place_is_not_taken_for_it(self) -> None:
         for name in ("lobby", "private"):
             group = Conversation(4, "group", name)
-            self.assertEqual(format_delivery(said("hello", group)), f"[group {name}] alice: hello")
+            self.assertEqual(format_delivery_line(said("hello", group)), f"[group {name}] alice: hello")
 
     def test_says_who_came_and_went(self) -> None:
-        self.assertEqual(format_delivery(UserArrived(ALICE, False, NOON)), "alice arrived")
-        self.assertEqual(format_delivery(UserDeparted(ALICE, NOON)), "alice left")
-        self.assertEqual(format_delivery(AccountChangeDelivery(ALICE, True, NOON)), "alice registered")
-        self.assertEqual(format_delivery(AccountChangeDelivery(ALICE, False, NOON)), "alice unregistered")
+        self.assertEqual(format_delivery_line(UserArrived(ALICE, False, NOON)), "alice arrived")
+        self.assertEqual(format_delivery_line(UserDeparted(ALICE, NOON)), "alice left")
+        self.assertEqual(format_delivery_line(AccountChangeDelivery(ALICE, True, NOON)), "alice registered")
+        self.assertEqual(
+            format_delivery_line(AccountChangeDelivery(ALICE, False, NOON)), "alice unregistered"
+        )
 
     def test_says_what_happened_to_a_group(self) -> None:
         for logged, expected in (
@@ -91,7 +93,7 @@ class LineTests(SynchronousTestCase):
             (done("topic", None, "tea"), "[group wob] alice topic tea"),
         ):
             with self.subTest(expected):
-                self.assertEqual(format_delivery(logged), expected)
+                self.assertEqual(format_delivery_line(logged), expected)
 
     def test_outlines_what_is_private_without_text_and_group(self) -> None:
         for logged, expected in (
@@ -102,35 +104,35 @@ class LineTests(SynchronousTestCase):
             (done("topic", None, "the secret"), "[private] alice topic"),
         ):
             with self.subTest(expected):
-                self.assertEqual(format_redacted(logged), expected)
+                self.assertEqual(format_entry_without_private_parts(logged), expected)
 
     def test_keeps_accents_and_spaces_of_every_kind(self) -> None:
         self.assertEqual(
-            format_delivery(said("déjà vu\N{NO-BREAK SPACE}! 😀")),
+            format_delivery_line(said("déjà vu\N{NO-BREAK SPACE}! 😀")),
             "[lobby] alice: déjà vu\N{NO-BREAK SPACE}! 😀",
         )
 
     def test_shows_what_would_end_the_line_or_steer_a_terminal(self) -> None:
         self.assertEqual(
-            format_delivery(said("é\n2026 [lobby] bob: forged\x1b[2J\u2028")),
+            format_delivery_line(said("é\n2026 [lobby] bob: forged\x1b[2J\u2028")),
             r"[lobby] alice: é\n2026 [lobby] bob: forged\x1b[2J\u2028",
         )
         self.assertEqual(
-            format_delivery(said("a\nb", DIRECT, BOB), private=True), r"[private] alice to bob: a\nb"
+            format_delivery_line(said("a\nb", DIRECT, BOB), private=True), r"[private] alice to bob: a\nb"
         )
 
     def test_shows_what_would_turn_the_writing_round(self) -> None:
         for code in "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069":
-            self.assertEqual(format_delivery(said(f"a{code}b")), "[lobby] alice: a\ufffdb")
+            self.assertEqual(format_delivery_line(said(f"a{code}b")), "[lobby] alice: a\ufffdb")
             self.assertEqual(
-                format_delivery(done("topic", None, f"a{code}b")), "[group wob] alice topic a\ufffdb"
+                format_delivery_line(done("topic", None, f"a{code}b")), "[group wob] alice topic a\ufffdb"
             )
 
     @given(st.text())
     @settings(max_examples=effort(100), deadline=None)
     def test_is_always_one_line(self, body: str) -> None:
-        self.assertLessEqual(len(format_delivery(said(body)).splitlines()), 1)
-        self.assertLessEqual(len(format_delivery(done("kicked", BOB, body)).splitlines()), 1)
+        self.assertLessEqual(len(format_delivery_line(said(body)).splitlines()), 1)
+        self.assertLessEqual(len(format_delivery_line(done("kicked", BOB, body)).splitlines()), 1)
 
 
 class FileTestCase(SynchronousTestCase):

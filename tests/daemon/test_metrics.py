@@ -10,7 +10,7 @@ from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.core.limits import Limits
 from chatd.core.refusals import REFUSAL_SENTENCES
-from chatd.daemon.metrics import LAG_INTERVAL_SECONDS, METRICS, ReactorLag
+from chatd.daemon.metrics import METRICS, REACTOR_LAG_MEASUREMENT_INTERVAL_SECONDS, ReactorLag
 from tests.support.in_memory_daemon import UNTHROTTLED
 from tests.support.monitoring_case import WIRES, MonitoringTestCase
 
@@ -200,8 +200,8 @@ class Lag(SynchronousTestCase):
         clock = Clock()
         lag = ReactorLag(clock)
         lag.start()
-        clock.advance(LAG_INTERVAL_SECONDS)
-        clock.advance(LAG_INTERVAL_SECONDS + 0.3)
+        clock.advance(REACTOR_LAG_MEASUREMENT_INTERVAL_SECONDS)
+        clock.advance(REACTOR_LAG_MEASUREMENT_INTERVAL_SECONDS + 0.3)
         self.assertEqual(sum(lag.seconds.counts), 2)
         self.assertAlmostEqual(lag.seconds.total, 0.3)
         lag.stop()

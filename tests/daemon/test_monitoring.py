@@ -8,7 +8,7 @@ from functools import partial
 from twisted.internet.protocol import Protocol
 from twisted.logger import LogLevel, capturedLogs
 
-from chatd.daemon.monitoring import IDLE_TIMEOUT_SECONDS, MAX_CONNECTIONS
+from chatd.daemon.monitoring import MAX_MONITORING_CONNECTIONS, MONITORING_IDLE_TIMEOUT_SECONDS
 from tests.support.monitoring_case import MonitoringTestCase
 
 
@@ -122,7 +122,7 @@ class Hostile(MonitoringTestCase):
 
     def test_too_many_connections(self) -> None:
         """One more than there may be is closed; who leaves makes room."""
-        crowd = [self.connects() for _ in range(MAX_CONNECTIONS)]
+        crowd = [self.connects() for _ in range(MAX_MONITORING_CONNECTIONS)]
         self.assertIsNone(self.connects()[0])
         crowd[0][1].loseConnection()
         self.stage.settle()
@@ -134,7 +134,7 @@ class Hostile(MonitoringTestCase):
 
     def test_whoever_is_silent_is_cut(self) -> None:
         _, wire = self.connects()
-        self.stage.wait(IDLE_TIMEOUT_SECONDS - 0.5)
+        self.stage.wait(MONITORING_IDLE_TIMEOUT_SECONDS - 0.5)
         self.assertFalse(wire.disconnecting)
         self.stage.wait(1)
         self.assertTrue(wire.disconnecting)

@@ -16,7 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 from chatd.daemon import wires
 from chatd.daemon.config import Config
 from chatd.daemon.wires import declared_wires
-from chatd.daemon.wiring import ParsedListener, assemble, parse_listener
+from chatd.daemon.wiring import ParsedListener, build_daemon, parse_listener
 from tests.support import wire_contract as contract
 from tests.support.in_memory_daemon import Peer, Stage, StageTestCase
 from tests.support.toys import WithToys
@@ -56,7 +56,7 @@ class Discovery(SynchronousTestCase):
         )
         carriers: dict[str, list[str]] = {}
         for wire in declared_wires():
-            carriers.setdefault(wire.name, []).append(wire.carrier)
+            carriers.setdefault(wire.name, []).append(wire.carrier_name)
         for name, ways in carriers.items():
             spoken = [sample for sample in SAMPLES.values() if name in sample.wires]
             self.assertGreaterEqual(len(spoken), len(ways), name)
@@ -64,14 +64,14 @@ class Discovery(SynchronousTestCase):
     def test_no_two_modules_bring_the_same_one(self) -> None:
         """The second would hide the first."""
         brought = [
-            (wire.name, wire.carrier, wire.subprotocol)
+            (wire.name, wire.carrier_name, wire.subprotocol)
             for module in _modules()
             for wire in getattr(module, "WIRES", ())
         ]
         self.assertEqual(len(set(brought)), len(brought))
         self.assertEqual(
             set(brought),
-            {(wire.name, wire.carrier, wire.subprotocol) for wire in declared_wires()},
+            {(wire.name, wire.carrier_name, wire.subprotocol) for wire in declared_wires()},
         )
         self.assertNotIn("auto", [name for name, _, _ in brought])
 
@@ -138,7 +138,7 @@ class Toy(WithToys, TestCase):
         folder = Path(self.mktemp())
         folder.mkdir(parents=True)
         config = Config(database=str(folder / "chat.db"), listen=("shout=tcp:0", "text=tcp:0"))
-        daemon = assemble(config, reactor)
+        daemon = build_daemon(config, reactor)
         daemon.privilegedStartService()
         try:
             toy, text = [await _connect(port.getHost()) for port in daemon.ports]

@@ -7,7 +7,7 @@ from typing import Any
 
 from chatd.core.accounts import AccountPolicy
 from chatd.core.events import User
-from chatd.dialects.irc_channels import MAX_TARGETS
+from chatd.dialects.irc_channels import MAX_TARGETS_PER_LINE
 from chatd.dialects.irc_client import channel_name
 from tests.support.effort import effort
 from tests.support.in_memory_daemon import Peer, Stage, StageTestCase
@@ -161,7 +161,7 @@ class Walk:
             truth[channel_name(group.name)] = {
                 member.nick: group.role(member) != "member"
                 for member in group.members.values()
-                if member.key in online
+                if member.normalized_nick in online
             }
         return truth
 
@@ -392,14 +392,14 @@ class Verbs(IrcCase):
         """Ten, and the eleventh is named."""
         names = [f"#g{number}" for number in range(100)]
         answers, _ = self.says(self.carol, f"JOIN {','.join(names)}")
-        self.assertEqual(len([one for one in answers if " JOIN " in one]), MAX_TARGETS)
-        self.assertEqual(answers[-1], f"407 #g10 :Give {MAX_TARGETS} at most")
+        self.assertEqual(len([one for one in answers if " JOIN " in one]), MAX_TARGETS_PER_LINE)
+        self.assertEqual(answers[-1], f"407 #g10 :Give {MAX_TARGETS_PER_LINE} at most")
         answers, _ = self.says(self.carol, f"PART {','.join(names)}")
-        self.assertEqual(len([one for one in answers if " PART " in one]), MAX_TARGETS)
+        self.assertEqual(len([one for one in answers if " PART " in one]), MAX_TARGETS_PER_LINE)
         answers, _ = self.says(self.alice, f"KICK #wob {','.join(['nobody'] * 60)}")
-        self.assertEqual([one[:3] for one in answers], ["401"] * MAX_TARGETS + ["407"])
+        self.assertEqual([one[:3] for one in answers], ["401"] * MAX_TARGETS_PER_LINE + ["407"])
         answers, _ = self.says(self.alice, f"MODE #wob +{'o' * 60} {'nobody ' * 13}")
-        self.assertEqual([one[:3] for one in answers], ["401"] * MAX_TARGETS + ["407"])
+        self.assertEqual([one[:3] for one in answers], ["401"] * MAX_TARGETS_PER_LINE + ["407"])
 
     def test_part(self) -> None:
         """For good; the owner's group passes on."""
@@ -484,7 +484,7 @@ class Verbs(IrcCase):
         many = [f"#g{number}" for number in range(12)]
         self.assertEqual(
             self.says(self.alice, f"NAMES {','.join(many)}")[0],
-            [f"407 {many[10]} :Give {MAX_TARGETS} at most", f"366 {','.join(many[:10])} {end}"],
+            [f"407 {many[10]} :Give {MAX_TARGETS_PER_LINE} at most", f"366 {','.join(many[:10])} {end}"],
         )
         for long in ([f"#{letter * 60}" for letter in "abcdefgh"], [f"#{'a' * 240}", f"#{'b' * 240}"]):
             self.assertEqual(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chatd import __version__
-from chatd.dialects.irc_information import HELP, INFO
+from chatd.dialects.irc_information import HELP_TEXT_BY_VERB, INFO_LINES
 from chatd.dialects.irc_lines import MAX_LINE_BYTES
 from chatd.dialects.irc_verbs import VERBS
 from tests.support.irc_case import IrcCase
@@ -40,7 +40,7 @@ class Information(IrcCase):
             self.asks(self.amy, "VERSION"),
             [f"351 chatd-{__version__} chatd :one server, in Python on Twisted"],
         )
-        self.assertEqual(len(self.asks(self.amy, "INFO")), len(INFO) + 1)
+        self.assertEqual(len(self.asks(self.amy, "INFO")), len(INFO_LINES) + 1)
         self.assertEqual(self.asks(self.amy, "ADMIN"), ["423 chatd :No administrative info available"])
         self.assertEqual(self.asks(self.amy, "LINKS"), ["365 * :End of LINKS list: there is one server"])
 
@@ -56,7 +56,7 @@ class Help(IrcCase):
     """``HELP``."""
 
     def test_every_verb_has_help(self) -> None:
-        self.assertEqual(set(HELP), set(VERBS))
+        self.assertEqual(set(HELP_TEXT_BY_VERB), set(VERBS))
         amy = self.irc("amy")
         for verb in VERBS:
             start, text, end = self.asks(amy, f"HELP {verb.lower()}")

@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.core.terminal import LINE_END
+from chatd.core.terminal import LINE_END_PATTERN
 from chatd.dialects.irc_lines import (
     MAX_CLIENT_TAG_BYTES,
     MAX_LINE_BYTES,
@@ -425,7 +425,7 @@ class Splitting(SynchronousTestCase):
         pieces = split_text(text, max_bytes, 1000)
         for piece in pieces:
             self.assertTrue(1 <= len(piece.encode()) <= max_bytes, piece)
-        kept, sent = LINE_END.sub("", text), "".join(pieces)
+        kept, sent = LINE_END_PATTERN.sub("", text), "".join(pieces)
         self.assertEqual(sent.replace(" ", ""), kept.replace(" ", ""))
         self.assertLessEqual(kept.count(" ") - sent.count(" "), len(pieces))
         few = split_text(text, max_bytes, max_lines)

@@ -9,7 +9,7 @@ from chatd.core.events import LOBBY, ChatEvent, Conversation, EventKind, LogEntr
 from chatd.core.limits import Limits
 from chatd.dialects.irc_deliveries import IrcDeliveryEncoder
 from chatd.dialects.irc_lines import MAX_CLIENT_TAG_BYTES, MAX_LINE_BYTES
-from chatd.dialects.irc_messages import MAX_LINES_PER_MESSAGE, MAX_REF_CHARACTERS
+from chatd.dialects.irc_messages import MAX_IRC_LINES_PER_MESSAGE, MAX_REF_CHARACTERS
 from tests.support.effort import effort
 from tests.support.in_memory_daemon import Peer
 from tests.support.irc_case import IrcCase
@@ -94,7 +94,7 @@ class Lines(IrcCase):
 
     def test_too_many_lines(self) -> None:
         made = texts("x\n" * 4000)
-        self.assertEqual((len(made), made[-1]), (MAX_LINES_PER_MESSAGE, "x…"))
+        self.assertEqual((len(made), made[-1]), (MAX_IRC_LINES_PER_MESSAGE, "x…"))
 
     def test_a_text_that_was_deleted(self) -> None:
         self.assertEqual(lines(""), [])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from chatd.core.limits import Limits
 from chatd.dialects.irc_client import OpenBatch
-from chatd.dialects.irc_messages import CONCAT_TAG, MAX_LINES_PER_MESSAGE
+from chatd.dialects.irc_messages import MAX_IRC_LINES_PER_MESSAGE, MULTILINE_CONCAT_TAG
 from chatd.dialects.irc_multiline import MAX_TAGS_BYTES
 from tests.support.irc_case import IrcCase
 from tests.support.irc_view import Heard, heard
@@ -35,7 +35,7 @@ class MultilineCase(IrcCase):
         """Send a batch with ``lines``, which begin with ``+`` if they are concatenated."""
         self.amy.says(opening)
         for line in lines:
-            tags = f"batch=1;{CONCAT_TAG}" if line.startswith("+") else "batch=1"
+            tags = f"batch=1;{MULTILINE_CONCAT_TAG}" if line.startswith("+") else "batch=1"
             self.amy.says(f"@{tags} PRIVMSG #wob :{line.removeprefix('+')}")
         self.amy.says("BATCH -1")
 
@@ -97,7 +97,7 @@ class Sent(MultilineCase):
         tom.asks(action="gbroadcast", group="wob", msg=text)
         _, *inner, _ = self.hears_all()[1]
         self.assertEqual("".join(one.params[1] for one in inner), text)
-        self.assertEqual([CONCAT_TAG in one.tags for one in inner], [False, True])
+        self.assertEqual([MULTILINE_CONCAT_TAG in one.tags for one in inner], [False, True])
         self.assertTrue(inner[0].params[1].endswith(" "))
 
     def test_one_line_needs_no_batch(self) -> None:
@@ -151,9 +151,9 @@ class Sent(MultilineCase):
         self.works()
 
     def test_as_much_as_is_allowed(self) -> None:
-        self.sends(*("x" for _ in range(MAX_LINES_PER_MESSAGE)))
+        self.sends(*("x" for _ in range(MAX_IRC_LINES_PER_MESSAGE)))
         self.sends("x" * 400, "+" + "x" * 400, "+" + "x" * 200)
-        self.assertEqual([len(text) for text in self.stored()], [2 * MAX_LINES_PER_MESSAGE - 1, 1000])
+        self.assertEqual([len(text) for text in self.stored()], [2 * MAX_IRC_LINES_PER_MESSAGE - 1, 1000])
 
     def test_the_limits_are_told(self) -> None:
         self.assertIn(

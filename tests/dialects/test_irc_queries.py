@@ -208,7 +208,7 @@ class WhoWas(IrcCase):
         chat = self.stage.chat
         memory, user = chat._authority.earlier_profiles, chat._authority.state.require_user("bob")
         self.assertEqual(len(memory.profiles_of(user)), 2)
-        erased = Deferred.fromCoroutine(chat.eraser.erase("bob"))
+        erased = Deferred.fromCoroutine(chat.eraser.erase_user("bob"))
         self.stage.wait(1)
         self.successResultOf(erased)
         self.assertEqual(memory.profiles_of(user), ())

@@ -202,7 +202,7 @@ class Encoders(StageTestCase):
     def test_clients_that_ask_for_one_set_after_the_other(self) -> None:
         peer, names = self.stage.connect("irc"), sorted(CAPABILITIES)
         peer.says("NICK alice").says("USER u 0 * :R")
-        (session,) = self.stage.sessions.all()
+        (session,) = self.stage.sessions.all_sessions()
         for number in range(1, 200):
             wanted = [f"{'' if number >> place & 1 else '-'}{name}" for place, name in enumerate(names)]
             peer.says(f"CAP REQ :{' '.join(wanted)}")
@@ -239,4 +239,4 @@ class ManyCapabilities(SynchronousTestCase):
         (line,) = lists(b"CAP LS")
         shown = line.decode().partition(" :")[2].split()
         self.assertEqual(shown, names[: len(shown)])
-        self.assertTrue(irc_registration.CAP_LINE_BYTES - 20 < len(" ".join(shown)) <= 510)
+        self.assertTrue(irc_registration.MAX_CAP_LINE_BYTES - 20 < len(" ".join(shown)) <= 510)

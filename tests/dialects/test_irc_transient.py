@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from chatd.chat.channels import CLIENT_TO_CLIENT_QUERY_BURST, CLIENT_TO_CLIENT_QUERY_SECONDS
+from chatd.chat.channels import CLIENT_TO_CLIENT_QUERY_BURST, CLIENT_TO_CLIENT_QUERY_TOKEN_REFILL_SECONDS
 from chatd.core.accounts import AccountPolicy
 from chatd.dialects.irc_lines import MAX_CLIENT_TAG_BYTES
 from tests.support.in_memory_daemon import Peer, Stage
@@ -331,7 +331,7 @@ class Questions(TransientCase):
         self.assertEqual(len(refused), 2 * CLIENT_TO_CLIENT_QUERY_BURST)
         self.assertEqual({line[:11] for line in refused}, {":chatd 263 "})
         self.assertEqual(len(self.told("PRIVMSG carol :\x01PING\x01")[2]), 1)
-        self.stage.wait(CLIENT_TO_CLIENT_QUERY_SECONDS)
+        self.stage.wait(CLIENT_TO_CLIENT_QUERY_TOKEN_REFILL_SECONDS)
         self.assertEqual(len(self.told("PRIVMSG bob :\x01PING\x01")[1]), 1)
         self.assertEqual(self.told("NOTICE bob :\x01PING 1\x01"), ([], [], [], []))  # refused in silence
 

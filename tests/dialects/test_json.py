@@ -217,16 +217,16 @@ class Decoding(SynchronousTestCase):
         }
         in_command = {"1970-01-01T00:00:05.25Z": 5250}
         for row in COMMANDS.values():
-            if not row.json_actions or any(field.is_sender for field in row.fields.values()):
+            if not row.json_actions or any(field.accepts_sender_keys for field in row.fields.values()):
                 continue
             said_as = {
-                name: field.choices[-1] if field.choices else samples[field.kind]
+                name: field.choices[-1] if field.choices else samples[field.value_kind]
                 for name, field in row.fields.items()
             }
-            required = {name: said_as[name] for name in row.required}
+            required = {name: said_as[name] for name in row.required_fields}
             for name, field in row.fields.items():
                 sample = said_as[name]
-                for alias in (name, *(a for a in field.aliases if field.kind != "choice")):
+                for alias in (name, *(a for a in field.aliases if field.value_kind != "choice")):
                     said = {k: v for k, v in required.items() if k != name}
                     asked: dict[str, Any] = {**said, alias: sample}
                     request = decoded(action=row.json_actions[0], **asked)

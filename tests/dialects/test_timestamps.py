@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.dialects.timestamps import format_rfc3339, local_hour_and_minute
+from chatd.dialects.timestamps import format_rfc3339, local_hour_and_minute_of
 from tests.support.effort import effort
 
 
@@ -25,9 +25,9 @@ class Stamps(SynchronousTestCase):
         zone.start()
         self.addCleanup(zone.stop)
         time.tzset()
-        self.assertEqual(local_hour_and_minute(1_795_262_399_999), (12, 59))
-        self.assertEqual(local_hour_and_minute(1_795_262_400_000), (13, 0))
-        self.assertEqual(local_hour_and_minute(1_782_302_400_000), (14, 0))
+        self.assertEqual(local_hour_and_minute_of(1_795_262_399_999), (12, 59))
+        self.assertEqual(local_hour_and_minute_of(1_795_262_400_000), (13, 0))
+        self.assertEqual(local_hour_and_minute_of(1_782_302_400_000), (14, 0))
 
     def test_always_three_digits_and_z(self) -> None:
         """Whatever the milliseconds are, none included."""

@@ -21,6 +21,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatd.core import commands as c
 from chatd.core.answers import (
     Ack,
+    AlreadyInGroup,
     Clients,
     Goodbye,
     GroupListItem,
@@ -29,7 +30,6 @@ from chatd.core.answers import (
     Member,
     Members,
     Page,
-    Unchanged,
     Welcome,
 )
 from chatd.core.commands import COMMANDS, Command
@@ -384,7 +384,7 @@ class Telling(SynchronousTestCase):
         ):
             entry = logged(DIRECT, body, BOB, cast(EventKind, kind))
             if kind != "edited":
-                entry = replace(entry, event=replace(entry.event, answered=answered))
+                entry = replace(entry, event=replace(entry.event, answered_message=answered))
             self.assertEqual(frames_of(HERE.encode_delivery, entry), f"Annonce : {line}\n".encode())
 
     def test_presence(self) -> None:
@@ -451,7 +451,7 @@ class Answering(SynchronousTestCase):
     def test_where_one_is(self) -> None:
         request = HERE.decode(b"/join wob")
         self.assertEqual(
-            frames_of(IN_WOB.encode_answer, request, Unchanged("wob")), "Vous êtes dans wob\n".encode()
+            frames_of(IN_WOB.encode_answer, request, AlreadyInGroup("wob")), "Vous êtes dans wob\n".encode()
         )
         joined = Ack(logged(WOB, "", None, "joined"))
         self.assertEqual(frames_of(IN_WOB.encode_answer, request, joined), "Vous êtes dans wob\n".encode())

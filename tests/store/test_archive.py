@@ -23,7 +23,7 @@ from chatd.core.audience import IGNORABLE_EVENT_KINDS
 from chatd.core.events import LOBBY, MESSAGE_KINDS, Conversation, EventKind, User
 from chatd.core.read_marks import ReadMarkPosition
 from chatd.core.records import (
-    NO_FILTER,
+    NO_LOG_FILTER,
     EntrySlice,
     LogFilter,
     PageContents,
@@ -52,7 +52,7 @@ CONTENTS: tuple[PageContents, ...] = ("messages", "events", "all")
 
 def bodies(found: EntrySlice) -> tuple[list[str], bool]:
     """What a slice says, and whether there is more."""
-    return [row[-1] for row in found.rows], found.more
+    return [row[-1] for row in found.rows], found.has_more
 
 
 class Pages(JournalTestCase):
@@ -116,7 +116,7 @@ class Pages(JournalTestCase):
 
         self.successResultOf(self.fixture.writer.runInteraction(react))
         for most, count in ((18, 6), (17, 5), (6, 2), (5, 1)):
-            with patch("chatd.store.archive.PAGE_REACTIONS", most):
+            with patch("chatd.store.archive.MAX_REACTIONS_PER_PAGE", most):
                 shown = [f"a{number}" for number in range(1, 7)]
                 self.assertEqual(self.page(9), (shown[-count:], count < 6))
                 self.assertEqual(self.page(9, forward=True), (shown[:count], count < 6))
@@ -238,7 +238,7 @@ class Coming(JournalTestCase):
         self.assertEqual(self.unread(self.wob), [5])
 
     def test_no_more_entries_are_looked_at_than_are_counted(self) -> None:
-        self.patch(archive, "UNREAD_SCAN_MESSAGES", 3)
+        self.patch(archive, "MAX_MESSAGES_SCANNED_FOR_UNREAD_COUNT", 3)
         self.bob_leaves()
         self.says("p1", "p2", "p3", "p4")
         self.assertEqual(self.unread(self.direct), [3])
@@ -329,8 +329,8 @@ class Loading(JournalTestCase):
         """Compare it with what happened."""
         state = snapshot.state
         self.assertEqual(
-            [(user.id, user.nick, user.key, user.colour) for user in state.users.values()],
-            [(user.id, user.nick, user.key, user.colour) for user in (self.alice, self.bob)],
+            [(user.id, user.nick, user.normalized_nick, user.colour) for user in state.users.values()],
+            [(user.id, user.nick, user.normalized_nick, user.colour) for user in (self.alice, self.bob)],
         )
         self.assertEqual(
             [(there.id, there.kind, there.name) for there in state.conversations.values()],
@@ -341,11 +341,11 @@ class Loading(JournalTestCase):
         assert wob is not None
         assert den is not None
         bob = snapshot.state.require_user("bob")
-        self.assertEqual((wob.owner, list(wob.members), wob.operators), (bob, [2], set()))
-        self.assertEqual((wob.topic, wob.visibility, wob.banned), ("weather", "public", {1}))
-        self.assertEqual((den.owner, list(den.members), list(den.invited)), (bob, [2], [1]))
+        self.assertEqual((wob.owner, list(wob.members), wob.operator_ids), (bob, [2], set()))
+        self.assertEqual((wob.topic, wob.visibility, wob.banned_user_ids), ("weather", "public", {1}))
+        self.assertEqual((den.owner, list(den.members), list(den.invitations)), (bob, [2], [1]))
         self.assertEqual(den.visibility, "private")
-        self.assertEqual((snapshot.last_id, snapshot.seqs), (19, {2: 1, 3: 13, 4: 5}))
+        self.assertEqual((snapshot.last_id, snapshot.last_seqs), (19, {2: 1, 3: 13, 4: 5}))
         lasts = self.fixture.rows("SELECT conversation, max(id) FROM log GROUP BY conversation")
         self.assertEqual(snapshot.last_ids, dict(lasts))
         self.assertEqual(snapshot.last_seen_ids, {1: 0, 2: 0})
@@ -419,7 +419,7 @@ class Plans(JournalTestCase):
         readers = Archive(self.readers, self.readers, SQLITE)
         self.successResultOf(readers.first_ids_since([0, 1030, 10**15], 40))
         ignoring = LogFilter(self.bob.id, (self.alice.id,), frozenset({self.wob.id}))
-        for log_filter in (NO_FILTER, ignoring):
+        for log_filter in (NO_LOG_FILTER, ignoring):
             self.successResultOf(readers.last_messages([LOBBY, self.direct, self.wob], EVER, log_filter))
             self.successResultOf(readers.entry_times([(LOBBY, 5), (self.wob, 40)], log_filter))
         self.check_plans(scanned=("SCAN last_ones", "SCAN (subquery-2)"))
@@ -533,7 +533,7 @@ class BoundedQueries(JournalTestCase):
 
     def mixed(self, log_filter: LogFilter, forward: bool) -> Callable[[], Deferred[Any]]:
         """A query for a page of messages and events."""
-        window = PageIdWindow(5, contents="all", forward=forward, whole_milliseconds=True)
+        window = PageIdWindow(5, contents="all", reads_forward=forward, whole_milliseconds=True)
         return lambda: self.archive.page(self.wob, window, ANY, EVER, log_filter)
 
     def test_messages_and_events_together(self) -> None:
@@ -542,7 +542,7 @@ class BoundedQueries(JournalTestCase):
                 kind,
                 *(
                     self.mixed(log_filter, forward)
-                    for log_filter in (NO_FILTER, self.log_filter)
+                    for log_filter in (NO_LOG_FILTER, self.log_filter)
                     for forward in (False, True)
                 ),
             )
@@ -577,16 +577,16 @@ class BoundedQueries(JournalTestCase):
         )
 
     def test_events_behind_which_messages_are(self) -> None:
-        self.check("topic", self.page(False, NO_FILTER))
+        self.check("topic", self.page(False, NO_LOG_FILTER))
 
     def test_messages_behind_which_events_are(self) -> None:
-        self.check("message", self.page(True, NO_FILTER))
+        self.check("message", self.page(True, NO_LOG_FILTER))
 
     def test_events_since_joining(self) -> None:
         self.check("topic", self.page(True, self.log_filter), self.following(self.log_filter))
 
     def test_what_is_unread(self) -> None:
-        self.patch(archive, "UNREAD_SCAN_MESSAGES", 20)
+        self.patch(archive, "MAX_MESSAGES_SCANNED_FOR_UNREAD_COUNT", 20)
         ranges = [UnreadRange(self.wob, 0, EVER)]
         for kind in ("topic", "message"):
             self.check(kind, lambda: self.archive.unread_counts(ranges, self.bob, self.log_filter))
@@ -632,7 +632,7 @@ class Steps(JournalTestCase):
         found: list[tuple[list[str], bool, int | None]] = []
         partial_page: EntrySlice | None = None
         while partial_page is None or partial_page.resume_id is not None:
-            window = PageIdWindow(limit, None, after, forward=after is not None)
+            window = PageIdWindow(limit, None, after, reads_forward=after is not None)
             page = self.fixture.archive.page(LOBBY, window, size, EVER, self.log_filter, partial_page)
             partial_page = self.successResultOf(page)
             found.append((*bodies(partial_page), partial_page.resume_id))
@@ -733,7 +733,7 @@ class AnyLog(SynchronousTestCase):
                 visible = visible_by_hand(rows, ignored, since_joining)
                 seen = visible_by_hand(rows, (), since_joining)
                 by_hand = page_by_hand(visible, where, window, size, max_id)
-                self.assertEqual((ids(page), page.more), by_hand)
+                self.assertEqual((ids(page), page.has_more), by_hand)
                 read_up_to = [(place, max_id) for place in places.values()]
                 ends = fixture.archive.entry_times(read_up_to, replace(log_filter, ignored_user_ids=()))
                 self.assertEqual(
@@ -756,7 +756,7 @@ class AnyLog(SynchronousTestCase):
                     )
                     self.assertLessEqual(len(part.rows), min(limit, size))  # each body has one byte
                     following += ids(part)
-                    end = (part.resume_id or following[-1]) if part.more else None
+                    end = (part.resume_id or following[-1]) if part.has_more else None
                 expected = following_by_hand(rows, visible, {1, where}, after, max_id, ignored)
                 self.assertEqual(following, expected)
 
@@ -786,7 +786,7 @@ def page_by_hand(
     found = [row for row in rows if row[1] == where and (row[2] in MESSAGE_KINDS) in wanted]
     found = [row for row in found if row[0] <= max_id and row[0] > (window.after or 0)]
     found = [row for row in found if window.before is None or row[0] < window.before]
-    if not window.forward:
+    if not window.reads_forward:
         found.reverse()
     shown = found[: min(window.limit, size)]
     if window.whole_milliseconds:

@@ -11,7 +11,7 @@ from threading import Event, Thread
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.store import backup as backups
-from chatd.store.backup import back_up, restore
+from chatd.store.backup import back_up, restore_backup
 from chatd.store.check import find_file_problems, open_read_only
 from chatd.store.errors import StoreError
 from chatd.store.schema import DatabaseLock, create_or_migrate, load_migrations
@@ -169,14 +169,14 @@ class Restoring(BackupCase):
         self.fill(self.copy, 20)
 
     def test_the_old_one_is_kept(self) -> None:
-        restored = restore(self.copy, self.database)
+        restored = restore_backup(self.copy, self.database)
         self.assertEqual((restored.database, restored.last_id), (str(self.database), 20))
         self.assertEqual(self.last_id(self.database), 20)
         assert restored.former_database is not None
         self.assertEqual(self.last_id(Path(restored.former_database)), 300)
         for path in (self.database, Path(restored.former_database)):
             self.assertEqual((find_file_problems(path), path.stat().st_mode & 0o777), ([], 0o600))
-        again = restore(Path(restored.former_database), self.database)
+        again = restore_backup(Path(restored.former_database), self.database)
         self.assertNotEqual(again.former_database, restored.former_database)
         self.assertEqual(self.last_id(self.database), 300)
 
@@ -190,7 +190,7 @@ class Restoring(BackupCase):
                 crashed.with_name(f"crashed.db{suffix}").write_bytes(
                     self.database.with_name(f"chat.db{suffix}").read_bytes()
                 )
-        restored = restore(self.copy, crashed)
+        restored = restore_backup(self.copy, crashed)
         self.assertEqual(self.last_id(crashed), 20)
         assert restored.former_database is not None
         self.assertEqual(self.last_id(Path(restored.former_database)), 301)
@@ -198,7 +198,7 @@ class Restoring(BackupCase):
     def test_a_damaged_one_is_kept_as_it_is(self) -> None:
         self.database.write_bytes(b"no database")
         self.database.with_name("chat.db-wal").write_bytes(b"its log")
-        restored = restore(self.copy, self.database)
+        restored = restore_backup(self.copy, self.database)
         assert restored.former_database is not None
         self.assertEqual(Path(restored.former_database).read_bytes(), b"no database")
         self.assertEqual(Path(f"{restored.former_database}-wal").read_bytes(), b"its log")
@@ -206,12 +206,12 @@ class Restoring(BackupCase):
 
     def test_where_there_was_none(self) -> None:
         place = self.folder / "new" / "chat.db"
-        self.assertIsNone(restore(self.copy, place).former_database)
+        self.assertIsNone(restore_backup(self.copy, place).former_database)
         self.assertEqual(self.last_id(place), 20)
 
     def test_not_while_a_daemon_runs(self) -> None:
         lock = DatabaseLock(self.database)
-        error = self.assertRaises(StoreError, restore, self.copy, self.database)
+        error = self.assertRaises(StoreError, restore_backup, self.copy, self.database)
         lock.release()
         self.assertIn("in use by another chatd", str(error))
         self.assertEqual(self.last_id(self.database), 300)
@@ -224,13 +224,13 @@ class Restoring(BackupCase):
             connection.execute("CREATE TABLE recipes (title)")
         before, names = self.database.read_bytes(), {*self.names(), "chat.db.lock"}
         for file in (broken, other, self.folder / "missing.db", self.folder):
-            self.assertRaises(StoreError, restore, file, self.database)
+            self.assertRaises(StoreError, restore_backup, file, self.database)
         self.assertEqual((self.database.read_bytes(), set(self.names())), (before, names))
 
     def test_one_of_an_older_version_is_upgraded_at_the_next_start(self) -> None:
         old = self.folder / "old.db"
         self.fill(old, 5, version=2)
-        restore(old, self.database)
+        restore_backup(old, self.database)
         create_or_migrate(self.database, load_migrations())
         self.assertEqual(self.last_id(self.database), 5)
         self.assertEqual(find_file_problems(self.database), [])

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.store.check import find_file_problems, find_problems, interrupt_when
+from chatd.store.check import find_file_problems, find_problems, interrupt_statements_when
 from chatd.store.errors import StoreError
 from chatd.store.schema import create_or_migrate, load_migrations
 
@@ -111,7 +111,7 @@ class Checks(SynchronousTestCase):
             f" {INSERT} SELECT i, 1, i, 0, 'message', 1, NULL, 'hi', NULL FROM n"
         )
         with closing(sqlite3.connect(self.path)) as connection:
-            interrupt_when(connection, lambda: True)
+            interrupt_statements_when(connection, lambda: True)
             self.assertRaises(sqlite3.OperationalError, find_problems, connection)
 
     def test_what_is_written_meanwhile_is_not_seen_in_part(self) -> None:

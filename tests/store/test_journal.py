@@ -23,10 +23,10 @@ from chatd.core.moderation import ConversationTrimmed, MessageTextDeleted
 from chatd.core.read_marks import ReadMarksDeleted
 from chatd.core.records import EntryDraft
 from chatd.store.journal import (
-    COMMIT_WAIT_SECONDS,
-    MEASURE_EVERY_CHARACTERS,
+    CHARACTERS_BETWEEN_SIZE_MEASUREMENTS,
     READ_MARK_WRITE_DELAY_SECONDS,
     RECORD_OVERHEAD_CHARACTERS,
+    WAIT_FOR_MORE_TASKS_SECONDS,
     WAL_TRUNCATE_ATTEMPTS,
     WAL_TRUNCATE_RETRY_SECONDS,
 )
@@ -53,7 +53,7 @@ class MessageChanges(JournalTestCase):
             self.fixture.turn()
             id = message.places[0][0]
             answered = AnsweredMessage(id, self.alice)
-            reacted = ChatEvent("reacted", LOBBY, self.bob, None, "+1", answered=answered)
+            reacted = ChatEvent("reacted", LOBBY, self.bob, None, "+1", answered_message=answered)
             edited = ChatEvent("edited", LOBBY, self.alice, None, f"{id} message two")
             self.fixture.submit("react", EntryDraft(reacted, 1_000_000))
             self.fixture.submit("edit", EntryDraft(edited, 1_000_000))
@@ -129,16 +129,16 @@ class GroupCommit(JournalTestCase):
         self.says("ann", "bob")
         self.fixture.turn()
         self.assertEqual((self.fixture.writer.waiting, len(self.fixture.journal)), ([], 2))
-        self.fixture.clock.advance(COMMIT_WAIT_SECONDS)
+        self.fixture.clock.advance(WAIT_FOR_MORE_TASKS_SECONDS)
         self.assertEqual((len(self.fixture.writer.waiting), len(self.fixture.journal)), (1, 0))
 
     def test_but_not_for_long(self) -> None:
         self.commit_of("ann", "bob", "cid", "dan")
         self.says("eve", "fay")
         self.fixture.writer.run_next()
-        self.fixture.clock.advance(COMMIT_WAIT_SECONDS * 0.9)
+        self.fixture.clock.advance(WAIT_FOR_MORE_TASKS_SECONDS * 0.9)
         self.assertEqual(self.fixture.writer.waiting, [])
-        self.fixture.clock.advance(COMMIT_WAIT_SECONDS * 0.2)
+        self.fixture.clock.advance(WAIT_FOR_MORE_TASKS_SECONDS * 0.2)
         self.assertEqual((len(self.fixture.writer.waiting), len(self.fixture.journal)), (1, 0))
 
     def test_one_client_alone_never_waits(self) -> None:
@@ -692,7 +692,9 @@ class ReadMarks(JournalTestCase):
     def marks(self) -> tuple[int, ...]:
         """The marks of alice and bob in the lobby, then in wob, in memory."""
         get = self.fixture.journal.get_read_mark
-        return tuple(get(user, place).id for place in (LOBBY, self.wob) for user in (self.alice, self.bob))
+        return tuple(
+            get(user, place).entry_id for place in (LOBBY, self.wob) for user in (self.alice, self.bob)
+        )
 
     def stored(self) -> list[tuple[int, int, int]]:
         """The same on disk: user, conversation and id."""
@@ -966,7 +968,9 @@ class Size(JournalTestCase):
         journal, database = self.fixture.journal, self.fixture.database
         before = journal.database_bytes
         # Alice and bob have been written before, and count as much as two entries without a text.
-        self.fixture.says(self.alice, "x" * (MEASURE_EVERY_CHARACTERS - 3 * RECORD_OVERHEAD_CHARACTERS - 1))
+        self.fixture.says(
+            self.alice, "x" * (CHARACTERS_BETWEEN_SIZE_MEASUREMENTS - 3 * RECORD_OVERHEAD_CHARACTERS - 1)
+        )
         self.fixture.turn()
         self.assertEqual(journal.database_bytes, before)
         log = database.with_name(f"{database.name}-wal").stat().st_size
@@ -990,7 +994,7 @@ class Size(JournalTestCase):
         self.assertGreater(self.fixture.database.stat().st_size, full - 10 * 8_000)
 
     def test_after_a_failed_transaction_it_is_read_again(self) -> None:
-        self.fixture.says(self.alice, "x" * MEASURE_EVERY_CHARACTERS)
+        self.fixture.says(self.alice, "x" * CHARACTERS_BETWEEN_SIZE_MEASUREMENTS)
         self.fixture.writer.error = self.fixture.full_disk
         self.fixture.turn()
         self.assertEqual(

@@ -11,7 +11,7 @@ from typing import Any
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.store.errors import StoreError
-from chatd.store.schema import APPLICATION_ID, DatabaseLock, create_or_migrate, load_migrations
+from chatd.store.schema import SQLITE_APPLICATION_ID, DatabaseLock, create_or_migrate, load_migrations
 
 INSERT = "INSERT INTO log (id, conversation, seq, at, kind, actor, subject, body, ref)"
 """The beginning of a statement that writes a log entry."""
@@ -58,7 +58,7 @@ class FileTestCase(SynchronousTestCase):
 class NewFile(FileTestCase):
     def test_it_is_marked_as_ours_and_has_the_lobby(self) -> None:
         create_or_migrate(self.database, load_migrations())
-        self.assertEqual(ask(self.database, "PRAGMA application_id"), [(APPLICATION_ID,)])
+        self.assertEqual(ask(self.database, "PRAGMA application_id"), [(SQLITE_APPLICATION_ID,)])
         self.assertEqual(ask(self.database, "PRAGMA user_version"), [(len(load_migrations()),)])
         self.assertEqual(ask(self.database, "PRAGMA journal_mode"), [("wal",)])
         self.assertEqual(ask(self.database, "SELECT * FROM conversations"), [(1, "lobby", "", None, None)])

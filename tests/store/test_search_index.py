@@ -13,16 +13,16 @@ from hypothesis import strategies as st
 
 from chatd.core.events import LOBBY, User
 from chatd.core.moderation import ConversationTrimmed, MessageTextDeleted, TextsErased, UserErased
-from chatd.core.records import NO_FILTER, EntrySlice, LogFilter, SearchQuery, SearchStep
+from chatd.core.records import NO_LOG_FILTER, EntrySlice, LogFilter, SearchQuery, SearchStep
 from chatd.core.search import parse_search_terms
 from chatd.store import search_index
 from chatd.store.check import find_file_problems, find_problems
 from chatd.store.indexer import INDEX_DELAY_SECONDS, INDEX_STEP_PAUSE_SECONDS
 from chatd.store.schema import create_or_migrate, load_migrations
 from chatd.store.search_index import (
-    MESSAGE_OVERHEAD,
-    SEARCH_STEP_BLOCKS,
-    match_expression,
+    INDEXED_MESSAGE_OVERHEAD_CHARACTERS,
+    MAX_INDEX_BLOCKS_PER_SEARCH_STEP,
+    fts5_match_expression,
 )
 from tests.support.effort import effort
 from tests.support.journal_case import JournalTestCase
@@ -48,7 +48,7 @@ class IndexCase(JournalTestCase):
         """The first id, the last id and the last indexed id of each block."""
         return self.fixture.rows("SELECT first, last, indexed FROM search_blocks ORDER BY first")
 
-    def query(self, words: str, log_filter: LogFilter = NO_FILTER) -> SearchQuery:
+    def query(self, words: str, log_filter: LogFilter = NO_LOG_FILTER) -> SearchQuery:
         """A query for ``words`` in the lobby."""
         return SearchQuery(parse_search_terms(words), (LOBBY.id,), log_filter)
 
@@ -66,7 +66,7 @@ class IndexCase(JournalTestCase):
         found: list[int] = []
         for _ in range(1000):
             step = self.step(words, place, end)
-            found += step.ids
+            found += step.message_ids
             if step.resume_id is None:
                 return found
             place = step.resume_id
@@ -136,7 +136,7 @@ class Limits(IndexCase):
 
     def test_nothing_is_there(self) -> None:
         step = self.step("word", start=1, end=1)
-        self.assertEqual((step.ids, step.resume_id), ([], None))
+        self.assertEqual((step.message_ids, step.resume_id), ([], None))
         self.assertEqual(self.index(), 0)
 
     def test_many_conversations_and_ignored_users(self) -> None:
@@ -147,32 +147,32 @@ class Limits(IndexCase):
         ignored = LogFilter(0, tuple(range(self.bob.id, self.bob.id + 200)))
         query = SearchQuery(parse_search_terms("word"), tuple(range(1, 3000)), ignored)
         found = self.successResultOf(self.fixture.archive.search(query, 2, 1, 5))
-        self.assertEqual(found.ids, [2])
+        self.assertEqual(found.message_ids, [2])
 
 
 class Steps(IndexCase):
     def test_a_search_has_steps(self) -> None:
         """Each reads some blocks, or some entries without index, and ends when it has enough."""
-        self.patch(search_index, "MAX_BLOCK_SIZE", MESSAGE_OVERHEAD)
-        self.says(*("word" for _ in range(3 * SEARCH_STEP_BLOCKS)))
+        self.patch(search_index, "MAX_INDEX_BLOCK_CHARACTERS", INDEXED_MESSAGE_OVERHEAD_CHARACTERS)
+        self.says(*("word" for _ in range(3 * MAX_INDEX_BLOCKS_PER_SEARCH_STEP)))
         self.index()
-        step = self.step("other", start=3 * SEARCH_STEP_BLOCKS)
-        self.assertEqual((step.ids, step.resume_id), ([], 2 * SEARCH_STEP_BLOCKS))
-        step = self.step("word", start=3 * SEARCH_STEP_BLOCKS, limit=2)
-        self.assertEqual((step.ids, step.resume_id), ([12, 11], 10))
+        step = self.step("other", start=3 * MAX_INDEX_BLOCKS_PER_SEARCH_STEP)
+        self.assertEqual((step.message_ids, step.resume_id), ([], 2 * MAX_INDEX_BLOCKS_PER_SEARCH_STEP))
+        step = self.step("word", start=3 * MAX_INDEX_BLOCKS_PER_SEARCH_STEP, limit=2)
+        self.assertEqual((step.message_ids, step.resume_id), ([12, 11], 10))
         step = self.step("word", start=2, end=1)
-        self.assertEqual((step.ids, step.resume_id), ([2, 1], None))
-        self.patch(search_index, "SCAN_IDS", 4)
+        self.assertEqual((step.message_ids, step.resume_id), ([2, 1], None))
+        self.patch(search_index, "MAX_UNINDEXED_IDS_PER_SEARCH_STEP", 4)
         self.says(*("new" for _ in range(10)))
         step = self.step("word", start=22)
-        self.assertEqual((step.ids, step.resume_id), ([], 18))
+        self.assertEqual((step.message_ids, step.resume_id), ([], 18))
         self.assertEqual(self.finds("word new"), [])
         self.assertEqual(self.finds("new"), list(range(22, 12, -1)))
         self.assertEqual(self.finds("new", forward=True), list(range(13, 23)))
 
     def test_long_texts_without_index_make_more_steps(self) -> None:
         """A step passes over entries by what their texts cost; each passes over one at least."""
-        self.patch(search_index, "SCAN_CHARACTERS", 10)
+        self.patch(search_index, "MAX_UNINDEXED_CHARACTERS_PER_SEARCH_STEP", 10)
         self.says("word", "x" * 5, "word", "x" * 100, "word")
         self.assertEqual(self.step("other", 5, 1).resume_id, 3)
         self.assertEqual(self.step("other", 3, 1).resume_id, None)
@@ -182,19 +182,21 @@ class Steps(IndexCase):
         self.assertEqual(self.finds("word", forward=True), [1, 3, 5])
 
     def test_nowhere_to_look(self) -> None:
-        query = SearchQuery(parse_search_terms("x"), (), NO_FILTER)
-        self.assertEqual(match_expression(query, ()), "")
+        query = SearchQuery(parse_search_terms("x"), (), NO_LOG_FILTER)
+        self.assertEqual(fts5_match_expression(query, ()), "")
 
     def test_many_conversations_that_are_partly_hidden(self) -> None:
         """SQLite takes them all, too."""
         self.says("word", "word")
-        query = SearchQuery(parse_search_terms("word"), tuple(range(1, 3000)), NO_FILTER)
+        query = SearchQuery(parse_search_terms("word"), tuple(range(1, 3000)), NO_LOG_FILTER)
         hidden = dict.fromkeys(query.conversation_ids, 1)
         with closing(sqlite3.connect(self.fixture.database)) as connection:
             search_index.prepare_search_connection(connection)
             cursor: Any = connection.cursor()
             for _ in range(2):
-                self.assertEqual(search_index.search_step(cursor, query, hidden, 2, 1, 5).ids, [2])
+                self.assertEqual(
+                    search_index.run_search_step(cursor, query, hidden, 2, 1, 5).message_ids, [2]
+                )
                 connection.commit()
                 self.index()
 
@@ -204,7 +206,7 @@ class Deleting(IndexCase):
 
     def setUp(self) -> None:
         super().setUp()
-        self.patch(search_index, "MAX_BLOCK_SIZE", 3 * MESSAGE_OVERHEAD)
+        self.patch(search_index, "MAX_INDEX_BLOCK_CHARACTERS", 3 * INDEXED_MESSAGE_OVERHEAD_CHARACTERS)
         self.says("xylophone one", "other two", "zyzzyva three", "word four", "word five", "quux six")
         self.index()
         self.assertEqual(self.blocks(), [(1, 3, 3), (4, 6, 6)])
@@ -233,8 +235,11 @@ class Deleting(IndexCase):
         """A block that is too large when it is indexed again is cut."""
 
         def edit(cursor: Any) -> None:
-            search_index.forget_messages(cursor, (2, 3))
-            cursor.execute("UPDATE log SET body = ? WHERE id IN (2, 3)", ("longer " * MESSAGE_OVERHEAD,))
+            search_index.remove_messages_from_index(cursor, (2, 3))
+            cursor.execute(
+                "UPDATE log SET body = ? WHERE id IN (2, 3)",
+                ("longer " * INDEXED_MESSAGE_OVERHEAD_CHARACTERS,),
+            )
 
         self.successResultOf(self.fixture.writer.runInteraction(edit))
         self.index()
@@ -284,7 +289,7 @@ class Deleting(IndexCase):
 
         self.assertEqual([row[0] for row in found([6, 3, 2]).rows], [6, 2])
         some = found([6, 2], 10)
-        self.assertEqual(([row[0] for row in some.rows], some.more), ([6], True))
+        self.assertEqual(([row[0] for row in some.rows], some.has_more), ([6], True))
 
 
 class Checking(IndexCase):
@@ -292,7 +297,7 @@ class Checking(IndexCase):
 
     def setUp(self) -> None:
         super().setUp()
-        self.patch(search_index, "MAX_BLOCK_SIZE", 2 * MESSAGE_OVERHEAD)
+        self.patch(search_index, "MAX_INDEX_BLOCK_CHARACTERS", 2 * INDEXED_MESSAGE_OVERHEAD_CHARACTERS)
         self.says("one", "two", "three")
         self.index()
 
@@ -349,9 +354,9 @@ class Anything(IndexCase):
     @settings(max_examples=effort(40), deadline=None)
     def test_as_a_scan(self, steps: list[tuple[str, Any]]) -> None:
         self.restart_on_new_database()
-        self.patch(search_index, "MAX_BLOCK_SIZE", 4 * MESSAGE_OVERHEAD)
-        self.patch(search_index, "STEP_MESSAGES", 2)
-        self.patch(search_index, "SCAN_IDS", 3)
+        self.patch(search_index, "MAX_INDEX_BLOCK_CHARACTERS", 4 * INDEXED_MESSAGE_OVERHEAD_CHARACTERS)
+        self.patch(search_index, "MAX_MESSAGES_PER_INDEX_STEP", 2)
+        self.patch(search_index, "MAX_UNINDEXED_IDS_PER_SEARCH_STEP", 3)
         for step, value in steps:
             last = self.fixture.journal.last_delivered_id
             if step == "say":
@@ -389,7 +394,7 @@ class Blocks(IndexCase):
 
     def test_blocks(self) -> None:
         """A block that is full gets no more; what is indexed is found as before."""
-        self.patch(search_index, "MAX_BLOCK_SIZE", 3 * (MESSAGE_OVERHEAD + 5))
+        self.patch(search_index, "MAX_INDEX_BLOCK_CHARACTERS", 3 * (INDEXED_MESSAGE_OVERHEAD_CHARACTERS + 5))
         self.says(*(f"word{number}" for number in range(7)))
         self.assertEqual(self.finds("word*"), [7, 6, 5, 4, 3, 2, 1])
         self.assertEqual(self.index(), 3)
@@ -403,13 +408,13 @@ class Blocks(IndexCase):
 
     def test_steps_have_a_bound(self) -> None:
         """By messages, by characters, and by entries that are no messages."""
-        self.patch(search_index, "STEP_MESSAGES", 2)
+        self.patch(search_index, "MAX_MESSAGES_PER_INDEX_STEP", 2)
         self.says("a", "b", "c")
         self.assertEqual(self.index(), 2)
-        self.patch(search_index, "STEP_CHARACTERS", 10)
+        self.patch(search_index, "MAX_CHARACTERS_PER_INDEX_STEP", 10)
         self.says("d" * 9, "e" * 9, "f" * 100, "g")
         self.assertEqual(self.index(), 4)
-        self.patch(search_index, "STEP_IDS", 2)
+        self.patch(search_index, "MAX_IDS_PER_INDEX_STEP", 2)
         for number in range(5):
             self.fixture.submit("image", self.fixture.draft(self.alice, f"art{number}", kind="image"))
             self.fixture.turn()
@@ -419,7 +424,7 @@ class Blocks(IndexCase):
 
     def test_it_begins_by_itself_and_rests(self) -> None:
         clock, writer = self.fixture.clock, self.fixture.writer
-        self.patch(search_index, "STEP_MESSAGES", 2)
+        self.patch(search_index, "MAX_MESSAGES_PER_INDEX_STEP", 2)
         self.says("a", "b", "c")
         clock.advance(INDEX_DELAY_SECONDS - 0.1)
         self.assertEqual(self.blocks(), [])

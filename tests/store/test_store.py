@@ -16,7 +16,7 @@ from twisted.trial.unittest import SynchronousTestCase, TestCase
 
 from chatd.core.events import LOBBY, ChatEvent, User
 from chatd.core.moderation import MessageTextDeleted
-from chatd.core.records import NO_FILTER, EntryDraft, JournalRecord, PageIdWindow, SearchQuery
+from chatd.core.records import NO_LOG_FILTER, EntryDraft, JournalRecord, PageIdWindow, SearchQuery
 from chatd.core.search import SearchTerm
 from chatd.store import search_index
 from chatd.store.errors import StoreError
@@ -44,7 +44,7 @@ class Opening(SynchronousTestCase):
 
     def test_a_new_one_is_empty(self) -> None:
         snapshot = self.open().read_snapshot()
-        self.assertEqual((snapshot.last_id, snapshot.seqs, snapshot.state.users), (0, {}, {}))
+        self.assertEqual((snapshot.last_id, snapshot.last_seqs, snapshot.state.users), (0, {}, {}))
 
     def test_only_one_at_a_time(self) -> None:
         first = SqliteStore(self.folder / "chat.db", "full", MemoryReactorClock(), ThreadlessPool)
@@ -237,17 +237,19 @@ class RealThreads(TestCase):
             self.assertEqual(ids, list(range(1, len(ids) + 1)))
         self.assertEqual(await written[-1].done, [200])
         snapshot = await self.archive.load_snapshot()
-        self.assertEqual((snapshot.last_id, snapshot.seqs), (200, {1: 200}))
+        self.assertEqual((snapshot.last_id, snapshot.last_seqs), (200, {1: 200}))
 
     async def test_searching_while_it_is_indexed(self) -> None:
         """Each search sees one state of the log and of its index, whatever is written meanwhile."""
-        self.patch(search_index, "MAX_BLOCK_SIZE", 30 * search_index.MESSAGE_OVERHEAD)
-        self.patch(search_index, "STEP_MESSAGES", 7)
-        self.patch(search_index, "SEARCH_STEP_BLOCKS", 100)
+        self.patch(
+            search_index, "MAX_INDEX_BLOCK_CHARACTERS", 30 * search_index.INDEXED_MESSAGE_OVERHEAD_CHARACTERS
+        )
+        self.patch(search_index, "MAX_MESSAGES_PER_INDEX_STEP", 7)
+        self.patch(search_index, "MAX_INDEX_BLOCKS_PER_SEARCH_STEP", 100)
         user = Waiter(ALICE)
         self.journal.submit(user)
         await user.done
-        query = SearchQuery((SearchTerm("word"),), (LOBBY.id,), NO_FILTER)
+        query = SearchQuery((SearchTerm("word"),), (LOBBY.id,), NO_LOG_FILTER)
         searches, steps = [], []
         for number in range(1, 101):
             said = ChatEvent("message", LOBBY, ALICE, None, f"word {number}")
@@ -260,14 +262,14 @@ class RealThreads(TestCase):
                 self.journal.submit(Waiter(MessageTextDeleted(number)))
         for search in searches:
             step = await search
-            searched = range((step.resume_id or 0) + 1, max(step.ids, default=0) + 1)
-            self.assertLessEqual({id for id in searched if id % 10}, set(step.ids))
+            searched = range((step.resume_id or 0) + 1, max(step.message_ids, default=0) + 1)
+            self.assertLessEqual({id for id in searched if id % 10}, set(step.message_ids))
         for indexing in steps:
             await indexing
         while await self.writer.runInteraction(search_index.index_messages):
             pass
         found = await self.archive.search(query, 100, 1, 1000)
-        self.assertEqual(found.ids, [id for id in range(100, 0, -1) if id % 10])
+        self.assertEqual(found.message_ids, [id for id in range(100, 0, -1) if id % 10])
 
 
 class Migrations(SynchronousTestCase):

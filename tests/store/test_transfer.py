@@ -40,8 +40,8 @@ class Copies(SynchronousTestCase):
         fixture.turn()
         first = AnsweredMessage(2, alice)
         events = (
-            ChatEvent("message", wob, bob, None, "answer", answered=first),
-            ChatEvent("reacted", wob, bob, None, "\0+1", answered=first),
+            ChatEvent("message", wob, bob, None, "answer", answered_message=first),
+            ChatEvent("reacted", wob, bob, None, "\0+1", answered_message=first),
             ChatEvent("edited", wob, alice, None, f"3 message {ODD}"),
         )
         drafts = [EntryDraft(event, 10_000) for event in events]

@@ -23,8 +23,8 @@ from chatd.client.dialogs import RoomsDialog
 from chatd.client.log import ChatLog
 from chatd.client.memory import ScreenEntry
 from chatd.client.screen import ChatApp
-from chatd.client.scrollback import TIME_COLUMNS, Scrollback
-from chatd.core.colours import luminance
+from chatd.client.scrollback import TIME_COLUMN_WIDTH, Scrollback
+from chatd.core.colours import relative_luminance
 from tests.support.chat_process import ChatTestCase
 from tests.support.daemon_process import PATIENCE
 from tests.support.languages import speak
@@ -103,7 +103,7 @@ class Person:
         found = []
         for entry, lines in shown.items():
             who = "You" if entry.nick == self.app.memory.nick else entry.nick
-            text = " ".join(line[TIME_COLUMNS:].strip() for line in lines)
+            text = " ".join(line[TIME_COLUMN_WIDTH:].strip() for line in lines)
             found.append(f"{who} said: {text.removeprefix(entry.nick).strip()}")
         return found
 
@@ -120,7 +120,7 @@ class Person:
                     and style.bgcolor is not None
                 ):
                     colours = Color.from_rich_color(style.color), Color.from_rich_color(style.bgcolor)
-                    dark, light = sorted(luminance(*colour.normalized) for colour in colours)
+                    dark, light = sorted(relative_luminance(*colour.normalized) for colour in colours)
                     found[text] = (light + 0.05) / (dark + 0.05)
         return found
 

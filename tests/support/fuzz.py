@@ -24,7 +24,7 @@ from websockets.frames import Frame, Opcode
 from zope.interface import implementer
 
 from chatd.carriers.carrier import SessionCarrier
-from chatd.carriers.detection import MAX_UNDECIDED_BYTES, Detector
+from chatd.carriers.detection import MAX_BYTES_BEFORE_DETECTION, Detector
 from chatd.core.commands import COMMANDS
 from chatd.core.declarations import CommandDeclaration
 from chatd.core.limits import Limits
@@ -172,7 +172,7 @@ def _request(random: Random, sample: Sample) -> bytes:
 
 def _values(random: Random, row: CommandDeclaration) -> list[str]:
     return [
-        random.choice(_IDS if field.kind == "id" else _NAMES)
+        random.choice(_IDS if field.value_kind == "id" else _NAMES)
         if random.random() < 0.7
         else random.choice(_TEXTS)
         for field in row.fields.values()
@@ -306,7 +306,7 @@ class Round:
         carrier: Any = peer.protocol
         if isinstance(carrier, Detector):
             if carrier._protocol is None:
-                self.check_kept(len(carrier._read), MAX_UNDECIDED_BYTES, "an undecided connection")
+                self.check_kept(len(carrier._read), MAX_BYTES_BEFORE_DETECTION, "an undecided connection")
                 return
             carrier = carrier._protocol
         if isinstance(carrier, HttpConnection):

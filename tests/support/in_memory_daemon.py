@@ -28,7 +28,7 @@ from chatd.chat.fair_queue import FairQueue
 from chatd.chat.service import Chat
 from chatd.connections.factory import ChatFactory, Sessions
 from chatd.connections.outbox import FlushQueue
-from chatd.connections.welcome_buffer import QUIET_SECONDS
+from chatd.connections.welcome_buffer import CLIENT_SILENCE_SECONDS
 from chatd.core.accounts import AccountPolicy
 from chatd.core.events import Delivery
 from chatd.core.irc_policy import DEFAULT_IRC_POLICY, IrcPolicy
@@ -37,7 +37,7 @@ from chatd.core.records import Snapshot
 from chatd.daemon.wires import WEB_WIRE_NAME, choices_by_subprotocol, choices_by_wire, protocol_maker
 from chatd.files import make_private_folder
 from chatd.store.archive import Archive
-from chatd.store.journal import COMMIT_WAIT_SECONDS, Journal
+from chatd.store.journal import WAIT_FOR_MORE_TASKS_SECONDS, Journal
 from chatd.store.schema import create_or_migrate, load_migrations
 from chatd.store.sqlite import SQLITE
 from chatd.store.sqlite_store import SqliteStore
@@ -317,7 +317,7 @@ class Stage:
         """Let what is due happen, until nothing is; so does a transaction that waits for further tasks."""
         self.wait(0)
         while self.journal._waits:
-            self.wait(COMMIT_WAIT_SECONDS)
+            self.wait(WAIT_FOR_MORE_TASKS_SECONDS)
 
     def wait(self, seconds: float) -> None:
         """Let time pass: each timer goes off at its time."""
@@ -354,7 +354,7 @@ class Stage:
     def arrives(self, nick: str) -> Peer:
         """The same, with everything still to be heard."""
         peer = self.connect("text").says(f"IAM {nick}")
-        self.wait(QUIET_SECONDS)
+        self.wait(CLIENT_SILENCE_SECONDS)
         protocol: Any = peer.protocol
         while protocol.session._buffer is not None:
             self.wait(0.04)  # line by line, what was missed

@@ -7,13 +7,13 @@ from unittest.mock import patch
 
 from twisted.trial.unittest import SynchronousTestCase
 
-from chatd.client.language import catalogue
+from chatd.client.language import load_translations
 
 
 def speak(test: SynchronousTestCase, language: str) -> None:
     """Have the client speak that for the rest of ``test``."""
     speaking = patch.dict(os.environ, LANGUAGE=language)
     speaking.start()
-    test.addCleanup(catalogue.cache_clear)
+    test.addCleanup(load_translations.cache_clear)
     test.addCleanup(speaking.stop)
-    catalogue.cache_clear()
+    load_translations.cache_clear()

@@ -13,7 +13,7 @@ from pathlib import Path
 from threading import Condition
 from typing import Any, NamedTuple
 
-from chatd.store.postgresql.connections import translate
+from chatd.store.postgresql.connections import translate_sql
 from tests.support.daemon_process import PATIENCE, Client, Daemon
 from tests.support.postgresql_server import rows
 
@@ -401,7 +401,7 @@ def reading(folder: Path) -> contextlib.closing[sqlite3.Connection]:
 def read_log(place: Path | str, after: int = 0) -> list[Entry]:
     """What the database in the folder ``place``, or the one with the URL ``place``, holds after an id."""
     if isinstance(place, str):
-        return [Entry(*row) for row in rows(place, translate(LOG), (after,))]
+        return [Entry(*row) for row in rows(place, translate_sql(LOG), (after,))]
     with reading(place) as database:
         return [Entry(*row) for row in database.execute(LOG, (after,))]
 

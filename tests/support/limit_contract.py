@@ -9,9 +9,9 @@ import msgspec
 from twisted.internet.defer import Deferred, maybeDeferred
 
 from chatd.carriers.carrier import MAX_FIRST_LINE_BYTES
-from chatd.connections.session import MAX_ANONYMOUS_REFUSALS, REFUSAL_LINGER_SECONDS
+from chatd.connections.session import LINGER_AFTER_REFUSAL_SECONDS, MAX_REFUSALS_BEFORE_LOGIN
 from chatd.core.accounts import AccountPolicy
-from chatd.core.declarations import DURATION_MAX_SECONDS
+from chatd.core.declarations import MAX_DURATION_SECONDS
 from chatd.core.names import MAX_GROUP_NAME_CODE_POINTS, MAX_NICK_CODE_POINTS
 from chatd.daemon import passwords
 from chatd.daemon.passwords import PasswordHashQueue
@@ -85,7 +85,7 @@ class Case(StageTestCase):
         """Say something that is refused as the row has it; ``ends`` says whether the client must go."""
         peer.says(said)
         self.assertEqual(self.hears(peer), [self.expected])
-        self.stage.wait(REFUSAL_LINGER_SECONDS)
+        self.stage.wait(LINGER_AFTER_REFUSAL_SECONDS)
         self.assertEqual((peer.closed, peer.wire.aborted), (ends, False))
 
     def stored(self, query: str) -> list[Any]:
@@ -106,7 +106,7 @@ class Connecting(Case):
         if self.way.sample.subprotocol:
             expected = expected._replace(retry_after=self.row.retry_after)
         self.assertEqual(list(self.way.told_first(peer.hears())), [expected])
-        self.stage.wait(REFUSAL_LINGER_SECONDS)
+        self.stage.wait(LINGER_AFTER_REFUSAL_SECONDS)
         self.assertEqual((peer.closed, peer.wire.aborted), (True, False))
 
     def test_connections(self) -> None:
@@ -237,13 +237,13 @@ class EveryWire(Connecting):
         self.assertEqual(self.stored("SELECT name FROM conversations WHERE kind = 'group'"), ["x" * 64])
 
     def test_duration(self) -> None:
-        days = DURATION_MAX_SECONDS // DAY_SECONDS
+        days = MAX_DURATION_SECONDS // DAY_SECONDS
         alice = self.comes("alice")
         self.allows(alice, self.asks("register", password=SECRET))
         bot = {"token": "bot", "scope": "read", "groups": "*"}
         self.allows(alice, self.asks("maketoken", **bot, duration=f"{days}d"))
-        self.refuses(alice, self.asks("maketoken", **bot, duration=f"{DURATION_MAX_SECONDS + 1}"))
-        self.assertEqual(self.stored("SELECT expires - made FROM tokens"), [DURATION_MAX_SECONDS * 1000])
+        self.refuses(alice, self.asks("maketoken", **bot, duration=f"{MAX_DURATION_SECONDS + 1}"))
+        self.assertEqual(self.stored("SELECT expires - made FROM tokens"), [MAX_DURATION_SECONDS * 1000])
 
     def test_groups_per_user(self) -> None:
         alice = self.comes("alice")
@@ -329,15 +329,17 @@ class EveryWire(Connecting):
 
     def test_anonymous_refusals(self) -> None:
         self.comes("bob")
-        for refusals in (MAX_ANONYMOUS_REFUSALS - 1, MAX_ANONYMOUS_REFUSALS):
+        for refusals in (MAX_REFUSALS_BEFORE_LOGIN - 1, MAX_REFUSALS_BEFORE_LOGIN):
             peer = self.connect()
             for _ in range(refusals):
                 peer.says(self.asks("identify", nick="bob", password=SECRET))
             told = self.hears(peer)
             self.assertEqual({one.code for one in told[:refusals]}, {"wrong_password"})
-            self.assertEqual(told[refusals:], [self.expected] if refusals == MAX_ANONYMOUS_REFUSALS else [])
-            self.stage.wait(REFUSAL_LINGER_SECONDS)
-            self.assertEqual(peer.closed, refusals == MAX_ANONYMOUS_REFUSALS)
+            self.assertEqual(
+                told[refusals:], [self.expected] if refusals == MAX_REFUSALS_BEFORE_LOGIN else []
+            )
+            self.stage.wait(LINGER_AFTER_REFUSAL_SECONDS)
+            self.assertEqual(peer.closed, refusals == MAX_REFUSALS_BEFORE_LOGIN)
 
     def test_logins_per_address(self) -> None:
         """Of users who are known; the next may come when the refusal says."""

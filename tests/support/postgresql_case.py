@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 from twisted.enterprise.adbapi import Transaction
 
-from chatd.store.postgresql.connections import translate
+from chatd.store.postgresql.connections import translate_sql
 from chatd.store.postgresql.store import PostgresqlStore
 from chatd.store.store import Store
 from tests.support.in_memory_daemon import ThreadlessPool
@@ -54,7 +54,7 @@ class PostgresqlFixture(StoreFixture):
         self.writer.close()
 
     def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
-        return rows(str(self.place), translate(query), values)
+        return rows(str(self.place), translate_sql(query), values)
 
 
 class PostgresqlTestCase(JournalTestCase):

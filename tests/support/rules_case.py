@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from twisted.trial.unittest import SynchronousTestCase
 
 from chatd.core import commands as c
-from chatd.core.audience import Audience, audience
+from chatd.core.audience import Audience, users_who_receive
 from chatd.core.commands import COMMANDS, Command
 from chatd.core.events import ChatEvent, User
 from chatd.core.limits import Limits
@@ -52,7 +52,7 @@ class Chat:
             self.state.apply(record)
         audiences = []
         for event in decision.events:
-            audiences.append(audience(self.state, event))
+            audiences.append(users_who_receive(self.state, event))
             self.state.apply(event)
         self.decisions.append(decision)
         self.audiences.append(audiences)
@@ -86,8 +86,8 @@ def described(group: Group) -> list[str]:
     members = [f"{user.nick} ({group.role(user)})" for user in group.members.values()]
     held = (
         ", ".join(members) or "empty",
-        f"invited {sorted(group.invited)}" if group.invited else "",
-        f"banned {sorted(group.banned)}" if group.banned else "",
+        f"invited {sorted(group.invitations)}" if group.invitations else "",
+        f"banned {sorted(group.banned_user_ids)}" if group.banned_user_ids else "",
         f"about {group.topic}" if group.topic else "",
     )
     return [f"{group.visibility}: {'; '.join(filter(None, held))}"]

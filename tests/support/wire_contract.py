@@ -9,7 +9,7 @@ from twisted.logger import ILogObserver, LogEvent, LogLevel, globalLogPublisher
 from zope.interface import implementer
 
 from chatd.boundaries import Dialect
-from chatd.connections.session import MAX_ANONYMOUS_REFUSALS, REFUSAL_LINGER_SECONDS
+from chatd.connections.session import LINGER_AFTER_REFUSAL_SECONDS, MAX_REFUSALS_BEFORE_LOGIN
 from chatd.core.limits import Limits
 from chatd.daemon import wires as daemon_wires
 from chatd.daemon.wires import AUTO_WIRE_NAMES, declared_wires
@@ -74,7 +74,7 @@ class Contract(StageTestCase):
             if wire.name == (AUTO_WIRE_NAMES[0] if self.wire == "auto" else self.wire)
             and wire.subprotocol == self.sample.subprotocol
         ]
-        (greeting,) = {_greeting(wire.carrier, wire.make_dialect(Limits())) for wire in wires}
+        (greeting,) = {_greeting(wire.carrier_name, wire.make_dialect(Limits())) for wire in wires}
         detects = self.wire == "auto" or len(wires) > 1
         peer = self.connect()
         self.assertEqual(peer.hears(), b"" if detects else greeting)
@@ -90,7 +90,7 @@ class Contract(StageTestCase):
             peer = self.connect().says(said[:at]).says(said[at:])
             self.stage.wait(0.5)
             self.assertEqual(peer.hears().count(b"HTTP"), 1, at)
-            self.stage.wait(REFUSAL_LINGER_SECONDS)
+            self.stage.wait(LINGER_AFTER_REFUSAL_SECONDS)
             self.assertEqual((peer.closed, peer.wire.aborted), (True, False))
         self.assertEqual(self.told.hears(), b"")
 
@@ -99,7 +99,7 @@ class Contract(StageTestCase):
         lines = b"IAM evil\nMSG x\nHello|evil\nx\n" + self.sample.hello(b"evil") + self.sample.says(b"x")
         for start in (b"\x16\x03\x01\x02\x00\x01", b"\x16"):
             peer = self.connect().says(start + b"\n" + lines)
-            self.stage.wait(REFUSAL_LINGER_SECONDS + 0.5)
+            self.stage.wait(LINGER_AFTER_REFUSAL_SECONDS + 0.5)
             self.assertEqual(self.told.hears(), b"", start)
             self.assertEqual((peer.closed, peer.wire.aborted), (True, False))
 
@@ -111,17 +111,19 @@ class Contract(StageTestCase):
     def test_who_is_refused_five_times_without_a_name_goes(self) -> None:
         """And what it has sent behind that is not done; whoever has a name may be wrong more often."""
         sample = self.sample
-        taken = sample.hello(b"told") * MAX_ANONYMOUS_REFUSALS
+        taken = sample.hello(b"told") * MAX_REFUSALS_BEFORE_LOGIN
         peer = self.connect()
         heard = self.says(peer, taken + sample.hello(b"eve") + sample.says(b"x"))
         # Where a hello takes two messages, each of them is refused.
-        self.assertIn(heard.count(sample.taken), (MAX_ANONYMOUS_REFUSALS, (MAX_ANONYMOUS_REFUSALS + 1) // 2))
+        self.assertIn(
+            heard.count(sample.taken), (MAX_REFUSALS_BEFORE_LOGIN, (MAX_REFUSALS_BEFORE_LOGIN + 1) // 2)
+        )
         self.assertEqual(heard.count(sample.guesses), 1)
-        self.stage.wait(REFUSAL_LINGER_SECONDS)
+        self.stage.wait(LINGER_AFTER_REFUSAL_SECONDS)
         self.assertEqual((peer.closed, peer.wire.aborted), (True, False))
         self.assertEqual(self.told.hears(), b"")
         alice = self.comes(b"alice")
-        self.says(alice, *([sample.says(b" ")] * MAX_ANONYMOUS_REFUSALS), sample.says(b"salut"))
+        self.says(alice, *([sample.says(b" ")] * MAX_REFUSALS_BEFORE_LOGIN), sample.says(b"salut"))
         self.assertEqual(self.told.lines(), ["MSG alice salut"])
 
     def test_who_does_not_log_in_in_time_goes(self) -> None:
@@ -135,7 +137,7 @@ class Contract(StageTestCase):
         self.assertIn(self.sample.taken, self.says(refused, self.sample.hello(b"told")))
         self.assertEqual((silent.closed, refused.closed), (False, False))
         silent.hears()
-        self.stage.wait(2 + REFUSAL_LINGER_SECONDS)
+        self.stage.wait(2 + LINGER_AFTER_REFUSAL_SECONDS)
         for peer in (silent, refused):
             self.assertIn(self.sample.late, peer.hears())
             self.assertEqual((peer.closed, peer.wire.aborted), (True, False))
@@ -148,7 +150,7 @@ class Contract(StageTestCase):
         refused = self.connect("192.0.2.1")
         self.stage.wait(0.6)
         self.assertIn(self.sample.crowded, refused.hears())
-        self.stage.wait(REFUSAL_LINGER_SECONDS)
+        self.stage.wait(LINGER_AFTER_REFUSAL_SECONDS)
         self.assertTrue(refused.closed)
         other = self.connect("192.0.2.2")
         crowd[0].hangs_up()
@@ -230,7 +232,7 @@ class Contract(StageTestCase):
         self.assertEqual(self.says(alice, self.sample.broken).count(self.sample.refusal), 1)
         self.says(alice, self.sample.says(b"salut"))
         if self.sample.ends:
-            self.stage.wait(REFUSAL_LINGER_SECONDS)
+            self.stage.wait(LINGER_AFTER_REFUSAL_SECONDS)
             self.assertEqual((alice.closed, alice.wire.aborted), (True, False))
             self.assertEqual(self.told.lines(), ["LFT alice"])
         else:
@@ -246,7 +248,7 @@ class Contract(StageTestCase):
             nick = b"n%03d" % at
             said = sample.hello(nick) + sample.says(b"one") + sample.says(b"two") + sample.broken
             peer = self.connect().says(said[:at]).says(said[at:])
-            self.stage.wait(REFUSAL_LINGER_SECONDS + 0.5)
+            self.stage.wait(LINGER_AFTER_REFUSAL_SECONDS + 0.5)
             told = self.told.lines()
             self.assertEqual(told[:3], [f"ARR n{at:03}", f"MSG n{at:03} one", f"MSG n{at:03} two"], at)
             heard.append(peer.hears().count(sample.refusal))

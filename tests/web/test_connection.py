@@ -12,7 +12,7 @@ from twisted.logger import capturedLogs
 from twisted.web.http import HTTPChannel
 
 from chatd.connections.outbox import CLOSE_TIMEOUT_SECONDS
-from chatd.connections.session import REFUSAL_LINGER_SECONDS
+from chatd.connections.session import LINGER_AFTER_REFUSAL_SECONDS
 from chatd.core.limits import Limits
 from chatd.core.refusals import Refusal
 from chatd.web.connection import (
@@ -170,7 +170,7 @@ class Pages(HttpTestCase):
         peer.says(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n" * 100)
         heard = peer.hears()
         self.assertEqual((heard.count(b"200 OK"), b"connection: close" in heard.lower()), (1, True))
-        self.stage.wait(REFUSAL_LINGER_SECONDS)
+        self.stage.wait(LINGER_AFTER_REFUSAL_SECONDS)
         self.assertTrue(peer.closed)
 
     def test_who_does_not_read_its_answers_is_not_read(self) -> None:
@@ -218,7 +218,7 @@ class Pages(HttpTestCase):
                 peer = self.stage.connect("web").says(said)
                 self.assertEqual(peer.hears().split()[1], b"400")
                 self.assertEqual(peer.says(b"1\r\na\r\n" * 1000).hears(), b"")
-                self.stage.wait(REFUSAL_LINGER_SECONDS)
+                self.stage.wait(LINGER_AFTER_REFUSAL_SECONDS)
                 self.assertTrue(peer.closed)
 
     def test_head_has_no_body_whatever_the_answer(self) -> None:
@@ -233,7 +233,7 @@ class Pages(HttpTestCase):
         del self.stage.healthy
         peer = self.stage.connect("web").says(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
         self.assertEqual(len(self.flushLoggedErrors(AttributeError)), 1)
-        self.stage.wait(REFUSAL_LINGER_SECONDS)
+        self.stage.wait(LINGER_AFTER_REFUSAL_SECONDS)
         self.assertEqual((peer.closed, peer.hears()), (True, b""))
 
     def test_entity_tags(self) -> None:
@@ -344,7 +344,7 @@ class Upgrade(HttpTestCase):
                 peer = self.stage.connect(wire).says(said)
                 peer.says(json_frame(action="client-hello", from_="eve"))
                 self.assertEqual(peer.hears().split()[1:2], [b"%d" % status], said)
-                self.stage.wait(REFUSAL_LINGER_SECONDS)
+                self.stage.wait(LINGER_AFTER_REFUSAL_SECONDS)
                 self.assertTrue(peer.closed)
         self.assertEqual(len(self.stage.sessions), 0)
 
@@ -367,7 +367,7 @@ class Bounds(HttpTestCase):
         while not peer.hears():
             peer.says(b"X-Y: " + b"z" * 995 + b"\r\n")
             self.assertLess(len(self.head(peer)), MAX_HEAD_BYTES + 2000)
-        self.stage.wait(REFUSAL_LINGER_SECONDS)
+        self.stage.wait(LINGER_AFTER_REFUSAL_SECONDS)
         self.assertEqual((peer.closed, peer.wire.aborted), (True, False))
 
     def head(self, peer: Peer) -> bytes:
@@ -383,7 +383,7 @@ class Bounds(HttpTestCase):
             self.stage.wait(0.4)
         self.stage.wait(HEAD_TIMEOUT_SECONDS)
         self.assertEqual(peer.hears()[:12], b"HTTP/1.1 408")
-        self.stage.wait(REFUSAL_LINGER_SECONDS)
+        self.stage.wait(LINGER_AFTER_REFUSAL_SECONDS)
         self.assertTrue(peer.closed)
 
     def test_silence(self) -> None:
@@ -404,7 +404,7 @@ class Bounds(HttpTestCase):
             if wire == "web":
                 self.assertEqual(heard[:12], b"HTTP/1.1 503")
             self.assertIn(b"rate_limited", heard)
-            self.stage.wait(REFUSAL_LINGER_SECONDS)
+            self.stage.wait(LINGER_AFTER_REFUSAL_SECONDS)
             self.assertTrue(refused.closed)
 
     def test_who_does_not_let_the_connection_close_is_cut(self) -> None:
@@ -416,7 +416,7 @@ class Bounds(HttpTestCase):
         ):
             peer = self.stage.connect("web").says(said)
             self.patch(peer.wire, "loseConnection", lambda: None)
-            self.stage.wait(HEAD_TIMEOUT_SECONDS + REFUSAL_LINGER_SECONDS + CLOSE_TIMEOUT_SECONDS)
+            self.stage.wait(HEAD_TIMEOUT_SECONDS + LINGER_AFTER_REFUSAL_SECONDS + CLOSE_TIMEOUT_SECONDS)
             self.assertTrue(peer.wire.aborted)
         self.assertEqual(len(self.stage.sessions), 0)
 
@@ -434,7 +434,7 @@ class Bounds(HttpTestCase):
         peers[1].says(b"GET /")
         done: list[None] = []
         self.stage.sessions.close().addCallback(done.append)
-        self.stage.wait(REFUSAL_LINGER_SECONDS)
+        self.stage.wait(LINGER_AFTER_REFUSAL_SECONDS)
         self.assertEqual(([peer.closed for peer in peers], done), ([True, True], [None]))
 
     def test_the_end_of_the_input(self) -> None:
@@ -463,7 +463,7 @@ class OverTls(TlsStageTestCase):
             peer.says("GET /app.js HTTP/1.1\r", "Host: localhost\r", "Connection: close\r", "\r")
             peer.wire.unstick()
             self.assertEqual(peer.lines()[0], "HTTP/1.1 200 OK")
-            self.stage.wait(REFUSAL_LINGER_SECONDS)
+            self.stage.wait(LINGER_AFTER_REFUSAL_SECONDS)
             self.assertEqual(peer.lines(), [])
             if says_goodbye:
                 peer.closes()
@@ -490,11 +490,13 @@ class Forwarded(StageTestCase):
         for peer in (*first, other):
             self.assertIn(b" 101 ", peer.hears())
         self.assertIn(b"rate_limited", refused.hears())
-        peers = {session.peer for session in self.stage.sessions.all()}
+        peers = {session.peer for session in self.stage.sessions.all_sessions()}
         self.assertEqual(peers, {"198.51.100.1", "198.51.100.2"})
 
     def test_a_client_that_is_no_proxy_is_not_believed(self) -> None:
         """Else it would choose its address, and somebody else would be refused."""
         crowd = [self.come(f"198.51.100.{number}") for number in range(3)]
         self.assertIn(b"rate_limited", crowd[2].hears())
-        self.assertEqual({session.client_network for session in self.stage.sessions.all()}, {"192.0.2.80"})
+        self.assertEqual(
+            {session.client_network for session in self.stage.sessions.all_sessions()}, {"192.0.2.80"}
+        )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from chatd.store.archive import load_snapshot
-from chatd.store.check import GAPS, MAX_PROBLEMS
+from chatd.store.check import MAX_REPORTED_PROBLEMS, SELECT_GAPS_IN_SEQS
 from chatd.store.postgresql.database import PostgresqlDatabase
 from chatd.store.postgresql.search import find_index_problems
 
@@ -30,7 +30,7 @@ def find_problems(connection: Any, database: PostgresqlDatabase) -> list[str]:
     ``pg_checksums``) check the server's files. Raises `psycopg.Error`.
     """
     with connection.cursor() as cursor:
-        database.begin_reading(cursor)
+        database.begin_read_transaction(cursor)
         try:
             return _find_problems(cursor, database)
         finally:
@@ -43,13 +43,13 @@ def _find_problems(cursor: Any, database: PostgresqlDatabase) -> list[str]:
         cursor.execute(
             f"SELECT id FROM {table} WHERE {column} IS NOT NULL AND NOT EXISTS"
             f" (SELECT 1 FROM {parent} WHERE {parent}.id = {table}.{column}) ORDER BY id"
-            f" LIMIT {MAX_PROBLEMS}"
+            f" LIMIT {MAX_REPORTED_PROBLEMS}"
         )
         problems += [f"row {id} of {table} refers to a row of {parent} that is missing" for (id,) in cursor]
-    cursor.execute(GAPS)
+    cursor.execute(SELECT_GAPS_IN_SEQS)
     problems += [
         f"conversation {conversation} has {count} entries, but their seqs run from {first} to {last}"
-        for conversation, count, first, last in cursor.fetchmany(MAX_PROBLEMS)
+        for conversation, count, first, last in cursor.fetchmany(MAX_REPORTED_PROBLEMS)
     ]
     problems += find_index_problems(cursor)
     if not problems:

@@ -15,7 +15,7 @@ from psycopg.types.numeric import Int8Dumper
 from psycopg.types.string import StrDumper
 from twisted.enterprise import adbapi
 
-from chatd.store.archive import ID_ROWS, PAIR_ROWS
+from chatd.store.archive import JSON_IDS_SQL, JSON_PAIRS_SQL
 from chatd.store.errors import StoreError
 
 CONNECT_TIMEOUT_SECONDS: Final = 3
@@ -44,8 +44,8 @@ PostgreSQL stores no U+0000. It is stored as this character and ``0``; this char
 """
 
 _SPELLINGS: Final = {
-    ID_ROWS: "SELECT CAST(value AS bigint) FROM json_array_elements_text(CAST(? AS json))",
-    PAIR_ROWS: (
+    JSON_IDS_SQL: "SELECT CAST(value AS bigint) FROM json_array_elements_text(CAST(? AS json))",
+    JSON_PAIRS_SQL: (
         "SELECT CAST(value ->> 0 AS bigint) AS place, CAST(value ->> 1 AS bigint) AS above"
         " FROM json_array_elements(CAST(? AS json))"
     ),
@@ -88,7 +88,7 @@ _ADAPTERS: Final = _make_adapters()
 
 
 @lru_cache(maxsize=1024)
-def translate(query: str) -> str:
+def translate_sql(query: str) -> str:
     """Return ``query``, which is SQL for SQLite, as SQL for PostgreSQL with the placeholders of psycopg."""
     for here, there in _SPELLINGS.items():
         query = query.replace(here, there)
@@ -96,7 +96,7 @@ def translate(query: str) -> str:
 
 
 def _as_sent(query: Any) -> Any:
-    return translate(query) if isinstance(query, str) else query
+    return translate_sql(query) if isinstance(query, str) else query
 
 
 class TranslatingCursor(psycopg.Cursor[Any]):
@@ -159,7 +159,7 @@ class DatabaseUrl:
                 self._conninfo, autocommit=True, context=_ADAPTERS, cursor_factory=TranslatingCursor
             )
         except psycopg.OperationalError as error:
-            raise StoreError(f"can't use the database {self.name}: {one_line(error)}") from None
+            raise StoreError(f"can't use the database {self.name}: {error_in_one_line(error)}") from None
 
     def pool(
         self,
@@ -192,7 +192,7 @@ class DatabaseUrl:
         return pool
 
 
-def one_line(error: psycopg.Error) -> str:
+def error_in_one_line(error: psycopg.Error) -> str:
     """Return the text of ``error`` in one line."""
     return "; ".join(line.strip() for line in str(error).splitlines() if line.strip()) or type(error).__name__
 

@@ -42,24 +42,24 @@ class PostgresqlDatabase:
     process. The archive has one for each of its threads, because the words of a search are split there.
     """
 
-    error_type: type[Exception] = psycopg.Error
-    renewal_seconds: float | None = RENEWAL_SECONDS
+    driver_error_type: type[Exception] = psycopg.Error
+    lease_renewal_seconds: float | None = RENEWAL_SECONDS
 
     def __init__(self, lease: WriteLease) -> None:
         self._lease = lease
         self._search_words = SearchWords()
 
-    def begin(self, cursor: Transaction) -> None:
-        """Begin a transaction that writes (see `WriteLease.begin`)."""
-        self._lease.begin(cursor)
+    def begin_transaction(self, cursor: Transaction) -> None:
+        """Begin a transaction that writes (see `WriteLease.begin_transaction`)."""
+        self._lease.begin_transaction(cursor)
 
-    def end(self, cursor: Transaction, result: object) -> None:
-        """Commit the transaction (see `WriteLease.end`)."""
-        self._lease.end(cursor, result)
+    def finish_transaction(self, cursor: Transaction, result: object) -> None:
+        """Commit the transaction (see `WriteLease.finish_transaction`)."""
+        self._lease.finish_transaction(cursor, result)
 
-    def find_outcome(self, cursor: Transaction) -> bool:
-        """Return whether the last transaction is stored (see `WriteLease.find_outcome`)."""
-        return self._lease.find_outcome(cursor)
+    def find_transaction_outcome(self, cursor: Transaction) -> bool:
+        """Return whether the last transaction is stored (see `WriteLease.find_transaction_outcome`)."""
+        return self._lease.find_transaction_outcome(cursor)
 
     def release(self, cursor: Transaction) -> None:
         """Let another process write to the database from now on."""
@@ -75,17 +75,17 @@ class PostgresqlDatabase:
             for row in rows:
                 copy.write_row(row)
 
-    def messages_by_ref(
+    def stored_messages_by_ref(
         self, cursor: Transaction, refs: Sequence[tuple[int, str]]
     ) -> Mapping[tuple[int, str], StoredMessage]:
         """Return the stored messages with the given ``refs``, each a pair of the author's id and the ref."""
         cursor.execute(_BY_REF, tuple(map(list, zip(*refs, strict=True))))
         return {(actor, ref): message for actor, ref, *message in cursor.fetchall()}
 
-    def write_nothing_new(self, cursor: Transaction) -> None:
-        """Do nothing, because `end` writes."""
+    def write_unchanged_value(self, cursor: Transaction) -> None:
+        """Do nothing, because `finish_transaction` writes."""
 
-    def measure_bytes(self, cursor: Any) -> int:
+    def measure_database_bytes(self, cursor: Any) -> int:
         """Return the size of the tables and their indexes in bytes, including the space of deleted rows."""
         cursor.execute(_SIZE)
         ((size,),) = cursor.fetchall()
@@ -100,29 +100,29 @@ class PostgresqlDatabase:
         PostgreSQL's autovacuum removes what is deleted. It looks at the tables with texts every minute (see
         docs/OPERATING.md).
         """
-        return self.measure_bytes(cursor)
+        return self.measure_database_bytes(cursor)
 
     def index_messages(self, cursor: Transaction) -> bool:
         """Add some messages that are not indexed yet to the search index. Return whether there are more."""
         cursor.execute("SELECT indexed < (SELECT coalesce(max(id), 0) FROM log) FROM search_progress")
         if not cursor.fetchone()[0]:
             return False
-        self._lease.begin(cursor)
+        self._lease.begin_transaction(cursor)
         more = self._search_words.index_messages(cursor)
-        self._lease.end(cursor, None)
+        self._lease.finish_transaction(cursor, None)
         return more
 
-    def forget_messages(self, cursor: Transaction, ids: Iterable[int]) -> None:
+    def remove_messages_from_index(self, cursor: Transaction, ids: Iterable[int]) -> None:
         """Remove the old words of the messages with the log ids ``ids`` from the search index, and index them
         again.
         """
-        self._search_words.forget_messages(cursor, ids)
+        self._search_words.remove_messages_from_index(cursor, ids)
 
     def has_lost_connection(self, error: BaseException | None) -> bool:
         """Return whether ``error`` means that the connection broke."""
         return isinstance(error, psycopg.OperationalError) and is_without_answer(error)
 
-    def begin_reading(self, cursor: Any) -> None:
+    def begin_read_transaction(self, cursor: Any) -> None:
         """Begin a transaction in which all queries see the same state of the database."""
         cursor.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
 
@@ -139,7 +139,7 @@ class PostgresqlDatabase:
             merged = " UNION ALL ".join(f"({select} {order} LIMIT {limit + offset})" for select in selects)
         return f"{merged} {order} LIMIT {limit} OFFSET {offset}", values
 
-    def search_step(
+    def run_search_step(
         self,
         cursor: Transaction,
         query: SearchQuery,
@@ -148,5 +148,5 @@ class PostgresqlDatabase:
         end: int,
         limit: int,
     ) -> SearchStep:
-        """Search a part of the log for ``query`` (see `chatd.store.database.Database.search_step`)."""
-        return self._search_words.search_step(cursor, query, hidden_up_to, start, end, limit)
+        """Search a part of the log for ``query`` (see `chatd.store.database.Database.run_search_step`)."""
+        return self._search_words.run_search_step(cursor, query, hidden_up_to, start, end, limit)

@@ -64,7 +64,7 @@ class WriteLease:
             former = until
             time.sleep(CLAIM_POLL_SECONDS)
 
-    def begin(self, cursor: Transaction) -> None:
+    def begin_transaction(self, cursor: Transaction) -> None:
         """Begin a transaction that writes.
 
         If this process is no longer the writer, it first claims the database again. Raises `NotTheWriter` if
@@ -86,7 +86,7 @@ class WriteLease:
             self._commits = commits
             raise StateOutdated("the database is not as this chatd has left it: reading its state")
 
-    def end(self, cursor: Transaction, result: object) -> None:
+    def finish_transaction(self, cursor: Transaction, result: object) -> None:
         """Increase the transaction counter, renew the lease, and commit.
 
         Raises `OutcomeUnknown` with ``result`` if the connection breaks, and `psycopg.Error` if the
@@ -100,7 +100,7 @@ class WriteLease:
             raise OutcomeUnknown(result) from None
         self._commits += 1
 
-    def find_outcome(self, cursor: Transaction) -> bool:
+    def find_transaction_outcome(self, cursor: Transaction) -> bool:
         """Claim the database again, and return whether the last transaction is stored.
 
         The commit of that transaction was not confirmed. It has ended, because it had locked the row that

@@ -8,7 +8,7 @@ from typing import Any, Final
 import psycopg
 
 from chatd.store.errors import StoreError
-from chatd.store.postgresql.connections import one_line
+from chatd.store.postgresql.connections import error_in_one_line
 
 SCHEMA_LOCK: Final = 0x63686174
 """The number of the advisory lock that is held while tables are made or changed: ``chat`` in ASCII."""
@@ -88,4 +88,4 @@ def _check_encoding(connection: Any, name: str) -> None:
 
 def as_store_error(error: psycopg.Error, name: str) -> StoreError:
     """Return the `StoreError` for ``error``, which was raised while the database ``name`` was opened."""
-    return StoreError(f"can't use the database {name}: {one_line(error)}")
+    return StoreError(f"can't use the database {name}: {error_in_one_line(error)}")

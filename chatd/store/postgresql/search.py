@@ -17,22 +17,26 @@ from typing import Any, Final
 from twisted.enterprise.adbapi import Transaction
 
 from chatd.core.records import SearchQuery, SearchStep
-from chatd.store.search_index import INDEXED_KINDS, SCAN_CHARACTERS, SCAN_IDS
+from chatd.store.search_index import (
+    INDEXED_KINDS,
+    MAX_UNINDEXED_CHARACTERS_PER_SEARCH_STEP,
+    MAX_UNINDEXED_IDS_PER_SEARCH_STEP,
+)
 from chatd.store.words import CutTerm, WordCutter, cut_terms
 
-STEP_MESSAGES: Final = 128
+MAX_MESSAGES_PER_INDEX_STEP: Final = 128
 """The maximum number of messages that are indexed in one transaction."""
 
-STEP_CHARACTERS: Final = 16 * 1024
+MAX_CHARACTERS_PER_INDEX_STEP: Final = 16 * 1024
 """The maximum number of characters that are indexed in one transaction; a single message may have more."""
 
-STEP_IDS: Final = 4096
+MAX_IDS_PER_INDEX_STEP: Final = 4096
 """The maximum number of log entries that are passed over in one transaction, events among them."""
 
-SEARCH_STEP_IDS: Final = 65_536
+MAX_IDS_PER_SEARCH_STEP: Final = 65_536
 """The maximum number of ids of indexed messages that one step of a search goes through."""
 
-PHRASE_STEP_MESSAGES: Final = 256
+MAX_MESSAGES_PER_PHRASE_SEARCH_STEP: Final = 256
 """The maximum number of messages whose texts one step of a search reads to look for phrases."""
 
 MAX_WORD_BYTES: Final = 2000
@@ -63,17 +67,17 @@ class SearchWords:
         indexed, last = cursor.fetchone()
         if indexed >= last:
             return False
-        end = min(last, indexed + STEP_IDS)
+        end = min(last, indexed + MAX_IDS_PER_INDEX_STEP)
         cursor.execute(
             "SELECT id, conversation, actor, body FROM (SELECT id, conversation, actor, body,"
             " coalesce(sum(length(body)) OVER (ORDER BY id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING),"
             f" 0) AS before FROM log WHERE id > %s AND id <= %s AND {INDEXED_KINDS} ORDER BY id LIMIT %s)"
             " AS next WHERE before < %s ORDER BY id",
-            (indexed, end, STEP_MESSAGES + 1, STEP_CHARACTERS),
+            (indexed, end, MAX_MESSAGES_PER_INDEX_STEP + 1, MAX_CHARACTERS_PER_INDEX_STEP),
         )
         messages = cursor.fetchall()
         # What was left out by a limit is for the next step.
-        if len(messages) > STEP_MESSAGES:
+        if len(messages) > MAX_MESSAGES_PER_INDEX_STEP:
             messages.pop()
             end = messages[-1][0]
         elif messages:
@@ -87,7 +91,7 @@ class SearchWords:
         cursor.execute("UPDATE search_progress SET indexed = %s", (end,))
         return True
 
-    def forget_messages(self, cursor: Transaction, ids: Iterable[int]) -> None:
+    def remove_messages_from_index(self, cursor: Transaction, ids: Iterable[int]) -> None:
         """Remove the old words of the messages with the log ids ``ids`` from the search index, and index them
         again.
 
@@ -114,7 +118,7 @@ class SearchWords:
 
     # The reader's side.
 
-    def search_step(
+    def run_search_step(
         self,
         cursor: Transaction,
         query: SearchQuery,
@@ -123,11 +127,12 @@ class SearchWords:
         end: int,
         limit: int,
     ) -> SearchStep:
-        """Search a part of the log for ``query`` (see `chatd.store.database.Database.search_step`).
+        """Search a part of the log for ``query`` (see `chatd.store.database.Database.run_search_step`).
 
-        The step ends when ``limit`` messages are found, after `SEARCH_STEP_IDS` ids with index or `SCAN_IDS`
-        without, or when the texts of `PHRASE_STEP_MESSAGES`, or `SCAN_CHARACTERS` of texts without index,
-        were read.
+        The step ends when ``limit`` messages are found, after `MAX_IDS_PER_SEARCH_STEP` ids with index or
+        `MAX_UNINDEXED_IDS_PER_SEARCH_STEP` without, or when the texts of
+        `MAX_MESSAGES_PER_PHRASE_SEARCH_STEP`, or `MAX_UNINDEXED_CHARACTERS_PER_SEARCH_STEP` of texts without
+        index, were read.
         """
         terms = cut_terms(self._cutter, query.terms)
         condition, values = _readable(query, hidden_up_to)
@@ -139,10 +144,10 @@ class SearchWords:
         forward = end > start
         is_indexed = start <= indexed
         if is_indexed:
-            first, last = _cut(low, min(high, indexed), SEARCH_STEP_IDS, forward)
+            first, last = _cut(low, min(high, indexed), MAX_IDS_PER_SEARCH_STEP, forward)
             ids, stopped = self._search_index(cursor, terms, condition, values, first, last, forward, limit)
         else:
-            first, last = _cut(max(low, indexed + 1), high, SCAN_IDS, forward)
+            first, last = _cut(max(low, indexed + 1), high, MAX_UNINDEXED_IDS_PER_SEARCH_STEP, forward)
             ids, stopped = self._scan(cursor, terms, condition, values, first, last, forward, limit)
         if stopped is None:
             stopped = last if forward else first
@@ -164,7 +169,7 @@ class SearchWords:
         looked at, None if all were.
         """
         phrases = [term for term in terms if len(term.words) > 1]
-        most = PHRASE_STEP_MESSAGES if phrases else limit
+        most = MAX_MESSAGES_PER_PHRASE_SEARCH_STEP if phrases else limit
         body = "(SELECT body FROM log WHERE log.id = message.id)" if phrases else "''"
         words = "words @@ CAST(%s AS tsquery) AND" if terms else ""
         cursor.execute(
@@ -196,10 +201,10 @@ class SearchWords:
             f" message WHERE id >= %s AND id <= %s AND {INDEXED_KINDS} AND body <> '' AND {condition})"
             " AS texts"
             f" WHERE coalesce(before, 0) <= %s ORDER BY id {order}",
-            (first, last, *values, SCAN_CHARACTERS),
+            (first, last, *values, MAX_UNINDEXED_CHARACTERS_PER_SEARCH_STEP),
         )
         rows = cursor.fetchall()
-        is_cut = sum(len(body) for _, body in rows) > SCAN_CHARACTERS
+        is_cut = sum(len(body) for _, body in rows) > MAX_UNINDEXED_CHARACTERS_PER_SEARCH_STEP
         return self._filter(rows, terms, limit, is_cut)
 
     def _filter(

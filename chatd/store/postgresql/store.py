@@ -84,7 +84,7 @@ class PostgresqlStore:
         """
         database = PostgresqlDatabase(self._lease)
         with self._url.connect() as connection, _store_errors(self.name), connection.cursor() as cursor:
-            database.begin_reading(cursor)
+            database.begin_read_transaction(cursor)
             return load_snapshot(cursor, database)
 
     def open_journal(
@@ -123,7 +123,7 @@ class PostgresqlStore:
         """Return a Deferred of the size in bytes of the tables and their indexes."""
         database = PostgresqlDatabase(self._lease)
         pool = self._readers(1)
-        measuring: Deferred[int] = pool.runInteraction(database.measure_bytes)
+        measuring: Deferred[int] = pool.runInteraction(database.measure_database_bytes)
 
         def close(result: int | Failure) -> int | Failure:
             pool.close()
@@ -173,9 +173,9 @@ class PostgresqlStore:
             connection.execute(b"SET statement_timeout = 0; SET idle_in_transaction_session_timeout = 0")
             transaction = cast(Transaction, cursor)
             try:
-                self._lease.begin(transaction)
+                self._lease.begin_transaction(transaction)
                 yield cursor
-                self._lease.end(transaction, None)
+                self._lease.finish_transaction(transaction, None)
             finally:
                 connection.rollback()
                 self._lease.release(transaction)

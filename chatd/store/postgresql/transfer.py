@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from chatd.store.errors import StoreError
 from chatd.store.postgresql.store import PostgresqlStore
-from chatd.store.transfer import TABLES, quoted, select_statement
+from chatd.store.transfer import TABLES, quote_identifier, select_statement
 
 ROWS_PER_FETCH: Final = 2000
 """The number of rows that are read from the server at once."""
@@ -34,7 +34,7 @@ class TransferDatabase:
     def write(self, table: str, rows: Iterable[tuple[Any, ...]]) -> None:
         """Insert ``rows`` into the table ``table``."""
         columns = TABLES[table].columns
-        with self._cursor.copy(f"COPY {table} ({quoted(columns)}) FROM STDIN") as copy:
+        with self._cursor.copy(f"COPY {table} ({quote_identifier(columns)}) FROM STDIN") as copy:
             for row in rows:
                 copy.write_row(row)
         if table == "tokens":

@@ -14,7 +14,7 @@ from twisted.trial.unittest import SynchronousTestCase
 from chatd.core.events import LOBBY
 from chatd.core.records import PageIdWindow
 from chatd.store.errors import ReadFailed, StoreError
-from chatd.store.postgresql.connections import DatabaseUrl, translate
+from chatd.store.postgresql.connections import DatabaseUrl, translate_sql
 from chatd.store.store import open_store
 from tests.support.effort import effort
 from tests.support.postgresql_case import PostgresqlTestCase
@@ -99,7 +99,7 @@ class Texts(PostgresqlTestCase):
         self.assertEqual([row[-1] for row in page.rows], bodies)
 
     def test_sql_for_sqlite(self) -> None:
-        self.assertEqual(translate("SELECT instr(a, ?) FROM log"), "SELECT strpos(a, %s) FROM log")
+        self.assertEqual(translate_sql("SELECT instr(a, ?) FROM log"), "SELECT strpos(a, %s) FROM log")
 
 
 class Reading(PostgresqlTestCase):

@@ -83,7 +83,7 @@ class Claims(LeaseTestCase):
         self.fixture.clock.advance(RENEWAL_SECONDS)
         self.assertEqual(self.fixture.turns, ["recover"])
         self.assertIn("carol", [user.nick for user in self.fixture.state.users.values()])
-        self.assertEqual(self.fixture.journal.get_read_mark(self.alice, LOBBY).id, 7)
+        self.assertEqual(self.fixture.journal.get_read_mark(self.alice, LOBBY).entry_id, 7)
         self.fixture.says(self.alice, "again")
         self.fixture.turn()
         self.assertEqual(self.fixture.turns, ["recover", "again committed 2/2"])
@@ -158,7 +158,7 @@ class UnknownOutcomes(LeaseTestCase):
 
     def test_until_it_is_known_nobody_is_answered(self) -> None:
         _BreakingCursor.breaks = "behind"
-        find = self.fixture.journal._database.find_outcome
+        find = self.fixture.journal._database.find_transaction_outcome
         asked: list[None] = []
 
         def fail_twice(cursor: Transaction) -> bool:
@@ -167,7 +167,7 @@ class UnknownOutcomes(LeaseTestCase):
                 raise psycopg.OperationalError("the database system is starting up")
             return find(cursor)
 
-        self.patch(self.fixture.journal._database, "find_outcome", fail_twice)
+        self.patch(self.fixture.journal._database, "find_transaction_outcome", fail_twice)
         self.fixture.says(self.alice, "a")
         self.fixture.turn()
         self.fixture.submit("who")

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 
 from chatd.core.events import LOBBY
 from chatd.core.moderation import ConversationTrimmed
-from chatd.core.records import NO_FILTER, LogFilter, SearchQuery
+from chatd.core.records import NO_LOG_FILTER, LogFilter, SearchQuery
 from chatd.core.search import SearchTerm
 from chatd.store.postgresql import search
 from tests.store.test_search_index import STEPS, IndexCase
@@ -20,24 +20,24 @@ from tests.support.postgresql_server import new_chat_database
 
 class Steps(PostgresqlTestCase, IndexCase):
     def test_a_search_has_steps(self) -> None:
-        self.patch(search, "SEARCH_STEP_IDS", 4)
-        self.patch(search, "SCAN_IDS", 3)
+        self.patch(search, "MAX_IDS_PER_SEARCH_STEP", 4)
+        self.patch(search, "MAX_UNINDEXED_IDS_PER_SEARCH_STEP", 3)
         self.says(*("word" for _ in range(10)))
         self.index()
         self.says(*("new" for _ in range(5)))
         step = self.step("other", start=15)
-        self.assertEqual((step.ids, step.resume_id), ([], 12))
+        self.assertEqual((step.message_ids, step.resume_id), ([], 12))
         step = self.step("word", start=10)
-        self.assertEqual((step.ids, step.resume_id), ([10, 9, 8, 7], 6))
+        self.assertEqual((step.message_ids, step.resume_id), ([10, 9, 8, 7], 6))
         step = self.step("word", start=10, limit=2)
-        self.assertEqual((step.ids, step.resume_id), ([10, 9], 8))
+        self.assertEqual((step.message_ids, step.resume_id), ([10, 9], 8))
         for words, found in (("word", range(1, 11)), ("new", range(11, 16)), ("word new", ())):
             self.assertEqual(self.finds(words, forward=True), [*found])
             self.assertEqual(self.finds(words), [*found][::-1])
 
     def test_phrases_and_long_texts(self) -> None:
-        self.patch(search, "PHRASE_STEP_MESSAGES", 2)
-        self.patch(search, "SCAN_CHARACTERS", 40)
+        self.patch(search, "MAX_MESSAGES_PER_PHRASE_SEARCH_STEP", 2)
+        self.patch(search, "MAX_UNINDEXED_CHARACTERS_PER_SEARCH_STEP", 40)
         self.says("one two", "two one", "two, ONE two!", "x" * 3000, "one twofold", "nothing")
         for _ in range(2):
             self.assertEqual(self.finds('"one two"'), [3, 1])
@@ -57,9 +57,9 @@ class Steps(PostgresqlTestCase, IndexCase):
         def found(
             *places: int, direct: int | None = None, author: int | None = None, **hidden: Any
         ) -> list[int]:
-            log_filter = LogFilter(self.bob.id, **hidden) if hidden else NO_FILTER
+            log_filter = LogFilter(self.bob.id, **hidden) if hidden else NO_LOG_FILTER
             query = SearchQuery((SearchTerm("word"),), places, log_filter, direct, author)
-            return self.successResultOf(self.fixture.archive.search(query, 1, 100, 100)).ids
+            return self.successResultOf(self.fixture.archive.search(query, 1, 100, 100)).message_ids
 
         for _ in range(2):
             self.assertEqual(found(1), [2, 3])
@@ -81,9 +81,9 @@ class Anything(PostgresqlTestCase, IndexCase):
         self.fixture.close()
         self.fixture = type(self.fixture)(new_chat_database())
         self.alice = self.fixture.user("alice")
-        self.patch(search, "STEP_MESSAGES", 2)
-        self.patch(search, "SEARCH_STEP_IDS", 3)
-        self.patch(search, "SCAN_IDS", 3)
+        self.patch(search, "MAX_MESSAGES_PER_INDEX_STEP", 2)
+        self.patch(search, "MAX_IDS_PER_SEARCH_STEP", 3)
+        self.patch(search, "MAX_UNINDEXED_IDS_PER_SEARCH_STEP", 3)
         for step, value in steps:
             last = self.fixture.journal.last_delivered_id
             if step == "say":
