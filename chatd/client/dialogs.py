@@ -213,7 +213,10 @@ class RoomsDialog(Dialog[str | None]):
 
     @on(OptionList.OptionSelected)
     def join_chosen_room(self, event: OptionList.OptionSelected) -> None:
-        """Close the dialog with the command that joins the chosen room, or with None for the lobby."""
+        """Close the dialog with the command that joins the chosen room as its result.
+
+        For the lobby, which every user is in, the result is None.
+        """
         if event.option_index:
             self.dismiss(f"/join {self._groups[event.option_index - 1].group}")
         else:

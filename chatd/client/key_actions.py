@@ -88,7 +88,8 @@ class KeyActions(App[None]):
             self._hint.show(_("nothing is new here"))
 
     def action_focus_people(self) -> None:
-        """Give the list of users the keyboard focus. Where there is no room for it, show it until then."""
+        """Give the list of users the keyboard focus. If the list is hidden for lack of
+        room, show it as long as it has the focus."""
         self._people.add_class("-open")
         focus_now(self._people)
 
@@ -97,7 +98,7 @@ class KeyActions(App[None]):
         others = [one.name for one in self.memory.participants() if one.name != self.memory.nick]
         self.push_screen(HelpScreen(self.memory.here, others[0] if others else ""))
 
-    def action_switch(self) -> None:
+    def action_open_switcher(self) -> None:
         """Open the dialog in which the user finds a conversation, a user or a command by typing a few
         letters.
         """

@@ -179,7 +179,7 @@ KEY_BINDINGS: Final[list[BindingType]] = [
     Binding("f5", "toggle_theme"),
     Binding("f6,alt+a", "show_next_unread", priority=True),
     Binding("f7", "show_new_messages", priority=True),
-    Binding("ctrl+k", "switch", priority=True),
+    Binding("ctrl+k", "open_switcher", priority=True),
     Binding("ctrl+n", "step_conversation(1)"),
     Binding("ctrl+p", "step_conversation(-1)"),
     Binding("pageup", "scroll(-1)", priority=True),
@@ -192,7 +192,7 @@ KEY_BINDINGS: Final[list[BindingType]] = [
 ACTIONS_BLOCKED_BY_DIALOG: Final = frozenset(
     {
         "run_command",
-        "switch",
+        "open_switcher",
         "search",
         "step_search",
         "focus_people",

@@ -344,7 +344,7 @@ class OutgoingQueue:
         await asyncio.gather(*self._sending.values(), return_exceptions=True)
 
     def cancel(self) -> None:
-        """Stop waiting for the acks of sent messages."""
+        """Stop waiting for the acks of sent messages. The messages stay in the outbox."""
         for sending in self._sending.values():
             sending.cancel()
 

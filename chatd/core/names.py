@@ -121,7 +121,8 @@ class Name(NamedTuple):
     """A valid name of a user or a group.
 
     ``original`` is the name as it was written, in NFC. ``normalized`` is the normalized form, without
-    differences of case and character width. Names with equal keys are the same name.
+    differences of case and character width. Two names with the same ``normalized``
+    are the same name.
     """
 
     original: str

@@ -21,7 +21,7 @@ class ReadMarkPosition(NamedTuple):
     entry_id: int
     client_time: int
 
-    def moved_to(self, id: int, at: int) -> ReadMarkPosition:
+    def moved_to(self, entry_id: int, client_time: int) -> ReadMarkPosition:
         """Return the mark after a client has marked all entries up to ``entry_id`` as read.
 
         ``client_time`` is the time that the client has given instead of an id, in milliseconds since 1970, or
@@ -29,7 +29,9 @@ class ReadMarkPosition(NamedTuple):
         later. Neither its id nor its time ever becomes smaller. If the mark does not move, return the same
         object.
         """
-        return ReadMarkPosition(id, max(at, self.client_time)) if (id, at) > self else self
+        if (entry_id, client_time) <= self:
+            return self
+        return ReadMarkPosition(entry_id, max(client_time, self.client_time))
 
 
 NO_READ_MARK: Final = ReadMarkPosition(0, 0)

@@ -41,7 +41,7 @@ class WordCutter:
         self._connection.close()
 
 
-class CutTerm:
+class SearchTermWords:
     """A search term that was split into ``words``, which must follow each other in a text.
 
     If ``is_prefix`` is true, the last word may also be the beginning of a longer word in the text.
@@ -64,7 +64,7 @@ class CutTerm:
         )
 
 
-def cut_terms(cutter: WordCutter, terms: Sequence[SearchTerm]) -> list[CutTerm]:
+def cut_terms(cutter: WordCutter, terms: Sequence[SearchTerm]) -> list[SearchTermWords]:
     """Return the search terms ``terms``, each split into words. Terms without a word are left out."""
     cut = cutter.cut([term.text for term in terms])
-    return [CutTerm(term, words) for term, words in zip(terms, cut, strict=True) if words]
+    return [SearchTermWords(term, words) for term, words in zip(terms, cut, strict=True) if words]

@@ -22,7 +22,7 @@ from chatd.store.search_index import (
     MAX_UNINDEXED_CHARACTERS_PER_SEARCH_STEP,
     MAX_UNINDEXED_IDS_PER_SEARCH_STEP,
 )
-from chatd.store.words import CutTerm, WordCutter, cut_terms
+from chatd.store.words import SearchTermWords, WordCutter, cut_terms
 
 MAX_MESSAGES_PER_INDEX_STEP: Final = 128
 """The maximum number of messages that are indexed in one transaction."""
@@ -157,7 +157,7 @@ class SearchWords:
     def _search_index(
         self,
         cursor: Transaction,
-        terms: list[CutTerm],
+        terms: list[SearchTermWords],
         condition: str,
         values: list[object],
         first: int,
@@ -185,7 +185,7 @@ class SearchWords:
     def _scan(
         self,
         cursor: Transaction,
-        terms: list[CutTerm],
+        terms: list[SearchTermWords],
         condition: str,
         values: list[object],
         first: int,
@@ -208,7 +208,7 @@ class SearchWords:
         return self._filter(rows, terms, limit, is_cut)
 
     def _filter(
-        self, rows: list[tuple[int, str]], terms: list[CutTerm], limit: int, is_cut: bool
+        self, rows: list[tuple[int, str]], terms: list[SearchTermWords], limit: int, is_cut: bool
     ) -> tuple[list[int], int | None]:
         texts = self._cutter.cut([body for _, body in rows])
         found = [
@@ -252,7 +252,7 @@ def _stored(word: str) -> str:
     return word.encode()[:MAX_WORD_BYTES].decode(errors="ignore") if len(word) > MAX_WORD_BYTES // 4 else word
 
 
-def _ts_query(terms: Iterable[CutTerm]) -> str:
+def _ts_query(terms: Iterable[SearchTermWords]) -> str:
     """Return the query that finds what has all words of ``terms``, in any order."""
     return " & ".join(
         f"'{_stored(word)}'{':*' if term.is_prefix and place == len(term.words) else ''}"
